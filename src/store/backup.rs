@@ -19,6 +19,7 @@ use crate::store::audit::{Audit, audit};
 use crate::store::engine::backup::{CopyError, Copying, pin};
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::file::{self, SCHEMA_VERSION, UNFINISHED, sibling};
+use crate::store::engine::sql;
 use crate::store::engine::{blobs, connection, inspection};
 use crate::store::tx::Snapshot;
 
@@ -191,7 +192,7 @@ impl Source<'_> {
         remove_leftovers(to).map_err(|error| told(error.into()))?;
         let snapshot = pin(self.connection).map_err(sqlite)?;
         self.copy_pages(&copying, &snapshot, to, on_step)?;
-        let newest_at = Snapshot::of(&snapshot).newest_row_at();
+        let newest_at = Snapshot::of(sql::Connection::of(&snapshot)).newest_row_at();
         let names = names_of_files(&snapshot).map_err(sqlite)?;
         // From here on the source's log may start anew.
         drop(snapshot);

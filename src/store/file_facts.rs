@@ -8,6 +8,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::treasury::position::Position;
 use crate::domain::treasury::reconciliation::SumTooLarge;
 use crate::store::engine::error::OpenError;
+use crate::store::engine::sql;
 use crate::store::engine::{connection, inspection};
 use crate::store::tx::Snapshot;
 
@@ -30,7 +31,7 @@ pub fn mode_of(path: &Path) -> Result<Mode, OpenError> {
 pub fn newest_ledger_time(path: &Path) -> Result<Option<Timestamp>, OpenError> {
     connection::check_to_audit(path)?;
     let connection = connection::open_to_audit(path)?;
-    let newest = Snapshot::of(&connection).newest_row_at();
+    let newest = Snapshot::of(sql::Connection::of(&connection)).newest_row_at();
     newest.map_err(|cause| OpenError::Damaged {
         path: path.to_owned(),
         cause,
@@ -49,7 +50,7 @@ pub fn position(path: &Path) -> Result<(Result<Position, SumTooLarge>, String), 
     let connection = connection::open_to_audit(path)?;
     let read = || {
         let transaction = connection.unchecked_transaction()?;
-        let snapshot = Snapshot::of(&transaction);
+        let snapshot = Snapshot::of(sql::Connection::of(&transaction));
         let merchants = snapshot.every_merchant()?.into_iter();
         let merchants = merchants
             .map(|merchant| snapshot.position_of(merchant))

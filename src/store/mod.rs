@@ -64,6 +64,7 @@ use engine::ledger_clock::LedgerClock;
 use engine::lock::InstanceLock;
 use engine::long_reads::LongReads;
 use engine::readers::Readers;
+use engine::sql;
 use engine::vacuum::Vacuum;
 use engine::watch::FileWatch;
 use engine::writer::{GroupCommit, Writer, WriterThread};
@@ -183,14 +184,14 @@ impl Store {
             path: path.clone(),
             cause,
         };
-        if let Some(problem) = check_newest(&connection).map_err(unreadable)? {
+        if let Some(problem) = check_newest(sql::Connection::of(&connection)).map_err(unreadable)? {
             return Err(OpenError::Damaged {
                 path: path.clone(),
                 cause: Error::Corrupt(problem),
             });
         }
         let health = Arc::new(Health::of(path));
-        let stored = Snapshot::of(&connection);
+        let stored = Snapshot::of(sql::Connection::of(&connection));
         let newest = stored.newest_row_at().map_err(unreadable)?;
         // Wallets take numbers too, and no index leads to the greatest of them. But each
         // wallet is created with accounts, whose time `newest_row_at` includes.

@@ -4,19 +4,18 @@
 use std::mem;
 use std::ops::Deref;
 
-use rusqlite::Connection;
-
 use crate::domain::ids::{Entropy, EscrowId, IdSource, MerchantId, SeededIds};
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::{Connection, params};
 use crate::store::merchant_row::MerchantRow;
 use crate::store::write_summary::WriteSummary;
 
 /// The file as it is at one moment.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
-    pub(crate) connection: &'a Connection,
+    pub(crate) connection: Connection<'a>,
 }
 
 /// One command's snapshot, which the command can change. The changes become durable in one
@@ -47,7 +46,7 @@ pub(crate) struct InsertedEvent {
 }
 
 impl<'a> Snapshot<'a> {
-    pub(crate) const fn of(connection: &'a Connection) -> Self {
+    pub(crate) const fn of(connection: Connection<'a>) -> Self {
         Self { connection }
     }
 }
@@ -55,9 +54,9 @@ impl<'a> Snapshot<'a> {
 impl<'a> Tx<'a> {
     /// Returns a command on a connection whose transaction the caller begins and ends. The
     /// benchmarks use it too, to compare other ways to commit with the writer's.
-    pub fn on(connection: &'a Connection, ledger_time: Timestamp, entropy: &'a mut dyn Entropy) -> Self {
+    pub fn on(connection: &'a rusqlite::Connection, ledger_time: Timestamp, entropy: &'a mut dyn Entropy) -> Self {
         Self {
-            snapshot: Snapshot::of(connection),
+            snapshot: Snapshot::of(Connection::of(connection)),
             ledger_time,
             acts_for: None,
             clock: ClockOffset::NONE,
@@ -108,7 +107,7 @@ impl<'a> Tx<'a> {
         let (write_summary, seed) = (self.write_summary.clone(), self.seed.clone());
         self.execute("SAVEPOINT attempt")?;
         let outcome = part(self);
-        if self.connection.is_autocommit() {
+        if !self.connection.is_in_transaction() {
             return Err(outcome.err().unwrap_or_else(|| Error::Abandoned.into()));
         }
         if outcome.is_err() {
@@ -126,7 +125,7 @@ impl<'a> Tx<'a> {
     }
 
     fn execute(&self, sql: &str) -> Result<(), Error> {
-        self.connection.prepare_cached(sql)?.execute([])?;
+        self.connection.prepare(sql)?.execute(params![])?;
         Ok(())
     }
 

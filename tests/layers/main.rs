@@ -234,6 +234,18 @@ fn each_library_is_named_only_in_its_parts() {
     assert_eq!(all_of(Source::misplaced_libraries), Vec::<String>::new());
 }
 
+/// The tables stay the same for another database.
+#[test]
+fn the_tables_name_no_database_library() {
+    let names = |source: &Source| {
+        let code = source.code();
+        let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+        let does = source.path.starts_with("store/tables/") && code.contains("rusqlite");
+        does.then(|| source.path.clone()).into_iter().collect()
+    };
+    assert_eq!(all_of(names), Vec::<String>::new());
+}
+
 /// Effects that another file posts would lose their events.
 #[test]
 fn only_the_outbox_posts_effects() {

@@ -1,11 +1,10 @@
 //! The money that each escrow must hold, computed from the rows of escrows and
 //! milestones.
 
-use rusqlite::{Connection, Row, Rows, Statement};
-
 use crate::domain::ids::{EscrowId, MerchantId};
 use crate::store::audit::holds::Hold;
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::{Connection, Row, Rows, Statement, params};
 use crate::store::tables::columns::{broken, row};
 
 row! {
@@ -79,12 +78,12 @@ enum StoredClose {
 
 impl StoredEscrow {
     /// Calls `take` with every escrow, by rising number.
-    pub(super) fn each(connection: &Connection, mut take: impl FnMut(Self)) -> Result<(), Error> {
+    pub(super) fn each(connection: Connection<'_>, mut take: impl FnMut(Self)) -> Result<(), Error> {
         // Both are read in the order of ids, so that one pass over each is enough.
         let mut milestones = connection.prepare(Milestones::SELECT)?;
         let mut milestones = Milestones::of(&mut milestones)?;
         let mut statement = connection.prepare(concat!("SELECT ", escrow_columns!(), " FROM escrow ORDER BY id"))?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query(params![])?;
         while let Some(row) = rows.next()? {
             take(Self::read(row, &mut milestones)?);
         }
@@ -118,7 +117,7 @@ impl StoredEscrow {
         problems
     }
 
-    fn read(row: &Row<'_>, milestones: &mut Milestones<'_>) -> Result<Self, Error> {
+    fn read(row: Row<'_>, milestones: &mut Milestones<'_>) -> Result<Self, Error> {
         let row = EscrowRow::read(row)?;
         let state = match row.state {
             "OPENED" => State::Opened,
@@ -213,7 +212,7 @@ impl<'a> Milestones<'a> {
 
     fn of(statement: &'a mut Statement<'_>) -> Result<Self, Error> {
         let mut milestones = Self {
-            rows: statement.query([])?,
+            rows: statement.query(params![])?,
             next: None,
         };
         milestones.advance()?;

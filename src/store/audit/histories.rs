@@ -1,9 +1,9 @@
 //! Reads the payment histories.
 
-use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::{Connection, params};
 use crate::store::tables::columns::row;
 
 /// The sums of one account's payment history.
@@ -35,13 +35,13 @@ row! {
 
 impl Histories {
     /// Reads the histories up to the entry with this number.
-    pub(super) fn up_to(newest: Option<i64>, connection: &Connection) -> Result<Self, Error> {
+    pub(super) fn up_to(newest: Option<i64>, connection: Connection<'_>) -> Result<Self, Error> {
         let mut statement = connection.prepare(concat!(
             "SELECT ",
             entry_columns!(),
             " FROM payment_transaction WHERE id <= ?1 ORDER BY id"
         ))?;
-        let mut rows = statement.query([newest])?;
+        let mut rows = statement.query(params![newest])?;
         let mut histories = Self::default();
         while let Some(row) = rows.next()? {
             let row = EntryRow::read(row)?;
@@ -90,13 +90,13 @@ pub(super) struct Corrections {
 
 impl Corrections {
     /// Reads the details of all payments.
-    pub(super) fn read(connection: &Connection) -> Result<Self, Error> {
+    pub(super) fn read(connection: Connection<'_>) -> Result<Self, Error> {
         let mut statement = connection.prepare(concat!(
             "SELECT ",
             detail_columns!(),
             " FROM payment_detail LEFT JOIN payment_transaction ON payment_transaction.id = transaction_id"
         ))?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query(params![])?;
         let mut corrections = Self::default();
         while let Some(row) = rows.next()? {
             let row = DetailRow::read(row)?;

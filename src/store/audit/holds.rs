@@ -6,11 +6,11 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use rusqlite::Connection;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::domain::ids::MerchantId;
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::{Connection, params};
 use crate::store::tables::columns::row;
 
 /// The sums of the transfers into and out of one escrow's hold.
@@ -129,14 +129,17 @@ row! {
 
 /// Adds up the transfers of every escrow, by its number, without those of merchants that are
 /// `not_checked`. Takes about 100 bytes of memory for each escrow.
-pub(super) fn read_holds(connection: &Connection, not_checked: &FxHashSet<i64>) -> Result<FxHashMap<i64, Hold>, Error> {
+pub(super) fn read_holds(
+    connection: Connection<'_>,
+    not_checked: &FxHashSet<i64>,
+) -> Result<FxHashMap<i64, Hold>, Error> {
     let mut holds: FxHashMap<i64, Hold> = FxHashMap::default();
     let mut statement = connection.prepare(concat!(
         "SELECT ",
         transfer_columns!(),
         " FROM transfer WHERE escrow_id IS NOT NULL ORDER BY id"
     ))?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query(params![])?;
     while let Some(row) = rows.next()? {
         let row: TransferRow<'_> = TransferRow::read(row)?;
         if !not_checked.contains(&row.merchant_id.0) {

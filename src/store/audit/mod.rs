@@ -15,13 +15,13 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 
-use rusqlite::{Connection, OptionalExtension, Row};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::domain::file::FileName;
 use crate::domain::ids::MerchantId;
 use crate::domain::ledger::ChainHash;
 use crate::store::engine::error::{Error, OpenError};
+use crate::store::engine::sql::{Connection, params};
 use crate::store::engine::{blobs, connection};
 use crate::store::tables::columns::row;
 use escrows::StoredEscrow;
@@ -92,7 +92,7 @@ pub fn check_structure(path: &Path) -> Result<Vec<String>, OpenError> {
         cause: cause.into(),
     };
     let mut problems = Vec::new();
-    let take = |row: &Row<'_>| row.get::<_, String>(0);
+    let take = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
     let mut integrity = connection.prepare("PRAGMA integrity_check").map_err(damaged)?;
     for problem in integrity.query_map([], take).map_err(damaged)? {
         problems.push(problem.map_err(damaged)?);
@@ -119,39 +119,41 @@ pub fn check_structure(path: &Path) -> Result<Vec<String>, OpenError> {
 
 fn run(
     path: &Path,
-    connection: &Connection,
-    [of_histories, of_rows]: [Connection; 2],
+    connection: &rusqlite::Connection,
+    [of_histories, of_rows]: [rusqlite::Connection; 2],
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Audit, Error> {
-    let snapshot = connection.unchecked_transaction()?;
-    let newest: Option<i64> = snapshot.query_row("SELECT max(id) FROM payment_transaction", [], |row| row.get(0))?;
+    let transaction = connection.unchecked_transaction()?;
+    let snapshot = Connection::of(&transaction);
+    let mut newest = snapshot.prepare("SELECT max(id) FROM payment_transaction")?;
+    let newest: Option<i64> = newest.one(params![], |row| row.get(0))?;
     thread::scope(|scope| {
         // The histories hold half of all rows and can be read separately. Entries are only
         // ever added, so another snapshot has the same entries up to this one's newest. Some
         // time passes between a reset and the removal of entries, and those of merchants that
         // are left behind on this snapshot do not count.
-        let histories = scope.spawn(move || Histories::up_to(newest, &of_histories));
+        let histories = scope.spawn(move || Histories::up_to(newest, Connection::of(&of_histories)));
         // No row of another table is compared with those that this reads.
         let rows = scope.spawn(move || Rows::read(&of_rows, path));
         // Reading the transfers takes about as long as adding them up.
         let (batches, read) = mpsc::sync_channel(BATCHES_WAITING);
-        let not_checked = verification::merchants_not_checked(&snapshot)?;
+        let not_checked = verification::merchants_not_checked(snapshot)?;
         let ledger = {
             let not_checked = not_checked.clone();
             scope.spawn(move || Ledger::of(read, &not_checked))
         };
-        let transfers = read_transfers(&snapshot, &batches, progress);
+        let transfers = read_transfers(snapshot, &batches, progress);
         drop(batches);
         let ledger = ledger.join().map_err(|_| Error::Panicked)?;
         let mut auditor = Auditor::of(ledger, not_checked);
         auditor.audit.transfers = transfers?;
-        auditor.check_chains(&snapshot)?;
-        auditor.read_escrows(&snapshot)?;
+        auditor.check_chains(snapshot)?;
+        auditor.read_escrows(snapshot)?;
         let histories = histories.join().unwrap_or(Err(Error::Panicked))?;
-        auditor.take_histories(histories, &snapshot)?;
-        auditor.read_details(&snapshot)?;
-        auditor.check_accounts(&snapshot)?;
-        for (invariant, problem) in treasury::problems(&snapshot, &auditor.not_checked)? {
+        auditor.take_histories(histories, snapshot)?;
+        auditor.read_details(snapshot)?;
+        auditor.check_accounts(snapshot)?;
+        for (invariant, problem) in treasury::problems(snapshot, &auditor.not_checked)? {
             auditor.find(invariant, problem);
         }
         auditor.take_rows(rows.join().unwrap_or(Err(Error::Panicked))?);
@@ -247,9 +249,9 @@ impl Auditor {
         }
     }
 
-    fn check_chains(&mut self, connection: &Connection) -> Result<(), Error> {
+    fn check_chains(&mut self, connection: Connection<'_>) -> Result<(), Error> {
         let mut statement = connection.prepare(concat!("SELECT ", chain_columns!(), " FROM merchant ORDER BY id"))?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query(params![])?;
         while let Some(row) = rows.next()? {
             let row = ChainRow::read(row)?;
             let (merchant, head) = (row.id, ChainHash::from_bytes(row.chain_head));
@@ -266,7 +268,7 @@ impl Auditor {
         Ok(())
     }
 
-    fn read_escrows(&mut self, connection: &Connection) -> Result<(), Error> {
+    fn read_escrows(&mut self, connection: Connection<'_>) -> Result<(), Error> {
         let holders = Self::holders(connection)?;
         let mut all_are_right = true;
         StoredEscrow::each(connection, |escrow| {
@@ -293,7 +295,7 @@ impl Auditor {
     }
 
     /// Reads transfers and escrows again and finds the holds that are wrong.
-    fn describe_holds(&mut self, connection: &Connection, holders: &Holders) -> Result<(), Error> {
+    fn describe_holds(&mut self, connection: Connection<'_>, holders: &Holders) -> Result<(), Error> {
         let mut holds = read_holds(connection, &self.not_checked)?;
         StoredEscrow::each(connection, |escrow| {
             let hold = holds.remove(&escrow.id.number()).unwrap_or_default();
@@ -336,13 +338,13 @@ impl Auditor {
     }
 
     /// Returns the number of every customer's escrow account, by merchant and customer.
-    fn holders(connection: &Connection) -> Result<Holders, Error> {
+    fn holders(connection: Connection<'_>) -> Result<Holders, Error> {
         let mut statement = connection.prepare(concat!(
             "SELECT ",
             holder_columns!(),
             " FROM account WHERE purpose = 'CUSTOMER_ESCROW'"
         ))?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query(params![])?;
         let mut holders = HashMap::new();
         while let Some(row) = rows.next()? {
             let row = HolderRow::read(row)?;
@@ -352,13 +354,13 @@ impl Auditor {
     }
 
     /// Adds the stakes in open vaults to what is owed to their participants.
-    fn read_stakes(&mut self, connection: &Connection) -> Result<(), Error> {
+    fn read_stakes(&mut self, connection: Connection<'_>) -> Result<(), Error> {
         let mut statement = connection.prepare(concat!(
             "SELECT ",
             stake_columns!(),
             " FROM vault_stake JOIN escrow ON escrow.id = escrow_id WHERE state = 'OPENED'"
         ))?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query(params![])?;
         while let Some(row) = rows.next()? {
             let row = StakeRow::read(row)?;
             *self.owed.entry((row.merchant_id, row.customer_id)).or_default() += i128::from(row.amount);
@@ -375,10 +377,10 @@ impl Auditor {
         }
     }
 
-    fn take_histories(&mut self, histories: Histories, connection: &Connection) -> Result<(), Error> {
+    fn take_histories(&mut self, histories: Histories, connection: Connection<'_>) -> Result<(), Error> {
         let mut owner = connection.prepare("SELECT merchant_id FROM account WHERE id = ?1")?;
         for (entry, account) in histories.broken_at {
-            let merchant: Option<i64> = owner.query_row([account], |row| row.get(0)).optional()?;
+            let merchant: Option<i64> = owner.first(params![account], |row| row.get(0))?;
             if merchant.is_some_and(|merchant| self.not_checked.contains(&merchant)) {
                 continue;
             }
@@ -393,7 +395,7 @@ impl Auditor {
     }
 
     /// Corrects the sums of the histories by the details of payments.
-    fn read_details(&mut self, connection: &Connection) -> Result<(), Error> {
+    fn read_details(&mut self, connection: Connection<'_>) -> Result<(), Error> {
         let corrections = Corrections::read(connection)?;
         for entry in corrections.without_payment {
             let problem = format!("a payment detail names transaction {entry:016x}..., which does not exist");
@@ -405,10 +407,10 @@ impl Auditor {
         Ok(())
     }
 
-    fn check_accounts(&mut self, connection: &Connection) -> Result<(), Error> {
+    fn check_accounts(&mut self, connection: Connection<'_>) -> Result<(), Error> {
         let mut sums: FxHashMap<i64, i128> = FxHashMap::default();
         let mut statement = connection.prepare(concat!("SELECT ", account_columns!(), " FROM account"))?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query(params![])?;
         while let Some(row) = rows.next()? {
             self.audit.accounts += 1;
             let row = AccountRow::read(row)?;

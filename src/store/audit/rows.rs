@@ -3,14 +3,12 @@
 
 use std::path::Path;
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row};
-
 use crate::domain::file::FileName;
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::store::engine::blobs;
 use crate::store::engine::error::Error;
-use crate::store::tables::columns::{FromColumn, broken, row};
+use crate::store::engine::sql::{Connection, Row, Value, params};
+use crate::store::tables::columns::{FromColumn, broken, read_all, row};
 use crate::store::tables::deal_row::SELECT_DEALS;
 use crate::store::tx::Snapshot;
 
@@ -46,34 +44,34 @@ impl Rows {
     /// # Errors
     ///
     /// Fails when SQLite cannot read the file.
-    pub(super) fn read(connection: &Connection, database: &Path) -> Result<Self, Error> {
+    pub(super) fn read(connection: &rusqlite::Connection, database: &Path) -> Result<Self, Error> {
         let transaction = connection.unchecked_transaction()?;
+        let connection = Connection::of(&transaction);
         let mut rows = Self::default();
-        rows.compare_checksums(&transaction)?;
-        rows.read_as_service(&Snapshot::of(&transaction))?;
-        rows.count_events(&transaction)?;
-        rows.look_for_files(&transaction, database)?;
+        rows.compare_checksums(connection)?;
+        rows.read_as_service(&Snapshot::of(connection))?;
+        rows.count_events(connection)?;
+        rows.look_for_files(connection, database)?;
         Ok(rows)
     }
 
     /// Compares the checksum of every row that has one.
-    fn compare_checksums(&mut self, connection: &Connection) -> Result<(), Error> {
+    fn compare_checksums(&mut self, connection: Connection<'_>) -> Result<(), Error> {
         const TABLES: &str = "SELECT list.name FROM pragma_table_list AS list
              WHERE list.schema = 'main' AND EXISTS
                  (SELECT 1 FROM pragma_table_xinfo(list.name) WHERE name = 'checksum') ORDER BY list.name";
         // Virtual columns are computed from others.
         const COLUMNS: &str = "SELECT name, pk FROM pragma_table_xinfo(?1) WHERE hidden = 0 AND name <> 'checksum'";
         let mut tables = connection.prepare(TABLES)?;
-        let tables = tables.query_map([], |row| row.get::<_, String>(0))?;
+        let tables: Vec<String> = read_all(tables.query(params![])?, |row| row.get(0))?;
         for table in tables {
-            let table = table?;
             let (mut key, mut covered) = (Vec::new(), Vec::new());
             let mut columns = connection.prepare(COLUMNS)?;
-            let mut columns = columns.query([&table])?;
+            let mut columns = columns.query(params![&table])?;
             while let Some(column) = columns.next()? {
                 let name: String = column.get(0)?;
                 covered.push(format!("'{name}', \"{name}\""));
-                if column.get::<_, i64>(1)? > 0 {
+                if column.get::<i64>(1)? > 0 {
                     key.push(format!("quote(\"{name}\")"));
                 }
             }
@@ -82,7 +80,7 @@ impl Rows {
             let sql =
                 format!("SELECT {key} FROM \"{table}\" NOT INDEXED WHERE checksum IS NOT row_checksum({covered})");
             let mut changed = connection.prepare(&sql)?;
-            let mut changed = changed.query([])?;
+            let mut changed = changed.query(params![])?;
             while let Some(row) = changed.next()? {
                 let key: String = row.get(0)?;
                 self.unreadable.push(format!(
@@ -184,19 +182,19 @@ impl Rows {
         snapshot: &Snapshot<'_>,
         what: &str,
         sql: &str,
-        read: impl Fn(&Row<'_>) -> Result<(), Error>,
+        read: impl Fn(Row<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut statement = snapshot.connection.prepare(sql)?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query(params![])?;
         while let Some(row) = rows.next()? {
             match read(row) {
                 Ok(()) => {}
                 Err(error) if is_of_row(&error) => {
-                    let key = match row.get_ref(0)? {
-                        ValueRef::Integer(number) => number.to_string(),
-                        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
-                        ValueRef::Blob(bytes) => hex::encode(bytes),
-                        ValueRef::Null | ValueRef::Real(_) => "without a key".to_owned(),
+                    let key = match row.value(0) {
+                        Ok(Value::Integer(number)) => number.to_string(),
+                        Ok(Value::Text(text)) => text.to_owned(),
+                        Ok(Value::Blob(bytes)) => hex::encode(bytes),
+                        Ok(Value::Null) | Err(_) => "without a key".to_owned(),
                     };
                     self.unreadable.push(format!("{what} {key} cannot be read: {error}"));
                 }
@@ -206,9 +204,9 @@ impl Rows {
         Ok(())
     }
 
-    fn count_events(&mut self, connection: &Connection) -> Result<(), Error> {
+    fn count_events(&mut self, connection: Connection<'_>) -> Result<(), Error> {
         let mut statement = connection.prepare(concat!("SELECT ", count_columns!(), " FROM merchant"))?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query(params![])?;
         while let Some(row) = rows.next()? {
             let CountRow {
                 id,
@@ -223,9 +221,9 @@ impl Rows {
         Ok(())
     }
 
-    fn look_for_files(&mut self, connection: &Connection, database: &Path) -> Result<(), Error> {
+    fn look_for_files(&mut self, connection: Connection<'_>, database: &Path) -> Result<(), Error> {
         let mut statement = connection.prepare("SELECT name FROM file")?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query(params![])?;
         while let Some(row) = rows.next()? {
             let name = match FileName::from_column(row, 0) {
                 Ok(name) => name,
@@ -245,17 +243,6 @@ impl Rows {
 }
 
 /// Returns true if an error says that a row is damaged, and not the file's structure.
-fn is_of_row(error: &Error) -> bool {
-    match error {
-        Error::Corrupt(_) => true,
-        Error::Sqlite(error) => matches!(
-            **error,
-            rusqlite::Error::QueryReturnedNoRows
-                | rusqlite::Error::InvalidColumnType(..)
-                | rusqlite::Error::FromSqlConversionFailure(..)
-                | rusqlite::Error::IntegralValueOutOfRange(..)
-                | rusqlite::Error::Utf8Error(..)
-        ),
-        _ => false,
-    }
+const fn is_of_row(error: &Error) -> bool {
+    matches!(error, Error::Corrupt(_))
 }

@@ -3,13 +3,13 @@
 use std::mem;
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use rusqlite::{Connection, Row};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::domain::ids::MerchantId;
 use crate::domain::ledger::{ChainHash, PostedTransfer, TransferKind};
 use crate::store::audit::holds::{Fingerprint, HoldTransfer};
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::{Connection, Row, params};
 use crate::store::tables::columns::{read_all, row};
 
 /// Transfers in a batch, which the reading thread hands to the adding thread. Progress is
@@ -39,7 +39,7 @@ pub(super) struct StoredTransfer {
 }
 
 impl StoredTransfer {
-    fn read(row: &Row<'_>) -> Result<Self, Error> {
+    fn read(row: Row<'_>) -> Result<Self, Error> {
         let row = TransferRow::read(row)?;
         let posted = PostedTransfer {
             id: row.id,
@@ -61,15 +61,17 @@ impl StoredTransfer {
 
 /// Sends every transfer in batches, oldest first, and returns their number.
 pub(super) fn read_transfers(
-    connection: &Connection,
+    connection: Connection<'_>,
     batches: &SyncSender<Vec<StoredTransfer>>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<u64, Error> {
     // The newest number is the number of transfers, but for those that retention has removed.
-    let newest: Option<i64> = connection.query_row("SELECT max(id) FROM transfer", [], |row| row.get(0))?;
+    let newest: Option<i64> = connection
+        .prepare("SELECT max(id) FROM transfer")?
+        .one(params![], |row| row.get(0))?;
     let expected = newest.map_or(0, i64::unsigned_abs);
     let mut statement = connection.prepare(concat!("SELECT ", transfer_columns!(), " FROM transfer ORDER BY id"))?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query(params![])?;
     let (mut transfers, mut batch) = (0, Vec::with_capacity(BATCH));
     while let Some(row) = rows.next()? {
         batch.push(StoredTransfer::read(row)?);
@@ -86,13 +88,17 @@ pub(super) fn read_transfers(
 }
 
 /// Returns at most `limit` transfers whose numbers are greater than `after`, oldest first.
-pub(super) fn transfers_after(connection: &Connection, after: i64, limit: i64) -> Result<Vec<StoredTransfer>, Error> {
-    let mut statement = connection.prepare_cached(concat!(
+pub(super) fn transfers_after(
+    connection: Connection<'_>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<StoredTransfer>, Error> {
+    let mut statement = connection.prepare(concat!(
         "SELECT ",
         transfer_columns!(),
         " FROM transfer WHERE id > ?1 ORDER BY id LIMIT ?2"
     ))?;
-    read_all(statement.query([after, limit])?, StoredTransfer::read)
+    read_all(statement.query(params![after, limit])?, StoredTransfer::read)
 }
 
 /// The chains and the balances that follow from the transfers.

@@ -1,11 +1,11 @@
 //! Compares the accounts for money in transit and in suspense with the pay-outs and receipts
 //! that explain them, and follows the record of operators' acts.
 
-use rusqlite::Connection;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::domain::treasury::act::{ActHash, PostedAct};
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::{Connection, params};
 use crate::store::tables::columns::row;
 
 row! {
@@ -78,7 +78,7 @@ row! {
 
 /// Returns the broken invariants, each with its number, of all merchants but those that are
 /// not checked.
-pub(super) fn problems(connection: &Connection, not_checked: &FxHashSet<i64>) -> Result<Vec<(u8, String)>, Error> {
+pub(super) fn problems(connection: Connection<'_>, not_checked: &FxHashSet<i64>) -> Result<Vec<(u8, String)>, Error> {
     let balances = unexplained_balances(connection)?
         .into_iter()
         .chain(mismatches(connection)?);
@@ -92,14 +92,14 @@ pub(super) fn problems(connection: &Connection, not_checked: &FxHashSet<i64>) ->
 
 /// Returns the accounts whose balance the pay-outs or receipts of their merchant do not
 /// explain, each with the merchant.
-fn unexplained_balances(connection: &Connection) -> Result<Vec<(i64, String)>, Error> {
+fn unexplained_balances(connection: Connection<'_>) -> Result<Vec<(i64, String)>, Error> {
     let mut problems = Vec::new();
     let mut statement = connection.prepare(concat!(
         "SELECT ",
         held_columns!(),
         " FROM account WHERE purpose IN ('IN_TRANSIT', 'SUSPENSE')"
     ))?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query(params![])?;
     while let Some(row) = rows.next()? {
         let row = HeldRow::read(row)?;
         let (what, expected) = if row.purpose == "IN_TRANSIT" {
@@ -120,10 +120,10 @@ fn unexplained_balances(connection: &Connection) -> Result<Vec<(i64, String)>, E
 
 /// Returns the pay-outs and receipts that went another way than their withdrawal, deposit or
 /// pay-out, each with the merchant.
-fn mismatches(connection: &Connection) -> Result<Vec<(i64, String)>, Error> {
+fn mismatches(connection: Connection<'_>) -> Result<Vec<(i64, String)>, Error> {
     let mut problems = Vec::new();
     let mut statement = connection.prepare(MISMATCHES)?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query(params![])?;
     while let Some(row) = rows.next()? {
         let row = MismatchRow::read(row)?;
         let problem = format!(
@@ -136,7 +136,7 @@ fn mismatches(connection: &Connection) -> Result<Vec<(i64, String)>, Error> {
 }
 
 /// Returns the places where the record of acts is broken, each with its merchant or 0.
-fn broken_acts(connection: &Connection) -> Result<Vec<(i64, String)>, Error> {
+fn broken_acts(connection: Connection<'_>) -> Result<Vec<(i64, String)>, Error> {
     let mut problems = Vec::new();
     let mut newest: FxHashMap<i64, (i64, ActHash)> = FxHashMap::default();
     let mut statement = connection.prepare(concat!(
@@ -144,7 +144,7 @@ fn broken_acts(connection: &Connection) -> Result<Vec<(i64, String)>, Error> {
         act_columns!(),
         " FROM operator_act ORDER BY coalesce(merchant_id, 0), number"
     ))?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query(params![])?;
     while let Some(row) = rows.next()? {
         let row = ActRow::read(row)?;
         let merchant = row.merchant_id.unwrap_or_default();
@@ -172,7 +172,7 @@ fn broken_acts(connection: &Connection) -> Result<Vec<(i64, String)>, Error> {
         newest.insert(merchant, (row.number, stored));
     }
     let mut statement = connection.prepare(concat!("SELECT ", head_columns!(), " FROM operator_act_head"))?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query(params![])?;
     while let Some(row) = rows.next()? {
         let row = HeadRow::read(row)?;
         if newest.remove(&row.merchant_id) != Some((row.number, ActHash::from_bytes(row.hash))) {

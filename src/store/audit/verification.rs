@@ -2,12 +2,12 @@
 //! all of them beside its work. Both check invariants 1, 2, 3 and 7, which say that no money was
 //! lost, doubled or invented; `escrowd check` checks the others too.
 
-use rusqlite::Connection;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::domain::ledger::ChainHash;
 use crate::store::audit::transfers::{StoredTransfer, Sums, transfers_after};
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::{Connection, params};
 use crate::store::tables::accounts::is_intact_account;
 use crate::store::tables::checked::is_intact;
 use crate::store::tables::columns::{read_all, row};
@@ -41,7 +41,7 @@ row! {
 /// # Errors
 ///
 /// Fails when the file cannot be read.
-pub(super) fn merchants_not_checked(connection: &Connection) -> Result<FxHashSet<i64>, Error> {
+pub(super) fn merchants_not_checked(connection: Connection<'_>) -> Result<FxHashSet<i64>, Error> {
     let merchants = left_behind(connection)?;
     Ok(merchants.into_iter().map(|merchant| merchant.0).collect())
 }
@@ -53,8 +53,10 @@ pub(super) fn merchants_not_checked(connection: &Connection) -> Result<FxHashSet
 /// # Errors
 ///
 /// Fails when the file cannot be read.
-pub(crate) fn check_newest(connection: &Connection) -> Result<Option<String>, Error> {
-    let newest: Option<i64> = connection.query_row("SELECT max(id) FROM transfer", [], |row| row.get(0))?;
+pub(crate) fn check_newest(connection: Connection<'_>) -> Result<Option<String>, Error> {
+    let newest: Option<i64> = connection
+        .prepare("SELECT max(id) FROM transfer")?
+        .one(params![], |row| row.get(0))?;
     let after = newest.unwrap_or_default() - NEWEST_TRANSFERS;
     let not_checked = merchants_not_checked(connection)?;
     let mut sums = Sums::default();
@@ -75,14 +77,14 @@ pub(crate) fn check_newest(connection: &Connection) -> Result<Option<String>, Er
     }
     let mut head = connection.prepare("SELECT chain_head FROM merchant WHERE id = ?1")?;
     for (merchant, newest) in &sums.heads {
-        let stored: [u8; 32] = head.query_row([merchant], |row| row.get(0))?;
+        let stored: [u8; 32] = head.one(params![merchant], |row| row.get(0))?;
         if ChainHash::from_bytes(stored) != *newest {
             return Ok(Some(lost_transfers(*merchant)));
         }
     }
     let mut intact = connection.prepare(concat!("SELECT ", is_intact_account!(), " FROM account WHERE id = ?1"))?;
     for account in sums.balances.keys() {
-        let is_intact: bool = intact.query_row([account], |row| row.get(0))?;
+        let is_intact: bool = intact.one(params![account], |row| row.get(0))?;
         if !is_intact {
             return Ok(Some(format!(
                 "the row of account {account} is not as the service wrote it"
@@ -107,9 +109,10 @@ impl Verification {
     /// # Errors
     ///
     /// Fails when the file cannot be read.
-    pub(crate) fn step(&mut self, connection: &Connection) -> Result<Option<Verified>, Error> {
-        let snapshot = connection.unchecked_transaction()?;
-        let transfers = transfers_after(&snapshot, self.last, STEP_TRANSFERS)?;
+    pub(crate) fn step(&mut self, connection: &rusqlite::Connection) -> Result<Option<Verified>, Error> {
+        let transaction = connection.unchecked_transaction()?;
+        let snapshot = Connection::of(&transaction);
+        let transfers = transfers_after(snapshot, self.last, STEP_TRANSFERS)?;
         for transfer in &transfers {
             self.sums.add(transfer);
             self.transfers += 1;
@@ -119,14 +122,14 @@ impl Verification {
         }
         // No transfer is left on this snapshot, so its balances are those of the sums.
         let is_last = i64::try_from(transfers.len()).is_ok_and(|read| read < STEP_TRANSFERS);
-        is_last.then(|| self.compare(&snapshot)).transpose()
+        is_last.then(|| self.compare(snapshot)).transpose()
     }
 
-    fn compare(&mut self, connection: &Connection) -> Result<Verified, Error> {
+    fn compare(&mut self, connection: Connection<'_>) -> Result<Verified, Error> {
         let mut problems: Vec<String> = Vec::new();
         let not_checked = merchants_not_checked(connection)?;
         let mut statement = connection.prepare(concat!("SELECT ", chain_columns!(), " FROM merchant"))?;
-        let mut merchants = read_all(statement.query([])?, ChainRow::read)?;
+        let mut merchants = read_all(statement.query(params![])?, ChainRow::read)?;
         merchants.retain(|merchant| !not_checked.contains(&merchant.id));
         // Those of others were read before retention removed their merchant.
         let checked: FxHashSet<i64> = merchants.iter().map(|merchant| merchant.id).collect();
@@ -143,7 +146,7 @@ impl Verification {
         }
         let mut of_merchant: FxHashMap<i64, i128> = FxHashMap::default();
         let mut statement = connection.prepare(concat!("SELECT ", account_columns!(), " FROM account"))?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query(params![])?;
         while let Some(row) = rows.next()? {
             let row = AccountRow::read(row)?;
             if !not_checked.contains(&row.merchant_id) {

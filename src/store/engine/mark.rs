@@ -11,6 +11,7 @@ use rusqlite::{Connection, params};
 
 use crate::domain::ids::Entropy;
 use crate::domain::time::Timestamp;
+use crate::store::engine::sql;
 
 /// The page of the mark, which is the root page of the schema's first table.
 pub(crate) const MARK_PAGE: u32 = 2;
@@ -159,18 +160,19 @@ pub(crate) fn begin_generation(connection: &Connection, generation: i64, schema_
 }
 
 /// Changes the mark to what it is, which makes a command change something.
-pub(crate) fn touch(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn touch(connection: sql::Connection<'_>) -> rusqlite::Result<()> {
     connection
+        .sqlite()
         .execute("UPDATE file_mark SET commits = commits", [])
         .map(drop)
 }
 
 /// Keeps the number of the newest transfer, before transfers are removed in the transaction
 /// under way: the next one follows it.
-pub(crate) fn keep_newest_transfer(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn keep_newest_transfer(connection: sql::Connection<'_>) -> rusqlite::Result<()> {
     let sql =
         "UPDATE file_mark SET newest_transfer = max(newest_transfer, coalesce((SELECT max(id) FROM transfer), 0))";
-    connection.prepare_cached(sql)?.execute([]).map(drop)
+    connection.sqlite().prepare_cached(sql)?.execute([]).map(drop)
 }
 
 /// Counts the mark up with the schema cookie that SQLite has set, in a commit of its own.

@@ -24,6 +24,7 @@ pub(crate) mod migrations;
 pub(crate) mod packing;
 pub(crate) mod readers;
 pub(crate) mod schema;
+pub(crate) mod sql;
 pub(crate) mod vacuum;
 pub(crate) mod watch;
 pub(crate) mod writer;

@@ -25,6 +25,7 @@ use rusqlite::Connection;
 use crate::store::engine::connection::{self, Role};
 use crate::store::engine::deadline;
 use crate::store::engine::error::{Error, OpenError};
+use crate::store::engine::sql;
 use crate::store::tx::Snapshot;
 
 /// The longest time that a read waits for a connection.
@@ -115,7 +116,9 @@ pub(super) fn read_on<T>(
     query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let transaction = ReadTransaction::begin(connection)?;
-    deadline::within(time_max, || query(&Snapshot::of(transaction.connection)))
+    deadline::within(time_max, || {
+        query(&Snapshot::of(sql::Connection::of(transaction.connection)))
+    })
 }
 
 /// Locks the connection, unless it is in use.
@@ -152,7 +155,9 @@ impl KeepingReader {
         };
         // After a failure or a panic nothing is kept.
         self.kept_since = None;
-        let outcome = deadline::within(time_max, || query(&Snapshot::of(transaction.connection)));
+        let outcome = deadline::within(time_max, || {
+            query(&Snapshot::of(sql::Connection::of(transaction.connection)))
+        });
         let is_current = before.is_multiple_of(2) && before == commits.load(Ordering::SeqCst);
         if is_current && outcome.is_ok() {
             transaction.is_kept = true;
@@ -241,6 +246,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::store::engine::sql::params;
 
     /// The number of connections: those that keep snapshots, at most one for each core, and
     /// those of the pool.
@@ -325,9 +331,10 @@ mod tests {
     }
 
     fn number(snapshot: &Snapshot<'_>) -> Result<i64, Error> {
-        Ok(snapshot
+        snapshot
             .connection
-            .query_row("SELECT number FROM t", [], |row| row.get(0))?)
+            .prepare("SELECT number FROM t")?
+            .one(params![], |row| row.get(0))
     }
 
     /// A running read on its own thread, which has already seen the number.
@@ -431,14 +438,14 @@ mod tests {
     /// Counts up for ever, in one statement.
     fn endless_statement(snapshot: &Snapshot<'_>) -> Result<(), Error> {
         let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
-        Ok(snapshot.connection.query_row(sql, [], |_| Ok(()))?)
+        snapshot.connection.prepare(sql)?.one(params![], |_| Ok(()))
     }
 
     /// Repeats a short statement for ever.
     fn endless_loop(snapshot: &Snapshot<'_>) -> Result<(), Error> {
-        let mut short = snapshot.connection.prepare_cached("SELECT number FROM t")?;
+        let mut short = snapshot.connection.prepare("SELECT number FROM t")?;
         loop {
-            short.query_row([], |_| Ok(()))?;
+            short.one(params![], |_| Ok(()))?;
         }
     }
 

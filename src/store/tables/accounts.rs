@@ -1,11 +1,10 @@
 //! Accounts and their balances. Balances move only in `transfers.rs`.
 
-use rusqlite::params;
-
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::params;
 use crate::store::tables::checked::insert_checked;
 use crate::store::tables::columns::{broken, row};
 use crate::store::tx::{Snapshot, Tx};
@@ -78,22 +77,22 @@ impl Snapshot<'_> {
         let row = match account.customer() {
             Some(customer) => self
                 .connection
-                .prepare_cached(concat!(
+                .prepare(concat!(
                     "SELECT ",
                     account_columns!(),
                     " FROM account WHERE merchant_id = ?1 AND customer_id = ?2 AND purpose = ?3"
                 ))?
-                .query_row(params![merchant.0, customer.as_str(), account.into_str()], |row| {
+                .one(params![merchant.0, customer.as_str(), account.into_str()], |row| {
                     Ok(AccountRow::read(row))
                 }),
             None => self
                 .connection
-                .prepare_cached(concat!(
+                .prepare(concat!(
                     "SELECT ",
                     account_columns!(),
                     " FROM account WHERE merchant_id = ?1 AND customer_id IS NULL AND purpose = ?2"
                 ))?
-                .query_row(params![merchant.0, account.into_str()], |row| Ok(AccountRow::read(row))),
+                .one(params![merchant.0, account.into_str()], |row| Ok(AccountRow::read(row))),
         };
         row?
     }
@@ -102,8 +101,8 @@ impl Snapshot<'_> {
     pub(crate) fn account_of_number(&self, number: i64) -> Result<Account, Error> {
         let mut statement =
             self.connection
-                .prepare_cached(concat!("SELECT ", owner_columns!(), " FROM account WHERE id = ?1"))?;
-        let mut rows = statement.query([number])?;
+                .prepare(concat!("SELECT ", owner_columns!(), " FROM account WHERE id = ?1"))?;
+        let mut rows = statement.query(params![number])?;
         let Some(row) = rows.next()? else {
             return Err(broken("the number of an account", &number.to_string()));
         };
@@ -117,7 +116,7 @@ impl Tx<'_> {
     pub(crate) fn insert_account(&mut self, merchant: MerchantId, account: &Account) -> Result<(), Error> {
         let customer = account.customer().map(CustomerId::as_str);
         self.connection
-            .prepare_cached(insert_checked!(
+            .prepare(insert_checked!(
                 "account",
                 id: "(SELECT coalesce(max(id), 0) + 1 FROM account)",
                 merchant_id: "?1",

@@ -1,11 +1,10 @@
 //! Saved test cards.
 
-use rusqlite::{Row, params};
-
 use crate::domain::ids::{CardId, CustomerId, MerchantId};
 use crate::domain::payments::card::{Card, TestCard};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::{Row, params};
 use crate::store::tables::columns::{broken, read_all, row};
 use crate::store::tx::{Snapshot, Tx};
 
@@ -18,7 +17,7 @@ row! {
     }
 }
 
-fn read_card(row: &Row<'_>) -> Result<Card, Error> {
+fn read_card(row: Row<'_>) -> Result<Card, Error> {
     let row = CardRow::read(row)?;
     Ok(Card {
         id: CardId::new(row.id, row.guard),
@@ -30,7 +29,7 @@ fn read_card(row: &Row<'_>) -> Result<Card, Error> {
 impl Snapshot<'_> {
     /// Returns a customer's cards, oldest first.
     pub fn cards(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Vec<Card>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             card_columns!(),
             " FROM card WHERE merchant_id = ?1 AND customer_id = ?2 ORDER BY id"
@@ -43,7 +42,7 @@ impl Tx<'_> {
     /// Saves a card. The customer must not have saved the same number before.
     pub fn insert_card(&mut self, merchant: MerchantId, customer: &CustomerId, card: &Card) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
+            .prepare(
                 "INSERT INTO card (id, guard, merchant_id, customer_id, number, created_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
@@ -62,8 +61,8 @@ impl Tx<'_> {
     pub fn delete_card(&mut self, card: CardId) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached("DELETE FROM card WHERE id = ?1")?
-            .execute([card.number()])?;
+            .prepare("DELETE FROM card WHERE id = ?1")?
+            .execute(params![card.number()])?;
         one_row(changed, "a card")
     }
 }

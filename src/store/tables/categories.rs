@@ -1,13 +1,12 @@
 //! Categories.
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use crate::domain::escrow::category::{Category, PositionShift};
 use crate::domain::file::FileName;
 use crate::domain::ids::{CategoryId, CustomerId, MerchantId};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::party::Party;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::{Row, params};
 use crate::store::tables::columns::{offset_of, read_all, read_limit_of, row};
 use crate::store::tx::{Snapshot, Tx};
 
@@ -34,7 +33,7 @@ macro_rules! select_category {
     };
 }
 
-fn read_category(row: &Row<'_>) -> Result<Category, Error> {
+fn read_category(row: Row<'_>) -> Result<Category, Error> {
     let row = CategoryRow::read(row)?;
     Ok(Category {
         id: CategoryId::new(row.id, row.guard),
@@ -56,11 +55,10 @@ impl Snapshot<'_> {
     pub fn category(&self, merchant: MerchantId, id: CategoryId) -> Result<Option<Category>, Error> {
         let category = self
             .connection
-            .prepare_cached(select_category!("id = ?1 AND guard = ?2 AND merchant_id = ?3"))?
-            .query_row(params![id.number(), id.guard(), merchant.0], |row| {
+            .prepare(select_category!("id = ?1 AND guard = ?2 AND merchant_id = ?3"))?
+            .first(params![id.number(), id.guard(), merchant.0], |row| {
                 Ok(read_category(row))
-            })
-            .optional()?;
+            })?;
         category.transpose()
     }
 
@@ -71,9 +69,8 @@ impl Snapshot<'_> {
         };
         let category = self
             .connection
-            .prepare_cached(select_category!("id = ?1"))?
-            .query_row([number], |row| Ok(read_category(row)))
-            .optional()?;
+            .prepare(select_category!("id = ?1"))?
+            .first(params![number], |row| Ok(read_category(row)))?;
         category.transpose()
     }
 
@@ -81,10 +78,8 @@ impl Snapshot<'_> {
     pub fn category_count(&self, merchant: MerchantId, owner: &Party) -> Result<u32, Error> {
         let count = self
             .connection
-            .prepare_cached(
-                "SELECT count(*) FROM category WHERE merchant_id = ?1 AND owner_id IS ?2 AND deleted_at IS NULL",
-            )?
-            .query_row(params![merchant.0, id_of(owner)], |row| row.get(0))?;
+            .prepare("SELECT count(*) FROM category WHERE merchant_id = ?1 AND owner_id IS ?2 AND deleted_at IS NULL")?
+            .one(params![merchant.0, id_of(owner)], |row| row.get(0))?;
         Ok(count)
     }
 
@@ -95,7 +90,7 @@ impl Snapshot<'_> {
         owner: &Party,
         request: PageRequest,
     ) -> Result<Page<Category>, Error> {
-        let mut statement = self.connection.prepare_cached(select_category!(
+        let mut statement = self.connection.prepare(select_category!(
             "merchant_id = ?1 AND owner_id IS ?2 AND position > ?5 ORDER BY position LIMIT ?3 OFFSET ?4"
         ))?;
         let (limit, offset) = (read_limit_of(request), offset_of(request));
@@ -111,7 +106,7 @@ impl Tx<'_> {
     pub fn insert_category(&mut self, merchant: MerchantId, category: &Category) -> Result<(), Error> {
         self.reference_files(category.image.as_slice())?;
         self.connection
-            .prepare_cached(
+            .prepare(
                 "INSERT INTO category (id, guard, merchant_id, owner_id, name, description, position, image, created_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
@@ -134,7 +129,7 @@ impl Tx<'_> {
         self.reference_files(category.image.as_slice())?;
         let changed = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "UPDATE category SET name = ?2, description = ?3, position = ?4, image = ?5
                  WHERE id = ?1 AND deleted_at IS NULL",
             )?
@@ -151,7 +146,7 @@ impl Tx<'_> {
     /// Moves a range of an owner's categories, to make room or to close a gap.
     pub fn shift_categories(&mut self, merchant: MerchantId, owner: &Party, shift: PositionShift) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
+            .prepare(
                 "UPDATE category SET position = position + ?5
                  WHERE merchant_id = ?1 AND owner_id IS ?2 AND position BETWEEN ?3 AND ?4 AND deleted_at IS NULL",
             )?
@@ -163,7 +158,7 @@ impl Tx<'_> {
     pub fn delete_category(&mut self, category: CategoryId) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached("UPDATE category SET deleted_at = ?2 WHERE id = ?1 AND deleted_at IS NULL")?
+            .prepare("UPDATE category SET deleted_at = ?2 WHERE id = ?1 AND deleted_at IS NULL")?
             .execute(params![category.number(), self.now().millis()])?;
         one_row(changed, "a category")
     }

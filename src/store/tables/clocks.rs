@@ -1,15 +1,14 @@
 //! The clocks of sandbox merchants.
 
-use rusqlite::Row;
-
 use crate::domain::ids::MerchantId;
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::{Row, params};
 use crate::store::tables::columns::{FromColumn, broken};
 use crate::store::tx::{Snapshot, Tx};
 
 impl FromColumn<'_> for ClockOffset {
-    fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
+    fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
         let millis: i64 = row.get(column)?;
         Self::from_millis(millis).ok_or_else(|| broken("how far a clock is ahead", &millis.to_string()))
     }
@@ -20,8 +19,8 @@ impl Snapshot<'_> {
     pub fn clock_of(&self, merchant: MerchantId) -> Result<ClockOffset, Error> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT clock_offset_millis FROM merchant WHERE id = ?1")?;
-        let mut rows = statement.query([merchant.0])?;
+            .prepare("SELECT clock_offset_millis FROM merchant WHERE id = ?1")?;
+        let mut rows = statement.query(params![merchant.0])?;
         match rows.next()? {
             Some(row) => ClockOffset::from_column(row, 0),
             None => Err(broken("the number of a merchant", &merchant.0.to_string())),
@@ -44,11 +43,11 @@ impl Tx<'_> {
     pub fn save_clock(&mut self, merchant: MerchantId, clock: ClockOffset) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "UPDATE merchant SET clock_offset_millis = ?2, clock_moved_at = ?3
                  WHERE id = ?1 AND clock_offset_millis < ?2",
             )?
-            .execute([merchant.0, clock.millis(), self.ledger_time().millis()])?;
+            .execute(params![merchant.0, clock.millis(), self.ledger_time().millis()])?;
         one_row(changed, "a merchant whose clock was behind")?;
         self.merchant_mut(merchant)?.clock = clock;
         Ok(())

@@ -3,9 +3,6 @@
 
 use std::str::FromStr;
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Row, Rows};
-
 use crate::domain::file::FileName;
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId, PaymentToken};
 use crate::domain::money::Amount;
@@ -13,6 +10,7 @@ use crate::domain::page::PageRequest;
 use crate::domain::time::{Date, Timestamp};
 use crate::store::engine::error::Error;
 use crate::store::engine::packing;
+use crate::store::engine::sql::{Row, Rows, Value};
 
 /// Declares the columns that a query selects: a struct with a field for each, its function
 /// `read`, and a macro that expands to the list for `SELECT`.
@@ -50,7 +48,7 @@ macro_rules! row {
 
         impl $(<$life>)? $name $(<$life>)? {
             /// Reads a row of a query that selects exactly these columns.
-            $vis fn read(row: &$($life)? ::rusqlite::Row<'_>) -> Result<Self, crate::store::engine::error::Error> {
+            $vis fn read(row: crate::store::tables::columns::row_of!($($life)?)) -> Result<Self, crate::store::engine::error::Error> {
                 let mut columns = crate::store::tables::columns::Columns::of(row);
                 Ok(Self {
                     $first: columns.next()?,
@@ -71,12 +69,23 @@ macro_rules! row {
 }
 pub(crate) use row;
 
+/// The type of a row whose columns live as long as this. Only [`row!`] uses it.
+macro_rules! row_of {
+    () => {
+        crate::store::engine::sql::Row<'_>
+    };
+    ($life:lifetime) => {
+        crate::store::engine::sql::Row<$life>
+    };
+}
+pub(crate) use row_of;
+
 /// Implements [`FromColumn`] for an enum that is stored as a word.
 macro_rules! stored_as_word {
     ($type:ty, $what:literal) => {
         impl crate::store::tables::columns::FromColumn<'_> for $type {
             fn from_column(
-                row: &::rusqlite::Row<'_>,
+                row: crate::store::engine::sql::Row<'_>,
                 column: usize,
             ) -> Result<Self, crate::store::engine::error::Error> {
                 crate::store::tables::columns::word_at(row, column, $what)
@@ -97,13 +106,13 @@ pub(crate) use is_reachable;
 
 /// The columns of a row, in the order in which the query selects them. Only [`row!`] uses
 /// it.
-pub(crate) struct Columns<'r, 's> {
-    row: &'r Row<'s>,
+pub(crate) struct Columns<'r> {
+    row: Row<'r>,
     next: usize,
 }
 
-impl<'r, 's> Columns<'r, 's> {
-    pub(crate) const fn of(row: &'r Row<'s>) -> Self {
+impl<'r> Columns<'r> {
+    pub(crate) const fn of(row: Row<'r>) -> Self {
         Self { row, next: 0 }
     }
 
@@ -120,79 +129,135 @@ pub(crate) trait FromColumn<'r>: Sized {
     ///
     /// # Errors
     ///
-    /// [`Error::Sqlite`] when the column has another SQL type, [`Error::Corrupt`] when the
-    /// domain cannot represent the value.
-    fn from_column(row: &'r Row<'_>, column: usize) -> Result<Self, Error>;
+    /// [`Error::Corrupt`] when the column has another SQL type, or the domain cannot represent
+    /// the value.
+    fn from_column(row: Row<'r>, column: usize) -> Result<Self, Error>;
 }
 
-/// Implements [`FromColumn`] for types that the database library can read.
-macro_rules! read_by_rusqlite {
-    ($($type:ty),*) => {
-        $(impl FromColumn<'_> for $type {
-            fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
-                Ok(row.get(column)?)
-            }
-        })*
-    };
+impl<'r> Row<'r> {
+    /// Reads the value in this column.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`FromColumn::from_column`].
+    pub(crate) fn get<T: FromColumn<'r>>(self, column: usize) -> Result<T, Error> {
+        T::from_column(self, column)
+    }
 }
 
-read_by_rusqlite!(bool, i64, u16, u32, String, [u8; 32]);
+impl FromColumn<'_> for i64 {
+    fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
+        match row.value(column)? {
+            Value::Integer(number) => Ok(number),
+            _ => Err(row.wrong_type(column, "a whole number")),
+        }
+    }
+}
+
+impl FromColumn<'_> for bool {
+    fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
+        match row.value(column)? {
+            Value::Integer(0) => Ok(false),
+            Value::Integer(1) => Ok(true),
+            _ => Err(row.wrong_type(column, "0 or 1")),
+        }
+    }
+}
+
+impl FromColumn<'_> for u16 {
+    fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
+        let number = i64::from_column(row, column)?;
+        Self::try_from(number).map_err(|_| row.wrong_type(column, "a number from 0 to 65535"))
+    }
+}
+
+impl FromColumn<'_> for u32 {
+    fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
+        let number = i64::from_column(row, column)?;
+        Self::try_from(number).map_err(|_| row.wrong_type(column, "a number from 0 to 4294967295"))
+    }
+}
 
 impl<'r> FromColumn<'r> for &'r str {
-    fn from_column(row: &'r Row<'_>, column: usize) -> Result<Self, Error> {
-        Ok(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
+    fn from_column(row: Row<'r>, column: usize) -> Result<Self, Error> {
+        match row.value(column)? {
+            Value::Text(text) => Ok(text),
+            _ => Err(row.wrong_type(column, "a text")),
+        }
+    }
+}
+
+impl FromColumn<'_> for String {
+    fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
+        <&str>::from_column(row, column).map(str::to_owned)
+    }
+}
+
+impl<'r> FromColumn<'r> for &'r [u8] {
+    fn from_column(row: Row<'r>, column: usize) -> Result<Self, Error> {
+        match row.value(column)? {
+            Value::Blob(bytes) => Ok(bytes),
+            _ => Err(row.wrong_type(column, "a blob")),
+        }
+    }
+}
+
+impl FromColumn<'_> for [u8; 32] {
+    fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
+        let bytes = <&[u8]>::from_column(row, column)?;
+        bytes.try_into().map_err(|_| row.wrong_type(column, "32 bytes"))
     }
 }
 
 impl<'r, T: FromColumn<'r>> FromColumn<'r> for Option<T> {
-    fn from_column(row: &'r Row<'_>, column: usize) -> Result<Self, Error> {
-        match row.get_ref(column)? {
-            ValueRef::Null => Ok(None),
+    fn from_column(row: Row<'r>, column: usize) -> Result<Self, Error> {
+        match row.value(column)? {
+            Value::Null => Ok(None),
             _ => T::from_column(row, column).map(Some),
         }
     }
 }
 
 impl FromColumn<'_> for Amount {
-    fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
+    fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
         let minor: i64 = row.get(column)?;
         Self::from_minor(minor).ok_or_else(|| broken("an amount", &minor.to_string()))
     }
 }
 
 impl FromColumn<'_> for Timestamp {
-    fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
+    fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
         let millis: i64 = row.get(column)?;
         Self::from_millis(millis).ok_or_else(|| broken("a point in time", &millis.to_string()))
     }
 }
 
 impl FromColumn<'_> for Date {
-    fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
+    fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
         parsed(row, column, "a date", Self::parse)
     }
 }
 
 impl FromColumn<'_> for MerchantId {
-    fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
+    fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
         i64::from_column(row, column).map(Self)
     }
 }
 
 impl FromColumn<'_> for CustomerId {
-    fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
+    fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
         parsed(row, column, "a customer id", Self::parse)
     }
 }
 
 impl FromColumn<'_> for PaymentToken {
-    fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
+    fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
         <&str>::from_column(row, column).map(Self::named)
     }
 }
 
 impl FromColumn<'_> for FileName {
-    fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
+    fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
         parsed(row, column, "the name of a file", Self::parse)
     }
 }
@@ -208,17 +273,17 @@ impl Packed<'_> {
 }
 
 impl<'r> FromColumn<'r> for Packed<'r> {
-    fn from_column(row: &'r Row<'_>, column: usize) -> Result<Self, Error> {
-        Ok(Self(row.get_ref(column)?.as_blob().map_err(rusqlite::Error::from)?))
+    fn from_column(row: Row<'r>, column: usize) -> Result<Self, Error> {
+        row.get(column).map(Self)
     }
 }
 
 /// Reads an enum by its stored word.
-pub(crate) fn word_at<T: FromStr>(row: &Row<'_>, column: usize, what: &str) -> Result<T, Error> {
+pub(crate) fn word_at<T: FromStr>(row: Row<'_>, column: usize, what: &str) -> Result<T, Error> {
     parsed(row, column, what, |word| word.parse().ok())
 }
 
-fn parsed<T>(row: &Row<'_>, column: usize, what: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
+fn parsed<T>(row: Row<'_>, column: usize, what: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
     let text = <&str>::from_column(row, column)?;
     parse(text).ok_or_else(|| broken(what, text))
 }
@@ -231,7 +296,7 @@ pub(crate) fn optional_escrow_id(number: Option<i64>, guard: Option<i64>) -> Opt
 /// Reads all rows of a result.
 pub(crate) fn read_all<T>(
     mut rows: Rows<'_>,
-    mut read: impl FnMut(&Row<'_>) -> Result<T, Error>,
+    mut read: impl FnMut(Row<'_>) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
@@ -243,7 +308,7 @@ pub(crate) fn read_all<T>(
 /// Reads the first row of a result, if there is one.
 pub(crate) fn read_first<T>(
     mut rows: Rows<'_>,
-    read: impl FnOnce(&Row<'_>) -> Result<T, Error>,
+    read: impl FnOnce(Row<'_>) -> Result<T, Error>,
 ) -> Result<Option<T>, Error> {
     rows.next()?.map(read).transpose()
 }
@@ -265,9 +330,8 @@ pub(crate) fn broken(what: &str, found: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
-
     use super::*;
+    use crate::store::engine::sql::{Connection, params};
 
     row! {
         /// A row of a join.
@@ -278,8 +342,8 @@ mod tests {
         }
     }
 
-    fn connection() -> Connection {
-        let connection = Connection::open_in_memory().unwrap();
+    fn connection() -> rusqlite::Connection {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
         let sql = "CREATE TABLE a (number, word); CREATE TABLE b (number);
                    INSERT INTO a VALUES (1, 'one'); INSERT INTO b VALUES (NULL), (-2)";
         connection.execute_batch(sql).unwrap();
@@ -291,9 +355,9 @@ mod tests {
         assert_eq!(pair_columns!(), "b.number AS second, word, a.number AS first");
         let connection = connection();
         let sql = concat!("SELECT ", pair_columns!(), " FROM a, b ORDER BY b.rowid");
-        let mut statement = connection.prepare(sql).unwrap();
-        let read = |row: &Row<'_>| PairRow::read(row).map(|row| (row.first.minor(), row.word.to_owned(), row.second));
-        let rows = read_all(statement.query([]).unwrap(), read).unwrap();
+        let mut statement = Connection::of(&connection).prepare(sql).unwrap();
+        let read = |row: Row<'_>| PairRow::read(row).map(|row| (row.first.minor(), row.word.to_owned(), row.second));
+        let rows = read_all(statement.query(params![]).unwrap(), read).unwrap();
         assert_eq!(rows, [(1, "one".to_owned(), None), (1, "one".to_owned(), Some(-2))]);
     }
 
@@ -304,12 +368,12 @@ mod tests {
         }
         let connection = connection();
         let sql = concat!("SELECT ", amount_columns!(), " FROM b ORDER BY rowid DESC");
-        let mut statement = connection.prepare(sql).unwrap();
-        let read = |row: &Row<'_>| AmountRow::read(row).map(|row| row.number);
-        let negative = read_first(statement.query([]).unwrap(), read);
+        let mut statement = Connection::of(&connection).prepare(sql).unwrap();
+        let read = |row: Row<'_>| AmountRow::read(row).map(|row| row.number);
+        let negative = read_first(statement.query(params![]).unwrap(), read);
         assert!(matches!(negative, Err(Error::Corrupt(_))), "{negative:?}");
-        let mut statement = connection.prepare("SELECT number FROM b").unwrap();
-        let null = read_first(statement.query([]).unwrap(), read);
-        assert!(matches!(null, Err(Error::Sqlite(_))), "{null:?}");
+        let mut statement = Connection::of(&connection).prepare("SELECT number FROM b").unwrap();
+        let null = read_first(statement.query(params![]).unwrap(), read);
+        assert!(matches!(null, Err(Error::Corrupt(_))), "{null:?}");
     }
 }

@@ -1,7 +1,5 @@
 //! Customers, their profiles and their wallets.
 
-use rusqlite::{Row, params};
-
 use crate::domain::customers::country::Country;
 use crate::domain::customers::customer::{Block, Customer, CustomerAccess, CustomerKey, Permissions, Wallet};
 use crate::domain::customers::phone::Phone;
@@ -13,6 +11,7 @@ use crate::domain::money::Amount;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::{Row, Value, params};
 use crate::store::tables::columns::{
     FromColumn, is_reachable, offset_of, read_all, read_first, read_limit_of, row, stored_as_word,
 };
@@ -21,13 +20,13 @@ use crate::store::tx::{Snapshot, Tx};
 stored_as_word!(Country, "a country");
 
 impl FromColumn<'_> for Email {
-    fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
+    fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
         <&str>::from_column(row, column).map(Self::stored)
     }
 }
 
 impl FromColumn<'_> for Phone {
-    fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
+    fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
         <&str>::from_column(row, column).map(Self::stored)
     }
 }
@@ -88,7 +87,7 @@ macro_rules! select_customer {
     };
 }
 
-fn read_customer(row: &Row<'_>) -> Result<Customer, Error> {
+fn read_customer(row: Row<'_>) -> Result<Customer, Error> {
     let row = CustomerRow::read(row)?;
     let (email, phone) = (row.email, row.phone);
     Ok(Customer {
@@ -123,7 +122,7 @@ impl Snapshot<'_> {
         merchant: MerchantId,
         customer: &CustomerId,
     ) -> Result<Option<CustomerAccess>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             access_columns!(),
             " FROM customer WHERE merchant_id = ?1 AND id = ?2"
@@ -146,8 +145,8 @@ impl Snapshot<'_> {
     pub fn any_merchant_has_customer(&self, customer: &CustomerId) -> Result<bool, Error> {
         let exists = self
             .connection
-            .prepare_cached(concat!("SELECT 1 FROM customer WHERE id = ?1 AND ", is_reachable!()))?
-            .exists([customer.as_str()])?;
+            .prepare(concat!("SELECT 1 FROM customer WHERE id = ?1 AND ", is_reachable!()))?
+            .exists(params![customer.as_str()])?;
         Ok(exists)
     }
 
@@ -155,7 +154,7 @@ impl Snapshot<'_> {
     pub fn topped_up_at(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Timestamp>, Error> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT topped_up_at FROM customer WHERE merchant_id = ?1 AND id = ?2")?;
+            .prepare("SELECT topped_up_at FROM customer WHERE merchant_id = ?1 AND id = ?2")?;
         let rows = statement.query(params![merchant.0, customer.as_str()])?;
         Ok(read_first(rows, |row| Option::from_column(row, 0))?.flatten())
     }
@@ -239,15 +238,15 @@ impl Snapshot<'_> {
     pub fn customers(&self, merchant: MerchantId, request: PageRequest) -> Result<Page<Customer>, Error> {
         let count: i64 = self
             .connection
-            .prepare_cached("SELECT count(*) FROM customer WHERE merchant_id = ?1 AND wallet_id <= ?2")?
-            .query_row([merchant.0, request.newest_counted()], |row| row.get(0))?;
-        let mut statement = self.connection.prepare_cached(select_customer!(
+            .prepare("SELECT count(*) FROM customer WHERE merchant_id = ?1 AND wallet_id <= ?2")?
+            .one(params![merchant.0, request.newest_counted()], |row| row.get(0))?;
+        let mut statement = self.connection.prepare(select_customer!(
             "customer.id IN (SELECT id FROM customer INDEXED BY customer_by_age
                                  WHERE merchant_id = ?1 AND wallet_id <= ?4 ORDER BY wallet_id DESC LIMIT ?2 OFFSET ?3)
                  ORDER BY wallet_id DESC"
         ))?;
         let (limit, offset) = (read_limit_of(request), offset_of(request));
-        let rows = statement.query([merchant.0, limit, offset, request.newest()])?;
+        let rows = statement.query(params![merchant.0, limit, offset, request.newest()])?;
         let rows = read_all(rows, read_customer)?;
         Ok(Page::of(rows, count.unsigned_abs(), request, |customer| {
             customer.wallet.number()
@@ -258,7 +257,7 @@ impl Snapshot<'_> {
     /// fees of open escrows, which the hold keeps until they close (contract section 9.1,
     /// row 15).
     pub fn wallet(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Wallet>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             wallet_columns!(),
             " FROM customer
@@ -278,8 +277,8 @@ impl Snapshot<'_> {
         })
     }
 
-    fn one_customer(&self, sql: &str, key: impl rusqlite::Params) -> Result<Option<Customer>, Error> {
-        let mut statement = self.connection.prepare_cached(sql)?;
+    fn one_customer(&self, sql: &str, key: &[Value<'_>]) -> Result<Option<Customer>, Error> {
+        let mut statement = self.connection.prepare(sql)?;
         read_first(statement.query(key)?, read_customer)
     }
 }
@@ -289,7 +288,7 @@ impl Tx<'_> {
     pub fn save_top_up(&mut self, merchant: MerchantId, customer: &CustomerId) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached("UPDATE customer SET topped_up_at = ?3 WHERE merchant_id = ?1 AND id = ?2")?
+            .prepare("UPDATE customer SET topped_up_at = ?3 WHERE merchant_id = ?1 AND id = ?2")?
             .execute(params![merchant.0, customer.as_str(), self.now().millis()])?;
         one_row(changed, "a customer")
     }
@@ -298,7 +297,7 @@ impl Tx<'_> {
     /// active and have every permission.
     pub fn insert_customer(&mut self, merchant: MerchantId, customer: &Customer) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
+            .prepare(
                 "INSERT INTO customer (merchant_id, id, wallet_id, wallet_guard, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![
@@ -325,7 +324,7 @@ impl Tx<'_> {
         } = customer.permissions;
         let changed = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "UPDATE customer SET can_withdraw = ?3, can_buy = ?4, can_sell = ?5, blocked_at = ?6, blocked_reason = ?7
                  WHERE merchant_id = ?1 AND id = ?2",
             )?
@@ -349,7 +348,7 @@ impl Tx<'_> {
         profile: &Profile,
     ) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
+            .prepare(
                 "INSERT INTO customer_profile
                      (merchant_id, customer_id, firstname, lastname, email, phone, bvn, country)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)

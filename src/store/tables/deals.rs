@@ -1,11 +1,10 @@
 //! Looks up deals: escrows of every settlement type.
 
-use rusqlite::{OptionalExtension, Row, Rows};
-
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, PaymentToken, TransactionId};
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::{Row, Rows, params};
 use crate::store::tables::columns::{broken, is_reachable, read_first};
 use crate::store::tables::deal_row::{DealRow, MILESTONE, STANDARD, VAULT};
 use crate::store::tx::Snapshot;
@@ -21,8 +20,8 @@ impl Snapshot<'_> {
             },
             EscrowKey::Token(token) => {
                 let condition = select_deal!("payment_token = ?1 AND merchant_id = ?2");
-                let mut statement = self.connection.prepare_cached(condition)?;
-                let rows = statement.query((token.as_str(), merchant.0))?;
+                let mut statement = self.connection.prepare(condition)?;
+                let rows = statement.query(params![token.as_str(), merchant.0])?;
                 read_first(rows, |row| self.read_deal(row))?
             }
         };
@@ -32,16 +31,16 @@ impl Snapshot<'_> {
     /// Returns the deal with this payment token, of whatever merchant. Only in live mode does a
     /// token lead to one deal: sandbox merchants may have loaded the same seed.
     pub fn deal_of_link(&self, token: &PaymentToken) -> Result<Option<Deal>, Error> {
-        let mut statement = self.connection.prepare_cached(select_deal!("payment_token = ?1"))?;
-        let rows = statement.query([token.as_str()])?;
+        let mut statement = self.connection.prepare(select_deal!("payment_token = ?1"))?;
+        let rows = statement.query(params![token.as_str()])?;
         read_first(rows, |row| self.read_deal(row))
     }
 
     /// Returns a deal of any merchant. The id must have the key of its row, which
     /// [`Snapshot::with_row_key`] adds.
     pub(crate) fn deal_by_id(&self, id: EscrowId) -> Result<Option<Deal>, Error> {
-        let mut statement = self.connection.prepare_cached(select_deal!("id = ?1 AND guard = ?2"))?;
-        let rows = statement.query((id.number(), id.guard()))?;
+        let mut statement = self.connection.prepare(select_deal!("id = ?1 AND guard = ?2"))?;
+        let rows = statement.query(params![id.number(), id.guard()])?;
         read_first(rows, |row| self.read_deal(row))
     }
 
@@ -55,9 +54,8 @@ impl Snapshot<'_> {
         // The second condition on the guard lets SQLite use the index `escrow_of_seed`.
         let key = self
             .connection
-            .prepare_cached("SELECT id FROM escrow WHERE merchant_id = ?1 AND guard = ?2 AND guard > 4294967295")?
-            .query_row((merchant.0, id.guard()), |row| row.get(0))
-            .optional()?;
+            .prepare("SELECT id FROM escrow WHERE merchant_id = ?1 AND guard = ?2 AND guard > 4294967295")?
+            .first(params![merchant.0, id.guard()], |row| row.get(0))?;
         let with_key = key.map(|key| EscrowId::new(key, id.guard()));
         // The guard of a milestone's id can equal an escrow's, so compare the whole id.
         Ok(with_key.filter(|&with_key| with_key == id))
@@ -67,23 +65,22 @@ impl Snapshot<'_> {
     /// count. Seeded ids and tokens do not count either: other merchants may have loaded the
     /// same seed, and a caller must not learn of it.
     pub fn any_merchant_has_deal(&self, key: &EscrowKey) -> Result<bool, Error> {
-        let exists = match key {
+        match key {
             EscrowKey::Id(id) => self
                 .connection
-                .prepare_cached(concat!(
+                .prepare(concat!(
                     "SELECT 1 FROM escrow WHERE id = ?1 AND guard = ?2 AND guard <= 4294967295 AND deleted_at IS NULL AND ",
                     is_reachable!()
                 ))?
-                .exists((id.number(), id.guard())),
+                .exists(params![id.number(), id.guard()]),
             EscrowKey::Token(token) => self
                 .connection
-                .prepare_cached(concat!(
+                .prepare(concat!(
                     "SELECT 1 FROM escrow WHERE payment_token = ?1 AND guard <= 4294967295 AND deleted_at IS NULL AND ",
                     is_reachable!()
                 ))?
-                .exists([token.as_str()]),
-        };
-        exists.map_err(Error::from)
+                .exists(params![token.as_str()]),
+        }
     }
 
     /// Returns the key of the row of a merchant's deal. A deleted deal is found too.
@@ -91,19 +88,17 @@ impl Snapshot<'_> {
         let Some(id) = self.with_row_key(merchant, id)? else {
             return Ok(None);
         };
-        let key = self
-            .connection
-            .prepare_cached("SELECT id FROM escrow WHERE id = ?1 AND guard = ?2 AND merchant_id = ?3")?
-            .query_row((id.number(), id.guard(), merchant.0), |row| row.get(0));
-        Ok(key.optional()?)
+        self.connection
+            .prepare("SELECT id FROM escrow WHERE id = ?1 AND guard = ?2 AND merchant_id = ?3")?
+            .first(params![id.number(), id.guard(), merchant.0], |row| row.get(0))
     }
 
     /// Returns the escrows that one payment funded, oldest first.
     pub fn escrows_of_payment(&self, payment: TransactionId) -> Result<Vec<Escrow>, Error> {
         let mut statement = self
             .connection
-            .prepare_cached(concat!(select_deal!("payment_id = ?1"), " ORDER BY id"))?;
-        self.read_escrows(statement.query([payment.number()])?)
+            .prepare(concat!(select_deal!("payment_id = ?1"), " ORDER BY id"))?;
+        self.read_escrows(statement.query(params![payment.number()])?)
     }
 
     /// Reads the escrows among these deals. Vaults are left out.
@@ -118,7 +113,7 @@ impl Snapshot<'_> {
     }
 
     /// Reads a row of [`select_deal`], and the deal's rows in other tables.
-    pub(crate) fn read_deal(&self, row: &Row<'_>) -> Result<Deal, Error> {
+    pub(crate) fn read_deal(&self, row: Row<'_>) -> Result<Deal, Error> {
         let row = DealRow::read(row)?;
         match row.settlement_type {
             STANDARD | MILESTONE => self.escrow_of_row(row).map(Deal::Escrow),

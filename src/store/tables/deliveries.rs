@@ -1,12 +1,11 @@
 //! Pending deliveries of events to merchants' webhook endpoints, and attempts. With the table
 //! `event` this is the outbox.
 
-use rusqlite::{Row, params};
-
 use crate::domain::events::delivery::{Attempt, AttemptOutcome, Delivery, DeliveryId, DeliveryProgress, Wait};
 use crate::domain::ids::{self, EscrowId, EventId, IdSource, MerchantId};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::{Row, params};
 use crate::store::tables::columns::{broken, read_all, read_first, row};
 use crate::store::tx::{Snapshot, Tx};
 
@@ -42,7 +41,7 @@ row! {
     }
 }
 
-fn read_attempt(row: &Row<'_>) -> Result<Attempt, Error> {
+fn read_attempt(row: Row<'_>) -> Result<Attempt, Error> {
     let row = AttemptRow::read(row)?;
     Ok(Attempt {
         attempted_at: row.attempted_at,
@@ -62,7 +61,7 @@ impl Snapshot<'_> {
     /// Returns the next deliveries of a merchant by due time, which may lie in the future.
     /// A delivery that waits behind another with its ordering key is left out.
     pub fn next_deliveries(&self, merchant: MerchantId, limit: usize) -> Result<Vec<Delivery>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             delivery_columns!(),
             " FROM delivery JOIN event ON event.id = event_id
@@ -86,8 +85,8 @@ impl Snapshot<'_> {
     pub fn merchant_with_deliveries_after(&self, merchant: MerchantId) -> Result<Option<MerchantId>, Error> {
         let next: Option<i64> = self
             .connection
-            .prepare_cached("SELECT min(merchant_id) FROM delivery WHERE merchant_id > ?1")?
-            .query_row([merchant.0], |row| row.get(0))?;
+            .prepare("SELECT min(merchant_id) FROM delivery WHERE merchant_id > ?1")?
+            .one(params![merchant.0], |row| row.get(0))?;
         Ok(next.map(MerchantId))
     }
 
@@ -96,19 +95,19 @@ impl Snapshot<'_> {
     pub fn deliveries_due(&self, merchant: MerchantId, after: Timestamp, until: Timestamp) -> Result<u64, Error> {
         let due: i64 = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "SELECT count(*) + coalesce(sum((SELECT count(*) FROM delivery AS behind
                                                  WHERE behind.lane = first.lane AND behind.due_at IS NULL)), 0)
                  FROM delivery AS first WHERE merchant_id = ?1 AND due_at > ?2 AND due_at <= ?3",
             )?
-            .query_row([merchant.0, after.millis(), until.millis()], |row| row.get(0))?;
+            .one(params![merchant.0, after.millis(), until.millis()], |row| row.get(0))?;
         Ok(due.unsigned_abs())
     }
 
     /// Returns the reason why an event is pending, and all attempts so far. Of several
     /// deliveries of the event, the one with the next attempt counts.
     pub fn delivery_of(&self, event: EventId) -> Result<DeliveryProgress, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             wait_columns!(),
             " FROM delivery
@@ -118,7 +117,7 @@ impl Snapshot<'_> {
              LEFT JOIN event ON event.id = before.event_id
              WHERE delivery.event_id = ?1 ORDER BY delivery.due_at IS NULL, delivery.due_at, delivery.id LIMIT 1"
         ))?;
-        let waits_for = read_first(statement.query([event.number()])?, |row| {
+        let waits_for = read_first(statement.query(params![event.number()])?, |row| {
             let row = WaitRow::read(row)?;
             match (row.due_at, row.before_id, row.before_guard) {
                 (Some(due), _, _) => Ok(Wait::Attempt(due)),
@@ -126,14 +125,14 @@ impl Snapshot<'_> {
                 (None, _, _) => Err(broken("the place of a pending delivery", "nothing before it")),
             }
         })?;
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             attempt_columns!(),
             " FROM delivery_attempt WHERE event_id = ?1 ORDER BY number"
         ))?;
         Ok(DeliveryProgress {
             waits_for,
-            attempts: read_all(statement.query([event.number()])?, read_attempt)?,
+            attempts: read_all(statement.query(params![event.number()])?, read_attempt)?,
         })
     }
 }
@@ -172,7 +171,7 @@ impl Tx<'_> {
         due: Timestamp,
     ) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
+            .prepare(
                 "INSERT INTO delivery (id, event_id, merchant_id, lane, due_at)
                  SELECT ?1, ?2, ?3, ?4, CASE WHEN EXISTS (SELECT 1 FROM delivery WHERE lane = ?4) THEN NULL ELSE ?5 END",
             )?
@@ -195,7 +194,7 @@ impl Tx<'_> {
         };
         let inserted = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "INSERT INTO delivery_attempt (event_id, number, attempted_at, url, status, error, duration_millis, answer)
                  SELECT ?1, (SELECT coalesce(max(number), 0) + 1 FROM delivery_attempt WHERE event_id = ?1),
                         ?2, ?3, ?4, ?5, ?6, ?7
@@ -217,7 +216,7 @@ impl Tx<'_> {
     /// removed meanwhile.
     pub fn postpone_delivery(&mut self, delivery: &Delivery, due: Timestamp) -> Result<(), Error> {
         self.connection
-            .prepare_cached("UPDATE delivery SET attempts = attempts + 1, due_at = ?2 WHERE id = ?1")?
+            .prepare("UPDATE delivery SET attempts = attempts + 1, due_at = ?2 WHERE id = ?1")?
             .execute(params![delivery.id.0, due.millis()])?;
         Ok(())
     }
@@ -231,7 +230,7 @@ impl Tx<'_> {
         next_due: Timestamp,
     ) -> Result<(), Error> {
         self.connection
-            .prepare_cached("UPDATE delivery SET attempts = attempts + 1, due_at = ?2, lane = NULL WHERE id = ?1")?
+            .prepare("UPDATE delivery SET attempts = attempts + 1, due_at = ?2, lane = NULL WHERE id = ?1")?
             .execute(params![delivery.id.0, due.millis()])?;
         self.release_next(delivery, next_due)
     }
@@ -240,8 +239,8 @@ impl Tx<'_> {
     /// ordering key due at `next_due`.
     pub fn finish_delivery(&mut self, delivery: &Delivery, next_due: Timestamp) -> Result<(), Error> {
         self.connection
-            .prepare_cached("DELETE FROM delivery WHERE id = ?1")?
-            .execute([delivery.id.0])?;
+            .prepare("DELETE FROM delivery WHERE id = ?1")?
+            .execute(params![delivery.id.0])?;
         self.release_next(delivery, next_due)
     }
 
@@ -249,8 +248,8 @@ impl Tx<'_> {
     /// delivered.
     pub fn delete_retries(&mut self, event: EventId) -> Result<(), Error> {
         self.connection
-            .prepare_cached("DELETE FROM delivery WHERE event_id = ?1 AND attempts > 0 AND lane IS NULL")?
-            .execute([event.number()])?;
+            .prepare("DELETE FROM delivery WHERE event_id = ?1 AND attempts > 0 AND lane IS NULL")?
+            .execute(params![event.number()])?;
         Ok(())
     }
 
@@ -258,7 +257,7 @@ impl Tx<'_> {
     fn release_next(&mut self, delivery: &Delivery, next_due: Timestamp) -> Result<(), Error> {
         if let Some(ordering_key) = delivery.ordering_key {
             self.connection
-                .prepare_cached(
+                .prepare(
                     "UPDATE delivery SET due_at = ?2
                      WHERE id = (SELECT min(id) FROM delivery WHERE lane = ?1) AND due_at IS NULL",
                 )?
@@ -272,7 +271,7 @@ impl Tx<'_> {
     /// whose data the next one shares if that is not removed with it.
     pub fn delete_events_before(&mut self, before: Timestamp, limit: usize) -> Result<usize, Error> {
         let row_limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut statement = self.connection.prepare_cached(
+        let mut statement = self.connection.prepare(
             "SELECT event.id, sharer.id IS NOT NULL FROM event
              LEFT JOIN event AS sharer ON sharer.data IS NULL
                  AND sharer.id = (SELECT min(id) FROM event AS later WHERE later.id > event.id)
@@ -281,19 +280,19 @@ impl Tx<'_> {
                       OR sharer.id < ?1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_id = sharer.id))
              ORDER BY event.id LIMIT ?2",
         )?;
-        let rows = statement.query([ids::first_number_of(before), row_limit])?;
-        let mut events = read_all(rows, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)))?;
+        let rows = statement.query(params![ids::first_number_of(before), row_limit])?;
+        let mut events = read_all(rows, |row| Ok((row.get::<i64>(0)?, row.get::<bool>(1)?)))?;
         // The next one is not among these.
         if events.len() == limit {
             events.pop_if(|(_, is_shared)| *is_shared);
         }
         let mut delete_attempts = self
             .connection
-            .prepare_cached("DELETE FROM delivery_attempt WHERE event_id = ?1")?;
-        let mut delete_event = self.connection.prepare_cached("DELETE FROM event WHERE id = ?1")?;
+            .prepare("DELETE FROM delivery_attempt WHERE event_id = ?1")?;
+        let mut delete_event = self.connection.prepare("DELETE FROM event WHERE id = ?1")?;
         for (event, _) in &events {
-            delete_attempts.execute([event])?;
-            delete_event.execute([event])?;
+            delete_attempts.execute(params![event])?;
+            delete_event.execute(params![event])?;
         }
         Ok(events.len())
     }
@@ -302,7 +301,7 @@ impl Tx<'_> {
     /// others go first, because without the others they would never become due.
     pub fn delete_deliveries(&mut self, merchant: MerchantId, limit: usize) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
+            .prepare(
                 "DELETE FROM delivery WHERE id IN
                      (SELECT id FROM delivery WHERE merchant_id = ?1 ORDER BY due_at LIMIT ?2)",
             )?

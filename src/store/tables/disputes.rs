@@ -1,13 +1,12 @@
 //! Disputes and their statements.
 
-use rusqlite::params;
-
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::dispute::{Dispute, Speaker, Statement};
 use crate::domain::file::FileName;
 use crate::domain::ids::EscrowId;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::params;
 use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{broken, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
@@ -27,12 +26,12 @@ row! {
 impl Snapshot<'_> {
     /// Returns the dispute over a disputed escrow, or the ruling alone.
     pub(crate) fn dispute(&self, escrow: EscrowId) -> Result<Dispute, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             statement_columns!(),
             " FROM dispute_statement WHERE escrow_id = ?1 ORDER BY position"
         ))?;
-        let mut rows = statement.query([escrow.number()])?;
+        let mut rows = statement.query(params![escrow.number()])?;
         let mut dispute: Option<Dispute> = None;
         while let Some(row) = rows.next()? {
             let row = StatementRow::read(row)?;
@@ -56,7 +55,7 @@ impl Tx<'_> {
     pub fn save_dispute(&mut self, escrow: &Escrow) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached(concat!(
+            .prepare(concat!(
                 update_checked!("escrow", dispute: "?2", updated_at: "?3"),
                 " WHERE id = ?1 AND state = 'OPENED'"
             ))?
@@ -74,11 +73,11 @@ impl Tx<'_> {
         if !escrow.dispute().is_some_and(Dispute::is_between_parties) {
             let changed = self
                 .connection
-                .prepare_cached(concat!(
+                .prepare(concat!(
                     update_checked!("escrow", dispute: "'RULED'"),
                     " WHERE id = ?1 AND state = 'OPENED' AND dispute IS NULL"
                 ))?
-                .execute([escrow.id.number()])?;
+                .execute(params![escrow.id.number()])?;
             one_row(changed, "an open escrow without a dispute")?;
         }
         self.insert_last_statement(escrow)
@@ -92,7 +91,7 @@ impl Tx<'_> {
         let (speaker, said) = dispute.last();
         self.reference_files(said.proof.as_slice())?;
         self.connection
-            .prepare_cached(insert_checked!(
+            .prepare(insert_checked!(
                 "dispute_statement",
                 escrow_id: "?1",
                 speaker: "?2",

@@ -1,7 +1,5 @@
 //! Escrows and their milestones.
 
-use rusqlite::{Row, params};
-
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
 use crate::domain::escrow::terms::{MilestoneTerms, Terms};
 use crate::domain::escrow::{AdditionalFee, CloseReason, Escrow, Funding, Plan, Progress, Split};
@@ -11,6 +9,7 @@ use crate::domain::money::Amount;
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::FundingPayment;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{broken, read_all, row};
 use crate::store::tables::deal_row::{DealRow, MILESTONE, STANDARD};
@@ -95,12 +94,12 @@ impl Snapshot<'_> {
     /// Returns the milestones of an escrow, in order. `unreleased` is the status of those
     /// that were not released.
     fn milestones(&self, escrow: EscrowId, unreleased: MilestoneStatus) -> Result<Vec<Milestone>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             milestone_columns!(),
             " FROM milestone WHERE id > ?1 AND id < ?1 + 1024 ORDER BY id"
         ))?;
-        let read = |row: &Row<'_>| {
+        let read = |row: Row<'_>| {
             let row = MilestoneRow::read(row)?;
             Ok(Milestone {
                 id: MilestoneId::new(row.id, row.guard),
@@ -118,7 +117,7 @@ impl Snapshot<'_> {
                 },
             })
         };
-        read_all(statement.query([escrow.number()])?, read)
+        read_all(statement.query(params![escrow.number()])?, read)
     }
 }
 
@@ -184,7 +183,7 @@ impl Tx<'_> {
     pub fn insert_escrow(&mut self, escrow: &Escrow) -> Result<(), Error> {
         let terms = &escrow.terms;
         self.connection
-            .prepare_cached(insert_checked!(
+            .prepare(insert_checked!(
                 "escrow",
                 id: "?1",
                 guard: "?2",
@@ -245,7 +244,7 @@ impl Tx<'_> {
         let terms = &escrow.terms;
         let changed = self
             .connection
-            .prepare_cached(concat!(
+            .prepare(concat!(
                 update_checked!(
                     "escrow",
                     amount: "?2",
@@ -290,8 +289,8 @@ impl Tx<'_> {
             ])?;
         one_row(changed, "an escrow awaiting payment")?;
         self.connection
-            .prepare_cached("DELETE FROM milestone WHERE id > ?1 AND id < ?1 + 1024")?
-            .execute([escrow.id.number()])?;
+            .prepare("DELETE FROM milestone WHERE id > ?1 AND id < ?1 + 1024")?
+            .execute(params![escrow.id.number()])?;
         self.reference_files(&escrow.images)?;
         self.insert_milestones(escrow)
     }
@@ -300,7 +299,7 @@ impl Tx<'_> {
     pub fn save_link(&mut self, link: &Escrow) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached(concat!(
+            .prepare(concat!(
                 update_checked!("escrow", total_quantity: "?2", updated_at: "?3"),
                 " WHERE id = ?1 AND is_link = 1"
             ))?
@@ -316,7 +315,7 @@ impl Tx<'_> {
     pub fn delete_escrow(&mut self, escrow: EscrowId) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached(concat!(
+            .prepare(concat!(
                 update_checked!("escrow", deleted_at: "?2"),
                 " WHERE id = ?1 AND state = 'AWAITING_PAYMENT' AND deleted_at IS NULL"
             ))?
@@ -331,7 +330,7 @@ impl Tx<'_> {
         };
         let changed = self
             .connection
-            .prepare_cached(concat!(
+            .prepare(concat!(
                 update_checked!(
                     "escrow",
                     state: "'OPENED'",
@@ -362,7 +361,7 @@ impl Tx<'_> {
     pub fn save_release(&mut self, milestone: MilestoneId) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached(concat!(
+            .prepare(concat!(
                 update_checked!("milestone", is_released: "1", updated_at: "?2"),
                 " WHERE id = ?1 AND is_released = 0"
             ))?
@@ -373,7 +372,7 @@ impl Tx<'_> {
     /// Marks all pending milestones of an escrow as released at the current time.
     pub fn save_release_of_rest(&mut self, escrow: EscrowId) -> Result<(), Error> {
         self.connection
-            .prepare_cached(concat!(
+            .prepare(concat!(
                 update_checked!("milestone", is_released: "1", updated_at: "?2"),
                 " WHERE id > ?1 AND id < ?1 + 1024 AND is_released = 0"
             ))?
@@ -390,7 +389,7 @@ impl Tx<'_> {
         let changed = match outcome {
             CloseReason::Completed => self
                 .connection
-                .prepare_cached(concat!(
+                .prepare(concat!(
                     update_checked!("escrow", state: "'CLOSED'", updated_at: "?2"),
                     " WHERE id = ?1 AND state = 'OPENED'"
                 ))?
@@ -401,7 +400,7 @@ impl Tx<'_> {
                     CloseReason::Completed | CloseReason::Claimed | CloseReason::Refunded => None,
                 };
                 self.connection
-                    .prepare_cached(concat!(
+                    .prepare(concat!(
                         update_checked!(
                             "escrow",
                             state: "'CLOSED'",
@@ -427,7 +426,7 @@ impl Tx<'_> {
     }
 
     fn insert_milestones(&mut self, escrow: &Escrow) -> Result<(), Error> {
-        let mut statement = self.connection.prepare_cached(insert_checked!(
+        let mut statement = self.connection.prepare(insert_checked!(
             "milestone",
             id: "?1",
             guard: "?2",

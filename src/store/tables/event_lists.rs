@@ -1,11 +1,10 @@
 //! Lists of events, in the order of the index of a merchant's events.
 
-use rusqlite::types::Value;
-
-use crate::domain::events::event::{EventFilter, EventOrder, RecordedEvent};
-use crate::domain::ids::{EventId, MerchantId};
+use crate::domain::events::event::{EventFilter, EventOrder, EventType, RecordedEvent};
+use crate::domain::ids::{CustomerId, EventId, MerchantId};
 use crate::domain::page::{Page, PageRequest};
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::{Value, params};
 use crate::store::tables::columns::broken;
 use crate::store::tx::Snapshot;
 
@@ -64,8 +63,8 @@ impl Snapshot<'_> {
         };
         let (offset, limit) = (request.offset(), request.rows_read());
         let (mut on_page, mut found, mut skipped) = (Vec::new(), 0, 0);
-        let mut statement = self.connection.prepare_cached(&listing(filter, order))?;
-        let mut rows = statement.query(values_of(merchant, filter, escrow, order, newest))?;
+        let mut statement = self.connection.prepare(&listing(filter, order))?;
+        let mut rows = statement.query(&values_of(merchant, filter, escrow, order, newest))?;
         while let Some(row) = rows.next()? {
             let number = row.get(0)?;
             if is_before_page(number) {
@@ -97,8 +96,8 @@ impl Snapshot<'_> {
     pub fn newest_event(&self, merchant: MerchantId) -> Result<i64, Error> {
         let newest: Option<i64> = self
             .connection
-            .prepare_cached("SELECT max(id) FROM event WHERE merchant_id = ?1")?
-            .query_row([merchant.0], |row| row.get(0))?;
+            .prepare("SELECT max(id) FROM event WHERE merchant_id = ?1")?
+            .one(params![merchant.0], |row| row.get(0))?;
         Ok(newest.unwrap_or_default())
     }
 
@@ -114,8 +113,8 @@ impl Snapshot<'_> {
         let newest = self.newest_event(merchant)?;
         let escrow = self.escrow_of(merchant, filter)?;
         let order = EventOrder::After(EventId::new(after, 0));
-        let mut statement = self.connection.prepare_cached(&listing(filter, order))?;
-        let mut rows = statement.query(values_of(merchant, filter, escrow, order, newest))?;
+        let mut statement = self.connection.prepare(&listing(filter, order))?;
+        let mut rows = statement.query(&values_of(merchant, filter, escrow, order, newest))?;
         let mut events = Vec::new();
         while let Some(row) = rows.next()? {
             let number: i64 = row.get(0)?;
@@ -140,11 +139,11 @@ impl Snapshot<'_> {
     fn event_count(&self, merchant: MerchantId, newest: i64) -> Result<u64, Error> {
         let count: i64 = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "SELECT event_count - (SELECT count(*) FROM event WHERE merchant_id = ?1 AND id > ?2)
                  FROM merchant WHERE id = ?1",
             )?
-            .query_row([merchant.0, newest], |row| row.get(0))?;
+            .one(params![merchant.0, newest], |row| row.get(0))?;
         Ok(count.unsigned_abs())
     }
 }
@@ -169,13 +168,13 @@ fn values_of(
     escrow: Option<i64>,
     order: EventOrder,
     newest: i64,
-) -> [Value; 6] {
+) -> [Value<'_>; 6] {
     let after = match order {
         EventOrder::NewestFirst => 0,
         EventOrder::After(id) => id.number(),
     };
-    let event_type = filter.event_type.as_ref().map(|name| name.as_str().to_owned());
-    let customer = filter.customer.as_ref().map(|id| id.as_str().to_owned());
+    let event_type = filter.event_type.as_ref().map(EventType::as_str);
+    let customer = filter.customer.as_ref().map(CustomerId::as_str);
     [
         merchant.0.into(),
         after.into(),
@@ -191,8 +190,7 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::domain::events::event::EventType;
-    use crate::domain::ids::{CustomerId, EscrowId};
+    use crate::domain::ids::EscrowId;
 
     /// Every combination of filters, in both orders.
     fn lists() -> Vec<(EventFilter, EventOrder)> {

@@ -1,13 +1,12 @@
 //! Events, which the outbox keeps with the data of their payloads.
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use crate::domain::events::delivery::Dispatch;
 use crate::domain::events::event::{self, RecordedEvent, ReplayStart};
 use crate::domain::ids::{CustomerId, EscrowId, EventId, MerchantId, TransactionId};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
 use crate::store::engine::packing;
+use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, is_intact};
 use crate::store::tables::columns::{Packed, optional_escrow_id, read_all, read_first, row, stored_as_word};
 use crate::store::tx::{InsertedEvent, Snapshot, Tx};
@@ -145,9 +144,8 @@ impl Snapshot<'_> {
     pub fn event(&self, merchant: MerchantId, id: EventId) -> Result<Option<RecordedEvent>, Error> {
         let owner: Option<i64> = self
             .connection
-            .prepare_cached("SELECT merchant_id FROM event WHERE id = ?1 AND guard = ?2")?
-            .query_row(params![id.number(), id.guard()], |row| row.get(0))
-            .optional()?;
+            .prepare("SELECT merchant_id FROM event WHERE id = ?1 AND guard = ?2")?
+            .first(params![id.number(), id.guard()], |row| row.get(0))?;
         if owner != Some(merchant.0) {
             return Ok(None);
         }
@@ -155,8 +153,8 @@ impl Snapshot<'_> {
     }
 
     pub(crate) fn event_of_number(&self, number: i64) -> Result<Option<RecordedEvent>, Error> {
-        let mut statement = self.connection.prepare_cached(SELECT_EVENT)?;
-        read_first(statement.query([number])?, |row| self.read_event(row))
+        let mut statement = self.connection.prepare(SELECT_EVENT)?;
+        read_first(statement.query(params![number])?, |row| self.read_event(row))
     }
 
     /// Returns at most `limit` of a merchant's events from `start` on, oldest first.
@@ -170,7 +168,7 @@ impl Snapshot<'_> {
             ReplayStart::Event(id) => (id.number(), 0),
             ReplayStart::Moment(at) => (0, at.millis()),
         };
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             replay_columns!(),
             " FROM event JOIN event_name ON event_name.id = name_id LEFT JOIN escrow ON escrow.id = escrow_id
@@ -192,12 +190,12 @@ impl Snapshot<'_> {
     ///
     /// [`Error::Corrupt`] if the event is not as it was recorded.
     pub fn payload_of(&self, event: EventId) -> Result<String, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             payload_columns!(),
             " FROM event LEFT JOIN event_name ON event_name.id = name_id WHERE event.id = ?1"
         ))?;
-        let payload = read_first(statement.query([event.number()])?, |row| {
+        let payload = read_first(statement.query(params![event.number()])?, |row| {
             let row = PayloadRow::read(row)?;
             let data = self.data_of(event.number(), row.escrow_id, row.data)?;
             Ok(match (row.name, data, row.is_intact) {
@@ -214,12 +212,12 @@ impl Snapshot<'_> {
         if let Some(own) = own {
             return Ok(own.unpack());
         }
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             data_columns!(),
             " FROM event WHERE id < ?1 ORDER BY id DESC LIMIT 1"
         ))?;
-        let shared = read_first(statement.query([number])?, |row| {
+        let shared = read_first(statement.query(params![number])?, |row| {
             let row = DataRow::read(row)?;
             let shared = row.data.filter(|_| row.is_intact && row.escrow_id == escrow);
             Ok(shared.and_then(|data| data.unpack()))
@@ -231,13 +229,12 @@ impl Snapshot<'_> {
     pub fn event_name(&self, event: EventId) -> Result<Option<String>, Error> {
         let name = self
             .connection
-            .prepare_cached("SELECT name FROM event JOIN event_name ON event_name.id = name_id WHERE event.id = ?1")?
-            .query_row([event.number()], |row| row.get(0))
-            .optional()?;
+            .prepare("SELECT name FROM event JOIN event_name ON event_name.id = name_id WHERE event.id = ?1")?
+            .first(params![event.number()], |row| row.get(0))?;
         Ok(name)
     }
 
-    fn read_event(&self, row: &Row<'_>) -> Result<RecordedEvent, Error> {
+    fn read_event(&self, row: Row<'_>) -> Result<RecordedEvent, Error> {
         let row = EventRow::read(row)?;
         let id = EventId::new(row.id, row.guard);
         let data = self.data_of(row.id, row.escrow_id, row.data)?;
@@ -272,7 +269,7 @@ impl Tx<'_> {
             .take()
             .is_some_and(|last| last.escrow == event.escrow && last.data == event.data);
         self.connection
-            .prepare_cached(insert_checked!(
+            .prepare(insert_checked!(
                 "event",
                 id: "?1",
                 guard: "?2",
@@ -300,8 +297,8 @@ impl Tx<'_> {
             ])?;
         let counted = self
             .connection
-            .prepare_cached("UPDATE merchant SET event_count = event_count + 1 WHERE id = ?1")?
-            .execute([event.merchant.0])?;
+            .prepare("UPDATE merchant SET event_count = event_count + 1 WHERE id = ?1")?
+            .execute(params![event.merchant.0])?;
         one_row(counted, "a merchant")?;
         self.write_summary.events.push(event.id);
         self.last_event = (!is_shared).then(|| InsertedEvent {
@@ -316,19 +313,18 @@ impl Tx<'_> {
     fn event_name_id(&self, name: &str) -> Result<i64, Error> {
         let known = self
             .connection
-            .prepare_cached("SELECT id FROM event_name WHERE name = ?1")?
-            .query_row([name], |row| row.get(0))
-            .optional()?;
+            .prepare("SELECT id FROM event_name WHERE name = ?1")?
+            .first(params![name], |row| row.get(0))?;
         if let Some(id) = known {
             return Ok(id);
         }
         let id = self
             .connection
-            .query_row("SELECT coalesce(max(id), 0) + 1 FROM event_name", [], |row| {
-                row.get::<_, i64>(0)
-            })?;
+            .prepare("SELECT coalesce(max(id), 0) + 1 FROM event_name")?
+            .one(params![], |row| row.get::<i64>(0))?;
         self.connection
-            .execute(insert_checked!("event_name", id: "?1", name: "?2"), params![id, name])?;
+            .prepare(insert_checked!("event_name", id: "?1", name: "?2"))?
+            .execute(params![id, name])?;
         Ok(id)
     }
 }

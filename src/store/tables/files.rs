@@ -2,6 +2,7 @@
 
 use crate::domain::file::FileName;
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::params;
 use crate::store::tx::{Snapshot, Tx};
 
 impl Snapshot<'_> {
@@ -9,8 +10,8 @@ impl Snapshot<'_> {
     pub(crate) fn is_file_referenced(&self, file: FileName) -> Result<bool, Error> {
         let exists = self
             .connection
-            .prepare_cached("SELECT 1 FROM file WHERE name = ?1")?
-            .exists([file.to_string()])?;
+            .prepare("SELECT 1 FROM file WHERE name = ?1")?
+            .exists(params![file.to_string()])?;
         Ok(exists)
     }
 }
@@ -21,8 +22,8 @@ impl Tx<'_> {
     pub(crate) fn reference_files(&mut self, files: &[FileName]) -> Result<(), Error> {
         for file in files {
             self.connection
-                .prepare_cached("INSERT INTO file (name) VALUES (?1) ON CONFLICT (name) DO NOTHING")?
-                .execute([file.to_string()])?;
+                .prepare("INSERT INTO file (name) VALUES (?1) ON CONFLICT (name) DO NOTHING")?
+                .execute(params![file.to_string()])?;
         }
         Ok(())
     }

@@ -1,12 +1,11 @@
 //! Idempotency records: the first request under each idempotency key, and its reply.
 
-use rusqlite::params;
-
 use crate::domain::idempotency::{IdempotencyKey, IdempotencyRecord, RequestFingerprint, StoredReply};
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
 use crate::store::engine::packing;
+use crate::store::engine::sql::params;
 use crate::store::tables::columns::{Packed, broken, read_all, read_first, row};
 use crate::store::tx::{Snapshot, Tx};
 
@@ -42,7 +41,7 @@ impl Snapshot<'_> {
         merchant: MerchantId,
         key: &IdempotencyKey,
     ) -> Result<Option<IdempotencyRecord>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             record_columns!(),
             " FROM idempotency_record WHERE merchant_id = ?1 AND key = ?2"
@@ -73,7 +72,7 @@ impl Snapshot<'_> {
         kept_seconds: i64,
         records_max: u32,
     ) -> Result<Vec<ExpiredRecord>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             expired_columns!(),
             " FROM merchant CROSS JOIN idempotency_record AS record ON merchant_id = merchant.id
@@ -106,7 +105,7 @@ impl Tx<'_> {
         } = record;
         let changed = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "INSERT INTO idempotency_record
                      (merchant_id, key, route, customer_id, body_hash, status, body, created_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
@@ -131,9 +130,9 @@ impl Tx<'_> {
     pub fn delete_idempotency_records(&mut self, expired: &[ExpiredRecord]) -> Result<(), Error> {
         let mut delete = self
             .connection
-            .prepare_cached("DELETE FROM idempotency_record WHERE id = ?1 AND created_at = ?2")?;
+            .prepare("DELETE FROM idempotency_record WHERE id = ?1 AND created_at = ?2")?;
         for record in expired {
-            delete.execute([record.id, record.created_at])?;
+            delete.execute(params![record.id, record.created_at])?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
-use crate::store::tables::columns::FromColumn;
+use crate::store::engine::sql::params;
 use crate::store::tx::Snapshot;
 
 impl Snapshot<'_> {
@@ -18,8 +18,7 @@ impl Snapshot<'_> {
     /// clock was moved after the write; the move itself is stored in ledger time and
     /// is then the newer of the two.
     pub(crate) fn newest_row_at(&self) -> Result<Option<Timestamp>, Error> {
-        self.connection.query_row(
-            "SELECT max(at) FROM (
+        let sql = "SELECT max(at) FROM (
                  SELECT (SELECT created_at - (SELECT clock_offset_millis FROM merchant WHERE merchant.id = merchant_id)
                          FROM transfer ORDER BY id DESC LIMIT 1) AS at
                  UNION ALL
@@ -31,25 +30,19 @@ impl Snapshot<'_> {
                  UNION ALL
                  SELECT max(clock_moved_at) FROM merchant
                  UNION ALL
-                 SELECT nullif(ledger_time, 0) FROM file_mark)",
-            [],
-            |row| Ok(Option::from_column(row, 0)),
-        )?
+                 SELECT nullif(ledger_time, 0) FROM file_mark)";
+        self.connection.prepare(sql)?.one(params![], |row| row.get(0))
     }
 
     /// Returns the greatest number that a row took from
     /// [`IdSource`](crate::domain::ids::IdSource), 0 in a fresh file. New numbers must
     /// be greater.
     pub(crate) fn newest_number(&self) -> Result<i64, Error> {
-        let newest = self.connection.query_row(
-            "SELECT max(coalesce((SELECT max(id) FROM escrow), 0), coalesce((SELECT max(id) FROM payment_transaction), 0),
+        let sql = "SELECT max(coalesce((SELECT max(id) FROM escrow), 0), coalesce((SELECT max(id) FROM payment_transaction), 0),
                         coalesce((SELECT max(id) FROM card), 0), coalesce((SELECT max(id) FROM whitelist_address), 0),
                         coalesce((SELECT max(id) FROM category), 0), coalesce((SELECT max(id) FROM delivery), 0),
                         coalesce((SELECT max(id) FROM event), 0), coalesce((SELECT max(id) FROM receipt), 0),
-                        coalesce((SELECT max(id) FROM payout), 0), coalesce((SELECT max(id) FROM operator), 0))",
-            [],
-            |row| row.get(0),
-        )?;
-        Ok(newest)
+                        coalesce((SELECT max(id) FROM payout), 0), coalesce((SELECT max(id) FROM operator), 0))";
+        self.connection.prepare(sql)?.one(params![], |row| row.get(0))
     }
 }

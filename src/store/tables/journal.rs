@@ -5,14 +5,13 @@
 //! merchant's clock is ahead, as in live mode, times follow the numbers of transfers, and the
 //! beginning is found by halving.
 
-use rusqlite::{OptionalExtension, ToSql};
-
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
 use crate::domain::ledger::{Account, ChainHash, Transfer, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::account_statement::{AccountStatement, Period, PostedLine, StatementBuilder, TooManyRows};
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::{Value, params};
 use crate::store::tables::accounts::account_of;
 use crate::store::tables::columns::{broken, optional_escrow_id, row};
 use crate::store::tx::Snapshot;
@@ -71,12 +70,7 @@ impl Snapshot<'_> {
         let mut builder = StatementBuilder::new(period, accounts.len(), rows_max);
         let is_whole = self.collect_lines(
             select_lines!("(debit_account_id IN (?3, ?4) OR credit_account_id IN (?3, ?4))"),
-            &[
-                &self.first_transfer_at(period.start_millis())?,
-                &merchant.0,
-                &first,
-                &last,
-            ],
+            params![self.first_transfer_at(period.start_millis())?, merchant.0, first, last,],
             &mut builder,
             |transfer| accounts.iter().map(|account| change_of(transfer, account)).collect(),
         )?;
@@ -96,10 +90,10 @@ impl Snapshot<'_> {
             select_lines!(
                 "(transfer.created_at < ?3 OR debit.purpose = 'OUTSIDE_WORLD' OR credit.purpose = 'OUTSIDE_WORLD')"
             ),
-            &[
-                &self.first_transfer_at(period.start_millis())?,
-                &merchant.0,
-                &period.end_millis(),
+            params![
+                self.first_transfer_at(period.start_millis())?,
+                merchant.0,
+                period.end_millis(),
             ],
             &mut builder,
             |transfer| vec![-change_of(transfer, &Account::OutsideWorld)],
@@ -122,12 +116,12 @@ impl Snapshot<'_> {
         };
         let offered_at: i64 = self
             .connection
-            .prepare_cached("SELECT created_at FROM escrow WHERE id = ?1")?
-            .query_row([number], |row| row.get(0))?;
+            .prepare("SELECT created_at FROM escrow WHERE id = ?1")?
+            .one(params![number], |row| row.get(0))?;
         let mut builder = StatementBuilder::new(period, 1, rows_max);
         let is_whole = self.collect_lines(
             select_lines!("escrow_id = ?3"),
-            &[&self.first_transfer_at(offered_at)?, &merchant.0, &number],
+            params![self.first_transfer_at(offered_at)?, merchant.0, number],
             &mut builder,
             |transfer| vec![change_of_hold(transfer)],
         )?;
@@ -155,11 +149,11 @@ impl Snapshot<'_> {
     fn collect_lines(
         &self,
         sql: &str,
-        values: &[&dyn ToSql],
+        values: &[Value<'_>],
         builder: &mut StatementBuilder,
         changes: impl Fn(&Transfer) -> Vec<i64>,
     ) -> Result<Result<(), TooManyRows>, Error> {
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut statement = self.connection.prepare(sql)?;
         let mut rows = statement.query(values)?;
         while let Some(row) = rows.next()? {
             let row = LineRow::read(row)?;
@@ -189,18 +183,18 @@ impl Snapshot<'_> {
     fn first_transfer_at(&self, millis: i64) -> Result<i64, Error> {
         let is_ordered: bool = self
             .connection
-            .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM merchant WHERE clock_offset_millis > 0)")?
-            .query_row([], |row| row.get(0))?;
+            .prepare("SELECT NOT EXISTS (SELECT 1 FROM merchant WHERE clock_offset_millis > 0)")?
+            .one(params![], |row| row.get(0))?;
         if !is_ordered || millis <= 0 {
             return Ok(1);
         }
         let mut time_from = self
             .connection
-            .prepare_cached("SELECT created_at FROM transfer WHERE id >= ?1 ORDER BY id LIMIT 1")?;
+            .prepare("SELECT created_at FROM transfer WHERE id >= ?1 ORDER BY id LIMIT 1")?;
         let (mut low, mut high) = (1, self.newest_transfer()? + 1);
         while low < high {
             let middle = low + (high - low) / 2;
-            let at: Option<i64> = time_from.query_row([middle], |row| row.get(0)).optional()?;
+            let at: Option<i64> = time_from.first(params![middle], |row| row.get(0))?;
             if at.is_some_and(|at| at < millis) {
                 low = middle + 1;
             } else {

@@ -10,13 +10,11 @@
 //! replaced. A transfer follows the greatest number so far, which the mark keeps. Other
 //! numbers follow ledger time.
 
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OptionalExtension};
-
 use crate::domain::ids::MerchantId;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::mark;
+use crate::store::engine::sql::{Connection, params};
 use crate::store::tables::columns::read_all;
 use crate::store::tx::{Snapshot, Tx};
 
@@ -188,21 +186,21 @@ impl Removal {
 }
 
 /// Returns the merchants that are left behind.
-pub(crate) fn left_behind(connection: &Connection) -> Result<Vec<MerchantId>, Error> {
-    let mut statement = connection.prepare_cached(concat!("SELECT id FROM merchant WHERE ", is_left_behind!()))?;
-    read_all(statement.query([])?, |row| Ok(MerchantId(row.get(0)?)))
+pub(crate) fn left_behind(connection: Connection<'_>) -> Result<Vec<MerchantId>, Error> {
+    let mut statement = connection.prepare(concat!("SELECT id FROM merchant WHERE ", is_left_behind!()))?;
+    read_all(statement.query(params![])?, |row| Ok(MerchantId(row.get(0)?)))
 }
 
 impl Snapshot<'_> {
     /// Returns the removal of at most `limit` merchants that were left behind before this
     /// ledger time, those of the oldest resets first, or `None` if there are none.
     pub fn removal(&self, before: Timestamp, limit: u32) -> Result<Option<Removal>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT id FROM merchant WHERE left_at < ?1 AND ",
             is_left_behind!(),
             " ORDER BY left_at LIMIT ?2"
         ))?;
-        let merchants = read_all(statement.query([before.millis(), limit.into()])?, |row| {
+        let merchants = read_all(statement.query(params![before.millis(), limit])?, |row| {
             Ok(MerchantId(row.get(0)?))
         })?;
         let removal = Removal {
@@ -216,9 +214,8 @@ impl Snapshot<'_> {
     fn is_left_behind(&self, merchant: MerchantId) -> Result<bool, Error> {
         let is_left_behind = self
             .connection
-            .prepare_cached(concat!("SELECT 1 FROM merchant WHERE id = ?1 AND ", is_left_behind!()))?
-            .query_row([merchant.0], |_| Ok(()))
-            .optional()?;
+            .prepare(concat!("SELECT 1 FROM merchant WHERE id = ?1 AND ", is_left_behind!()))?
+            .first(params![merchant.0], |_| Ok(()))?;
         Ok(is_left_behind.is_some())
     }
 }
@@ -241,7 +238,10 @@ impl Tx<'_> {
         let next = if removal.part < UNNAMED.len() {
             self.remove_part(&removal, part)?
         } else {
-            without_references(self.connection, || self.remove_part(&removal, part))?
+            // Most references have no index, because nothing else is ever removed, and the check
+            // of them would read a whole table for each row.
+            self.connection
+                .without_references(|| self.remove_part(&removal, part))?
         };
         removal.after = next.unwrap_or_default();
         removal.part += usize::from(next.is_none());
@@ -266,7 +266,7 @@ impl Tx<'_> {
         for merchant in merchants {
             let mut removed = 0;
             for sql in statements {
-                removed = self.connection.prepare_cached(sql)?.execute([merchant.0, left])?;
+                removed = self.connection.prepare(sql)?.execute(params![merchant.0, left])?;
             }
             left -= i64::try_from(removed).unwrap_or(left);
             if left <= 0 {
@@ -277,8 +277,8 @@ impl Tx<'_> {
     }
 
     fn remove_searched(&self, removal: &Removal, find: &str, statements: &[&str]) -> Result<Option<i64>, Error> {
-        let mut statement = self.connection.prepare_cached(find)?;
-        let found: Vec<(i64, Option<i64>)> = read_all(statement.query([removal.after, SEARCHED_MAX])?, |row| {
+        let mut statement = self.connection.prepare(find)?;
+        let found: Vec<(i64, Option<i64>)> = read_all(statement.query(params![removal.after, SEARCHED_MAX])?, |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
         let Some(&(last, _)) = found.last() else {
@@ -294,24 +294,9 @@ impl Tx<'_> {
         }
         for (number, _) in numbers {
             for sql in statements {
-                self.connection.prepare_cached(sql)?.execute([number])?;
+                self.connection.prepare(sql)?.execute(params![number])?;
             }
         }
         Ok(Some(last))
     }
-}
-
-/// Removes rows without checking references to them. Most references have no index, because
-/// nothing else is ever removed, and the check would read a whole table for each row.
-fn without_references<T>(connection: &Connection, remove: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    struct Unchecked<'a>(&'a Connection);
-    impl Drop for Unchecked<'_> {
-        fn drop(&mut self) {
-            let checked = self.0.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true);
-            checked.expect("SQLite sets a flag of the connection");
-        }
-    }
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
-    let _unchecked = Unchecked(connection);
-    remove()
 }

@@ -2,9 +2,6 @@
 //! the next, so this file joins the SQL from fixed parts. Values are bound and never part
 //! of the text.
 
-use rusqlite::params_from_iter;
-use rusqlite::types::Value;
-
 use crate::domain::escrow::Status;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::merchant_escrows::MerchantEscrowFilter;
@@ -13,6 +10,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::{Date, Timestamp};
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::Value;
 use crate::store::tables::columns::{offset_of, read_all, read_limit_of};
 use crate::store::tx::Snapshot;
 
@@ -65,19 +63,16 @@ const DEALS_NUMBERED: &str = concat!("SELECT ", deal_columns!(), " FROM escrow W
 
 /// A query under construction: the deals to filter, further conditions, each after an
 /// `AND`, and all values in the order of the question marks.
-struct Query {
+struct Query<'f> {
     deals: &'static str,
     conditions: String,
-    values: Vec<Value>,
+    values: Vec<Value<'f>>,
 }
 
-impl Query {
-    fn new(merchant: MerchantId, clock: ClockOffset, filter: &MerchantEscrowFilter) -> Self {
-        let customer = filter.customer.as_ref().map(|id| Value::from(id.as_str().to_owned()));
-        let token = filter
-            .token
-            .as_ref()
-            .map(|token| Value::from(token.as_str().to_owned()));
+impl<'f> Query<'f> {
+    fn new(merchant: MerchantId, clock: ClockOffset, filter: &'f MerchantEscrowFilter) -> Self {
+        let customer = filter.customer.as_ref().map(|id| Value::from(id.as_str()));
+        let token = filter.token.as_ref().map(|token| Value::from(token.as_str()));
         let (deals, values) = match (token, customer, filter.is_disputed) {
             (Some(token), customer, _) => (OF_TOKEN, vec![token, customer.unwrap_or(Value::Null)]),
             (None, Some(customer), true) => (DISPUTED_OF_CUSTOMER, vec![customer]),
@@ -118,7 +113,7 @@ impl Query {
         }
     }
 
-    fn and<const N: usize>(&mut self, condition: &str, values: [Value; N]) {
+    fn and<const N: usize>(&mut self, condition: &str, values: [Value<'f>; N]) {
         self.conditions.push_str(" AND ");
         self.conditions.push_str(condition);
         self.values.extend(values);
@@ -158,16 +153,16 @@ impl Snapshot<'_> {
         query.up_to(request.newest_counted());
         let count: i64 = self
             .connection
-            .prepare_cached(&query.count())?
-            .query_row(params_from_iter(&query.values), |row| row.get(0))?;
+            .prepare(&query.count())?
+            .one(&query.values, |row| row.get(0))?;
         if request.newest() < request.newest_counted() {
             query.up_to(request.newest());
         }
         let sql = query.page();
         query.values.push(read_limit_of(request).into());
         query.values.push(offset_of(request).into());
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query(params_from_iter(&query.values))?;
+        let mut statement = self.connection.prepare(&sql)?;
+        let rows = statement.query(&query.values)?;
         let rows = read_all(rows, |row| self.read_deal(row))?;
         Ok(Page::of(rows, count.unsigned_abs(), request, |deal| deal.id().number()))
     }

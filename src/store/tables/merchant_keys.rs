@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::key::{KeyAccess, KeyId, KeyOwner, KeyScope, MerchantKey, end_of};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::{Row, params};
 use crate::store::tables::columns::{read_all, read_first, row, stored_as_word};
 use crate::store::tables::merchant_settings::address_ranges;
 use crate::store::tx::{Snapshot, Tx};
@@ -48,12 +47,12 @@ row! {
 impl Snapshot<'_> {
     /// Returns the owner of the key with this SHA-256 hash, also if the key has ended.
     pub fn owner_of_key(&self, key_hash: &[u8; 32]) -> Result<Option<KeyOwner>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             owner_columns!(),
             " FROM merchant_key WHERE key_hash = ?1"
         ))?;
-        read_first(statement.query([key_hash])?, |row| {
+        read_first(statement.query(params![key_hash])?, |row| {
             let row = OwnerRow::read(row)?;
             Ok(KeyOwner {
                 merchant: row.merchant_id,
@@ -64,12 +63,12 @@ impl Snapshot<'_> {
 
     /// Returns what the key with this SHA-256 hash gives access to, also if it has ended.
     pub fn key_access(&self, key_hash: &[u8; 32]) -> Result<Option<KeyAccess>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             access_columns!(),
             " FROM merchant_key JOIN merchant ON merchant.id = merchant_id WHERE key_hash = ?1"
         ))?;
-        read_first(statement.query([key_hash])?, |row| {
+        read_first(statement.query(params![key_hash])?, |row| {
             let row = AccessRow::read(row)?;
             let allowed = row.allowed_addresses.map(address_ranges).transpose()?;
             Ok(KeyAccess {
@@ -86,17 +85,17 @@ impl Snapshot<'_> {
 
     /// Returns the keys of a merchant, oldest first, also those that have ended.
     pub fn keys_of(&self, merchant: MerchantId) -> Result<Vec<MerchantKey>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             key_columns!(),
             " FROM merchant_key WHERE merchant_id = ?1 ORDER BY created_at, key_hash"
         ))?;
-        read_all(statement.query([merchant.0])?, read_key)
+        read_all(statement.query(params![merchant.0])?, read_key)
     }
 
     /// Returns the key of a merchant with this id.
     pub fn merchant_key(&self, merchant: MerchantId, id: KeyId) -> Result<Option<MerchantKey>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             key_columns!(),
             " FROM merchant_key WHERE merchant_id = ?1 AND substr(key_hash, 1, 12) = ?2"
@@ -109,24 +108,23 @@ impl Snapshot<'_> {
     pub fn sandbox_key_of(&self, merchant: MerchantId) -> Result<Option<[u8; 32]>, Error> {
         let hash = self
             .connection
-            .prepare_cached("SELECT key_hash FROM merchant_key WHERE merchant_id = ?1")?
-            .query_row([merchant.0], |row| row.get(0))
-            .optional()?;
+            .prepare("SELECT key_hash FROM merchant_key WHERE merchant_id = ?1")?
+            .first(params![merchant.0], |row| row.get(0))?;
         Ok(hash)
     }
 
     /// Returns the key with this SHA-256 hash.
     pub fn merchant_key_of_hash(&self, key_hash: &[u8; 32]) -> Result<Option<MerchantKey>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             key_columns!(),
             " FROM merchant_key WHERE key_hash = ?1"
         ))?;
-        read_first(statement.query([key_hash])?, read_key)
+        read_first(statement.query(params![key_hash])?, read_key)
     }
 }
 
-fn read_key(row: &Row<'_>) -> Result<MerchantKey, Error> {
+fn read_key(row: Row<'_>) -> Result<MerchantKey, Error> {
     let row = KeyRow::read(row)?;
     Ok(MerchantKey {
         hash: row.key_hash,
@@ -144,9 +142,7 @@ impl Tx<'_> {
     /// Adds the key of a sandbox to its merchant.
     pub fn insert_sandbox_key(&mut self, key_hash: &[u8; 32], owner: KeyOwner) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
-                "INSERT INTO merchant_key (key_hash, merchant_id, scope, created_at) VALUES (?1, ?2, ?3, ?4)",
-            )?
+            .prepare("INSERT INTO merchant_key (key_hash, merchant_id, scope, created_at) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![
                 key_hash,
                 owner.merchant.0,
@@ -159,7 +155,7 @@ impl Tx<'_> {
     /// Adds a key to a live merchant.
     pub fn insert_merchant_key(&mut self, merchant: MerchantId, key: &MerchantKey) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
+            .prepare(
                 "INSERT INTO merchant_key (key_hash, merchant_id, scope, label, ending, created_at, expires_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
@@ -179,9 +175,7 @@ impl Tx<'_> {
     pub fn save_merchant_key(&mut self, key: &MerchantKey) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached(
-                "UPDATE merchant_key SET expires_at = ?2, revoked_at = ?3, last_used_at = ?4 WHERE key_hash = ?1",
-            )?
+            .prepare("UPDATE merchant_key SET expires_at = ?2, revoked_at = ?3, last_used_at = ?4 WHERE key_hash = ?1")?
             .execute(params![
                 key.hash,
                 key.expires_at.map(Timestamp::millis),
@@ -195,7 +189,7 @@ impl Tx<'_> {
     pub fn save_key_owner(&mut self, key_hash: &[u8; 32], merchant: MerchantId) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached("UPDATE merchant_key SET merchant_id = ?2 WHERE key_hash = ?1")?
+            .prepare("UPDATE merchant_key SET merchant_id = ?2 WHERE key_hash = ?1")?
             .execute(params![key_hash, merchant.0])?;
         one_row(changed, "a key")
     }

@@ -1,7 +1,5 @@
 //! The settings of merchants, and the secrets of payment providers.
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use crate::domain::address_range::AddressRange;
 use crate::domain::customers::country::Country;
 use crate::domain::events::webhook_endpoint::SigningSecret;
@@ -12,6 +10,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::DepositAccount;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::{Row, params};
 use crate::store::tables::columns::{broken, offset_of, read_all, read_first, read_limit_of, row};
 use crate::store::tx::{Snapshot, Tx};
 
@@ -38,8 +37,8 @@ macro_rules! select_settings {
 impl Snapshot<'_> {
     /// Returns a merchant with its settings.
     pub fn merchant_settings(&self, merchant: MerchantId) -> Result<Option<Merchant>, Error> {
-        let mut statement = self.connection.prepare_cached(select_settings!("id = ?1"))?;
-        read_first(statement.query([merchant.0])?, read_merchant)
+        let mut statement = self.connection.prepare(select_settings!("id = ?1"))?;
+        read_first(statement.query(params![merchant.0])?, read_merchant)
     }
 
     /// Returns a page of the merchants with a name, oldest first: all of them, or those among
@@ -47,7 +46,7 @@ impl Snapshot<'_> {
     pub fn merchants(&self, only: &[MerchantId], request: PageRequest) -> Result<Page<Merchant>, Error> {
         let ids: Vec<i64> = only.iter().map(|merchant| merchant.0).collect();
         let ids = serde_json::to_string(&ids).expect("numbers are JSON");
-        let mut statement = self.connection.prepare_cached(select_settings!(
+        let mut statement = self.connection.prepare(select_settings!(
             "name IS NOT NULL AND id > ?3 AND (?4 = '[]' OR id IN (SELECT value FROM json_each(?4)))
              ORDER BY id LIMIT ?1 OFFSET ?2"
         ))?;
@@ -60,11 +59,11 @@ impl Snapshot<'_> {
         let rows = read_all(rows, read_merchant)?;
         let count: i64 = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "SELECT count(*) FROM merchant
                  WHERE name IS NOT NULL AND (?1 = '[]' OR id IN (SELECT value FROM json_each(?1)))",
             )?
-            .query_row([&ids], |row| row.get(0))?;
+            .one(params![&ids], |row| row.get(0))?;
         Ok(Page::of(rows, count.unsigned_abs(), request, |merchant| merchant.id.0))
     }
 
@@ -72,8 +71,8 @@ impl Snapshot<'_> {
     pub fn has_named_merchant(&self) -> Result<bool, Error> {
         let exists = self
             .connection
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM merchant WHERE name IS NOT NULL)")?
-            .query_row([], |row| row.get(0))?;
+            .prepare("SELECT EXISTS (SELECT 1 FROM merchant WHERE name IS NOT NULL)")?
+            .one(params![], |row| row.get(0))?;
         Ok(exists)
     }
 
@@ -81,11 +80,10 @@ impl Snapshot<'_> {
     pub fn merchant_with_commission_above(&self, bps: u16) -> Result<Option<(String, u16)>, Error> {
         let found = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "SELECT name, commission_bps FROM merchant WHERE commission_bps > ?1 ORDER BY commission_bps DESC",
             )?
-            .query_row([bps], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
+            .first(params![bps], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(found)
     }
 
@@ -93,14 +91,13 @@ impl Snapshot<'_> {
     pub fn notice_secret(&self, merchant: MerchantId, provider: &str) -> Result<Option<SigningSecret>, Error> {
         let secret: Option<String> = self
             .connection
-            .prepare_cached("SELECT secret FROM notice_secret WHERE merchant_id = ?1 AND provider = ?2")?
-            .query_row(params![merchant.0, provider], |row| row.get(0))
-            .optional()?;
+            .prepare("SELECT secret FROM notice_secret WHERE merchant_id = ?1 AND provider = ?2")?
+            .first(params![merchant.0, provider], |row| row.get(0))?;
         Ok(secret.map(SigningSecret::new))
     }
 }
 
-fn read_merchant(row: &Row<'_>) -> Result<Merchant, Error> {
+fn read_merchant(row: Row<'_>) -> Result<Merchant, Error> {
     let row = SettingsRow::read(row)?;
     let account = |json: &str| serde_json::from_str(json).map_err(|_| broken("a deposit account", json));
     let addresses = row.allowed_addresses.map(address_ranges).transpose()?;
@@ -132,7 +129,7 @@ impl Tx<'_> {
         let addresses: Vec<String> = merchant.allowed_addresses.iter().map(AddressRange::to_string).collect();
         let changed = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "UPDATE merchant SET is_business = ?2, country = ?3, commission_bps = ?4, deposit_account = ?5,
                      allowed_addresses = nullif(?6, '')
                  WHERE id = ?1",
@@ -160,14 +157,14 @@ impl Tx<'_> {
         match secret {
             Some(secret) => self
                 .connection
-                .prepare_cached(
+                .prepare(
                     "INSERT INTO notice_secret (merchant_id, provider, secret) VALUES (?1, ?2, ?3)
                      ON CONFLICT DO UPDATE SET secret = excluded.secret",
                 )?
                 .execute(params![merchant.0, provider, secret.as_str()])?,
             None => self
                 .connection
-                .prepare_cached("DELETE FROM notice_secret WHERE merchant_id = ?1 AND provider = ?2")?
+                .prepare("DELETE FROM notice_secret WHERE merchant_id = ?1 AND provider = ?2")?
                 .execute(params![merchant.0, provider])?,
         };
         Ok(())

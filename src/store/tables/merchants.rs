@@ -1,7 +1,5 @@
 //! Merchants.
 
-use rusqlite::{OptionalExtension, params};
-
 use crate::domain::customers::country::Country;
 use crate::domain::customers::customer::Wallet;
 use crate::domain::events::webhook_endpoint::SigningSecret;
@@ -14,6 +12,7 @@ use crate::domain::money::Amount;
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::params;
 use crate::store::merchant_row::MerchantRow;
 use crate::store::tables::columns::{broken, row};
 use crate::store::tables::webhook_endpoints::{EndpointRow, webhook_endpoint_of};
@@ -52,8 +51,8 @@ impl Snapshot<'_> {
     fn merchant_row(&self, merchant: MerchantId) -> Result<MerchantRow, Error> {
         let mut statement =
             self.connection
-                .prepare_cached(concat!("SELECT ", command_columns!(), " FROM merchant WHERE id = ?1"))?;
-        let mut rows = statement.query([merchant.0])?;
+                .prepare(concat!("SELECT ", command_columns!(), " FROM merchant WHERE id = ?1"))?;
+        let mut rows = statement.query(params![merchant.0])?;
         let Some(row) = rows.next()? else {
             return Err(broken("the number of a merchant", &merchant.0.to_string()));
         };
@@ -84,21 +83,21 @@ impl Snapshot<'_> {
     pub fn merchant_name(&self, merchant: MerchantId) -> Result<Option<String>, Error> {
         let name = self
             .connection
-            .prepare_cached("SELECT name FROM merchant WHERE id = ?1")?
-            .query_row([merchant.0], |row| row.get(0))?;
+            .prepare("SELECT name FROM merchant WHERE id = ?1")?
+            .one(params![merchant.0], |row| row.get(0))?;
         Ok(name)
     }
 
     /// Returns the merchant's own wallet, with its earnings. Its escrow balance is always
     /// zero, since a merchant never funds an escrow.
     pub fn merchant_wallet(&self, merchant: MerchantId) -> Result<Wallet, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             wallet_columns!(),
             " FROM merchant JOIN account ON merchant_id = merchant.id AND customer_id IS NULL
              WHERE merchant.id = ?1 AND purpose = 'MERCHANT_MAIN'"
         ))?;
-        let mut rows = statement.query([merchant.0])?;
+        let mut rows = statement.query(params![merchant.0])?;
         let Some(row) = rows.next()? else {
             return Err(broken("the number of a merchant", &merchant.0.to_string()));
         };
@@ -117,8 +116,8 @@ impl Snapshot<'_> {
     pub fn publishable_key(&self, merchant: MerchantId) -> Result<Option<PublishableKey>, Error> {
         let key: Option<String> = self
             .connection
-            .prepare_cached("SELECT publishable_key FROM merchant WHERE id = ?1")?
-            .query_row([merchant.0], |row| row.get(0))?;
+            .prepare("SELECT publishable_key FROM merchant WHERE id = ?1")?
+            .one(params![merchant.0], |row| row.get(0))?;
         let parse = |key: String| PublishableKey::parse(&key).ok_or_else(|| broken("a publishable key", &key));
         key.map(parse).transpose()
     }
@@ -127,9 +126,8 @@ impl Snapshot<'_> {
     pub fn merchant_of_publishable_key(&self, key: &PublishableKey) -> Result<Option<MerchantId>, Error> {
         let merchant = self
             .connection
-            .prepare_cached("SELECT id FROM merchant WHERE publishable_key = ?1")?
-            .query_row([key.as_str()], |row| row.get(0).map(MerchantId))
-            .optional()?;
+            .prepare("SELECT id FROM merchant WHERE publishable_key = ?1")?
+            .first(params![key.as_str()], |row| row.get(0).map(MerchantId))?;
         Ok(merchant)
     }
 
@@ -137,9 +135,8 @@ impl Snapshot<'_> {
     pub fn merchant_named(&self, name: &str) -> Result<Option<MerchantId>, Error> {
         let merchant = self
             .connection
-            .prepare_cached("SELECT id FROM merchant WHERE name = ?1")?
-            .query_row([name], |row| row.get(0).map(MerchantId))
-            .optional()?;
+            .prepare("SELECT id FROM merchant WHERE name = ?1")?
+            .first(params![name], |row| row.get(0).map(MerchantId))?;
         Ok(merchant)
     }
 }
@@ -175,10 +172,10 @@ impl Tx<'_> {
         let publishable_key = PublishableKey::from_random(mode, self.random());
         let merchant: i64 = self
             .connection
-            .prepare_cached("SELECT coalesce(max(id), 0) + 1 FROM merchant")?
-            .query_row([], |row| row.get(0))?;
+            .prepare("SELECT coalesce(max(id), 0) + 1 FROM merchant")?
+            .one(params![], |row| row.get(0))?;
         self.connection
-            .prepare_cached(
+            .prepare(
                 "INSERT INTO merchant (id, name, chain_head, wallet_id, wallet_guard, created_at, signing_secret,
                      publishable_key)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -204,7 +201,7 @@ impl Tx<'_> {
     pub fn save_publishable_key(&mut self, merchant: MerchantId, key: Option<&PublishableKey>) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached("UPDATE merchant SET publishable_key = ?2 WHERE id = ?1")?
+            .prepare("UPDATE merchant SET publishable_key = ?2 WHERE id = ?1")?
             .execute(params![merchant.0, key.map(PublishableKey::as_str)])?;
         one_row(changed, "a merchant")
     }
@@ -213,8 +210,8 @@ impl Tx<'_> {
     pub fn save_left_behind(&mut self, merchant: MerchantId) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached("UPDATE merchant SET left_at = ?2 WHERE id = ?1")?
-            .execute([merchant.0, self.ledger_time().millis()])?;
+            .prepare("UPDATE merchant SET left_at = ?2 WHERE id = ?1")?
+            .execute(params![merchant.0, self.ledger_time().millis()])?;
         one_row(changed, "a merchant")
     }
 }

@@ -1,13 +1,12 @@
 //! Operators and the record of their acts.
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::act::{ActHash, ActKind, Agent, NewAct, PostedAct};
 use crate::domain::treasury::operator::{Operator, Role};
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{offset_of, read_all, read_first, read_limit_of, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
@@ -81,15 +80,13 @@ macro_rules! select_operator {
 impl Snapshot<'_> {
     /// Returns the operator whose key has this SHA-256 hash, also a revoked one.
     pub fn operator_of_key(&self, key_hash: &[u8; 32]) -> Result<Option<Operator>, Error> {
-        let mut statement = self.connection.prepare_cached(select_operator!("key_hash = ?1"))?;
-        read_first(statement.query([key_hash])?, |row| self.read_operator(row))
+        let mut statement = self.connection.prepare(select_operator!("key_hash = ?1"))?;
+        read_first(statement.query(params![key_hash])?, |row| self.read_operator(row))
     }
 
     /// Returns the operator with this id.
     pub fn operator(&self, id: OperatorId) -> Result<Option<Operator>, Error> {
-        let mut statement = self
-            .connection
-            .prepare_cached(select_operator!("id = ?1 AND guard = ?2"))?;
+        let mut statement = self.connection.prepare(select_operator!("id = ?1 AND guard = ?2"))?;
         read_first(statement.query(params![id.number(), id.guard()])?, |row| {
             self.read_operator(row)
         })
@@ -99,8 +96,8 @@ impl Snapshot<'_> {
     pub fn has_operator_named(&self, name: &str) -> Result<bool, Error> {
         let exists = self
             .connection
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM operator WHERE name = ?1)")?
-            .query_row([name], |row| row.get(0))?;
+            .prepare("SELECT EXISTS (SELECT 1 FROM operator WHERE name = ?1)")?
+            .one(params![name], |row| row.get(0))?;
         Ok(exists)
     }
 
@@ -108,13 +105,13 @@ impl Snapshot<'_> {
     pub fn operators(&self, request: PageRequest) -> Result<Page<Operator>, Error> {
         let mut statement = self
             .connection
-            .prepare_cached(select_operator!("id > ?3 ORDER BY id LIMIT ?1 OFFSET ?2"))?;
-        let rows = statement.query([read_limit_of(request), offset_of(request), request.behind()])?;
+            .prepare(select_operator!("id > ?3 ORDER BY id LIMIT ?1 OFFSET ?2"))?;
+        let rows = statement.query(params![read_limit_of(request), offset_of(request), request.behind()])?;
         let rows = read_all(rows, |row| self.read_operator(row))?;
         let count: i64 = self
             .connection
-            .prepare_cached("SELECT count(*) FROM operator")?
-            .query_row([], |row| row.get(0))?;
+            .prepare("SELECT count(*) FROM operator")?
+            .one(params![], |row| row.get(0))?;
         Ok(Page::of(rows, count.unsigned_abs(), request, |operator| {
             operator.id.number()
         }))
@@ -124,20 +121,20 @@ impl Snapshot<'_> {
     pub fn has_other_admin(&self, id: OperatorId) -> Result<bool, Error> {
         let exists = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "SELECT EXISTS (SELECT 1 FROM operator WHERE role = 'admin' AND revoked_at IS NULL AND id <> ?1
                  AND NOT EXISTS (SELECT 1 FROM operator_merchant WHERE operator_id = operator.id))",
             )?
-            .query_row([id.number()], |row| row.get(0))?;
+            .one(params![id.number()], |row| row.get(0))?;
         Ok(exists)
     }
 
-    fn read_operator(&self, row: &Row<'_>) -> Result<Operator, Error> {
+    fn read_operator(&self, row: Row<'_>) -> Result<Operator, Error> {
         let row = OperatorRow::read(row)?;
         let mut statement = self
             .connection
-            .prepare_cached("SELECT merchant_id FROM operator_merchant WHERE operator_id = ?1 ORDER BY merchant_id")?;
-        let merchants = read_all(statement.query([row.id])?, |row| Ok(MerchantId(row.get(0)?)))?;
+            .prepare("SELECT merchant_id FROM operator_merchant WHERE operator_id = ?1 ORDER BY merchant_id")?;
+        let merchants = read_all(statement.query(params![row.id])?, |row| Ok(MerchantId(row.get(0)?)))?;
         Ok(Operator {
             id: OperatorId::new(row.id, row.guard),
             name: row.name,
@@ -153,8 +150,10 @@ impl Snapshot<'_> {
     pub fn merchants_of(&self, operator: &Operator) -> Result<Vec<(MerchantId, Option<String>)>, Error> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT id, name FROM merchant WHERE left_at IS NULL ORDER BY id")?;
-        let mut merchants = read_all(statement.query([])?, |row| Ok((MerchantId(row.get(0)?), row.get(1)?)))?;
+            .prepare("SELECT id, name FROM merchant WHERE left_at IS NULL ORDER BY id")?;
+        let mut merchants = read_all(statement.query(params![])?, |row| {
+            Ok((MerchantId(row.get(0)?), row.get(1)?))
+        })?;
         merchants.retain(|(merchant, _)| operator.may_act_for(*merchant));
         Ok(merchants)
     }
@@ -163,8 +162,8 @@ impl Snapshot<'_> {
     pub fn has_merchant(&self, merchant: MerchantId) -> Result<bool, Error> {
         let exists = self
             .connection
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM merchant WHERE id = ?1)")?
-            .query_row([merchant.0], |row| row.get(0))?;
+            .prepare("SELECT EXISTS (SELECT 1 FROM merchant WHERE id = ?1)")?
+            .one(params![merchant.0], |row| row.get(0))?;
         Ok(exists)
     }
 
@@ -174,7 +173,7 @@ impl Snapshot<'_> {
             ActScope::All => None,
             ActScope::Of(merchant) => Some(merchant.0),
         };
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             act_columns!(),
             " FROM operator_act LEFT JOIN operator ON operator.id = operator_id
@@ -200,8 +199,8 @@ impl Snapshot<'_> {
         })?;
         let count: i64 = self
             .connection
-            .prepare_cached("SELECT count(*) FROM operator_act WHERE (?1 IS NULL OR merchant_id = ?1) AND id <= ?2")?
-            .query_row(params![merchant, request.newest_counted()], |row| row.get(0))?;
+            .prepare("SELECT count(*) FROM operator_act WHERE (?1 IS NULL OR merchant_id = ?1) AND id <= ?2")?
+            .one(params![merchant, request.newest_counted()], |row| row.get(0))?;
         Ok(Page::of(rows, count.unsigned_abs(), request, |act| act.id))
     }
 }
@@ -210,7 +209,7 @@ impl Tx<'_> {
     /// Inserts an operator with the hash of its key.
     pub fn insert_operator(&mut self, operator: &Operator, key_hash: &[u8; 32]) -> Result<(), Error> {
         self.connection
-            .prepare_cached(insert_checked!(
+            .prepare(insert_checked!(
                 "operator",
                 id: "?1",
                 guard: "?2",
@@ -229,8 +228,8 @@ impl Tx<'_> {
             ])?;
         for merchant in &operator.merchants {
             self.connection
-                .prepare_cached("INSERT INTO operator_merchant (operator_id, merchant_id) VALUES (?1, ?2)")?
-                .execute([operator.id.number(), merchant.0])?;
+                .prepare("INSERT INTO operator_merchant (operator_id, merchant_id) VALUES (?1, ?2)")?
+                .execute(params![operator.id.number(), merchant.0])?;
         }
         Ok(())
     }
@@ -239,7 +238,7 @@ impl Tx<'_> {
     pub fn save_operator(&mut self, operator: &Operator) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached(concat!(
+            .prepare(concat!(
                 update_checked!("operator", last_used_at: "?2", revoked_at: "?3"),
                 " WHERE id = ?1"
             ))?
@@ -257,9 +256,8 @@ impl Tx<'_> {
         let scope = act.merchant.map_or(0, |merchant| merchant.0);
         let newest: Option<(i64, [u8; 32])> = self
             .connection
-            .prepare_cached("SELECT number, hash FROM operator_act_head WHERE merchant_id = ?1")?
-            .query_row([scope], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
+            .prepare("SELECT number, hash FROM operator_act_head WHERE merchant_id = ?1")?
+            .first(params![scope], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (number, before) = newest.unwrap_or((0, *ActHash::START.bytes()));
         let posted = PostedAct {
             merchant: scope,
@@ -275,7 +273,7 @@ impl Tx<'_> {
         };
         let hash = ActHash::from_bytes(before).followed_by(&posted);
         self.connection
-            .prepare_cached(
+            .prepare(
                 "INSERT INTO operator_act (id, merchant_id, number, operator_id, kind, subject, reason, address,
                      first_transfer, last_transfer, created_at, hash)
                  VALUES ((SELECT coalesce(max(id), 0) + 1 FROM operator_act), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
@@ -295,7 +293,7 @@ impl Tx<'_> {
                 hash.bytes(),
             ])?;
         self.connection
-            .prepare_cached(
+            .prepare(
                 "INSERT INTO operator_act_head (merchant_id, number, hash) VALUES (?1, ?2, ?3)
                  ON CONFLICT DO UPDATE SET number = excluded.number, hash = excluded.hash",
             )?

@@ -1,7 +1,5 @@
 //! Lists of a party's own escrows, newest first. Each list is read along an index.
 
-use rusqlite::params;
-
 use crate::domain::escrow::party_escrows::{EscrowList, EscrowReport, PartyEscrowFilter, Side};
 use crate::domain::escrow::{Escrow, Status};
 use crate::domain::ids::{CategoryId, CustomerId, MerchantId};
@@ -9,6 +7,7 @@ use crate::domain::money::Amount;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::party::Party;
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::params;
 use crate::store::tables::columns::{offset_of, read_limit_of, row, stored_as_word};
 use crate::store::tx::Snapshot;
 
@@ -114,7 +113,7 @@ impl Snapshot<'_> {
         filter: &PartyEscrowFilter,
         request: PageRequest,
     ) -> Result<Vec<Escrow>, Error> {
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut statement = self.connection.prepare(sql)?;
         let offset = offset_of(request);
         let rows = statement.query(params![
             merchant.0,
@@ -137,7 +136,7 @@ impl Snapshot<'_> {
         filter: &PartyEscrowFilter,
         newest: i64,
     ) -> Result<(EscrowReport, u64), Error> {
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut statement = self.connection.prepare(sql)?;
         let mut rows = statement.query(params![
             merchant.0,
             filter.party.customer().map(CustomerId::as_str),

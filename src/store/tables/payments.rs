@@ -1,7 +1,5 @@
 //! Payment histories, the details of payments, and the references that were used.
 
-use rusqlite::{Row, params};
-
 use crate::domain::escrow::deal::{Deal, DealRef};
 use crate::domain::ids::{EscrowId, MerchantId, Reference, TransactionId};
 use crate::domain::ledger::Account;
@@ -12,6 +10,7 @@ use crate::domain::payments::payment::Payment;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType};
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{
     broken, offset_of, optional_escrow_id, read_all, read_first, read_limit_of, row, stored_as_word,
@@ -102,12 +101,12 @@ const SELECT_PAYMENT: &str = concat!(
 impl Snapshot<'_> {
     /// Returns the use of a merchant's reference, if a payment has used it.
     pub fn used_reference(&self, merchant: MerchantId, reference: &Reference) -> Result<Option<UsedReference>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             request_columns!(),
             " FROM requested_payment WHERE merchant_id = ?1 AND reference = ?2"
         ))?;
-        let read = |row: &Row<'_>| {
+        let read = |row: Row<'_>| {
             let row = RequestRow::read(row)?;
             Ok(UsedReference {
                 request_hash: row.request_hash,
@@ -118,7 +117,7 @@ impl Snapshot<'_> {
         let (None, Some(id)) = (&used, reference.maker()) else {
             return Ok(used);
         };
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             request_columns!(),
             " FROM requested_payment JOIN payment_transaction ON payment_transaction.id = transaction_id
@@ -135,8 +134,8 @@ impl Snapshot<'_> {
         owner: &Account,
     ) -> Result<Option<Payment>, Error> {
         let owner_number = self.account(merchant, owner)?.id;
-        let mut statement = self.connection.prepare_cached(SELECT_PAYMENT)?;
-        let payment = read_first(statement.query([used.transaction])?, |row| {
+        let mut statement = self.connection.prepare(SELECT_PAYMENT)?;
+        let payment = read_first(statement.query(params![used.transaction])?, |row| {
             let row = PaymentRow::read(row)?;
             let is_owners = row.account_id == owner_number;
             is_owners.then(|| self.payment_of_row(&row, owner)).transpose()
@@ -146,8 +145,8 @@ impl Snapshot<'_> {
 
     /// Returns the payment with this id.
     pub fn payment(&self, id: TransactionId) -> Result<Option<Payment>, Error> {
-        let mut statement = self.connection.prepare_cached(SELECT_PAYMENT)?;
-        read_first(statement.query([id.number()])?, |row| {
+        let mut statement = self.connection.prepare(SELECT_PAYMENT)?;
+        read_first(statement.query(params![id.number()])?, |row| {
             let row = PaymentRow::read(row)?;
             let owner = self.account_of_number(row.account_id)?;
             self.payment_of_row(&row, &owner)
@@ -169,7 +168,7 @@ impl Snapshot<'_> {
         let known = filter
             .is_everything()
             .then_some(account.transaction_count.unsigned_abs());
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             entry_columns!(),
             " FROM payment_transaction WHERE id = ?1"
@@ -180,7 +179,7 @@ impl Snapshot<'_> {
             if known.is_some_and(|count| on_page.len() == limit || offset >= count) {
                 break;
             }
-            let mut rows = statement.query([id])?;
+            let mut rows = statement.query(params![id])?;
             let Some(row) = rows.next()? else {
                 return Err(broken("a transaction that exists", &id.to_string()));
             };
@@ -203,10 +202,10 @@ impl Snapshot<'_> {
                 }
             }
         }
-        let mut statement = self.connection.prepare_cached(SELECT_PAYMENT)?;
+        let mut statement = self.connection.prepare(SELECT_PAYMENT)?;
         let mut payments = Vec::with_capacity(on_page.len());
         for id in on_page {
-            payments.extend(read_first(statement.query([id])?, |row| {
+            payments.extend(read_first(statement.query(params![id])?, |row| {
                 self.payment_of_row(&PaymentRow::read(row)?, owner)
             })?);
         }
@@ -219,7 +218,7 @@ impl Snapshot<'_> {
         merchant: MerchantId,
         account_number: &str,
     ) -> Result<Option<Payment>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             test_account_columns!(),
             " FROM test_account JOIN payment_transaction ON payment_transaction.id = transaction_id
@@ -230,8 +229,8 @@ impl Snapshot<'_> {
             return Ok(None);
         };
         let owner = self.account_of_number(waiting.account_id)?;
-        let mut statement = self.connection.prepare_cached(SELECT_PAYMENT)?;
-        read_first(statement.query([waiting.transaction_id])?, |row| {
+        let mut statement = self.connection.prepare(SELECT_PAYMENT)?;
+        read_first(statement.query(params![waiting.transaction_id])?, |row| {
             self.payment_of_row(&PaymentRow::read(row)?, &owner)
         })
     }
@@ -256,24 +255,24 @@ impl Snapshot<'_> {
     /// Returns a page of a merchant's pending deposits that wait for money at the bank,
     /// newest first.
     pub fn expected_deposits(&self, merchant: MerchantId, request: PageRequest) -> Result<Page<Payment>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT payment_transaction.id",
             expected_deposits!(),
             " AND payment_transaction.id <= ?4 ORDER BY payment_transaction.id DESC LIMIT ?2 OFFSET ?3"
         ))?;
         let (limit, offset) = (read_limit_of(request), offset_of(request));
         let rows = statement.query(params![merchant.0, limit, offset, request.newest()])?;
-        let numbers = read_all(rows, |row| Ok(row.get::<_, i64>(0)?))?;
+        let numbers = read_all(rows, |row| row.get::<i64>(0))?;
         let payments = numbers.into_iter().map(|number| self.payment_of_number(number));
         let payments = payments.collect::<Result<Vec<_>, _>>()?;
         let count: i64 = self
             .connection
-            .prepare_cached(concat!(
+            .prepare(concat!(
                 "SELECT count(*)",
                 expected_deposits!(),
                 " AND payment_transaction.id <= ?2"
             ))?
-            .query_row([merchant.0, request.newest_counted()], |row| row.get(0))?;
+            .one(params![merchant.0, request.newest_counted()], |row| row.get(0))?;
         Ok(Page::of(payments, count.unsigned_abs(), request, |payment| {
             payment.transaction.id.number()
         }))
@@ -283,7 +282,7 @@ impl Snapshot<'_> {
     /// asked for before this ledger time, each with its merchant, oldest first. Live mode,
     /// where merchants' clocks follow ledger time.
     pub fn deposits_before(&self, before: Timestamp, limit: u32) -> Result<Vec<(MerchantId, TransactionId)>, Error> {
-        let mut statement = self.connection.prepare_cached(
+        let mut statement = self.connection.prepare(
             "SELECT account.merchant_id, payment_transaction.id, payment_transaction.guard
              FROM payment_detail
              JOIN payment_transaction ON payment_transaction.id = transaction_id
@@ -299,8 +298,8 @@ impl Snapshot<'_> {
 
     /// Returns the payment with this number, which exists.
     pub(crate) fn payment_of_number(&self, number: i64) -> Result<Payment, Error> {
-        let mut statement = self.connection.prepare_cached(SELECT_PAYMENT)?;
-        let payment = read_first(statement.query([number])?, |row| {
+        let mut statement = self.connection.prepare(SELECT_PAYMENT)?;
+        let payment = read_first(statement.query(params![number])?, |row| {
             let row = PaymentRow::read(row)?;
             self.payment_of_row(&row, &self.account_of_number(row.account_id)?)
         })?;
@@ -366,7 +365,7 @@ impl Tx<'_> {
         request_hash: &[u8; 32],
     ) -> Result<(), Error> {
         self.connection
-            .prepare_cached(insert_checked!(
+            .prepare(insert_checked!(
                 "requested_payment",
                 transaction_id: "?1",
                 merchant_id: "?2",
@@ -390,9 +389,7 @@ impl Tx<'_> {
         deposit: TransactionId,
     ) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
-                "INSERT INTO test_account (merchant_id, account_number, transaction_id) VALUES (?1, ?2, ?3)",
-            )?
+            .prepare("INSERT INTO test_account (merchant_id, account_number, transaction_id) VALUES (?1, ?2, ?3)")?
             .execute(params![merchant.0, account_number, deposit.number()])?;
         Ok(())
     }
@@ -402,7 +399,7 @@ impl Tx<'_> {
         let settled_at = payment.detail.as_ref().and_then(|detail| detail.settled_at);
         let changed = self
             .connection
-            .prepare_cached(concat!(
+            .prepare(concat!(
                 update_checked!("payment_detail", status: "?2", settled_at: "?3"),
                 " WHERE transaction_id = ?1 AND (status = 'pending' OR (status = 'success' AND ?2 = 'reversed'))"
             ))?
@@ -423,7 +420,7 @@ impl Tx<'_> {
         transaction: &Transaction,
     ) -> Result<(), Error> {
         self.connection
-            .prepare_cached(insert_checked!(
+            .prepare(insert_checked!(
                 "payment_transaction",
                 id: "?1",
                 guard: "?2",
@@ -455,7 +452,7 @@ impl Tx<'_> {
     pub(crate) fn insert_detail(&mut self, transaction: TransactionId, detail: &Detail) -> Result<(), Error> {
         let details = serde_json::to_string(&detail.method).expect("every method can be written as JSON");
         self.connection
-            .prepare_cached(insert_checked!(
+            .prepare(insert_checked!(
                 "payment_detail",
                 transaction_id: "?1",
                 status: "?2",

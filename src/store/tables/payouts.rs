@@ -1,7 +1,5 @@
 //! Pay-outs.
 
-use rusqlite::{OptionalExtension, params};
-
 use crate::domain::ids::{MerchantId, OperatorId, PayoutId, ReceiptId, TransactionId};
 use crate::domain::money::Amount;
 use crate::domain::page::{Page, PageRequest};
@@ -9,6 +7,7 @@ use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::BankAccount;
 use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus};
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{broken, offset_of, read_all, read_first, read_limit_of, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
@@ -70,7 +69,7 @@ macro_rules! select_payout {
 impl Snapshot<'_> {
     /// Returns a merchant's pay-out. Those of other merchants are not found.
     pub fn payout(&self, merchant: MerchantId, id: PayoutId) -> Result<Option<StoredPayout>, Error> {
-        let mut statement = self.connection.prepare_cached(select_payout!(
+        let mut statement = self.connection.prepare(select_payout!(
             "payout.id = ?1 AND payout.guard = ?2 AND payout.merchant_id = ?3"
         ))?;
         read_first(statement.query(params![id.number(), id.guard(), merchant.0])?, |row| {
@@ -80,17 +79,17 @@ impl Snapshot<'_> {
 
     /// Returns the pay-out with this number, which exists.
     pub(crate) fn payout_of_number(&self, number: i64) -> Result<StoredPayout, Error> {
-        let mut statement = self.connection.prepare_cached(select_payout!("payout.id = ?1"))?;
-        let payout = read_first(statement.query([number])?, |row| self.read_payout(row))?;
+        let mut statement = self.connection.prepare(select_payout!("payout.id = ?1"))?;
+        let payout = read_first(statement.query(params![number])?, |row| self.read_payout(row))?;
         payout.ok_or_else(|| broken("the number of a pay-out", &number.to_string()))
     }
 
     /// Returns the pay-out of a withdrawal. A withdrawal of a strict sandbox has none.
     pub fn payout_of_withdrawal(&self, withdrawal: TransactionId) -> Result<Option<StoredPayout>, Error> {
-        let mut statement = self
-            .connection
-            .prepare_cached(select_payout!("payout.transaction_id = ?1"))?;
-        read_first(statement.query([withdrawal.number()])?, |row| self.read_payout(row))
+        let mut statement = self.connection.prepare(select_payout!("payout.transaction_id = ?1"))?;
+        read_first(statement.query(params![withdrawal.number()])?, |row| {
+            self.read_payout(row)
+        })
     }
 
     /// Returns a page of a merchant's pay-outs with one of these statuses, newest first.
@@ -100,7 +99,7 @@ impl Snapshot<'_> {
         status: Option<PayoutStatus>,
         request: PageRequest,
     ) -> Result<Page<StoredPayout>, Error> {
-        let mut statement = self.connection.prepare_cached(select_payout!(
+        let mut statement = self.connection.prepare(select_payout!(
             "payout.merchant_id = ?1 AND (?2 IS NULL OR payout.status = ?2) AND payout.id <= ?5
              ORDER BY payout.id DESC LIMIT ?3 OFFSET ?4"
         ))?;
@@ -110,21 +109,19 @@ impl Snapshot<'_> {
         let rows = read_all(rows, |row| self.read_payout(row))?;
         let count: i64 = self
             .connection
-            .prepare_cached(
-                "SELECT count(*) FROM payout WHERE merchant_id = ?1 AND (?2 IS NULL OR status = ?2) AND id <= ?3",
-            )?
-            .query_row(params![merchant.0, word, request.newest_counted()], |row| row.get(0))?;
+            .prepare("SELECT count(*) FROM payout WHERE merchant_id = ?1 AND (?2 IS NULL OR status = ?2) AND id <= ?3")?
+            .one(params![merchant.0, word, request.newest_counted()], |row| row.get(0))?;
         let key = |payout: &StoredPayout| payout.payout.id.number();
         Ok(Page::of(rows, count.unsigned_abs(), request, key))
     }
 
     /// Returns the `max` oldest of a merchant's approved pay-outs, oldest first.
     pub fn approved_payouts(&self, merchant: MerchantId, max: usize) -> Result<Vec<StoredPayout>, Error> {
-        let mut statement = self.connection.prepare_cached(select_payout!(
+        let mut statement = self.connection.prepare(select_payout!(
             "payout.merchant_id = ?1 AND payout.status = 'approved' ORDER BY payout.id LIMIT ?2"
         ))?;
         let max = i64::try_from(max).unwrap_or(i64::MAX);
-        read_all(statement.query([merchant.0, max])?, |row| self.read_payout(row))
+        read_all(statement.query(params![merchant.0, max])?, |row| self.read_payout(row))
     }
 
     /// Returns the paid pay-out with this bank reference, of the merchant or, if `everywhere`,
@@ -137,17 +134,14 @@ impl Snapshot<'_> {
     ) -> Result<Option<PayoutId>, Error> {
         let id = self
             .connection
-            .prepare_cached(
-                "SELECT id, guard FROM payout WHERE bank_reference_key = ?1 AND (merchant_id = ?2 OR ?3) LIMIT 1",
-            )?
-            .query_row(params![entry.reference_key(), merchant.0, everywhere], |row| {
+            .prepare("SELECT id, guard FROM payout WHERE bank_reference_key = ?1 AND (merchant_id = ?2 OR ?3) LIMIT 1")?
+            .first(params![entry.reference_key(), merchant.0, everywhere], |row| {
                 Ok(PayoutId::new(row.get(0)?, row.get(1)?))
-            })
-            .optional()?;
+            })?;
         Ok(id)
     }
 
-    fn read_payout(&self, row: &rusqlite::Row<'_>) -> Result<StoredPayout, Error> {
+    fn read_payout(&self, row: Row<'_>) -> Result<StoredPayout, Error> {
         let row = PayoutRow::read(row)?;
         let destination: Option<BankAccount> = row
             .destination
@@ -205,7 +199,7 @@ impl Tx<'_> {
         let destination =
             destination.map(|account| serde_json::to_string(account).expect("a bank account can be written as JSON"));
         self.connection
-            .prepare_cached(insert_checked!(
+            .prepare(insert_checked!(
                 "payout",
                 id: "?1",
                 guard: "?2",
@@ -244,7 +238,7 @@ impl Tx<'_> {
     pub fn save_payout(&mut self, payout: &Payout) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached(concat!(
+            .prepare(concat!(
                 update_checked!(
                     "payout",
                     status: "?2",

@@ -1,7 +1,5 @@
 //! The position of merchants, and the movements of money at the bank.
 
-use rusqlite::params;
-
 use crate::domain::ids::{MerchantId, PayoutId, ReceiptId};
 use crate::domain::ledger::{Account, ChainHash};
 use crate::domain::money::Amount;
@@ -10,6 +8,7 @@ use crate::domain::treasury::movement::{Movement, MovementKind};
 use crate::domain::treasury::position::{Figures, MerchantPosition, Tally};
 use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::{Row, params};
 use crate::store::tables::columns::{FromColumn, broken, read_all, row};
 use crate::store::tables::payments::expected_deposits;
 use crate::store::tx::Snapshot;
@@ -67,25 +66,23 @@ pub enum FoundMovements {
 impl Snapshot<'_> {
     /// Returns all merchants, oldest first, also those without a key.
     pub fn every_merchant(&self) -> Result<Vec<MerchantId>, Error> {
-        let mut statement = self.connection.prepare_cached("SELECT id FROM merchant ORDER BY id")?;
-        read_all(statement.query([])?, |row| MerchantId::from_column(row, 0))
+        let mut statement = self.connection.prepare("SELECT id FROM merchant ORDER BY id")?;
+        read_all(statement.query(params![])?, |row| MerchantId::from_column(row, 0))
     }
 
     /// Returns the number of the newest transfer in the file, 0 if there is none.
     pub fn newest_transfer(&self) -> Result<i64, Error> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT coalesce(max(id), 0) FROM transfer")?;
-        Ok(statement.query_row([], |row| row.get(0))?)
+        let mut statement = self.connection.prepare("SELECT coalesce(max(id), 0) FROM transfer")?;
+        statement.one(params![], |row| row.get(0))
     }
 
     /// Returns the hash of a merchant's newest transfer.
     pub fn chain_head(&self, merchant: MerchantId) -> Result<ChainHash, Error> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT chain_head FROM merchant WHERE id = ?1")?;
+            .prepare("SELECT chain_head FROM merchant WHERE id = ?1")?;
         Ok(ChainHash::from_bytes(
-            statement.query_row([merchant.0], |row| row.get(0))?,
+            statement.one(params![merchant.0], |row| row.get(0))?,
         ))
     }
 
@@ -102,7 +99,7 @@ impl Snapshot<'_> {
     fn figures_of(&self, merchant: MerchantId) -> Result<Figures, Error> {
         // Two indexes have the accounts of customers and the merchant's own. INDEXED BY keeps
         // SQLite from reading those of all merchants.
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             sum_columns!(),
             " FROM account INDEXED BY account_of_customer
@@ -113,7 +110,7 @@ impl Snapshot<'_> {
             " FROM account INDEXED BY account_of_merchant
               WHERE merchant_id = ?1 AND customer_id IS NULL GROUP BY purpose"
         ))?;
-        let sums = read_all(statement.query([merchant.0])?, |row| {
+        let sums = read_all(statement.query(params![merchant.0])?, |row| {
             let row = SumRow::read(row)?;
             Ok((row.purpose.to_owned(), row.sum))
         })?;
@@ -158,8 +155,8 @@ impl Snapshot<'_> {
     fn tally(&self, sql: &str, merchant: MerchantId) -> Result<Tally, Error> {
         let (count, millions, rest): (i64, i64, i64) = self
             .connection
-            .prepare_cached(sql)?
-            .query_row([merchant.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            .prepare(sql)?
+            .one(params![merchant.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let minor = millions
             .checked_mul(1_000_000)
             .and_then(|minor| minor.checked_add(rest));
@@ -177,13 +174,13 @@ impl Snapshot<'_> {
     /// sent back after that counts twice: the payment, and the return on the day on which it
     /// was recorded.
     pub fn movements_since(&self, merchants: &[MerchantId], since: Date, max: usize) -> Result<FoundMovements, Error> {
-        let mut receipts = self.connection.prepare_cached(concat!(
+        let mut receipts = self.connection.prepare(concat!(
             "SELECT ",
             receipt_columns!(),
             " FROM receipt WHERE merchant_id = ?1 AND status IN ('credited', 'suspense', 'sent_back')
                AND value_date >= ?2 LIMIT ?3"
         ))?;
-        let mut payouts = self.connection.prepare_cached(concat!(
+        let mut payouts = self.connection.prepare(concat!(
             "SELECT ",
             payout_columns!(),
             " FROM payout WHERE merchant_id = ?1 AND status IN ('paid', 'returned') AND bank_reference IS NOT NULL
@@ -208,7 +205,7 @@ impl Snapshot<'_> {
     }
 }
 
-fn receipt_movement(row: &rusqlite::Row<'_>) -> Result<Movement, Error> {
+fn receipt_movement(row: Row<'_>) -> Result<Movement, Error> {
     let row = ReceiptRow::read(row)?;
     Ok(Movement {
         value_date: row.value_date,
@@ -220,7 +217,7 @@ fn receipt_movement(row: &rusqlite::Row<'_>) -> Result<Movement, Error> {
 }
 
 /// Returns the payment, and the return if the bank sent it back.
-fn payout_movements(row: &rusqlite::Row<'_>) -> Result<Vec<Movement>, Error> {
+fn payout_movements(row: Row<'_>) -> Result<Vec<Movement>, Error> {
     let row = PayoutRow::read(row)?;
     let movement = |value_date, amount| Movement {
         value_date,

@@ -1,7 +1,5 @@
 //! Receipts.
 
-use rusqlite::{OptionalExtension, params};
-
 use crate::domain::ids::{CustomerId, MerchantId, OperatorId, ReceiptId, TransactionId};
 use crate::domain::money::Amount;
 use crate::domain::page::{Page, PageRequest};
@@ -9,6 +7,7 @@ use crate::domain::time::{Date, Timestamp};
 use crate::domain::treasury::payout::BankEntry;
 use crate::domain::treasury::receipt::{Receipt, ReceiptSource, ReceiptStatus};
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{broken, offset_of, read_all, read_first, read_limit_of, row, stored_as_word};
 use crate::store::tables::payouts::operator_id;
@@ -54,7 +53,7 @@ macro_rules! select_receipt {
     };
 }
 
-fn read_receipt(row: &rusqlite::Row<'_>) -> Result<Receipt, Error> {
+fn read_receipt(row: Row<'_>) -> Result<Receipt, Error> {
     let row = ReceiptRow::read(row)?;
     let transaction = |number: Option<i64>, guard: Option<u32>| Some(TransactionId::new(number?, guard?));
     Ok(Receipt {
@@ -79,7 +78,7 @@ fn read_receipt(row: &rusqlite::Row<'_>) -> Result<Receipt, Error> {
 impl Snapshot<'_> {
     /// Returns a merchant's receipt. Those of other merchants are not found.
     pub fn receipt(&self, merchant: MerchantId, id: ReceiptId) -> Result<Option<Receipt>, Error> {
-        let mut statement = self.connection.prepare_cached(select_receipt!(
+        let mut statement = self.connection.prepare(select_receipt!(
             "receipt.id = ?1 AND receipt.guard = ?2 AND receipt.merchant_id = ?3"
         ))?;
         read_first(
@@ -90,8 +89,8 @@ impl Snapshot<'_> {
 
     /// Returns the receipt with this number, which exists.
     pub(crate) fn receipt_of_number(&self, number: i64) -> Result<Receipt, Error> {
-        let mut statement = self.connection.prepare_cached(select_receipt!("receipt.id = ?1"))?;
-        let receipt = read_first(statement.query([number])?, read_receipt)?;
+        let mut statement = self.connection.prepare(select_receipt!("receipt.id = ?1"))?;
+        let receipt = read_first(statement.query(params![number])?, read_receipt)?;
         receipt.ok_or_else(|| broken("the number of a receipt", &number.to_string()))
     }
 
@@ -102,7 +101,7 @@ impl Snapshot<'_> {
         status: Option<ReceiptStatus>,
         request: PageRequest,
     ) -> Result<Page<Receipt>, Error> {
-        let mut statement = self.connection.prepare_cached(select_receipt!(
+        let mut statement = self.connection.prepare(select_receipt!(
             "receipt.merchant_id = ?1 AND (?2 IS NULL OR receipt.status = ?2) AND receipt.id <= ?5
              ORDER BY receipt.id DESC LIMIT ?3 OFFSET ?4"
         ))?;
@@ -112,10 +111,10 @@ impl Snapshot<'_> {
         let rows = read_all(rows, read_receipt)?;
         let count: i64 = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "SELECT count(*) FROM receipt WHERE merchant_id = ?1 AND (?2 IS NULL OR status = ?2) AND id <= ?3",
             )?
-            .query_row(params![merchant.0, word, request.newest_counted()], |row| row.get(0))?;
+            .one(params![merchant.0, word, request.newest_counted()], |row| row.get(0))?;
         Ok(Page::of(rows, count.unsigned_abs(), request, |receipt| {
             receipt.id.number()
         }))
@@ -131,14 +130,13 @@ impl Snapshot<'_> {
     ) -> Result<Option<ReceiptId>, Error> {
         let id = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "SELECT id, guard FROM receipt WHERE bank_reference_key = ?1 AND (merchant_id = ?2 OR ?3)
                  AND status <> 'rejected' AND status <> 'reversed' LIMIT 1",
             )?
-            .query_row(params![entry.reference_key(), merchant.0, everywhere], |row| {
+            .first(params![entry.reference_key(), merchant.0, everywhere], |row| {
                 Ok(ReceiptId::new(row.get(0)?, row.get(1)?))
-            })
-            .optional()?;
+            })?;
         Ok(id)
     }
 }
@@ -147,7 +145,7 @@ impl Tx<'_> {
     /// Inserts a receipt.
     pub fn insert_receipt(&mut self, merchant: MerchantId, receipt: &Receipt) -> Result<(), Error> {
         self.connection
-            .prepare_cached(insert_checked!(
+            .prepare(insert_checked!(
                 "receipt",
                 id: "?1",
                 guard: "?2",
@@ -190,7 +188,7 @@ impl Tx<'_> {
     pub fn save_receipt(&mut self, receipt: &Receipt) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached(concat!(
+            .prepare(concat!(
                 update_checked!(
                     "receipt",
                     status: "?2",

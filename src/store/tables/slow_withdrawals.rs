@@ -1,10 +1,9 @@
 //! Withdrawals that the sandbox settles later, by the merchant's clock.
 
-use rusqlite::{OptionalExtension, params};
-
 use crate::domain::ids::{MerchantId, TransactionId};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::params;
 use crate::store::tables::columns::{read_all, row};
 use crate::store::tx::{Snapshot, Tx};
 
@@ -24,9 +23,8 @@ impl Snapshot<'_> {
     ) -> Result<Option<Timestamp>, Error> {
         let millis: Option<i64> = self
             .connection
-            .prepare_cached("SELECT due_at FROM slow_withdrawal WHERE merchant_id = ?1 AND transaction_id = ?2")?
-            .query_row(params![merchant.0, withdrawal.number()], |row| row.get(0))
-            .optional()?;
+            .prepare("SELECT due_at FROM slow_withdrawal WHERE merchant_id = ?1 AND transaction_id = ?2")?
+            .first(params![merchant.0, withdrawal.number()], |row| row.get(0))?;
         Ok(millis.and_then(Timestamp::from_millis))
     }
 
@@ -38,7 +36,7 @@ impl Snapshot<'_> {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<TransactionId>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             due_columns!(),
             " FROM slow_withdrawal JOIN payment_transaction ON payment_transaction.id = transaction_id
@@ -54,12 +52,11 @@ impl Snapshot<'_> {
     pub fn merchant_with_due_withdrawals(&self, ledger_time: Timestamp) -> Result<Option<MerchantId>, Error> {
         let merchant: Option<i64> = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "SELECT merchant_id FROM slow_withdrawal JOIN merchant ON merchant.id = merchant_id
                  WHERE due_at <= ?1 + clock_offset_millis LIMIT 1",
             )?
-            .query_row([ledger_time.millis()], |row| row.get(0))
-            .optional()?;
+            .first(params![ledger_time.millis()], |row| row.get(0))?;
         Ok(merchant.map(MerchantId))
     }
 }
@@ -73,7 +70,7 @@ impl Tx<'_> {
         due_at: Timestamp,
     ) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
+            .prepare(
                 "INSERT INTO slow_withdrawal (merchant_id, transaction_id, due_at) VALUES (?1, ?2, ?3)
                  ON CONFLICT DO UPDATE SET due_at = excluded.due_at",
             )?
@@ -84,7 +81,7 @@ impl Tx<'_> {
     /// Removes a withdrawal that is settled.
     pub fn delete_slow_withdrawal(&mut self, merchant: MerchantId, withdrawal: TransactionId) -> Result<(), Error> {
         self.connection
-            .prepare_cached("DELETE FROM slow_withdrawal WHERE merchant_id = ?1 AND transaction_id = ?2")?
+            .prepare("DELETE FROM slow_withdrawal WHERE merchant_id = ?1 AND transaction_id = ?2")?
             .execute(params![merchant.0, withdrawal.number()])?;
         Ok(())
     }

@@ -6,6 +6,7 @@ use crate::domain::ids::{self, MerchantId};
 use crate::domain::ledger::Account;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
+use crate::store::engine::sql::params;
 use crate::store::tables::columns::{FromColumn, broken, read_all};
 use crate::store::tx::Snapshot;
 
@@ -114,14 +115,10 @@ impl Totals {
 impl Snapshot<'_> {
     /// Calls `add` with the merchant, the name and the sum in each row of a query.
     fn sums(&self, sql: &str, mut add: impl FnMut(MerchantId, &str, i128)) -> Result<(), Error> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        read_all(statement.query([])?, |row| {
+        let mut statement = self.connection.prepare(sql)?;
+        read_all(statement.query(params![])?, |row| {
             let sum: i64 = row.get(2)?;
-            add(
-                MerchantId::from_column(row, 0)?,
-                &row.get::<_, String>(1)?,
-                i128::from(sum),
-            );
+            add(MerchantId::from_column(row, 0)?, row.get(1)?, i128::from(sum));
             Ok(())
         })?;
         Ok(())
@@ -131,8 +128,8 @@ impl Snapshot<'_> {
     fn pending_deliveries(&self) -> Result<(u64, Option<Timestamp>), Error> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT count(*), (SELECT min(id) FROM delivery) FROM delivery")?;
-        let (count, oldest): (i64, Option<i64>) = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            .prepare("SELECT count(*), (SELECT min(id) FROM delivery) FROM delivery")?;
+        let (count, oldest): (i64, Option<i64>) = statement.one(params![], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let added_at = |number: i64| {
             let at = ids::time_of_number(number);
             at.ok_or_else(|| broken("the number of a delivery", &number.to_string()))

@@ -2,13 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use rusqlite::params;
-
 use crate::domain::effects::Effects;
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
 use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer, TransferKind};
 use crate::domain::money::Amount;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::params;
 use crate::store::tables::accounts::account_of;
 use crate::store::tables::checked::update_checked;
 use crate::store::tables::columns::{broken, optional_escrow_id, read_all, row, stored_as_word};
@@ -34,7 +33,7 @@ impl Snapshot<'_> {
     /// Returns the transfers with these numbers, oldest first, each with its number. Leaves
     /// out those that retention has removed with a merchant.
     pub(crate) fn transfers_in(&self, numbers: &RangeInclusive<i64>) -> Result<Vec<(i64, Transfer)>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             transfer_columns!(),
             " FROM transfer
@@ -43,7 +42,7 @@ impl Snapshot<'_> {
              JOIN account AS credit ON credit.id = credit_account_id
              WHERE transfer.id BETWEEN ?1 AND ?2 ORDER BY transfer.id"
         ))?;
-        read_all(statement.query([numbers.start(), numbers.end()])?, |row| {
+        read_all(statement.query(params![numbers.start(), numbers.end()])?, |row| {
             let row = TransferRow::read(row)?;
             let transfer = Transfer {
                 kind: row.kind,
@@ -92,11 +91,11 @@ impl Tx<'_> {
         let mut head = self.merchant(merchant)?.chain_head;
         let newest_id: i64 = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "SELECT max(coalesce((SELECT max(id) FROM transfer), 0),
                             coalesce((SELECT newest_transfer FROM file_mark), 0))",
             )?
-            .query_row([], |row| row.get(0))?;
+            .one(params![], |row| row.get(0))?;
         for (id, transfer) in (newest_id + 1..).zip(transfers) {
             let amount = transfer.amount.minor();
             let posted = PostedTransfer {
@@ -115,7 +114,7 @@ impl Tx<'_> {
         }
         let changed = self
             .connection
-            .prepare_cached("UPDATE merchant SET chain_head = ?2 WHERE id = ?1")?
+            .prepare("UPDATE merchant SET chain_head = ?2 WHERE id = ?1")?
             .execute(params![merchant.0, head.bytes()])?;
         one_row(changed, "a merchant")?;
         self.merchant_mut(merchant)?.chain_head = head;
@@ -125,7 +124,7 @@ impl Tx<'_> {
     fn save_account(&mut self, account: &TouchedAccount) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached(concat!(
+            .prepare(concat!(
                 update_checked!(
                     "account",
                     balance: "balance + ?2",
@@ -147,7 +146,7 @@ impl Tx<'_> {
 
     fn insert_transfer(&mut self, posted: &PostedTransfer<'_>, hash: &ChainHash) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
+            .prepare(
                 "INSERT INTO transfer (id, merchant_id, kind, debit_account_id, credit_account_id, amount, escrow_id,
                      created_at, hash)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",

@@ -1,13 +1,12 @@
 //! Vaults: rows of the table `escrow`, and their stakes.
 
-use rusqlite::params;
-
 use crate::domain::escrow::terms::{DeliveryTimeline, MAX_DELIVERY_DEFAULT};
 use crate::domain::escrow::vault::{Stake, Vault, VaultProgress};
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, EscrowId};
 use crate::domain::money::Amount;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::params;
 use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{broken, read_all, row};
 use crate::store::tables::deal_row::DealRow;
@@ -47,12 +46,12 @@ impl Snapshot<'_> {
     }
 
     fn stakes(&self, vault: EscrowId) -> Result<Vec<Stake>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             stake_columns!(),
             " FROM vault_stake WHERE escrow_id = ?1 ORDER BY position"
         ))?;
-        read_all(statement.query([vault.number()])?, |row| {
+        read_all(statement.query(params![vault.number()])?, |row| {
             let row = StakeRow::read(row)?;
             Ok(Stake {
                 customer: row.customer_id,
@@ -68,7 +67,7 @@ impl Tx<'_> {
     /// delivery window is the default one.
     pub fn insert_vault(&mut self, vault: &Vault) -> Result<(), Error> {
         self.connection
-            .prepare_cached(insert_checked!(
+            .prepare(insert_checked!(
                 "escrow",
                 id: "?1",
                 guard: "?2",
@@ -115,7 +114,7 @@ impl Tx<'_> {
     }
 
     fn insert_stakes(&mut self, vault: &Vault) -> Result<(), Error> {
-        let mut statement = self.connection.prepare_cached(insert_checked!(
+        let mut statement = self.connection.prepare(insert_checked!(
             "vault_stake",
             escrow_id: "?1",
             position: "?2",
@@ -144,7 +143,7 @@ impl Tx<'_> {
         };
         let changed = self
             .connection
-            .prepare_cached(concat!(
+            .prepare(concat!(
                 update_checked!("escrow", state: "'CLOSED'", winner_id: "?2", closed_as: "?3", updated_at: "?4"),
                 " WHERE id = ?1 AND state = 'OPENED'"
             ))?

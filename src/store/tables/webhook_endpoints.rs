@@ -1,13 +1,12 @@
 //! Webhook endpoints of merchants, and the secrets that sign what is sent to them.
 
-use rusqlite::params;
-
 use crate::domain::events::choice::EventChoice;
 use crate::domain::events::webhook_endpoint::{SigningSecret, StoredWebhookEndpoint, WebhookUrl, WebhookUrlChoice};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::params;
 use crate::store::tables::columns::{broken, row};
 use crate::store::tx::{Snapshot, Tx};
 
@@ -54,8 +53,8 @@ impl Snapshot<'_> {
     pub fn webhook_endpoint(&self, merchant: MerchantId) -> Result<StoredWebhookEndpoint, Error> {
         let mut statement =
             self.connection
-                .prepare_cached(concat!("SELECT ", endpoint_columns!(), " FROM merchant WHERE id = ?1"))?;
-        let mut rows = statement.query([merchant.0])?;
+                .prepare(concat!("SELECT ", endpoint_columns!(), " FROM merchant WHERE id = ?1"))?;
+        let mut rows = statement.query(params![merchant.0])?;
         let Some(row) = rows.next()? else {
             return Err(broken("the number of a merchant", &merchant.0.to_string()));
         };
@@ -66,10 +65,10 @@ impl Snapshot<'_> {
     pub fn has_gone_configured_endpoint(&self) -> Result<bool, Error> {
         let found = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "SELECT EXISTS (SELECT 1 FROM merchant WHERE callback_url IS NULL AND callback_gone_at IS NOT NULL)",
             )?
-            .query_row([], |row| row.get(0))?;
+            .one(params![], |row| row.get(0))?;
         Ok(found)
     }
 }
@@ -89,7 +88,7 @@ impl Tx<'_> {
         };
         let changed = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "UPDATE merchant SET callback_url = ?2, callback_events = ?3, callback_gone_at = NULL,
                      callback_version = callback_version + 1
                  WHERE id = ?1",
@@ -110,7 +109,7 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached(
+            .prepare(
                 "UPDATE merchant SET signing_secret = ?2, previous_signing_secret = ?3, previous_secret_until = ?4
                  WHERE id = ?1",
             )?
@@ -129,7 +128,7 @@ impl Tx<'_> {
     pub fn save_webhook_gone(&mut self, merchant: MerchantId, at: Timestamp) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached("UPDATE merchant SET callback_gone_at = ?2 WHERE id = ?1")?
+            .prepare("UPDATE merchant SET callback_gone_at = ?2 WHERE id = ?1")?
             .execute(params![merchant.0, at.millis()])?;
         one_row(changed, "a merchant")?;
         self.merchant_mut(merchant)?.webhook_endpoint.gone_at = Some(at);
@@ -138,10 +137,9 @@ impl Tx<'_> {
 
     /// Forgets which endpoints of the configuration are gone.
     pub fn restore_configured_endpoints(&mut self) -> Result<(), Error> {
-        self.connection.execute(
-            "UPDATE merchant SET callback_gone_at = NULL WHERE callback_url IS NULL AND callback_gone_at IS NOT NULL",
-            [],
-        )?;
+        let sql =
+            "UPDATE merchant SET callback_gone_at = NULL WHERE callback_url IS NULL AND callback_gone_at IS NOT NULL";
+        self.connection.prepare(sql)?.execute(params![])?;
         Ok(())
     }
 }

@@ -1,11 +1,10 @@
 //! Addresses that crypto withdrawals may go to.
 
-use rusqlite::{Row, params};
-
 use crate::domain::ids::{CustomerId, MerchantId, WhitelistAddressId};
 use crate::domain::payments::whitelist::{EvmAddress, WhitelistAddress};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::sql::{Row, params};
 use crate::store::tables::columns::{broken, read_all, row};
 use crate::store::tx::{Snapshot, Tx};
 
@@ -19,7 +18,7 @@ row! {
     }
 }
 
-fn read_address(row: &Row<'_>) -> Result<WhitelistAddress, Error> {
+fn read_address(row: Row<'_>) -> Result<WhitelistAddress, Error> {
     let row = AddressRow::read(row)?;
     let wallet_address = EvmAddress::parse(row.wallet_address);
     Ok(WhitelistAddress {
@@ -33,7 +32,7 @@ fn read_address(row: &Row<'_>) -> Result<WhitelistAddress, Error> {
 impl Snapshot<'_> {
     /// Returns a customer's whitelist, newest first.
     pub fn whitelist(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Vec<WhitelistAddress>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             address_columns!(),
             " FROM whitelist_address WHERE merchant_id = ?1 AND customer_id = ?2 ORDER BY id DESC"
@@ -51,7 +50,7 @@ impl Tx<'_> {
         address: &WhitelistAddress,
     ) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
+            .prepare(
                 "INSERT INTO whitelist_address (id, guard, merchant_id, customer_id, wallet_address, label, created_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
@@ -71,8 +70,8 @@ impl Tx<'_> {
     pub fn delete_whitelist_address(&mut self, address: WhitelistAddressId) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached("DELETE FROM whitelist_address WHERE id = ?1")?
-            .execute([address.number()])?;
+            .prepare("DELETE FROM whitelist_address WHERE id = ?1")?
+            .execute(params![address.number()])?;
         one_row(changed, "a whitelisted address")
     }
 }
