@@ -5,7 +5,7 @@
 //! checks is part of it too, and the documentation of each rule gives its order. A refused
 //! request changes nothing.
 
-use strum::{EnumProperty, IntoStaticStr, VariantNames};
+use strum::{EnumDiscriminants, EnumProperty, IntoStaticStr, VariantArray, VariantNames};
 use thiserror::Error;
 
 use crate::domain::decline::Decline;
@@ -16,52 +16,57 @@ use crate::domain::time::Timestamp;
 
 /// A rule that the request broke. Its message is its `Display`, its code the name of
 /// the variant.
-#[derive(Clone, Debug, PartialEq, Eq, Error, EnumProperty, IntoStaticStr, VariantNames)]
+#[derive(Clone, Debug, PartialEq, Eq, Error, EnumDiscriminants)]
 #[cfg_attr(test, derive(strum::EnumIter))]
-#[strum(serialize_all = "snake_case")]
+#[strum_discriminants(
+    name(RefusalKind),
+    derive(EnumProperty, IntoStaticStr, VariantArray),
+    strum(serialize_all = "snake_case"),
+    doc = "A rule without the facts of the request that broke it. It has the code and the HTTP status."
+)]
 pub enum Refusal {
     /// A field is missing or has a wrong value.
-    #[strum(serialize = "invalid_request")]
+    #[strum_discriminants(strum(serialize = "invalid_request"))]
     #[error("{0}")]
     Invalid(Invalid),
 
     /// The acting customer does not exist.
-    #[strum(props(status = 404))]
+    #[strum_discriminants(strum(props(status = 404)))]
     #[error("Customer not found")]
     CustomerNotFound,
     /// The `customer-id` header is not the id of any customer, because it has another shape.
-    #[strum(serialize = "customer_not_found", props(status = 404))]
+    #[strum_discriminants(strum(serialize = "customer_not_found", props(status = 404)))]
     #[error("Customer not found")]
     CustomerIdMalformed(Invalid),
     /// The merchant has no business account.
-    #[strum(props(status = 401))]
+    #[strum_discriminants(strum(props(status = 401)))]
     #[error("Merchant cannot create escrow for itself via API")]
     MerchantMayNotSell,
     /// The acting customer is another merchant's.
-    #[strum(props(status = 403))]
+    #[strum_discriminants(strum(props(status = 403)))]
     #[error("Customer does not belong to the merchant")]
     CustomerOfAnotherMerchant,
-    #[strum(props(status = 401))]
+    #[strum_discriminants(strum(props(status = 401)))]
     #[error("Your account is disabled. Please contact support")]
     CustomerBlocked,
-    #[strum(props(status = 401))]
+    #[strum_discriminants(strum(props(status = 401)))]
     #[error("Your account has been disabled from buying, please contact support")]
     BuyingDisabled,
-    #[strum(props(status = 401))]
+    #[strum_discriminants(strum(props(status = 401)))]
     #[error("Your account has been disabled from selling, please contact support")]
     SellingDisabled,
-    #[strum(props(status = 401))]
+    #[strum_discriminants(strum(props(status = 401)))]
     #[error("Your account has been disabled from withdrawing, please contact support")]
     WithdrawingDisabled,
     /// The merchant has no customer with the id in the path.
     #[error("Customer not found")]
     NoSuchCustomer,
     /// The id in the path has another shape than the id of a customer.
-    #[strum(serialize = "no_such_customer")]
+    #[strum_discriminants(strum(serialize = "no_such_customer"))]
     #[error("Customer not found")]
     NoSuchCustomerId(Invalid),
     /// The merchant has no customer with the email address or phone in the query.
-    #[strum(serialize = "no_such_customer")]
+    #[strum_discriminants(strum(serialize = "no_such_customer"))]
     #[error("No customer found with the provided {fields}")]
     NoCustomerWith {
         /// The fields of the query.
@@ -87,14 +92,14 @@ pub enum Refusal {
     #[error("Escrow not found")]
     EscrowNotFound,
     /// The acting customer has no part in the escrow, or not the one that may do this.
-    #[strum(props(status = 401))]
+    #[strum_discriminants(strum(props(status = 401)))]
     #[error("Access denied")]
     AccessDenied,
     /// The escrow's status does not allow this.
     #[error("Action not allowed")]
     ActionNotAllowed,
     /// As [`Refusal::ActionNotAllowed`], with the facts of the escrow.
-    #[strum(serialize = "action_not_allowed")]
+    #[strum_discriminants(strum(serialize = "action_not_allowed"))]
     #[error("Action not allowed")]
     ActionNotAllowedNow {
         /// The escrow's status.
@@ -116,10 +121,10 @@ pub enum Refusal {
         /// The first moment at which the seller may claim.
         claimable_at: Timestamp,
     },
-    #[strum(props(status = 401))]
+    #[strum_discriminants(strum(props(status = 401)))]
     #[error("Type is required")]
     ListTypeMissing,
-    #[strum(props(status = 401))]
+    #[strum_discriminants(strum(props(status = 401)))]
     #[error("Invalid type provider, allowed types: sales | buy")]
     ListTypeUnknown,
     #[error("Escrow is not a milestone escrow")]
@@ -153,7 +158,7 @@ pub enum Refusal {
     #[error("No dispute found for this escrow")]
     NoDispute,
     /// As [`Refusal::NoDispute`], for an escrow on which the merchant may rule later.
-    #[strum(serialize = "no_dispute")]
+    #[strum_discriminants(strum(serialize = "no_dispute"))]
     #[error("No dispute found for this escrow")]
     NoDisputeYet {
         /// The first moment at which the merchant may rule without a dispute.
@@ -256,16 +261,16 @@ pub enum Refusal {
     /// The reference belongs to another payment.
     #[error("Duplicate reference")]
     DuplicateReference,
-    #[strum(props(status = 403))]
+    #[strum_discriminants(strum(props(status = 403)))]
     #[error("This route is only available on staging environment")]
     SandboxOnly,
     /// The last top-up was less than 24 hours ago.
-    #[strum(props(status = 401))]
+    #[strum_discriminants(strum(props(status = 401)))]
     #[error("You can only top up your account once a day")]
     ToppedUpToday,
     /// The merchant may not use this feature, or the server is in live mode and has
     /// nothing behind it.
-    #[strum(props(status = 403))]
+    #[strum_discriminants(strum(props(status = 403)))]
     #[error("This feature is not enabled on your merchant account, please enable to access this route")]
     FeatureNotEnabled,
     /// The acting customer has no payment with the reference.
@@ -276,7 +281,7 @@ pub enum Refusal {
     TestAccountNotFound,
 
     /// The operator's role does not have the right that the route takes.
-    #[strum(props(status = 403))]
+    #[strum_discriminants(strum(props(status = 403)))]
     #[error("An operator with the role {role} cannot do this")]
     RoleNotAllowed {
         role: &'static str,
@@ -284,14 +289,14 @@ pub enum Refusal {
         allowed: Vec<&'static str>,
     },
     /// The operator who recorded or requested it cannot approve it.
-    #[strum(props(status = 403))]
+    #[strum_discriminants(strum(props(status = 403)))]
     #[error("Above {alone_max} another operator than the one who recorded or requested it must do this")]
     SamePerson {
         /// The largest amount that one person may move alone.
         alone_max: Amount,
     },
     /// The object's status does not allow this.
-    #[strum(props(status = 409))]
+    #[strum_discriminants(strum(props(status = 409)))]
     #[error("The {object} is {status} and cannot be {done}")]
     NotInStatus {
         object: &'static str,
@@ -301,72 +306,72 @@ pub enum Refusal {
         done: &'static str,
     },
     /// Another receipt or pay-out has this reference of the bank.
-    #[strum(props(status = 409))]
+    #[strum_discriminants(strum(props(status = 409)))]
     #[error("This bank reference is already recorded")]
     BankReferenceUsed {
         /// The id of the other.
         id: String,
     },
     /// The account does not hold the money any more.
-    #[strum(props(status = 409))]
+    #[strum_discriminants(strum(props(status = 409)))]
     #[error("The money is already spent")]
     AlreadySpent { needed: Amount, available: Amount },
-    #[strum(props(status = 403))]
+    #[strum_discriminants(strum(props(status = 403)))]
     #[error(
         "Only live mode has operators, merchants and keys to manage; in a sandbox every key is a merchant, and its \
          owner does all that operators do"
     )]
     LiveOnly,
-    #[strum(props(status = 404))]
+    #[strum_discriminants(strum(props(status = 404)))]
     #[error("Operator not found")]
     OperatorNotFound,
-    #[strum(props(status = 409))]
+    #[strum_discriminants(strum(props(status = 409)))]
     #[error("An operator with this name exists")]
     OperatorNameTaken,
-    #[strum(props(status = 409))]
+    #[strum_discriminants(strum(props(status = 409)))]
     #[error("This operator's key is already revoked")]
     OperatorAlreadyRevoked,
-    #[strum(props(status = 409))]
+    #[strum_discriminants(strum(props(status = 409)))]
     #[error("The last admin cannot be revoked")]
     LastAdmin,
     /// The deployment has no such merchant, or the operator may not act for it.
-    #[strum(props(status = 404))]
+    #[strum_discriminants(strum(props(status = 404)))]
     #[error("Merchant not found")]
     MerchantNotFound,
-    #[strum(props(status = 409))]
+    #[strum_discriminants(strum(props(status = 409)))]
     #[error("A merchant with this name exists")]
     MerchantNameTaken,
     /// The operator is limited to some merchants, and the act concerns others.
-    #[strum(props(status = 403))]
+    #[strum_discriminants(strum(props(status = 403)))]
     #[error("An operator who is limited to some merchants cannot create others")]
     OperatorLimited,
-    #[strum(props(status = 404))]
+    #[strum_discriminants(strum(props(status = 404)))]
     #[error("Key not found")]
     KeyNotFound,
-    #[strum(props(status = 409))]
+    #[strum_discriminants(strum(props(status = 409)))]
     #[error("This key has expired or is revoked already")]
     KeyEnded,
     /// The deployment has several merchants, and the request names none.
     #[error("merchant-id header is required")]
     MerchantIdRequired,
-    #[strum(props(status = 404))]
+    #[strum_discriminants(strum(props(status = 404)))]
     #[error("Receipt not found")]
     ReceiptNotFound,
-    #[strum(props(status = 404))]
+    #[strum_discriminants(strum(props(status = 404)))]
     #[error("Pay-out not found")]
     PayoutNotFound,
-    #[strum(props(status = 404))]
+    #[strum_discriminants(strum(props(status = 404)))]
     #[error("Deposit not found")]
     DepositNotFound,
 
     /// The merchant has no event with the id, or retention has removed it.
     #[error("Event not found")]
     EventNotFound,
-    #[strum(serialize = "no_callback_url")]
+    #[strum_discriminants(strum(serialize = "no_callback_url"))]
     #[error("No webhook URL is set")]
     NoWebhookUrl,
     /// The merchant's webhook endpoint has answered 410 Gone.
-    #[strum(serialize = "callback_gone")]
+    #[strum_discriminants(strum(serialize = "callback_gone"))]
     #[error("The webhook endpoint answered 410 Gone and gets no events; PUT /sandbox/callback sets it again")]
     WebhookEndpointGone,
     #[error("More than {max} events happened since then; start later")]
@@ -394,7 +399,6 @@ pub enum Refusal {
     /// The acting customer has no such card.
     #[error("Card not found")]
     CardNotFound,
-    #[strum(transparent)]
     #[error("Card declined: {0}")]
     CardDeclined(Decline),
     #[error("Card payments are only available for Nigerian users")]
@@ -438,33 +442,37 @@ pub enum Refusal {
     },
 }
 
-/// The names of the variants that have the code of the value in them.
-const OTHERS_CODES: [&str; 2] = ["card_declined", "seed_entry"];
+impl RefusalKind {
+    /// Returns the codes that refusals of this kind have. A declined card has one for each
+    /// reason, and an entry of a seed has the code of the rule that it broke.
+    pub fn codes(self) -> Vec<&'static str> {
+        match self {
+            Self::CardDeclined => Decline::VARIANTS.to_vec(),
+            Self::SeedEntry => Vec::new(),
+            kind => vec![kind.into()],
+        }
+    }
+
+    /// Returns the HTTP status.
+    pub fn status(self) -> u16 {
+        let status = self.get_int("status").unwrap_or(400);
+        u16::try_from(status).expect("a status has three digits")
+    }
+}
 
 impl Refusal {
-    /// The HTTP status of most refusals.
-    const STATUS_DEFAULT: u16 = 400;
-
     /// Returns the stable word for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::SeedEntry { refusal, .. } => refusal.code(),
-            refusal => refusal.into(),
+            Self::CardDeclined(decline) => decline.into(),
+            refusal => RefusalKind::from(refusal).into(),
         }
-    }
-
-    /// Returns every code.
-    pub fn codes() -> impl Iterator<Item = &'static str> {
-        let own = Self::VARIANTS.iter().filter(|code| !OTHERS_CODES.contains(code));
-        own.chain(Decline::VARIANTS).copied()
     }
 
     /// Returns the HTTP status.
     pub fn status(&self) -> u16 {
-        let status = self.get_int("status").map(u16::try_from);
-        status.map_or(Self::STATUS_DEFAULT, |status| {
-            status.expect("a status has three digits")
-        })
+        RefusalKind::from(self).status()
     }
 
     /// Returns this refusal as one of the seed's entry at this path.

@@ -1,13 +1,12 @@
 //! The errors of requests, and the replies that report them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Map, Value};
-use strum::{EnumProperty, IntoStaticStr, VariantNames};
+use strum::{EnumDiscriminants, EnumProperty, IntoStaticStr, VariantArray};
 use thiserror::Error;
 
 use crate::csv::errors::FileErrors;
@@ -19,7 +18,7 @@ use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::http::details::{self, details};
 use crate::http::envelope::{Envelope, Rendered, status_code};
 use crate::http::key_mistake::KeyMistake;
-use crate::http::store_failure::{StoreFailure, store_failure};
+use crate::http::store_failure::store_failure;
 use crate::{commands, store};
 
 /// Seconds after which a client may try a failed write again.
@@ -30,70 +29,75 @@ const RETRY_AFTER_CLOCK_SECONDS: u64 = 30;
 
 /// The reason why a request failed. The message is the `Display` text and the code is the
 /// variant's name. The status is 400 unless the variant states another.
-#[derive(Debug, Error, EnumProperty, IntoStaticStr, VariantNames)]
-#[strum(serialize_all = "snake_case")]
+#[derive(Debug, Error, EnumDiscriminants)]
+#[strum_discriminants(
+    name(ApiErrorKind),
+    derive(EnumProperty, IntoStaticStr, VariantArray),
+    strum(serialize_all = "snake_case"),
+    doc = "The kind of an error, without its facts. It has the code and, unless an error has its own, the HTTP status."
+)]
 pub(crate) enum ApiError {
     /// The request broke a rule of the domain.
     #[error(transparent)]
     Refused(Refusal),
     /// The store failed.
-    #[error("{}", store_failure(.0).message)]
+    #[error("{}", store_failure(.0).1)]
     Store(store::Error),
     /// The request has no key. In sandbox mode a program on this machine needs none.
-    #[strum(props(status = 401))]
+    #[strum_discriminants(strum(props(status = 401)))]
     #[error("No token provided")]
     NoToken {
         /// The mistake in the `authorization` header, if the request has the header.
         mistake: Option<KeyMistake>,
     },
     /// The `customer-id` header is what a client sends where it has no id.
-    #[strum(serialize = "customer_not_found", props(status = 404))]
+    #[strum_discriminants(strum(serialize = "customer_not_found", props(status = 404)))]
     #[error("Customer not found")]
     CustomerIdUnset {
         /// The header's text.
         text: String,
     },
-    #[strum(props(status = 403))]
+    #[strum_discriminants(strum(props(status = 403)))]
     #[error("Unauthorized Access")]
     UnknownKey,
     /// The bearer key is one that stands in web pages.
-    #[strum(props(status = 403))]
+    #[strum_discriminants(strum(props(status = 403)))]
     #[error("This is a publishable key, which opens POST /v1/checkout/session alone; send the secret key")]
     PublishableKey,
     /// No merchant has this publishable key.
-    #[strum(props(status = 403))]
+    #[strum_discriminants(strum(props(status = 403)))]
     #[error("Unknown publishable key")]
     UnknownPublishableKey,
     /// The publishable key is one for the other mode.
-    #[strum(props(status = 403))]
+    #[strum_discriminants(strum(props(status = 403)))]
     #[error("This is a publishable key of another mode; this service takes pk_{environment}_ keys")]
     PublishableKeyOfOtherMode {
         /// The contract's word for the mode of this service.
         environment: &'static str,
     },
     /// The `host` header does not name this machine.
-    #[strum(props(status = 403))]
+    #[strum_discriminants(strum(props(status = 403)))]
     #[error("This sandbox answers to localhost only; set sandbox.expose to let it answer to other names")]
     ForeignHost,
     /// The route acts for a customer.
     #[error("customer-id header is required")]
     CustomerIdRequired,
     /// The client's IP address is not on the merchant's list of allowed addresses.
-    #[strum(props(status = 403))]
+    #[strum_discriminants(strum(props(status = 403)))]
     #[error("Unauthorized IP address")]
     ForeignAddress,
-    #[strum(props(status = 409))]
+    #[strum_discriminants(strum(props(status = 409)))]
     #[error("A request with this Idempotency-Key is being worked on; try again shortly")]
     IdempotencyKeyInFlight,
-    #[strum(props(status = 422))]
+    #[strum_discriminants(strum(props(status = 422)))]
     #[error("This Idempotency-Key was first used {}; a new request needs a new key", first_use(.0))]
     IdempotencyKeyReused(Difference),
     /// The notice was not signed with the secret of the merchant's account at the provider.
-    #[strum(props(status = 401))]
+    #[strum_discriminants(strum(props(status = 401)))]
     #[error("The signature of this notice is wrong")]
     WrongSignature,
     /// The key has used up its requests of this window.
-    #[strum(props(status = 429))]
+    #[strum_discriminants(strum(props(status = 429)))]
     #[error("Too many request")]
     TooManyRequests { reset_seconds: u64 },
     /// The route acts for the merchant.
@@ -103,25 +107,25 @@ pub(crate) enum ApiError {
         /// `data: null`.
         is_of_account: bool,
     },
-    #[strum(props(status = 410))]
+    #[strum_discriminants(strum(props(status = 410)))]
     #[error("Virtual accounts are no longer supported; pay for the escrow directly, or deposit by an intent")]
     NoVirtualAccounts,
-    #[strum(props(status = 413))]
+    #[strum_discriminants(strum(props(status = 413)))]
     #[error("The body must be at most {bytes_max} bytes")]
     BodyTooLarge { bytes_max: usize },
-    #[strum(props(status = 413))]
+    #[strum_discriminants(strum(props(status = 413)))]
     #[error("{field} must be a file of at most {bytes_max} bytes")]
     FileTooLarge { field: String, bytes_max: usize },
     #[error("A request may have at most {files_max} files")]
     TooManyFiles { files_max: usize },
     /// The uploads in progress use all of the memory for files.
-    #[strum(serialize = "busy", props(status = 503))]
+    #[strum_discriminants(strum(serialize = "busy", props(status = 503)))]
     #[error("Too many files are being received; nothing was changed, try again shortly")]
     UploadsBusy,
-    #[strum(props(status = 404))]
+    #[strum_discriminants(strum(props(status = 404)))]
     #[error("File not found")]
     FileNotFound,
-    #[strum(props(status = 408))]
+    #[strum_discriminants(strum(props(status = 408)))]
     #[error("The body must arrive within {seconds_max} seconds")]
     BodyTooSlow { seconds_max: u64 },
     /// A CSV file has errors.
@@ -137,23 +141,23 @@ pub(crate) enum ApiError {
     #[error("The body cannot be read: {problem}")]
     BodyUnreadable { problem: String },
     /// The body is compressed, and the service reads bodies as they are.
-    #[strum(serialize = "unsupported_media_type", props(status = 415))]
+    #[strum_discriminants(strum(serialize = "unsupported_media_type", props(status = 415)))]
     #[error("The body is encoded as {encoding}; send it as it is, without a content-encoding header")]
     EncodedBody { encoding: String },
-    #[strum(props(status = 415))]
+    #[strum_discriminants(strum(props(status = 415)))]
     #[error("Send the body as {expected}, and say so in the content-type header")]
     UnsupportedMediaType { expected: &'static str },
     /// A fault of this key answers the request.
     #[error("Fault requested by POST /sandbox/faults")]
     Fault { status: StatusCode },
     /// The request log has no request with this id and key.
-    #[strum(props(status = 404))]
+    #[strum_discriminants(strum(props(status = 404)))]
     #[error("Request not found; the last {requests_kept} requests of all keys together are kept")]
     RequestNotFound { requests_kept: usize },
-    #[strum(props(status = 404))]
+    #[strum_discriminants(strum(props(status = 404)))]
     #[error("There is no route {}", shortened(.path))]
     RouteNotFound { path: String },
-    #[strum(props(status = 405))]
+    #[strum_discriminants(strum(props(status = 405)))]
     #[error("This route answers {methods} only")]
     MethodNotAllowed {
         /// The methods of the route table.
@@ -162,21 +166,25 @@ pub(crate) enum ApiError {
         allow: HeaderValue,
     },
     /// A bug, or a failure of the machine.
-    #[strum(props(status = 500))]
+    #[strum_discriminants(strum(props(status = 500)))]
     #[error("Something went wrong on our side")]
     Internal,
 }
 
-/// The names of the variants that have no code, or the code of the value in them.
-const NOT_CODES: [&str; 3] = ["refused", "store", "too_many_requests"];
+impl ApiErrorKind {
+    /// Returns the code. Errors of some kinds have none, or that of the value in them.
+    pub(super) fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Refused | Self::Store | Self::TooManyRequests => None,
+            kind => Some(kind.into()),
+        }
+    }
 
-/// Returns the code of every refusal and failure.
-pub(super) fn codes() -> BTreeSet<&'static str> {
-    let own = ApiError::VARIANTS.iter().copied();
-    own.filter(|code| !NOT_CODES.contains(code))
-        .chain(Refusal::codes())
-        .chain(StoreFailure::CODES)
-        .collect()
+    /// Returns the status of an error that has none of its own.
+    pub(super) fn status(self) -> u16 {
+        self.get_int("status")
+            .map_or(400, |status| u16::try_from(status).expect("a status has three digits"))
+    }
 }
 
 impl ApiError {
@@ -192,19 +200,17 @@ impl ApiError {
     fn status(&self) -> u16 {
         match self {
             Self::Refused(refusal) => refusal.status(),
-            Self::Store(error) => store_failure(error).status,
+            Self::Store(error) => store_failure(error).0.status(),
             Self::Fault { status } => status.as_u16(),
-            error => error
-                .get_int("status")
-                .map_or(400, |status| u16::try_from(status).expect("a status has three digits")),
+            error => ApiErrorKind::from(error).status(),
         }
     }
 
     fn code(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.code(),
-            Self::Store(error) => store_failure(error).code,
-            error => error.into(),
+            Self::Store(error) => store_failure(error).0.into(),
+            error => ApiErrorKind::from(error).into(),
         }
     }
 

@@ -37,6 +37,8 @@ mod parts_hash;
 mod payload;
 mod query;
 mod rate_limit;
+mod refusal_codes;
+mod refusals;
 mod request_meter;
 mod request_spec;
 mod route;

@@ -2,6 +2,7 @@
 //! there.
 
 use crate::domain::treasury::operator::Right;
+use crate::http::refusals::Refusals;
 use crate::http::request_spec::RequestSpec;
 
 /// The start of every path of the contract, and of the few that escrowd adds to it.
@@ -23,6 +24,8 @@ pub(crate) struct RouteFacts {
     /// True if the route ignores other fields, as the hosted API does, and false if it refuses
     /// them.
     pub(crate) ignores_unknown: bool,
+    /// The refusals of its own rules.
+    pub(crate) refusals: Refusals,
 }
 
 /// The rule for the `customer-id` header (contract section 1.3).

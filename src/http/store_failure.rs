@@ -1,87 +1,84 @@
 //! The replies to failures of the store.
 
+use strum::{EnumProperty, IntoStaticStr, VariantArray};
+
 use crate::store;
 
-/// The status, code and message of a failure of the store.
-pub(super) struct StoreFailure {
-    pub(super) status: u16,
-    pub(super) code: &'static str,
-    pub(super) message: &'static str,
+/// A failure of the store, as its code tells it. The status is 503 unless the variant states
+/// another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumProperty, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(super) enum StoreFailure {
+    Busy,
+    StorageFull,
+    DatabaseGone,
+    LedgerBroken,
+    ClockJumped,
+    StorageFailing,
+    Stopping,
+    #[strum(props(status = 500))]
+    OutcomeUnknown,
+    #[strum(props(status = 500))]
+    Internal,
 }
 
 impl StoreFailure {
-    /// Every code of [`store_failure`].
-    pub(super) const CODES: [&str; 9] = [
-        "busy",
-        "storage_full",
-        "database_gone",
-        "ledger_broken",
-        "clock_jumped",
-        "storage_failing",
-        "stopping",
-        "outcome_unknown",
-        "internal",
-    ];
+    /// Returns the HTTP status.
+    pub(super) fn status(self) -> u16 {
+        self.get_int("status")
+            .map_or(503, |status| u16::try_from(status).expect("a status has three digits"))
+    }
 }
 
-/// Returns the reply to a failure of the store.
-pub(super) fn store_failure(error: &store::Error) -> StoreFailure {
-    let (status, code, message) = match error {
+/// Returns the failure that an error of the store is, and its message.
+pub(super) fn store_failure(error: &store::Error) -> (StoreFailure, &'static str) {
+    match error {
         store::Error::QueueFull => (
-            503,
-            "busy",
+            StoreFailure::Busy,
             "Too many writes are waiting; nothing was changed, try again shortly",
         ),
         store::Error::FileBusy => (
-            503,
-            "busy",
+            StoreFailure::Busy,
             "Another program is writing to the database; nothing was changed, try again shortly",
         ),
         store::Error::NoReader(_) | store::Error::TooManyReads => {
-            (503, "busy", "Too many reads are waiting; try again shortly")
+            (StoreFailure::Busy, "Too many reads are waiting; try again shortly")
         }
         store::Error::ReadTooLong => (
-            503,
-            "busy",
+            StoreFailure::Busy,
             "The read took longer than storage.read_seconds_max allows and was stopped; narrow the filter, or try again \
              when the service is less busy",
         ),
-        store::Error::StorageFull => (503, "storage_full", "The disk is full; nothing was changed"),
+        store::Error::StorageFull => (StoreFailure::StorageFull, "The disk is full; nothing was changed"),
         store::Error::FileGone(_) => (
-            503,
-            "database_gone",
+            StoreFailure::DatabaseGone,
             "The database file was removed or replaced while the service ran; nothing was changed, and the service stops",
         ),
         store::Error::LedgerBroken(_) => (
-            503,
-            "ledger_broken",
+            StoreFailure::LedgerBroken,
             "The check of the ledger found damage, so writes are refused; nothing was changed. The operator should stop \
              the service, run escrowd check and restore a backup",
         ),
         store::Error::ClockJumped { .. } => (
-            503,
-            "clock_jumped",
+            StoreFailure::ClockJumped,
             "The system's clock is further ahead than storage.clock_jump_hours_max allows; nothing was changed, and \
              writes go on when the operator has set it right or confirmed it",
         ),
         store::Error::Abandoned => (
-            503,
-            "storage_failing",
+            StoreFailure::StorageFailing,
             "The storage failed; nothing was changed, try again shortly",
         ),
         store::Error::Stopped => (
-            503,
-            "stopping",
+            StoreFailure::Stopping,
             "The service is stopping; nothing was changed, try again shortly",
         ),
         store::Error::OutcomeUnknown(_) | store::Error::DiskFailed(_) => (
-            500,
-            "outcome_unknown",
+            StoreFailure::OutcomeUnknown,
             "The disk failed, and the service cannot tell if this took effect; its state shows after a restart",
         ),
-        store::Error::Panicked | store::Error::Sqlite(_) | store::Error::Corrupt(_) | store::Error::Files(_) => {
-            (500, "internal", "Something went wrong on our side; nothing was changed")
-        }
-    };
-    StoreFailure { status, code, message }
+        store::Error::Panicked | store::Error::Sqlite(_) | store::Error::Corrupt(_) | store::Error::Files(_) => (
+            StoreFailure::Internal,
+            "Something went wrong on our side; nothing was changed",
+        ),
+    }
 }

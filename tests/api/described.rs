@@ -1,6 +1,6 @@
 //! The API document held against every request and reply of the suite: a success has the
-//! described status and body, a refusal has the form of refusals, and a request that was
-//! carried out is one that the document allows.
+//! described status and body, a refusal has a status and a code that the document lists for the
+//! operation, and a request that was carried out is one that the document allows.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
@@ -144,7 +144,7 @@ impl Document {
                 && parts
                     .iter()
                     .zip(&segments)
-                    .all(|(part, segment)| part.starts_with('{') || part == segment)
+                    .all(|(part, segment)| part == segment || (part.starts_with('{') && !segment.is_empty()))
         });
         let found = matching.min_by_key(|(pattern, _)| pattern.matches('{').count());
         found.map(|(pattern, item)| (pattern.as_str(), item))

@@ -1,6 +1,6 @@
 //! The OpenAPI document (`/openapi.json`) against the router.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use escrowd::domain::events::choice::known_names;
 use escrowd::domain::mode::Mode;
@@ -119,13 +119,88 @@ fn a_success_has_the_status_and_the_data_of_its_handler() {
     let document = document(&spawn_app());
     let responses = &document["paths"]["/v1/escrow/milestone/create"]["post"]["responses"];
     let statuses: Vec<&String> = responses.as_object().unwrap().keys().collect();
-    assert_eq!(statuses, ["4XX", "5XX", "201"]);
+    let successes: Vec<&String> = statuses.into_iter().filter(|status| status.starts_with('2')).collect();
+    assert_eq!(successes, ["201"]);
     let data = &responses["201"]["content"]["application/json"]["schema"]["properties"]["data"];
     assert_eq!(data["$ref"], "#/components/schemas/Escrow");
     let escrow = &document["components"]["schemas"]["Escrow"]["properties"];
     assert_eq!(escrow["amount"]["type"], "number");
     let statuses = escrow["status"]["enum"].as_array().unwrap();
     assert!(statuses.contains(&json!("PENDING")) && statuses.contains(&json!("DISPUTED")));
+}
+
+/// Returns the codes of an operation's refusals, by their status.
+fn refusals(operation: &Value) -> BTreeMap<&str, BTreeSet<String>> {
+    let responses = operation["responses"].as_object().unwrap().iter();
+    let refusals = responses.filter(|(status, _)| !status.starts_with('2'));
+    let codes = |response: &'_ Value| {
+        let codes = &response["content"]["application/json"]["schema"]["properties"]["code"]["enum"];
+        let codes = codes.as_array().into_iter().flatten();
+        codes.map(|code| code.as_str().unwrap().to_owned()).collect()
+    };
+    refusals
+        .map(|(status, response)| (status.as_str(), codes(response)))
+        .collect()
+}
+
+#[test]
+fn an_operation_has_the_refusals_of_its_rules_and_of_its_facts() {
+    let path = "/v1/escrow/milestone/confirm/{escrowId}/{milestoneId}";
+    let live = document(&spawn_live_app(|config| config.strict = true));
+    let refusals = refusals(&live["paths"][path]["post"]);
+    let codes = |status: &str| refusals[status].iter().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(
+        refusals.keys().copied().collect::<Vec<_>>(),
+        ["400", "401", "403", "404", "409", "422", "429", "500", "503"]
+    );
+    assert_eq!(
+        codes("400"),
+        [
+            "action_not_allowed",
+            "customer_id_required",
+            "escrow_not_found",
+            "escrow_not_funded",
+            "invalid_request",
+            "milestone_already_released",
+            "milestone_not_found",
+            "milestones_out_of_order"
+        ]
+    );
+    assert_eq!(codes("401"), ["access_denied", "customer_blocked", "no_token"]);
+    assert_eq!(codes("404"), ["customer_not_found"]);
+    assert_eq!(codes("429"), [""; 0], "a request above the rate limit has no code");
+
+    let sandbox = document(&spawn_app());
+    let refusals = self::refusals(&sandbox["paths"][path]["post"]);
+    assert_eq!(refusals["4XX"], BTreeSet::from(["fault".to_owned()]));
+    assert!(refusals["401"].contains("fault") && !refusals["400"].contains("milestones_out_of_order"));
+}
+
+/// The other direction: each code is one that some operation has, in some mode.
+#[test]
+fn every_code_is_a_refusal_of_an_operation() {
+    let documents = [
+        spawn_app(),
+        spawn_app_with(|config| config.strict = true),
+        spawn_live_app(|_| {}),
+    ]
+    .map(|app| document(&app));
+    let mut listed = BTreeSet::new();
+    for document in &documents {
+        let items = document["paths"].as_object().unwrap().values();
+        for operation in items.flat_map(|item| item.as_object().unwrap().values()) {
+            listed.extend(refusals(operation).into_values().flatten());
+        }
+    }
+    // The refusal of a method that is no operation.
+    listed.insert("method_not_allowed".to_owned());
+    let all = documents[0]["components"]["schemas"]["Refusal"]["properties"]["code"]["enum"].as_array();
+    let all: BTreeSet<String> = all
+        .unwrap()
+        .iter()
+        .map(|code| code.as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(listed, all);
 }
 
 #[test]

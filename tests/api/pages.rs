@@ -144,9 +144,18 @@ fn the_reference_has_a_page_for_every_operation_and_event() {
         "urllib.request.Request(",
         "Idempotency-Key",
         "data.milestones[].releasedAt",
+        "<td>400</td><td><a href=\"/docs/errors#too_few_milestones\">",
+        "A milestone escrow must have at least 2 milestones",
+        "<td>429</td><td>none</td><td><code>Too many request</code>",
     ] {
         assert!(create.contains(text), "{text}: {create}");
     }
+    assert!(!create.contains("escrow_not_found"), "{create}");
+    let errors = page(&app, "/docs/errors");
+    let (_, by_code) = errors.split_once("Operations by code").unwrap();
+    let (_, row) = by_code.split_once("href=\"#seeded_before\"").unwrap();
+    let (row, _) = row.split_once("</tr>").unwrap();
+    assert_eq!(quoted(row, "href=\"/docs/reference/"), ["postSandboxSeed"], "{row}");
     assert_eq!(app.send("GET", "/docs/reference/nothing", &[], None).status, 404);
 }
 

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::domain::idempotency::KEY_BYTES_MAX;
 use crate::domain::mode::Mode;
 use crate::http::answer::{Success, SuccessBody, SuccessOf};
-use crate::http::openapi::example;
 use crate::http::openapi::schema::{self, CUSTOMER_ID, SentAs};
+use crate::http::openapi::{example, refusals};
 use crate::http::request_spec::{BodySpec, FieldSpec, Rules, all};
 use crate::http::route::{Access, ActsAs, CONTRACT_PREFIX, RouteFacts, Section};
 
@@ -32,10 +32,7 @@ const FORM: &str = "multipart/form-data";
 /// `schemas`.
 pub(super) fn describe(rules: &Rules<'_>, route: &DescribedRoute, schemas: &mut SchemaGenerator) -> Value {
     let success = (route.success)(schemas);
-    let mut responses = json!({
-        "4XX": refusal("The request was refused and changed nothing"),
-        "5XX": refusal("The service could not carry out the request"),
-    });
+    let mut responses = refusals::responses(rules, &route.facts);
     responses[success.status.to_string()] = json!({
         "description": "The request was carried out",
         "content": content(&success),
@@ -201,11 +198,4 @@ fn content(success: &Success) -> Value {
         SuccessBody::Whole(schema) => json!({ JSON: { "schema": schema } }),
         SuccessBody::Media(media_type) => json!({ *media_type: {} }),
     }
-}
-
-fn refusal(description: &str) -> Value {
-    json!({
-        "description": description,
-        "content": { JSON: { "schema": { "$ref": "#/components/schemas/Refusal" } } },
-    })
 }

@@ -7,10 +7,12 @@ use serde::Serialize;
 use crate::commands::customers::{self, BalanceRequest};
 use crate::domain::ids::CustomerId;
 use crate::domain::invalid::Parsed;
+use crate::domain::refusal::RefusalKind;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
+use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::state::AppState;
 use crate::views::{AsText, MajorUnits};
@@ -20,6 +22,9 @@ pub(crate) const BALANCE: RequestSpec = RequestSpec::of_body(&[&[
     FieldSpec::required("customerId", Kind::CustomerId),
     FieldSpec::required("balance", Kind::Amount(0)),
 ]]);
+
+/// The refusals of [`set`].
+pub(crate) const SET_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::TooMuchMoney]]);
 
 /// `PUT /sandbox/balance`, as the merchant of the key.
 pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply<BalanceView>, ApiError> {

@@ -10,11 +10,12 @@ use crate::domain::customers::customer::Customer;
 use crate::domain::invalid::Parsed;
 use crate::domain::payments::bank::{AccountQuery, Bank, BankCodes};
 use crate::domain::payments::whitelist::EvmAddress;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ApiErrorKind};
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, RequestSpec};
 use crate::http::routes::customers::country_of_merchant;
 use crate::http::routes::shared_fields::{
@@ -22,6 +23,9 @@ use crate::http::routes::shared_fields::{
 };
 use crate::http::routes::whitelist::DepositWalletView;
 use crate::http::state::AppState;
+
+/// The refusals of [`list`].
+pub(crate) const LIST_REFUSALS: Refusals = Refusals::by(Work::Reads).in_live(&[RefusalKind::FeatureNotEnabled]);
 
 /// `GET /v1/payment/bank-list`.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<Vec<BankView>>, ApiError> {
@@ -38,6 +42,11 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<
 /// The request of [`verify_account`].
 pub(crate) const ACCOUNT: RequestSpec =
     RequestSpec::of_body(&[&[ACCOUNT_NUMBER, BANK_CODE, FieldSpec::optional("bankName", SHORT_TEXT)]]);
+
+/// The refusals of [`verify_account`].
+pub(crate) const VERIFY_ACCOUNT_REFUSALS: Refusals = Refusals::NONE
+    .in_sandbox(&[RefusalKind::AccountNotResolved])
+    .in_live(&[RefusalKind::FeatureNotEnabled]);
 
 /// `POST /v1/payment/verify-account`, as the customer.
 pub(crate) async fn verify_account(
@@ -60,6 +69,9 @@ pub(crate) async fn verify_account(
         .await
 }
 
+/// The refusals of [`verify_phone`].
+pub(crate) const VERIFY_PHONE_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::PhoneUnknown]]).with(Work::Reads);
+
 /// `GET /v1/payment/verify-phone/{phone}`. The phone may have any spelling.
 pub(crate) async fn verify_phone(
     state: Data<AppState>,
@@ -75,6 +87,9 @@ pub(crate) async fn verify_phone(
     Ok(Reply::ok("Phone number verified", PhoneView::new(&customer)))
 }
 
+/// The refusals of [`deposit_wallet`].
+pub(crate) const DEPOSIT_WALLET_REFUSALS: Refusals = Refusals::NONE.in_live(&[RefusalKind::FeatureNotEnabled]);
+
 /// `GET /v1/payment/deposit/wallet`: a simulated address without a known private key.
 pub(crate) async fn deposit_wallet(
     state: Data<AppState>,
@@ -87,6 +102,10 @@ pub(crate) async fn deposit_wallet(
         DepositWalletView::new(&EvmAddress::of_merchant(merchant)),
     ))
 }
+
+/// The refusals of [`virtual_account`].
+pub(crate) const VIRTUAL_ACCOUNT_REFUSALS: Refusals =
+    Refusals::by(Work::Reads).of_http(&[ApiErrorKind::NoVirtualAccounts]);
 
 /// `POST /v1/payment/virtual-account`: always 410.
 pub(crate) async fn virtual_account(_caller: Caller) -> Result<Reply<AccountNameView>, ApiError> {

@@ -9,11 +9,13 @@ use crate::domain::ids::{CardId, CustomerId};
 use crate::domain::invalid::Parsed;
 use crate::domain::payments::bank::TEST_BANK_NAME;
 use crate::domain::payments::card::{SavedCard, TestCard, saved_cards};
+use crate::domain::refusal::RefusalKind;
 use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
+use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::state::AppState;
 use crate::views::AsText;
@@ -22,6 +24,9 @@ use crate::views::AsText;
 pub(crate) const CARD: RequestSpec = RequestSpec::of_body(&[&[FieldSpec::required("number", Kind::Text)
     .about("The number of a test card")
     .example("\"4242424242424242\"")]]);
+
+/// The refusals of [`list`].
+pub(crate) const LIST_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::FeatureNotEnabled]]);
 
 /// `GET /v1/cards`, as the customer.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<Vec<CardView>>, ApiError> {
@@ -37,6 +42,9 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<
             .collect::<Vec<_>>(),
     ))
 }
+
+/// The refusals of [`save`].
+pub(crate) const SAVE_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::FeatureNotEnabled]]);
 
 /// `POST /sandbox/cards`, as the customer.
 pub(crate) async fn save(
@@ -54,6 +62,10 @@ pub(crate) async fn save(
         )
         .await
 }
+
+/// The refusals of [`remove`].
+pub(crate) const REMOVE_REFUSALS: Refusals =
+    Refusals::of(&[&[RefusalKind::FeatureNotEnabled]]).in_sandbox(&[RefusalKind::CardNotFound]);
 
 /// `DELETE /v1/card/{cardId}`, as the customer.
 pub(crate) async fn remove(

@@ -7,13 +7,14 @@ use crate::domain::escrow::category::CategoryRequest;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::ids::CategoryId;
 use crate::domain::invalid::Parsed;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, JsonOrFormBody};
 use crate::http::envelope::{CreatedReply, NoData, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
 use crate::http::query::{self, Query};
+use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec};
 use crate::http::routes::shared_fields::{DESCRIPTION, description, short_line};
 use crate::http::state::AppState;
@@ -35,6 +36,12 @@ pub(crate) const CATEGORY: RequestSpec = RequestSpec::of_form(&[&[
 pub(crate) const POSITION: RequestSpec =
     RequestSpec::of_body(&[&[FieldSpec::required("newPosition", Kind::Integer(i64::MIN, i64::MAX))]]);
 
+/// The refusals of a change to a category.
+const OF_THE_OWNER: [RefusalKind; 2] = [RefusalKind::CategoryNotFound, RefusalKind::AccessDenied];
+
+/// The refusals of [`create`].
+pub(crate) const CREATE_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::TooManyCategories]]);
+
 /// `POST /v1/escrow/category/create`, as a customer or the merchant.
 pub(crate) async fn create(
     state: Data<AppState>,
@@ -54,6 +61,9 @@ pub(crate) async fn create(
         )
         .await
 }
+
+/// The refusals of [`edit`].
+pub(crate) const EDIT_REFUSALS: Refusals = Refusals::of(&[&OF_THE_OWNER]);
 
 /// `PUT /v1/escrow/category/edit/{categoryId}`, as its owner.
 pub(crate) async fn edit(
@@ -94,6 +104,9 @@ pub(crate) async fn list(
     Ok(Reply::ok("Categories fetched successfully", view))
 }
 
+/// The refusals of [`get`].
+pub(crate) const GET_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::CategoryNotFound]]);
+
 /// `GET /v1/escrow/category/get/{categoryId}`: a category of the caller's party.
 pub(crate) async fn get(
     state: Data<AppState>,
@@ -113,6 +126,9 @@ pub(crate) async fn get(
     );
     Ok(Reply::ok("Category fetched successfully", view))
 }
+
+/// The refusals of [`move_to`].
+pub(crate) const MOVE_TO_REFUSALS: Refusals = Refusals::of(&[&OF_THE_OWNER]);
 
 /// `PUT /v1/escrow/category/position/{categoryId}`, as its owner.
 pub(crate) async fn move_to(
@@ -136,6 +152,9 @@ pub(crate) async fn move_to(
         )
         .await
 }
+
+/// The refusals of [`delete`].
+pub(crate) const DELETE_REFUSALS: Refusals = Refusals::of(&[&OF_THE_OWNER]);
 
 /// `DELETE /v1/escrow/category/delete/{categoryId}`, as its owner.
 pub(crate) async fn delete(

@@ -17,15 +17,16 @@ use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken, Refere
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::mode::Mode;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::entropy;
 use crate::http::answer::{Answer, Success, SuccessBody};
 use crate::http::auth::{check_host, refuse_guess};
 use crate::http::body::JsonBody;
 use crate::http::checkout::{Session, on_behalf_of};
 use crate::http::context::RequestContext;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ApiErrorKind};
 use crate::http::fields::{Field, Fields};
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec};
 use crate::http::state::AppState;
 
@@ -46,6 +47,19 @@ pub(crate) const SESSION: RequestSpec = RequestSpec::of_body(&[&[
     FieldSpec::optional("redirectUrl", Kind::Url).about("The web page to go to after the payment"),
     FieldSpec::optional("customerId", Kind::CustomerId).about("Must be sent in live mode"),
 ]]);
+
+/// The refusals of [`create`].
+pub(crate) const CREATE_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::EscrowNotFound,
+    RefusalKind::EscrowOfAnotherMerchant,
+    RefusalKind::EscrowNotPayable,
+]])
+.in_live(&[RefusalKind::CustomerNotFound, RefusalKind::CustomerBlocked])
+.of_http(&[
+    ApiErrorKind::UnknownPublishableKey,
+    ApiErrorKind::PublishableKeyOfOtherMode,
+])
+.with(Work::Reads);
 
 /// `POST /v1/checkout/session`. Nothing is stored: the session is a signed text.
 ///

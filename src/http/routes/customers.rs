@@ -16,13 +16,14 @@ use crate::domain::ids::CustomerId;
 use crate::domain::invalid::Parsed;
 use crate::domain::page::{LIMIT_DEFAULT, Page, PageRequest};
 use crate::domain::party::Actor;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::{self, Field, Fields};
 use crate::http::query::{self, Query};
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::state::AppState;
 use crate::store::Snapshot;
@@ -65,6 +66,9 @@ pub(crate) const LIST: RequestSpec = RequestSpec::of_query(&[
     &query::PAGE_START,
 ]);
 
+/// The refusals of [`create`].
+pub(crate) const CREATE_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::EmailExists, RefusalKind::PhoneExists]]);
+
 /// `POST /v1/customer/create`.
 pub(crate) async fn create(
     state: Data<AppState>,
@@ -80,6 +84,10 @@ pub(crate) async fn create(
     )
     .await
 }
+
+/// The refusals of [`list`].
+pub(crate) const LIST_REFUSALS: Refusals =
+    Refusals::of(&[&[RefusalKind::NoCustomerWith, RefusalKind::TooManyCustomersAsked]]).with(Work::ReadsLong);
 
 /// `GET /v1/customers`: a page of customers, or the customer with an email address or phone.
 pub(crate) async fn list(
@@ -115,6 +123,9 @@ pub(crate) async fn list(
     Ok(Reply::ok("Customers fetched successfully", page))
 }
 
+/// The refusals of [`get`].
+pub(crate) const GET_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::NoSuchCustomer]]).with(Work::Reads);
+
 /// `GET /v1/customer/get/{customerId}`.
 pub(crate) async fn get(
     state: Data<AppState>,
@@ -130,6 +141,13 @@ pub(crate) async fn get(
     let view = CustomerView::new(customer, country_of_merchant(&state, &caller)?);
     Ok(Reply::ok("Customer fetched successfully", view))
 }
+
+/// The refusals of [`update`].
+pub(crate) const UPDATE_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::NothingToUpdate,
+    RefusalKind::NoSuchCustomer,
+    RefusalKind::EmailTaken,
+]]);
 
 /// `PUT /v1/customer/update/{customerId}`.
 pub(crate) async fn update(
@@ -149,6 +167,10 @@ pub(crate) async fn update(
     .await
 }
 
+/// The refusals of [`update_permissions`].
+pub(crate) const UPDATE_PERMISSIONS_REFUSALS: Refusals =
+    Refusals::of(&[&[RefusalKind::NoPermissionNamed, RefusalKind::NoSuchCustomer]]);
+
 /// `PUT /v1/customer/permissions/{customerId}`.
 pub(crate) async fn update_permissions(
     state: Data<AppState>,
@@ -167,6 +189,9 @@ pub(crate) async fn update_permissions(
     .await
 }
 
+/// The refusals of [`block`].
+pub(crate) const BLOCK_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::NoSuchCustomer]]);
+
 /// `PUT /v1/customer/block/{customerId}`.
 pub(crate) async fn block(
     state: Data<AppState>,
@@ -182,6 +207,9 @@ pub(crate) async fn block(
     )
     .await
 }
+
+/// The refusals of [`unblock`].
+pub(crate) const UNBLOCK_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::NoSuchCustomer]]);
 
 /// `PUT /v1/customer/unblock/{customerId}`.
 pub(crate) async fn unblock(

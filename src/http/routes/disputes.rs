@@ -11,13 +11,14 @@ use crate::domain::escrow::merchant_escrows::MerchantEscrowFilter;
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::invalid::Parsed;
 use crate::domain::page::{LIMIT_DEFAULT, Page, PageRequest};
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::http::auth::Caller;
 use crate::http::body::JsonOrFormBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, ListWalk, Query};
+use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec, words};
 use crate::http::routes::shared_fields::CATEGORY_ID;
 use crate::http::state::AppState;
@@ -69,6 +70,17 @@ pub(crate) const FEED: RequestSpec = RequestSpec::of_query(&[
     &query::PAGE,
 ]);
 
+/// The refusals of [`submit`].
+pub(crate) const SUBMIT_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::EscrowNotFound,
+    RefusalKind::VaultNotDisputable,
+    RefusalKind::AccessDenied,
+    RefusalKind::NothingLeftToDispute,
+    RefusalKind::ActionNotAllowed,
+    RefusalKind::BuyerAlreadyDisputed,
+    RefusalKind::SellerAlreadyReplied,
+]]);
+
 /// `POST /v1/escrow/submit-dispute/{paymentToken}`, as the buyer or the seller.
 pub(crate) async fn submit(
     state: Data<AppState>,
@@ -91,6 +103,18 @@ pub(crate) async fn submit(
         )
         .await
 }
+
+/// The refusals of [`resolve`].
+pub(crate) const RESOLVE_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::SplitAmountsMissing,
+    RefusalKind::SplitAmountsWithoutSplit,
+    RefusalKind::AdditionalFeeRefundableUnclear,
+    RefusalKind::EscrowNotFound,
+    RefusalKind::VaultNotSplittable,
+    RefusalKind::NoDispute,
+    RefusalKind::AlreadyResolved,
+    RefusalKind::SplitDoesNotAddUp,
+]]);
 
 /// `POST /v1/escrow/dispute/resolve/{escrowId}`, as the merchant.
 pub(crate) async fn resolve(
@@ -164,6 +188,9 @@ pub(crate) async fn list_own(
     )
     .await
 }
+
+/// The refusals of [`get`].
+pub(crate) const GET_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::DisputeNotAccessible]]);
 
 /// `GET /v1/escrow/dispute/get/{escrowId}`, as its buyer or its seller.
 pub(crate) async fn get(

@@ -13,10 +13,12 @@ use tokio::time::timeout;
 use crate::domain::events::event::{EventFilter, RecordedEvent};
 use crate::domain::ids::{EventId, MerchantId};
 use crate::domain::invalid::Invalid;
+use crate::domain::refusal::RefusalKind;
 use crate::http::answer::{Raw, RawKind};
 use crate::http::auth::Caller;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::RequestSpec;
 use crate::http::routes::events::{self, EventView};
 use crate::http::sandbox::event_streams::OpenStream;
@@ -45,6 +47,9 @@ pub(crate) struct Events;
 impl RawKind for Events {
     const MEDIA_TYPE: &'static str = "text/event-stream";
 }
+
+/// The refusals of [`open`].
+pub(crate) const OPEN_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::TooManyStreams]]).with(Work::Reads);
 
 /// `GET /sandbox/events/stream`: the events after the one of `Last-Event-ID` or `after`, or
 /// else from now on.

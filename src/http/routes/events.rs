@@ -13,7 +13,7 @@ use crate::domain::events::event::{EventFilter, EventOrder, EventType, RecordedE
 use crate::domain::ids::{CustomerId, EscrowId, EventId};
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
@@ -21,6 +21,7 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, Query};
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec, words};
 use crate::http::state::AppState;
 use crate::views::Words;
@@ -57,6 +58,16 @@ pub(crate) async fn list(
         .await
 }
 
+/// The refusals of sending events again.
+const SENDING: [RefusalKind; 3] = [
+    RefusalKind::EventNotFound,
+    RefusalKind::NoWebhookUrl,
+    RefusalKind::WebhookEndpointGone,
+];
+
+/// The refusals of [`get`].
+pub(crate) const GET_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::EventNotFound]]).with(Work::Reads);
+
 /// `GET /sandbox/events/{id}`.
 pub(crate) async fn get(state: Data<AppState>, caller: Caller, id: Path<String>) -> Result<Reply<EventView>, ApiError> {
     let event = match caller.merchant() {
@@ -68,6 +79,9 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, id: Path<String>)
     let event = event.ok_or(Refusal::EventNotFound)?;
     Ok(Reply::ok("Event fetched successfully", EventView::new(event)))
 }
+
+/// The refusals of [`resend`].
+pub(crate) const RESEND_REFUSALS: Refusals = Refusals::of(&[&SENDING]);
 
 /// `POST /sandbox/events/{id}/resend`.
 pub(crate) async fn resend(
@@ -84,6 +98,9 @@ pub(crate) async fn resend(
         )
         .await
 }
+
+/// The refusals of [`replay`].
+pub(crate) const REPLAY_REFUSALS: Refusals = Refusals::of(&[&SENDING, &[RefusalKind::TooManyEvents]]);
 
 /// `POST /sandbox/events/replay`.
 pub(crate) async fn replay(

@@ -10,11 +10,13 @@ use serde::Serialize;
 
 use crate::domain::invalid::Parsed;
 use crate::domain::money::Amount;
+use crate::domain::refusal::RefusalKind;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
+use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::sandbox::fault_book::{Chance, Fault, FaultEffect, FaultEnding, FaultRequest};
 use crate::http::sandbox::route_pattern::RoutePattern;
@@ -87,6 +89,9 @@ impl FaultView {
         }
     }
 }
+
+/// The refusals of [`set`].
+pub(crate) const SET_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::TooManyFaults]]);
 
 /// `POST /sandbox/faults`. Faults are in memory, but a command sets them, so that a repeated
 /// request with the same idempotency key sets one fault.

@@ -12,7 +12,8 @@ use futures_util::{Stream, stream};
 
 use crate::domain::file::FileName;
 use crate::http::answer::{Raw, RawKind};
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ApiErrorKind};
+use crate::http::refusals::Refusals;
 use crate::http::state::AppState;
 
 /// The bytes that are read from the disk at a time.
@@ -25,6 +26,9 @@ pub(crate) struct AnyFile;
 impl RawKind for AnyFile {
     const MEDIA_TYPE: &'static str = "*/*";
 }
+
+/// The refusals of [`serve`].
+pub(crate) const SERVE_REFUSALS: Refusals = Refusals::NONE.of_http(&[ApiErrorKind::FileNotFound]);
 
 /// `GET /files/{name}`: a file, for every client that knows its name. The content type
 /// follows from the file's bytes. The headers keep browsers from guessing another type and

@@ -11,6 +11,7 @@ use crate::domain::ledger::Account;
 use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, PageRequest};
 use crate::domain::payments::history::{History, HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
+use crate::domain::refusal::RefusalKind;
 use crate::domain::transaction::TransactionType::{
     self, Commission, Delivery, Deposit, Escrow, Transfer, WalletTransfer, Withdrawal,
 };
@@ -19,6 +20,7 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::query::{Query, page_start};
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::payments::WalletView;
 use crate::http::state::AppState;
@@ -70,6 +72,9 @@ fn words_of(types: &[TransactionType]) -> Vec<&'static str> {
     types.iter().map(TransactionType::into_str).collect()
 }
 
+/// The refusals of [`of_customer`].
+pub(crate) const OF_CUSTOMER_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::TooManyTransactions]]);
+
 /// `GET /v1/payment/history`, as the customer.
 pub(crate) async fn of_customer(
     state: Data<AppState>,
@@ -80,6 +85,10 @@ pub(crate) async fn of_customer(
     let owner = Account::CustomerMain(caller.customer().clone());
     history(&state, &caller, merchant, owner, &query, &TYPES[..TYPES_OF_CUSTOMERS]).await
 }
+
+/// The refusals of [`of_merchant`].
+pub(crate) const OF_MERCHANT_REFUSALS: Refusals =
+    Refusals::of(&[&[RefusalKind::TooManyTransactions]]).with(Work::FindsMerchantLong);
 
 /// `GET /v1/merchant/transactions`, as the merchant.
 pub(crate) async fn of_merchant(

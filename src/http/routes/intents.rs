@@ -12,12 +12,14 @@ use crate::domain::payments::bank::BankCodes;
 use crate::domain::payments::intent;
 use crate::domain::payments::request::{CryptoWithdrawalRequest, IntentKind, IntentRequest, WalletTransferRequest};
 use crate::domain::payments::whitelist::NETWORK;
+use crate::domain::refusal::RefusalKind;
 use crate::domain::transaction::BankAccount;
 use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, OptionalJsonBody};
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
+use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec, words};
 use crate::http::routes::shared_fields::{
     ACCOUNT_NUMBER, BANK_CODE, CURRENCY, ESCROW_IDS, EVM_ADDRESS, REFERENCE, SHORT_TEXT, account_number, bank_code,
@@ -77,6 +79,24 @@ pub(crate) const TEST_PAYMENT: RequestSpec =
         FieldSpec::optional("amount", Kind::Amount(0)).about("The deposit's, if left out")
     ]]);
 
+/// The refusals of [`create`].
+pub(crate) const CREATE_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::DuplicateReference,
+    RefusalKind::EscrowNotFound,
+    RefusalKind::EscrowNotPayable,
+    RefusalKind::FeatureNotEnabled,
+    RefusalKind::WithdrawingDisabled,
+    RefusalKind::PhoneUnknown,
+    RefusalKind::SenderIsReceiver,
+    RefusalKind::InsufficientBalance,
+    RefusalKind::TooMuchMoney,
+]])
+.in_sandbox(&[
+    RefusalKind::CardsForNigeriansOnly,
+    RefusalKind::CardNotFound,
+    RefusalKind::AddressNotWhitelisted,
+]);
+
 /// `POST /v1/payment/create-intent`, as the customer.
 pub(crate) async fn create(
     state: Data<AppState>,
@@ -98,6 +118,19 @@ pub(crate) async fn create(
         .await
 }
 
+/// The refusals of [`verify`].
+pub(crate) const VERIFY_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::PaymentNotFound,
+    RefusalKind::WithdrawingDisabled,
+    RefusalKind::InsufficientBalance,
+]])
+.in_sandbox(&[
+    RefusalKind::FeatureNotEnabled,
+    RefusalKind::CardsForNigeriansOnly,
+    RefusalKind::AddressNotWhitelisted,
+    RefusalKind::TooMuchMoney,
+]);
+
 /// `POST /v1/payment/verify`, as the customer.
 pub(crate) async fn verify(
     state: Data<AppState>,
@@ -113,6 +146,13 @@ pub(crate) async fn verify(
         )
         .await
 }
+
+/// The refusals of [`pay_test_account`].
+pub(crate) const PAY_TEST_ACCOUNT_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::TestAccountNotFound,
+    RefusalKind::AmountMismatch,
+    RefusalKind::TooMuchMoney,
+]]);
 
 /// `POST /sandbox/test-accounts/{accountNumber}/pay`: simulates the bank transfer that a
 /// deposit waits for.

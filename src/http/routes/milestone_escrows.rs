@@ -7,13 +7,16 @@ use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::ids::{EscrowId, MilestoneId, PaymentToken};
 use crate::domain::invalid::Parsed;
+use crate::domain::refusal::RefusalKind;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::shared_fields::{MILESTONE_TERMS, MILESTONES, milestone_terms, milestones};
+use crate::http::routes::standard_escrows::OF_THE_SELLER;
 use crate::http::state::AppState;
 use crate::views::{EscrowView, MilestoneView};
 
@@ -22,6 +25,16 @@ pub(crate) const OFFER: RequestSpec = RequestSpec::of_body(&[&MILESTONE_TERMS, &
 /// The request of [`convert`].
 pub(crate) const CONVERSION: RequestSpec =
     RequestSpec::of_body(&[&[FieldSpec::optional("amount", Kind::OfferAmount), MILESTONES]]);
+
+/// The refusals of those who may not sell, and of milestones.
+const OFFERING: [RefusalKind; 3] = [
+    RefusalKind::SellingDisabled,
+    RefusalKind::TooFewMilestones,
+    RefusalKind::MilestonesDoNotAddUp,
+];
+
+/// The refusals of [`create`].
+pub(crate) const CREATE_REFUSALS: Refusals = Refusals::of(&[&OFFERING]);
 
 /// `POST /v1/escrow/milestone/create`, as the seller.
 pub(crate) async fn create(
@@ -43,6 +56,10 @@ pub(crate) async fn create(
         )
         .await
 }
+
+/// The refusals of [`edit`].
+pub(crate) const EDIT_REFUSALS: Refusals =
+    Refusals::of(&[&OFFERING, &OF_THE_SELLER, &[RefusalKind::NotAMilestoneEscrow]]);
 
 /// `PUT /v1/escrow/milestone/edit/{paymentToken}`, as the seller.
 pub(crate) async fn edit(
@@ -67,6 +84,10 @@ pub(crate) async fn edit(
         .await
 }
 
+/// The refusals of [`convert`].
+pub(crate) const CONVERT_REFUSALS: Refusals =
+    Refusals::of(&[&OFFERING, &OF_THE_SELLER, &[RefusalKind::AlreadyAMilestoneEscrow]]);
+
 /// `PUT /v1/escrow/milestone/convert/{paymentToken}`, as the seller.
 pub(crate) async fn convert(
     state: Data<AppState>,
@@ -90,6 +111,9 @@ pub(crate) async fn convert(
         .await
 }
 
+/// The refusals of [`list`].
+pub(crate) const LIST_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::EscrowNotFound]]).with(Work::Reads);
+
 /// `GET /v1/escrow/milestone/{paymentToken}`. The list is empty for a standard escrow and a
 /// vault.
 pub(crate) async fn list(
@@ -103,6 +127,17 @@ pub(crate) async fn list(
     };
     Ok(Reply::ok("Milestones fetched successfully", milestones))
 }
+
+/// The refusals of [`confirm`].
+pub(crate) const CONFIRM_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::EscrowNotFound,
+    RefusalKind::EscrowNotFunded,
+    RefusalKind::AccessDenied,
+    RefusalKind::MilestoneNotFound,
+    RefusalKind::MilestoneAlreadyReleased,
+    RefusalKind::ActionNotAllowed,
+    RefusalKind::MilestonesOutOfOrder,
+]]);
 
 /// `POST /v1/escrow/milestone/confirm/{escrowId}/{milestoneId}`, as the buyer.
 pub(crate) async fn confirm(

@@ -10,7 +10,7 @@ use crate::domain::events::webhook_endpoint::SigningSecret;
 use crate::domain::ids::{MerchantId, Reference};
 use crate::domain::invalid::Invalid;
 use crate::domain::mode::Mode;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::domain::treasury::act::Agent;
 use crate::domain::treasury::notice::Notice;
 use crate::domain::treasury::payout::BankEntry;
@@ -18,7 +18,8 @@ use crate::http::auth::refuse_guess;
 use crate::http::body::JsonBody;
 use crate::http::context::RequestContext;
 use crate::http::envelope::{NoData, Reply};
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ApiErrorKind};
+use crate::http::refusals::{Refusals, Work};
 use crate::http::state::AppState;
 use crate::notices::format::RawNotice;
 use crate::notices::of_provider;
@@ -26,6 +27,16 @@ use crate::store::Tx;
 
 /// The most characters of a receipt's note.
 const NOTE_CHARS_MAX: usize = 500;
+
+/// The refusals of [`take`].
+pub(crate) const TAKE_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::TooMuchMoney]])
+    .in_live(&[RefusalKind::BankReferenceUsed])
+    .of_http(&[
+        ApiErrorKind::RouteNotFound,
+        ApiErrorKind::WrongSignature,
+        ApiErrorKind::TooManyRequests,
+    ])
+    .with(Work::Writes);
 
 /// `POST /notices/{provider}/{merchant}`: records money that a provider has received for a
 /// merchant. The signature is checked before anything of the body is read.

@@ -10,12 +10,13 @@ use crate::domain::ids::{CardId, EscrowKey, PaymentToken};
 use crate::domain::invalid::Parsed;
 use crate::domain::money::Amount;
 use crate::domain::payments::request::{Gateway, PaymentRequest};
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
+use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::shared_fields::{CURRENCY, ESCROW_IDS, REFERENCE, check_currency, escrows_by_id, reference};
 use crate::http::state::AppState;
@@ -42,6 +43,26 @@ pub(crate) const PAYMENT: RequestSpec = RequestSpec::of_body(&[&[
 /// The request of [`top_up`].
 pub(crate) const TOP_UP: RequestSpec = RequestSpec::of_body(&[&[FieldSpec::required("amount", Kind::Amount(0))]]);
 
+/// The refusals of [`pay`].
+pub(crate) const PAY_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::BuyingDisabled,
+    RefusalKind::DuplicateReference,
+    RefusalKind::EscrowNotFound,
+    RefusalKind::EscrowOfAnotherMerchant,
+    RefusalKind::EscrowNotPayable,
+    RefusalKind::BuyerIsSeller,
+    RefusalKind::BuyerIsBeneficiary,
+    RefusalKind::AmountMismatch,
+    RefusalKind::FeatureNotEnabled,
+    RefusalKind::InsufficientBalance,
+    RefusalKind::TooMuchMoney,
+]])
+.in_sandbox(&[
+    RefusalKind::CardsForNigeriansOnly,
+    RefusalKind::CardNotFound,
+    RefusalKind::CardDeclined,
+]);
+
 /// `POST /v1/payment/escrow`, as the buyer.
 pub(crate) async fn pay(
     state: Data<AppState>,
@@ -62,6 +83,10 @@ pub(crate) async fn pay(
         )
         .await
 }
+
+/// The refusals of [`top_up`].
+pub(crate) const TOP_UP_REFUSALS: Refusals =
+    Refusals::of(&[&[RefusalKind::ToppedUpToday, RefusalKind::TooMuchMoney]]).only_sandbox();
 
 /// `POST /v1/payment/topup`, as the customer, in sandbox mode only.
 pub(crate) async fn top_up(

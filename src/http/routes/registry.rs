@@ -13,6 +13,7 @@ use crate::domain::treasury::operator::Right;
 use crate::http::answer::{Answer, SuccessOf};
 use crate::http::error::ApiError;
 use crate::http::known_fields::Checked;
+use crate::http::refusals::Refusals;
 use crate::http::request_meter::RouteIndex;
 use crate::http::request_spec::{BodySpec, RequestSpec};
 use crate::http::route::{Access, ActsAs, RouteFacts, Section};
@@ -43,6 +44,13 @@ pub(super) struct Route {
     resources: Vec<Resource>,
 }
 
+impl Operation {
+    /// States the refusals of the route's own rules.
+    pub(super) const fn refusing(&mut self, refusals: Refusals) {
+        self.facts.refusals = refusals;
+    }
+}
+
 impl Route {
     /// Returns the methods for the `Allow` header.
     fn allow(&self) -> HeaderValue {
@@ -62,12 +70,13 @@ impl Routes {
         acts_as: ActsAs,
         access: Access,
         handler: F,
-    ) where
+    ) -> &mut Operation
+    where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + Answer + 'static,
     {
-        self.contract_reading(method, path, acts_as, access, RequestSpec::NOTHING, handler);
+        self.contract_reading(method, path, acts_as, access, RequestSpec::NOTHING, handler)
     }
 
     /// Adds a route of the contract that reads these fields.
@@ -79,7 +88,8 @@ impl Routes {
         access: Access,
         request: RequestSpec,
         handler: F,
-    ) where
+    ) -> &mut Operation
+    where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + Answer + 'static,
@@ -91,8 +101,9 @@ impl Routes {
             writes: method != Method::GET,
             request,
             ignores_unknown: true,
+            refusals: Refusals::NONE,
         };
-        self.add(method, path, facts, F::Output::success, handler);
+        self.add(method, path, facts, F::Output::success, handler)
     }
 
     /// Adds a GET route of the contract that changes state (section 4.2.6).
@@ -102,7 +113,8 @@ impl Routes {
         acts_as: ActsAs,
         access: Access,
         handler: F,
-    ) where
+    ) -> &mut Operation
+    where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + Answer + 'static,
@@ -114,8 +126,9 @@ impl Routes {
             writes: true,
             request: RequestSpec::NOTHING,
             ignores_unknown: true,
+            refusals: Refusals::NONE,
         };
-        self.add(Method::GET, path, facts, F::Output::success, handler);
+        self.add(Method::GET, path, facts, F::Output::success, handler)
     }
 
     /// Adds a route of escrowd's own under `/v1` that changes state and reads no fields.
@@ -126,7 +139,8 @@ impl Routes {
         acts_as: ActsAs,
         access: Access,
         handler: F,
-    ) where
+    ) -> &mut Operation
+    where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + Answer + 'static,
@@ -138,18 +152,25 @@ impl Routes {
             writes: true,
             request: RequestSpec::NOTHING,
             ignores_unknown: false,
+            refusals: Refusals::NONE,
         };
-        self.add(method, path, facts, F::Output::success, Checked(handler));
+        self.add(method, path, facts, F::Output::success, Checked(handler))
     }
 
     /// Adds a route of the sandbox that reads no fields. Every sandbox key may use it.
-    pub(super) fn sandbox<F, Args>(&mut self, method: Method, path: &'static str, acts_as: ActsAs, handler: F)
+    pub(super) fn sandbox<F, Args>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        acts_as: ActsAs,
+        handler: F,
+    ) -> &mut Operation
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + Answer + 'static,
     {
-        self.sandbox_reading(method, path, acts_as, RequestSpec::NOTHING, handler);
+        self.sandbox_reading(method, path, acts_as, RequestSpec::NOTHING, handler)
     }
 
     /// Adds a route of the sandbox that reads these fields.
@@ -160,7 +181,8 @@ impl Routes {
         acts_as: ActsAs,
         request: RequestSpec,
         handler: F,
-    ) where
+    ) -> &mut Operation
+    where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + Answer + 'static,
@@ -172,8 +194,9 @@ impl Routes {
             writes: method != Method::GET,
             request,
             ignores_unknown: false,
+            refusals: Refusals::NONE,
         };
-        self.add(method, path, facts, F::Output::success, Checked(handler));
+        self.add(method, path, facts, F::Output::success, Checked(handler))
     }
 
     /// Adds a route of operators that takes a right and reads these fields. In a sandbox every
@@ -186,7 +209,8 @@ impl Routes {
         right: Right,
         request: RequestSpec,
         handler: F,
-    ) where
+    ) -> &mut Operation
+    where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + Answer + 'static,
@@ -198,13 +222,14 @@ impl Routes {
             writes: method != Method::GET,
             request,
             ignores_unknown: false,
+            refusals: Refusals::NONE,
         };
-        self.add(method, path, facts, F::Output::success, Checked(handler));
+        self.add(method, path, facts, F::Output::success, Checked(handler))
     }
 
     /// Adds a route for notices that carry a signature in place of a key. Their fields are the
     /// sender's, so unknown ones are ignored.
-    pub(super) fn notice<F, Args>(&mut self, method: Method, path: &'static str, handler: F)
+    pub(super) fn notice<F, Args>(&mut self, method: Method, path: &'static str, handler: F) -> &mut Operation
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -220,13 +245,20 @@ impl Routes {
                 ..RequestSpec::NOTHING
             },
             ignores_unknown: true,
+            refusals: Refusals::NONE,
         };
-        self.add(method, path, facts, F::Output::success, handler);
+        self.add(method, path, facts, F::Output::success, handler)
     }
 
     /// Adds a route of the contract that takes a publishable key in its body. Unknown fields are
     /// ignored, as on every route of the contract.
-    pub(super) fn checkout<F, Args>(&mut self, method: Method, path: &'static str, request: RequestSpec, handler: F)
+    pub(super) fn checkout<F, Args>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        request: RequestSpec,
+        handler: F,
+    ) -> &mut Operation
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -239,12 +271,13 @@ impl Routes {
             writes: true,
             request,
             ignores_unknown: true,
+            refusals: Refusals::NONE,
         };
-        self.add(method, path, facts, F::Output::success, handler);
+        self.add(method, path, facts, F::Output::success, handler)
     }
 
     /// Adds a route that needs no key and reads no fields.
-    pub(super) fn open<F, Args>(&mut self, method: Method, path: &'static str, handler: F)
+    pub(super) fn open<F, Args>(&mut self, method: Method, path: &'static str, handler: F) -> &mut Operation
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -257,18 +290,26 @@ impl Routes {
             writes: false,
             request: RequestSpec::NOTHING,
             ignores_unknown: false,
+            refusals: Refusals::NONE,
         };
-        self.add(method, path, facts, F::Output::success, Checked(handler));
+        self.add(method, path, facts, F::Output::success, Checked(handler))
     }
 
-    fn add<F, Args>(&mut self, method: Method, path: &'static str, facts: RouteFacts, success: SuccessOf, handler: F)
+    fn add<F, Args>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        facts: RouteFacts,
+        success: SuccessOf,
+        handler: F,
+    ) -> &mut Operation
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
         let answers_head = method == Method::GET && !facts.writes;
-        let resource = web::resource(path).app_data(facts).to(handler);
+        let resource = web::resource(path).to(handler);
         let resource = if answers_head {
             resource.guard(guard::Any(guard::Get()).or(guard::Head()))
         } else {
@@ -283,9 +324,9 @@ impl Routes {
                 resources: Vec::new(),
             }),
         };
-        route.operations.push(Operation { method, facts, success });
         route.answers_head |= answers_head;
         route.resources.push(resource);
+        route.operations.push_mut(Operation { method, facts, success })
     }
 
     /// Registers the routes, each with its place in the table, by which requests are counted.
@@ -295,8 +336,8 @@ impl Routes {
         let mut indices = 0..;
         for route in self.0 {
             let allow = route.allow();
-            for (resource, index) in route.resources.into_iter().zip(&mut indices) {
-                config.service(resource.app_data(RouteIndex(index)));
+            for ((resource, operation), index) in route.resources.into_iter().zip(&route.operations).zip(&mut indices) {
+                config.service(resource.app_data(operation.facts).app_data(RouteIndex(index)));
             }
             let methods: Vec<&str> = route
                 .operations

@@ -10,8 +10,9 @@ use crate::domain::ledger::{Account, Transfer};
 use crate::domain::refusal::Refusal;
 use crate::http::auth::Caller;
 use crate::http::envelope::Reply;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ApiErrorKind};
 use crate::http::query::{self, Query};
+use crate::http::refusals::{Refusals, Work};
 use crate::http::routes::faults::EffectView;
 use crate::http::sandbox::request_log::{RecordedBody, RecordedRequest, RequestLog};
 use crate::http::state::AppState;
@@ -162,6 +163,9 @@ pub(crate) async fn list(
         PageView::new(page, |request| RequestLineView::new(&request)),
     ))
 }
+
+/// The refusals of [`get`].
+pub(crate) const GET_REFUSALS: Refusals = Refusals::by(Work::ReadsLong).of_http(&[ApiErrorKind::RequestNotFound]);
 
 /// `GET /sandbox/requests/{requestId}`: a request of the key with its reply, transfers and
 /// events.

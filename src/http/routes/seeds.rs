@@ -17,6 +17,7 @@ use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, EscrowId, SeededIds};
 use crate::domain::invalid::Parsed;
 use crate::domain::money::Amount;
+use crate::domain::refusal::RefusalKind;
 use crate::domain::sandbox::seed::{CUSTOMERS_MAX, CustomerSeed, EscrowSeed, ProgressRequest, SeedRequest};
 use crate::domain::time::Date;
 use crate::http::auth::Caller;
@@ -24,11 +25,32 @@ use crate::http::body::JsonBody;
 use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
+use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec, words};
 use crate::http::routes::clocks::ClockView;
 use crate::http::state::AppState;
 use crate::views::Words;
 use crate::views::{AsText, MajorUnits, MilestoneView};
+
+/// The rules that a customer or an escrow of a seed can break.
+const OF_ENTRIES: [RefusalKind; 13] = [
+    RefusalKind::EmailExists,
+    RefusalKind::PhoneExists,
+    RefusalKind::TooMuchMoney,
+    RefusalKind::CustomerBlocked,
+    RefusalKind::SellingDisabled,
+    RefusalKind::BuyingDisabled,
+    RefusalKind::TooFewMilestones,
+    RefusalKind::MilestonesDoNotAddUp,
+    RefusalKind::BuyerIsSeller,
+    RefusalKind::BuyerIsBeneficiary,
+    RefusalKind::InsufficientBalance,
+    RefusalKind::MilestonesOutOfOrder,
+    RefusalKind::SplitDoesNotAddUp,
+];
+
+/// The refusals of [`load`].
+pub(crate) const LOAD_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::SeededBefore]]).of_entries(&[&OF_ENTRIES]);
 
 /// `POST /sandbox/seed`, as the merchant of the key.
 pub(crate) async fn load(

@@ -13,13 +13,14 @@ use crate::domain::ids::{EscrowId, PaymentToken};
 use crate::domain::invalid::Parsed;
 use crate::domain::page::PageRequest;
 use crate::domain::party::Party;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, JsonOrFormBody};
 use crate::http::envelope::{CreatedReply, NoData, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
 use crate::http::query::{self, Query};
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec, words};
 use crate::http::routes::shared_fields::{CATEGORY_ID, STANDARD_TERMS, standard_terms};
 use crate::http::state::AppState;
@@ -49,6 +50,18 @@ pub(crate) const LIST: RequestSpec = RequestSpec::of_query(&[
     &query::PAGE,
 ]);
 
+/// The refusals of those who may not sell.
+const SELLING: [RefusalKind; 2] = [RefusalKind::SellingDisabled, RefusalKind::MerchantMayNotSell];
+/// The refusals of an action that an escrow allows its seller.
+pub(super) const OF_THE_SELLER: [RefusalKind; 3] = [
+    RefusalKind::EscrowNotFound,
+    RefusalKind::AccessDenied,
+    RefusalKind::ActionNotAllowed,
+];
+
+/// The refusals of [`create`].
+pub(crate) const CREATE_REFUSALS: Refusals = Refusals::of(&[&SELLING]);
+
 /// `POST /v1/escrow/create`, as the seller.
 pub(crate) async fn create(
     state: Data<AppState>,
@@ -62,6 +75,9 @@ pub(crate) async fn create(
         })
         .await
 }
+
+/// The refusals of [`edit`].
+pub(crate) const EDIT_REFUSALS: Refusals = Refusals::of(&[&SELLING, &OF_THE_SELLER]);
 
 /// `PUT /v1/escrow/edit/{paymentToken}`, as the seller.
 pub(crate) async fn edit(
@@ -82,6 +98,15 @@ pub(crate) async fn edit(
         .await
 }
 
+/// The refusals of [`set_additional_fee`].
+pub(crate) const SET_ADDITIONAL_FEE_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::AdditionalFeeNegative,
+    RefusalKind::EscrowNotFound,
+    RefusalKind::EscrowNotOfThisMerchant,
+    RefusalKind::AdditionalFeeNotStandard,
+    RefusalKind::AdditionalFeeNotPending,
+]]);
+
 /// `PUT /v1/escrow/additional-fee/{paymentToken}`, as the merchant.
 pub(crate) async fn set_additional_fee(
     state: Data<AppState>,
@@ -100,6 +125,9 @@ pub(crate) async fn set_additional_fee(
         .await
 }
 
+/// The refusals of [`delete`].
+pub(crate) const DELETE_REFUSALS: Refusals = Refusals::of(&[&OF_THE_SELLER]);
+
 /// `DELETE /v1/escrow/delete/{paymentToken}`, as the seller.
 pub(crate) async fn delete(
     state: Data<AppState>,
@@ -115,6 +143,9 @@ pub(crate) async fn delete(
         )
         .await
 }
+
+/// The refusals of [`claim`].
+pub(crate) const CLAIM_REFUSALS: Refusals = Refusals::of(&[&OF_THE_SELLER, &[RefusalKind::ClaimTooEarly]]);
 
 /// `GET /v1/escrow/claim-funds/{paymentToken}`, as the seller: a GET that moves money.
 pub(crate) async fn claim(
@@ -132,6 +163,9 @@ pub(crate) async fn claim(
         .await
 }
 
+/// The refusals of [`refund`].
+pub(crate) const REFUND_REFUSALS: Refusals = Refusals::of(&[&OF_THE_SELLER]);
+
 /// `POST /v1/escrow/refund/{paymentToken}`, as the seller.
 pub(crate) async fn refund(
     state: Data<AppState>,
@@ -147,6 +181,10 @@ pub(crate) async fn refund(
         )
         .await
 }
+
+/// The refusals of [`list`].
+pub(crate) const LIST_REFUSALS: Refusals =
+    Refusals::of(&[&[RefusalKind::ListTypeMissing, RefusalKind::ListTypeUnknown]]);
 
 /// `GET /v1/escrow/transactions`: the escrows of the caller's party, as buyer or as seller.
 pub(crate) async fn list(
@@ -174,6 +212,9 @@ pub(crate) async fn list(
         .await
 }
 
+/// The refusals of [`verify`].
+pub(crate) const VERIFY_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::EscrowNotFound]]).with(Work::Reads);
+
 /// `GET /v1/escrow/verify/{paymentToken}`: an escrow of any settlement type.
 pub(crate) async fn verify(
     state: Data<AppState>,
@@ -190,6 +231,14 @@ pub(crate) async fn verify(
     );
     Ok(Reply::ok("Escrow verified successfully", view))
 }
+
+/// The refusals of [`confirm_payment`].
+pub(crate) const CONFIRM_PAYMENT_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::EscrowNotFound,
+    RefusalKind::EscrowNotFunded,
+    RefusalKind::AccessDenied,
+    RefusalKind::ActionNotAllowed,
+]]);
 
 /// `POST /v1/escrow/confirm-payment/{escrowId}`, as the buyer.
 pub(crate) async fn confirm_payment(

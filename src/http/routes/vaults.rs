@@ -7,12 +7,13 @@ use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::vault::{StakeRequest, VaultRequest, check_participant_count, check_stake};
 use crate::domain::ids::{CustomerId, PaymentToken};
 use crate::domain::invalid::Parsed;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec};
 use crate::http::routes::shared_fields::{CATEGORY_ID, DESCRIPTION, PURPOSE, description, short_line};
 use crate::http::state::AppState;
@@ -38,6 +39,25 @@ pub(crate) const VAULT: RequestSpec = RequestSpec::of_body(&[&[
 /// The request of [`declare_winner`].
 pub(crate) const WINNER: RequestSpec = RequestSpec::of_body(&[&[FieldSpec::required("winnerId", Kind::CustomerId)]]);
 
+/// The refusals of the end of a vault.
+const SETTLING: [RefusalKind; 4] = [
+    RefusalKind::EscrowNotFound,
+    RefusalKind::VaultOfAnotherMerchant,
+    RefusalKind::NotAVault,
+    RefusalKind::VaultAlreadySettled,
+];
+
+/// The refusals of [`create`].
+pub(crate) const CREATE_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::TooFewParticipants,
+    RefusalKind::ParticipantTwice,
+    RefusalKind::PotTooSmall,
+    RefusalKind::TooMuchMoney,
+    RefusalKind::ParticipantUnknown,
+    RefusalKind::ParticipantBlocked,
+    RefusalKind::StakeNotCovered,
+]]);
+
 /// `POST /v1/escrow/vault/create`, as the merchant.
 pub(crate) async fn create(
     state: Data<AppState>,
@@ -58,6 +78,9 @@ pub(crate) async fn create(
         )
         .await
 }
+
+/// The refusals of [`declare_winner`].
+pub(crate) const DECLARE_WINNER_REFUSALS: Refusals = Refusals::of(&[&SETTLING, &[RefusalKind::WinnerNotAParticipant]]);
 
 /// `POST /v1/escrow/vault/winner/{paymentToken}`, as the merchant.
 pub(crate) async fn declare_winner(
@@ -82,6 +105,9 @@ pub(crate) async fn declare_winner(
         .await
 }
 
+/// The refusals of [`cancel`].
+pub(crate) const CANCEL_REFUSALS: Refusals = Refusals::of(&[&SETTLING]);
+
 /// `POST /v1/escrow/vault/cancel/{paymentToken}`, as the merchant.
 pub(crate) async fn cancel(
     state: Data<AppState>,
@@ -102,6 +128,10 @@ pub(crate) async fn cancel(
         )
         .await
 }
+
+/// The refusals of [`get`].
+pub(crate) const GET_REFUSALS: Refusals =
+    Refusals::of(&[&[RefusalKind::EscrowNotFound, RefusalKind::NotAVault]]).with(Work::Reads);
 
 /// `GET /v1/escrow/vault/{paymentToken}`, as the merchant.
 pub(crate) async fn get(

@@ -8,11 +8,13 @@ use crate::commands::whitelist;
 use crate::domain::ids::WhitelistAddressId;
 use crate::domain::invalid::Parsed;
 use crate::domain::payments::whitelist::{EvmAddress, LABEL_CHARS_MAX, NETWORK, WhitelistAddress, WhitelistRequest};
+use crate::domain::refusal::RefusalKind;
 use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::{CreatedReply, NoData, Reply};
 use crate::http::error::ApiError;
+use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::shared_fields::{EVM_ADDRESS, evm_address, text_up_to};
 use crate::http::state::AppState;
@@ -26,6 +28,9 @@ pub(crate) const ADDRESS: RequestSpec = RequestSpec::of_body(&[&[
     FieldSpec::optional("label", Kind::TextUpTo(LABEL_CHARS_MAX)),
 ]]);
 
+/// The refusals of [`list`].
+pub(crate) const LIST_REFUSALS: Refusals = Refusals::NONE.in_live(&[RefusalKind::FeatureNotEnabled]);
+
 /// `GET /v1/whitelist-address`, as the customer.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<Vec<WhitelistAddressView>>, ApiError> {
     let merchant = state.admit(&caller).await?;
@@ -36,6 +41,11 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<
     let views: Vec<_> = addresses.into_iter().map(WhitelistAddressView::new).collect();
     Ok(Reply::ok("Whitelisted addresses retrieved successfully", views))
 }
+
+/// The refusals of [`add`].
+pub(crate) const ADD_REFUSALS: Refusals = Refusals::NONE
+    .in_live(&[RefusalKind::FeatureNotEnabled])
+    .in_sandbox(&[RefusalKind::AddressAlreadyWhitelisted, RefusalKind::WhitelistFull]);
 
 /// `POST /v1/whitelist-address`, as the customer.
 pub(crate) async fn add(
@@ -57,6 +67,11 @@ pub(crate) async fn add(
         )
         .await
 }
+
+/// The refusals of [`remove`].
+pub(crate) const REMOVE_REFUSALS: Refusals = Refusals::NONE
+    .in_live(&[RefusalKind::FeatureNotEnabled])
+    .in_sandbox(&[RefusalKind::AddressNotFound]);
 
 /// `DELETE /v1/whitelist-address/{addressId}`, as the customer.
 pub(crate) async fn remove(

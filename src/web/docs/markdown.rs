@@ -86,6 +86,16 @@ pub(super) fn html(text: &str, is_known: impl Fn(&str) -> bool) -> String {
     html
 }
 
+/// Renders the text of a table's cell. Its links are plain text.
+pub(super) fn inline(text: &str) -> String {
+    let html = html(text, |_| false);
+    let text = html
+        .trim_end()
+        .strip_prefix("<p>")
+        .and_then(|html| html.strip_suffix("</p>"));
+    text.unwrap_or_default().to_owned()
+}
+
 /// Returns where a link leads from a page, or `None` if the binary does not have its target.
 fn destination<'a>(url: &CowStr<'a>, is_known: &impl Fn(&str) -> bool) -> Option<CowStr<'a>> {
     if url.starts_with('#') || url.contains("://") {

@@ -4,9 +4,10 @@ mod markdown;
 mod reference;
 
 use actix_web::HttpResponse;
-use actix_web::web::{self, Path, ServiceConfig};
+use actix_web::web::{self, Data, Path, ServiceConfig};
 use maud::{PreEscaped, html};
 
+use crate::http::AppState;
 use crate::web::layout::{Page, Refused};
 
 /// A document: its name in paths, what it is for, and its text in Markdown.
@@ -69,7 +70,7 @@ async fn list() -> HttpResponse {
 }
 
 /// `GET /docs/{name}`
-async fn show(name: Path<String>) -> Result<HttpResponse, Refused> {
+async fn show(state: Data<AppState>, name: Path<String>) -> Result<HttpResponse, Refused> {
     let found = DOCUMENTS.iter().find(|document| document.name == *name);
     let document = found.ok_or_else(|| {
         Refused::new(
@@ -82,6 +83,9 @@ async fn show(name: Path<String>) -> Result<HttpResponse, Refused> {
     let content = PreEscaped(markdown::html(document.text, is_known));
     let page = Page::new(markdown::title(document.text)).section("/docs");
     Ok(page.show(&html! {
-        article.document { (content) }
+        article.document {
+            (content)
+            @if document.name == "errors" { (reference::operations_by_code(&state)) }
+        }
     }))
 }

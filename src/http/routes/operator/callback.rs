@@ -11,13 +11,15 @@ use crate::commands::{Policy, merchants, webhook_endpoints};
 use crate::domain::events::webhook_endpoint::{SigningSecret, StoredWebhookEndpoint, WebhookUrl};
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::mode::Mode;
+use crate::domain::refusal::RefusalKind;
 use crate::domain::time::Timestamp;
 use crate::entropy;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::{CreatedReply, NoData, Reply};
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ApiErrorKind};
 use crate::http::fields::Field;
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::operator::acting::{check_is_live, write_as_operator};
 use crate::http::routes::operator::fields::overlap_hours;
@@ -73,6 +75,11 @@ pub(super) async fn set(
     Ok(Reply::ok("Callback updated successfully", view))
 }
 
+/// The refusals of [`rotate_secret`].
+pub(super) const ROTATE_SECRET_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::NoWebhookUrl]])
+    .only_live()
+    .with(Work::Writes);
+
 /// `POST /operator/callback/rotate-secret`.
 pub(super) async fn rotate_secret(
     state: Data<AppState>,
@@ -89,6 +96,11 @@ pub(super) async fn rotate_secret(
     let view = CallbackView::new(&state, &endpoint, Some(&secret));
     Ok(Reply::created("Signing secret rotated successfully", view))
 }
+
+/// The refusals of [`set_notice_secret`].
+pub(super) const SET_NOTICE_SECRET_REFUSALS: Refusals = Refusals::by(Work::Writes)
+    .of_http(&[ApiErrorKind::RouteNotFound])
+    .only_live();
 
 /// `PUT /operator/notices/{provider}`: sets the secret with which a payment provider signs its
 /// notices, or removes it.

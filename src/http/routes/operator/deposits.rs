@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::commands::receipts;
 use crate::domain::ids::{CustomerId, TransactionId};
 use crate::domain::payments::payment::Payment;
+use crate::domain::refusal::RefusalKind;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::Method;
 use crate::http::auth::Caller;
@@ -14,6 +15,7 @@ use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::query::{self, Query};
+use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::operator::acting::act;
 use crate::http::routes::operator::fields::{REASON, reason_field};
@@ -45,6 +47,9 @@ pub(super) async fn list(
         PageView::new(page, view),
     ))
 }
+
+/// The refusals of [`expire`].
+pub(super) const EXPIRE_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::DepositNotFound, RefusalKind::NotInStatus]]);
 
 /// `POST /operator/deposits/expire`: gives up a deposit that is expected.
 pub(super) async fn expire(

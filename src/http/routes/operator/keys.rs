@@ -11,6 +11,7 @@ use crate::commands::operators::OperatorActor;
 use crate::commands::{Error, Policy};
 use crate::domain::invalid::Parsed;
 use crate::domain::merchant::key::{KeyId, KeyScope, LABEL_CHARS_MAX, MerchantKey, NewKey};
+use crate::domain::refusal::RefusalKind;
 use crate::domain::time::Timestamp;
 use crate::entropy;
 use crate::http::auth::Caller;
@@ -18,6 +19,7 @@ use crate::http::body::JsonBody;
 use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::operator::acting::{change_access, check_is_live};
 use crate::http::routes::operator::fields::{overlap_hours, reason};
@@ -64,6 +66,11 @@ pub(super) async fn create(
     Ok(Reply::created("Key created successfully", NewKeyView::new(stored, key)))
 }
 
+/// The refusals of [`rotate`].
+pub(super) const ROTATE_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::KeyNotFound, RefusalKind::KeyEnded]])
+    .only_live()
+    .with(Work::Writes);
+
 /// `POST /operator/keys/{keyId}/rotate`.
 pub(super) async fn rotate(
     state: Data<AppState>,
@@ -82,6 +89,11 @@ pub(super) async fn rotate(
     };
     Ok(Reply::created("Key rotated successfully", view))
 }
+
+/// The refusals of [`revoke`].
+pub(super) const REVOKE_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::KeyNotFound, RefusalKind::KeyEnded]])
+    .only_live()
+    .with(Work::Writes);
 
 /// `POST /operator/keys/{keyId}/revoke`.
 pub(super) async fn revoke(

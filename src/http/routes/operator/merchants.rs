@@ -15,7 +15,7 @@ use crate::domain::invalid::Parsed;
 use crate::domain::merchant::key::{MerchantKey, NewKey};
 use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::merchant::settings::{ALLOWED_ADDRESSES_MAX, Change, Merchant, SettingsChange, parse_name};
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::DepositAccount;
 use crate::entropy;
@@ -25,6 +25,7 @@ use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, Query};
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec};
 use crate::http::routes::operator::acting::{change_access, check_is_live};
 use crate::http::routes::operator::keys::NewKeyView;
@@ -84,6 +85,12 @@ pub(super) async fn list(
         PageView::new(page, MerchantView::new),
     ))
 }
+
+/// The refusals of [`create`].
+pub(super) const CREATE_REFUSALS: Refusals =
+    Refusals::of(&[&[RefusalKind::OperatorLimited, RefusalKind::MerchantNameTaken]])
+        .only_live()
+        .with(Work::Writes);
 
 /// `POST /operator/merchants`: creates a merchant with a key for every route. The reply is the
 /// only place that ever shows the key, so it is not kept for an idempotency key.

@@ -9,7 +9,7 @@ use crate::commands::Policy;
 use crate::commands::operators::{self, OperatorRequest};
 use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::invalid::Parsed;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::operator::{NAME_CHARS_MAX, Operator, Role};
 use crate::entropy;
@@ -19,6 +19,7 @@ use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
 use crate::http::query::{self, Query};
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec, words};
 use crate::http::routes::operator::acting::check_is_live;
 use crate::http::routes::operator::fields::reason;
@@ -52,6 +53,12 @@ pub(super) async fn list(
     ))
 }
 
+/// The refusals of [`create`].
+pub(super) const CREATE_REFUSALS: Refusals =
+    Refusals::of(&[&[RefusalKind::OperatorNameTaken, RefusalKind::MerchantNotFound]])
+        .only_live()
+        .with(Work::Writes);
+
 /// `POST /operator/operators`: makes an operator. The reply is the only place that ever shows
 /// the key, so it is not kept for an idempotency key.
 pub(super) async fn create(
@@ -71,6 +78,15 @@ pub(super) async fn create(
     };
     Ok(Reply::created("Operator created successfully", view))
 }
+
+/// The refusals of [`revoke`].
+pub(super) const REVOKE_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::OperatorNotFound,
+    RefusalKind::OperatorAlreadyRevoked,
+    RefusalKind::LastAdmin,
+]])
+.only_live()
+.with(Work::Writes);
 
 /// `POST /operator/operators/{operatorId}/revoke`.
 pub(super) async fn revoke(

@@ -16,7 +16,8 @@ use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;
 use crate::http::auth::Caller;
 use crate::http::csv_body::CsvBody;
 use crate::http::envelope::{CsvReply, Rendered, Reply};
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ApiErrorKind};
+use crate::http::refusals::Refusals;
 use crate::http::routes::operator::acting::{act, act_rendered};
 use crate::http::routes::operator::fields::REASON_CHARS_MAX;
 use crate::http::state::AppState;
@@ -48,6 +49,9 @@ pub(super) async fn export(state: Data<AppState>, caller: Caller) -> Result<CsvR
     .await?;
     Ok(CsvReply::of(file, "payouts.csv"))
 }
+
+/// The refusals of [`results`].
+pub(super) const RESULTS_REFUSALS: Refusals = Refusals::NONE.of_http(&[ApiErrorKind::InvalidFile]);
 
 /// `POST /operator/payouts/results`: applies the results of a batch, each for itself, in one
 /// commit.

@@ -12,7 +12,7 @@ use crate::domain::ids::{CustomerId, OperatorId, PayoutId, ReceiptId};
 use crate::domain::invalid::Parsed;
 use crate::domain::ledger::Account;
 use crate::domain::payments::bank::BankCodes;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::BankAccount;
 use crate::domain::treasury::payout::{PayoutStatus, bank_account_of};
@@ -21,6 +21,7 @@ use crate::http::body::JsonBody;
 use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::query::{self, Query};
+use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec, words};
 use crate::http::routes::operator::acting::act;
 use crate::http::routes::operator::fields::{
@@ -71,6 +72,9 @@ pub(super) async fn list(
     ))
 }
 
+/// The refusals of [`get`].
+pub(super) const GET_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::PayoutNotFound]]);
+
 /// `GET /operator/payouts/{payoutId}`.
 pub(super) async fn get(
     state: Data<AppState>,
@@ -83,6 +87,13 @@ pub(super) async fn get(
     let payout = payout.ok_or(Refusal::PayoutNotFound)?;
     Ok(Reply::ok("Pay-out fetched successfully", PayoutView::new(payout)))
 }
+
+/// The refusals of [`request`].
+pub(super) const REQUEST_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::ReceiptNotFound,
+    RefusalKind::NotInStatus,
+    RefusalKind::InsufficientBalance,
+]]);
 
 /// `POST /operator/payouts`: asks for a pay-out of the merchant's own money, of the platform's
 /// fees, or of money in suspense.
@@ -102,6 +113,10 @@ pub(super) async fn request(
     .await
 }
 
+/// The refusals of [`approve`].
+pub(super) const APPROVE_REFUSALS: Refusals =
+    Refusals::of(&[&[RefusalKind::PayoutNotFound, RefusalKind::NotInStatus]]).in_live(&[RefusalKind::SamePerson]);
+
 /// `POST /operator/payouts/{payoutId}/approve`.
 pub(super) async fn approve(
     state: Data<AppState>,
@@ -118,6 +133,9 @@ pub(super) async fn approve(
     )
     .await
 }
+
+/// The refusals of [`reject`].
+pub(super) const REJECT_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::PayoutNotFound, RefusalKind::NotInStatus]]);
 
 /// `POST /operator/payouts/{payoutId}/reject`.
 pub(super) async fn reject(
@@ -137,6 +155,13 @@ pub(super) async fn reject(
     .await
 }
 
+/// The refusals of [`pay`].
+pub(super) const PAY_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::PayoutNotFound,
+    RefusalKind::NotInStatus,
+    RefusalKind::BankReferenceUsed,
+]]);
+
 /// `POST /operator/payouts/{payoutId}/pay`: records that the bank has paid it.
 pub(super) async fn pay(
     state: Data<AppState>,
@@ -155,6 +180,13 @@ pub(super) async fn pay(
     )
     .await
 }
+
+/// The refusals of [`take_back`].
+pub(super) const TAKE_BACK_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::PayoutNotFound,
+    RefusalKind::NotInStatus,
+    RefusalKind::TooMuchMoney,
+]]);
 
 /// `POST /operator/payouts/{payoutId}/return`: records that the bank has sent it back.
 pub(super) async fn take_back(

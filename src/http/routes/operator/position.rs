@@ -15,9 +15,10 @@ use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::http::auth::Caller;
 use crate::http::csv_body::CsvBody;
 use crate::http::envelope::Reply;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ApiErrorKind};
 use crate::http::fields::{Field, Fields};
 use crate::http::query::Query;
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::operator::fields::signed_amount;
 use crate::http::routes::operator::statements;
@@ -94,6 +95,9 @@ impl Scope {
     }
 }
 
+/// The refusals of [`get`].
+pub(super) const GET_REFUSALS: Refusals = Refusals::by(Work::FindsMerchantLong).of_http(&[ApiErrorKind::SumTooLarge]);
+
 /// `GET /operator/position`: of the merchant that the header names, or of all.
 pub(super) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply<PositionView>, ApiError> {
     let scope = Scope::of(&state, &caller).await?;
@@ -105,6 +109,13 @@ pub(super) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply<P
         PositionView::new(&position, &state.policy.load().currency),
     ))
 }
+
+/// The refusals of [`reconcile`].
+pub(super) const RECONCILE_REFUSALS: Refusals = Refusals::by(Work::FindsMerchantLong).of_http(&[
+    ApiErrorKind::InvalidFile,
+    ApiErrorKind::SumTooLarge,
+    ApiErrorKind::TooManyRows,
+]);
 
 /// `POST /operator/position/reconcile`: compares a bank's statement with the movements of its
 /// days, and the bank's balance with the one that it should have.

@@ -10,7 +10,7 @@ use crate::commands::receipts::{self, ReceiptOutcome, ReceiptRequest, ReceiptTar
 use crate::commands::{self, Policy};
 use crate::domain::ids::{CustomerId, EscrowId, OperatorId, ReceiptId, TransactionId};
 use crate::domain::invalid::Parsed;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::treasury::receipt::{Receipt, ReceiptStatus};
 use crate::http::auth::Caller;
@@ -19,6 +19,7 @@ use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, Query};
+use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec, words};
 use crate::http::routes::operator::acting::act;
 use crate::http::routes::operator::fields::{BANK_ENTRY, REASON, bank_entry, reason, reason_field};
@@ -73,6 +74,9 @@ pub(super) async fn list(
     ))
 }
 
+/// The refusals of [`get`].
+pub(super) const GET_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::ReceiptNotFound]]);
+
 /// `GET /operator/receipts/{receiptId}`.
 pub(super) async fn get(
     state: Data<AppState>,
@@ -85,6 +89,14 @@ pub(super) async fn get(
     let receipt = receipt.ok_or(Refusal::ReceiptNotFound)?;
     Ok(Reply::ok("Receipt fetched successfully", ReceiptView::new(receipt)))
 }
+
+/// The refusals of [`record`].
+pub(super) const RECORD_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::BankReferenceUsed,
+    RefusalKind::NoSuchCustomer,
+    RefusalKind::DepositNotFound,
+    RefusalKind::TooMuchMoney,
+]]);
 
 /// `POST /operator/receipts`: records money that came.
 pub(super) async fn record(
@@ -103,6 +115,14 @@ pub(super) async fn record(
     .await
 }
 
+/// The refusals of [`approve`].
+pub(super) const APPROVE_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::ReceiptNotFound,
+    RefusalKind::NotInStatus,
+    RefusalKind::TooMuchMoney,
+]])
+.in_live(&[RefusalKind::SamePerson]);
+
 /// `POST /operator/receipts/{receiptId}/approve`.
 pub(super) async fn approve(
     state: Data<AppState>,
@@ -119,6 +139,9 @@ pub(super) async fn approve(
     )
     .await
 }
+
+/// The refusals of [`reject`].
+pub(super) const REJECT_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::ReceiptNotFound, RefusalKind::NotInStatus]]);
 
 /// `POST /operator/receipts/{receiptId}/reject`.
 pub(super) async fn reject(
@@ -138,6 +161,15 @@ pub(super) async fn reject(
     .await
 }
 
+/// The refusals of [`assign`].
+pub(super) const ASSIGN_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::ReceiptNotFound,
+    RefusalKind::NotInStatus,
+    RefusalKind::NoSuchCustomer,
+    RefusalKind::DepositNotFound,
+]])
+.in_live(&[RefusalKind::SamePerson]);
+
 /// `POST /operator/receipts/{receiptId}/assign`: credits money in suspense.
 pub(super) async fn assign(
     state: Data<AppState>,
@@ -155,6 +187,14 @@ pub(super) async fn assign(
     )
     .await
 }
+
+/// The refusals of [`reverse`].
+pub(super) const REVERSE_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::ReceiptNotFound,
+    RefusalKind::NotInStatus,
+    RefusalKind::AlreadySpent,
+]])
+.in_live(&[RefusalKind::SamePerson]);
 
 /// `POST /operator/receipts/{receiptId}/reverse`.
 pub(super) async fn reverse(

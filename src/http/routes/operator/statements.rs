@@ -7,13 +7,14 @@ use crate::csv::report::{Cell, Report};
 use crate::domain::ids::{EscrowId, MerchantId};
 use crate::domain::invalid::Parsed;
 use crate::domain::ledger::Account;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::domain::treasury::account_statement::{AccountStatement, Period};
 use crate::http::auth::Caller;
 use crate::http::envelope::{CsvReply, Rendered};
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ApiErrorKind};
 use crate::http::fields::{Field, Fields, customer_id};
 use crate::http::query::Query;
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::state::AppState;
 use crate::store::{self, MadeStatement, Snapshot};
@@ -33,6 +34,11 @@ const COLUMNS_BEFORE: [&str; 9] = [
 
 /// The most columns of a statement.
 const COLUMNS_MAX: usize = COLUMNS_BEFORE.len() + 5;
+
+/// The refusals of [`of_customer`].
+pub(super) const OF_CUSTOMER_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::NoSuchCustomer]])
+    .of_http(&[ApiErrorKind::TooManyRows])
+    .with(Work::FindsMerchantLong);
 
 /// `GET /operator/customers/{customerId}/statement`: the wallet and the holds of a customer.
 pub(super) async fn of_customer(
@@ -58,6 +64,10 @@ pub(super) async fn of_customer(
     send(&state, &caller, &query, "customer-statement.csv", columns, make).await
 }
 
+/// The refusals of [`of_merchant`].
+pub(super) const OF_MERCHANT_REFUSALS: Refusals =
+    Refusals::by(Work::FindsMerchantLong).of_http(&[ApiErrorKind::TooManyRows]);
+
 /// `GET /operator/merchant/statement`: the merchant's own money.
 pub(super) async fn of_merchant(state: Data<AppState>, caller: Caller, query: Query) -> Result<CsvReply, ApiError> {
     let make = |snapshot: &Snapshot<'_>, merchant, period, rows_max| {
@@ -68,6 +78,11 @@ pub(super) async fn of_merchant(state: Data<AppState>, caller: Caller, query: Qu
     let columns = &["change", "balance"];
     send(&state, &caller, &query, "merchant-statement.csv", columns, make).await
 }
+
+/// The refusals of [`of_deal`].
+pub(super) const OF_DEAL_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::EscrowNotFound]])
+    .of_http(&[ApiErrorKind::TooManyRows])
+    .with(Work::FindsMerchantLong);
 
 /// `GET /operator/deals/{escrowId}/statement`: the money that a deal holds.
 pub(super) async fn of_deal(
@@ -84,6 +99,10 @@ pub(super) async fn of_deal(
     let columns = &["change", "held"];
     send(&state, &caller, &query, "deal-statement.csv", columns, make).await
 }
+
+/// The refusals of [`journal`].
+pub(super) const JOURNAL_REFUSALS: Refusals =
+    Refusals::by(Work::FindsMerchantLong).of_http(&[ApiErrorKind::TooManyRows]);
 
 /// `GET /operator/journal`: every transfer of the merchant.
 pub(super) async fn journal(state: Data<AppState>, caller: Caller, query: Query) -> Result<CsvReply, ApiError> {

@@ -3,6 +3,7 @@
 
 mod fields;
 mod operation;
+mod refusals;
 mod sample;
 
 use actix_web::web::{Data, Path};
@@ -25,6 +26,9 @@ const SECTIONS: [(&str, &str); 5] = [
     ("operator", "Operators"),
     ("open", "Without a key"),
 ];
+
+/// The most operations that the page of the errors lists for a code.
+const LISTED_MAX: usize = 12;
 
 /// `GET /docs/reference`
 pub(super) async fn list(state: Data<AppState>) -> HttpResponse {
@@ -98,6 +102,32 @@ pub(super) async fn show(
     }))
 }
 
+/// Returns the operations of each code as links, for the page of the errors. Codes that nearly
+/// every operation has are left out.
+pub(super) fn operations_by_code(state: &AppState) -> Markup {
+    let document = document(state);
+    let operations = operations(&document);
+    let by_code = refusals::by_code(&operations);
+    let listed = by_code.iter().filter(|(_, of_code)| of_code.len() <= LISTED_MAX);
+    html! {
+        h2 id="operations-by-code" { "Operations by code" }
+        p { "The operations of this server that refuse with a code, where it is not one of very many." }
+        div.table-scroll tabindex="0" {
+            table {
+                thead { tr { th { "Code" } th { "Operations" } } }
+                tbody {
+                    @for (code, of_code) in listed {
+                        tr {
+                            td { a href={ "#" (code) } { code { (code) } } }
+                            td { ul.operations { @for operation in of_code { li { (link(operation)) } } } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn show_event(document: &Value, name: &str, event: &Value) -> HttpResponse {
     let payload = &event["requestBody"]["content"]["application/json"]["schema"];
     Page::new(name).section("/docs").show(&html! {
@@ -168,8 +198,8 @@ fn table(caption: &str, document: &Value, schema: &Value, is_request: bool) -> M
 }
 
 fn reply(document: &Value, responses: &Value) -> Markup {
-    let responses = responses.as_object().into_iter().flatten();
-    let success = responses.clone().find(|(status, _)| status.starts_with('2'));
+    let mut statuses = responses.as_object().into_iter().flatten();
+    let success = statuses.find(|(status, _)| status.starts_with('2'));
     html! {
         @if let Some((status, response)) = success {
             @let content = &response["content"];
@@ -180,7 +210,9 @@ fn reply(document: &Value, responses: &Value) -> Markup {
                 p { "Status " (status) ", as " @for media_type in media_types.keys() { code { (media_type) } } "." }
             }
         }
-        p { "A refusal changes nothing and has a " code { "code" } ": " a href="/docs/errors" { "every code with cause and remedy" } "." }
+        h2 { "Refusals" }
+        p { "A refusal changes nothing. The link of each " code { "code" } " leads to its remedy." }
+        (refusals::table(responses))
     }
 }
 
