@@ -266,3 +266,112 @@ fn every_example_of_a_request_is_read() {
         }
     }
 }
+
+/// A field that every request of a route must have is described as required. Only payouts name
+/// one that some of their requests must have: the amount, unless a receipt has it.
+#[test]
+fn a_request_with_the_required_fields_alone_misses_none() {
+    const JSON: &str = "/requestBody/content/application~1json";
+    let app = spawn_app();
+    let document = document(&app);
+    let mut missing = Vec::new();
+    for (method, path, operation) in operations_with(&document, JSON) {
+        let content = operation.pointer(JSON).unwrap();
+        let required = content["schema"]["required"].as_array();
+        let required: Vec<&str> = required.into_iter().flatten().filter_map(Value::as_str).collect();
+        let mut sent = content["example"].clone();
+        if let Some(fields) = sent.as_object_mut() {
+            fields.retain(|name, _| required.contains(&name.as_str()));
+        }
+        let answer = app.json(&method, path, "ada", &sent);
+        let field = answer.body["details"]["field"].as_str().unwrap_or_default();
+        if answer.message() == format!("{field} is required") {
+            missing.push(format!("{method} {path} {field}"));
+        }
+    }
+    assert_eq!(missing, ["POST /operator/payouts amount"]);
+}
+
+/// Returns the operations that have a part at this pointer, with their method and path.
+fn operations_with<'d>(document: &'d Value, pointer: &str) -> Vec<(String, &'d str, &'d Value)> {
+    let items = document["paths"].as_object().unwrap().iter();
+    let operations = items.flat_map(|(path, item)| {
+        let methods = item.as_object().unwrap().iter();
+        methods.map(move |(method, operation)| (method.to_ascii_uppercase(), path.as_str(), operation))
+    });
+    let operations = operations.filter(|(_, _, operation)| operation.pointer(pointer).is_some());
+    operations.collect()
+}
+
+/// A parameter of any kind may be sent empty, which counts as left out.
+#[test]
+fn every_parameter_that_may_be_left_out_may_be_empty() {
+    let app = spawn_app();
+    let document = document(&app);
+    let mut parameters = 0;
+    for (method, path, operation) in operations_with(&document, "/parameters/0") {
+        let of_query = operation["parameters"].as_array().unwrap().iter();
+        let of_query: Vec<&Value> = of_query.filter(|parameter| parameter["in"] == "query").collect();
+        let is_required = |parameter: &&&Value| parameter["required"] == true;
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let required: Vec<String> = of_query
+            .iter()
+            .filter(is_required)
+            .map(|parameter| format!("{}={}", text(&parameter["name"]), text(&parameter["example"])))
+            .collect();
+        for parameter in of_query.iter().filter(|parameter| !is_required(parameter)) {
+            assert_eq!(parameter["allowEmptyValue"], true, "{method} {path}: {parameter}");
+            // The stream has no end.
+            if path.ends_with("/stream") || method != "GET" {
+                continue;
+            }
+            let query = [&required[..], &[format!("{}=", text(&parameter["name"]))]].concat();
+            let answer = app.send("GET", &format!("{path}?{}", query.join("&")), &[], None);
+            assert_ne!(answer.body["code"], "invalid_request", "{path} {query:?}: {answer:?}");
+            parameters += 1;
+        }
+    }
+    assert!(parameters > 50, "{parameters}");
+}
+
+/// A form has texts only, so a field of any kind that may be left out may be an empty text.
+#[test]
+fn every_field_of_a_form_that_may_be_left_out_may_be_empty() {
+    const FORM: &str = "/requestBody/content/multipart~1form-data/schema";
+    let app = spawn_app();
+    let document = document(&app);
+    let mut fields = 0;
+    for (method, path, operation) in operations_with(&document, FORM) {
+        let schema = operation.pointer(FORM).unwrap();
+        let example = &operation["requestBody"]["content"]["application/json"]["example"];
+        let required: Vec<&str> = schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        let sent: Vec<(&str, String)> = required
+            .iter()
+            .map(|&name| {
+                let value = &example[name];
+                (name, value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+            })
+            .collect();
+        for (name, field) in schema["properties"].as_object().unwrap() {
+            if required.contains(&name.as_str()) {
+                continue;
+            }
+            assert!(
+                jsonschema::is_valid(field, &json!("")),
+                "{method} {path}: {name} {field}"
+            );
+            let mut parts: Vec<(&str, Option<&str>, &[u8])> =
+                sent.iter().map(|(name, text)| (*name, None, text.as_bytes())).collect();
+            parts.push((name, None, b""));
+            let answer = app.form(&method, path, "ada", &parts);
+            assert_ne!(answer.body["code"], "invalid_request", "{path} {name}: {answer:?}");
+            fields += 1;
+        }
+    }
+    assert!(fields > 15, "{fields}");
+}

@@ -92,8 +92,15 @@ fn no_generated_request_finds_a_reply_outside_the_document() {
     let server = folder.serve(&[]);
     let url = server.url("/openapi.json");
     let apart = "/sandbox/(faults|clock/advance|reset|events/stream)|/callback|/notices/";
-    // Random requests differ from run to run, so the gate leaves them to the night.
-    let phases_to_run = std::env::var("API_PHASES").unwrap_or_else(|_| "examples,coverage".to_owned());
+    // Random requests and chains of requests differ from run to run, so the gate leaves them to
+    // the night.
+    let setting = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
+    let phases_to_run = setting("API_PHASES", "examples,coverage");
+    let cases = setting("API_CASES", "8");
+    let seed = setting("API_SEED", "1");
+    // Random phases repeat until this time is over.
+    let seconds = std::env::var("API_SECONDS").ok();
+    let time: Vec<&str> = seconds.iter().flat_map(|seconds| ["--max-time", seconds]).collect();
     let settings = format!("{FOLDER}/schemathesis.toml");
     let arguments = [
         "--config-file",
@@ -105,12 +112,13 @@ fn no_generated_request_finds_a_reply_outside_the_document() {
         "--exclude-checks",
         EXCLUDED,
     ];
-    let phases = ["--phases", &phases_to_run, "-n", "8", "--seed", "1"];
+    let phases = ["--phases", &phases_to_run, "-n", &cases, "--seed", &seed];
     let paths = ["--exclude-path-regex", apart, "--continue-on-failure"];
     // It keeps what it has found in its folder, and a run must not depend on those before.
     let mut command = Command::new(schemathesis);
     command
-        .args([&arguments[..], &phases, &paths].concat())
+        .args([&arguments[..], &phases, &paths, &time].concat())
+        .env("SCHEMATHESIS_HOOKS", format!("{FOLDER}/rules.py"))
         .current_dir(folder.path());
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));

@@ -148,10 +148,13 @@ fn parameters(rules: &Rules<'_>, route: &DescribedRoute) -> Vec<Value> {
         parameters.push(parameter("header", "Idempotency-Key", false, schema));
     }
     let query = |spec: &'static FieldSpec| {
-        let schema = schema::field(spec, SentAs::Form, rules);
-        let mut parameter = parameter("query", spec.name, schema::is_required(spec, rules), schema);
-        if schema::is_required(spec, rules) {
+        let schema = schema::field(spec, SentAs::Query, rules);
+        let is_required = schema::is_required(spec, rules);
+        let mut parameter = parameter("query", spec.name, is_required, schema);
+        if is_required {
             parameter["example"] = example::field(spec, rules);
+        } else {
+            parameter["allowEmptyValue"] = json!(true);
         }
         parameter
     };

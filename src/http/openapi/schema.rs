@@ -10,6 +10,7 @@ use crate::http::request_spec::{FieldGroups, FieldSpec, Kind, Need, Rules, all};
 pub(super) enum SentAs {
     Json,
     Form,
+    Query,
 }
 
 /// Returns the schema of an object with these fields.
@@ -45,21 +46,25 @@ pub(super) const fn is_required(spec: &FieldSpec, rules: &Rules<'_>) -> bool {
     }
 }
 
-/// Returns the schema of a field. A JSON field that may be left out may be null too, and a text
-/// of a form or a query may be empty.
+/// Returns the schema of a field. A JSON field that may be left out may be null too, and one of a
+/// form may be an empty text, of whatever kind it is. A parameter of the query says the same by
+/// `allowEmptyValue`.
 pub(super) fn field(spec: &FieldSpec, sent_as: SentAs, rules: &Rules<'_>) -> Value {
     let mut schema = of_kind(&spec.kind, sent_as, rules);
-    if sent_as == SentAs::Form && !is_required(spec, rules) && schema["type"] == "string" {
-        schema = json!({ "anyOf": [schema, { "type": "string", "maxLength": 0 }] });
-    }
-    let is_nullable = sent_as == SentAs::Json && (spec.need == Need::AlwaysOrNull || !is_required(spec, rules));
-    if is_nullable {
-        schema = nullable(schema);
+    let may_be_left_out = !is_required(spec, rules);
+    match sent_as {
+        SentAs::Form if may_be_left_out => schema = or_empty(&schema),
+        SentAs::Json if may_be_left_out || spec.need == Need::AlwaysOrNull => schema = nullable(schema),
+        SentAs::Json | SentAs::Form | SentAs::Query => {}
     }
     if !spec.about.is_empty() {
         schema["description"] = json!(spec.about);
     }
     schema
+}
+
+fn or_empty(schema: &Value) -> Value {
+    json!({ "anyOf": [schema, { "type": "string", "maxLength": 0 }] })
 }
 
 fn nullable(mut schema: Value) -> Value {

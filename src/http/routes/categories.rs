@@ -25,13 +25,22 @@ use crate::views::{CategoryPositionView, CategoryView, PageView};
 /// The form field with the picture of a category.
 const PICTURE: &str = "imageUrl";
 
-/// The request of [`create`] and of [`edit`].
-pub(crate) const CATEGORY: RequestSpec = RequestSpec::of_form(&[&[
-    FieldSpec::optional("name", Kind::Line).example("\"Design\""),
+/// The fields of [`create`] and of [`edit`] beside the name.
+const BESIDE_NAME: &[FieldSpec] = &[
     DESCRIPTION,
     FieldSpec::optional("category_position", Kind::Integer(i64::MIN, i64::MAX)),
     FieldSpec::optional(PICTURE, Kind::Files(ListMax::Is(1))),
-]]);
+];
+/// The request of [`create`].
+pub(crate) const CATEGORY: RequestSpec = RequestSpec::of_form(&[
+    &[FieldSpec::required("name", Kind::Line).example("\"Design\"")],
+    BESIDE_NAME,
+]);
+/// The request of [`edit`].
+pub(crate) const CATEGORY_EDIT: RequestSpec = RequestSpec::of_form(&[
+    &[FieldSpec::optional("name", Kind::Line).example("\"Design\"")],
+    BESIDE_NAME,
+]);
 /// The request of [`move_to`].
 pub(crate) const POSITION: RequestSpec =
     RequestSpec::of_body(&[&[FieldSpec::required("newPosition", Kind::Integer(i64::MIN, i64::MAX))]]);

@@ -199,7 +199,7 @@ fn table(mode: Mode, is_strict: bool) -> Routes {
     table.contract(GET, "/v1/escrow/vault/{paymentToken}", Merchant, SuperAdmin, vaults::get).refusing(vaults::GET_REFUSALS);
 
     table.contract_reading(POST, "/v1/escrow/category/create", Party, Business, categories::CATEGORY, categories::create).refusing(categories::CREATE_REFUSALS);
-    table.contract_reading(PUT, "/v1/escrow/category/edit/{categoryId}", Party, Business, categories::CATEGORY, categories::edit).refusing(categories::EDIT_REFUSALS);
+    table.contract_reading(PUT, "/v1/escrow/category/edit/{categoryId}", Party, Business, categories::CATEGORY_EDIT, categories::edit).refusing(categories::EDIT_REFUSALS);
     table.contract_reading(GET, "/v1/escrow/category/get", Party, Business, query::PAGE_ALONE, categories::list);
     table.contract(GET, "/v1/escrow/category/get/{categoryId}", Party, Business, categories::get).refusing(categories::GET_REFUSALS);
     table.contract_reading(PUT, "/v1/escrow/category/position/{categoryId}", Party, Business, categories::POSITION, categories::move_to).refusing(categories::MOVE_TO_REFUSALS);
