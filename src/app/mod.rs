@@ -185,6 +185,7 @@ impl App {
             faults: Arc::new(FaultBook::new(http::routes(config.mode, config.strict))),
             requests: request_log.map(|limits| Arc::new(RequestLog::new(limits))),
             is_loopback_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
+            api_document: Arc::default(),
             origins: Arc::clone(&reloader.origins),
             trusted_proxies: Arc::clone(&reloader.trusted_proxies),
             request_meter: RequestMeter::new(http::routes(config.mode, config.strict)),

@@ -4,6 +4,7 @@
 //! to the store, and renders the outcome. It has no business rule and no SQL.
 
 mod answer;
+mod api_document;
 mod api_key_cache;
 mod auth;
 mod base_url;
@@ -52,6 +53,7 @@ mod uploads;
 mod visitor;
 mod walks;
 
+pub use api_document::ApiDocument;
 pub use api_key_cache::ApiKeyCache;
 pub(crate) use auth::{check_host, client_of};
 pub(crate) use changes::{Rows, changes};
@@ -65,6 +67,7 @@ pub use in_flight::InFlight;
 pub use metrics_server::{Scrape, metrics_server};
 pub use rate_limit::RateLimiter;
 pub use request_meter::{RequestMeter, RouteReading};
+pub(crate) use routes::api_document;
 pub(crate) use routes::checkout::{SCRIPT_PATH as CHECKOUT_SCRIPT_PATH, begin_by_link as begin_checkout_by_link};
 pub use routes::{openapi_document, routes};
 pub use sandbox::event_streams::{EventStreamLimits, EventStreams};

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use crate::commands::{Policy, SharedPolicy};
+use crate::http::api_document::ApiDocument;
 use crate::http::api_key_cache::ApiKeyCache;
 use crate::http::checkout::session::SessionSigner;
 use crate::http::client_address::TrustedProxies;
@@ -77,6 +78,8 @@ pub struct AppState {
     /// True if only programs on this machine may use the server: in a sandbox that is not
     /// exposed.
     pub is_loopback_only: bool,
+    /// The API document.
+    pub api_document: Arc<ApiDocument>,
     /// The origins whose web pages may call the service.
     pub origins: Arc<ArcSwap<AllowedOrigins>>,
     /// The proxies that tell the addresses of clients.

@@ -31,6 +31,8 @@ mod whitelist;
 
 use std::sync::LazyLock;
 
+use std::sync::Arc;
+
 use actix_web::http::Method;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -39,6 +41,7 @@ use serde_json::Value;
 use crate::commands::Policy;
 use crate::domain::mode::Mode;
 use crate::http::answer::{Raw, RawKind};
+use crate::http::api_document::Built;
 use crate::http::envelope::{NoData, Reply};
 use crate::http::error::ApiError;
 use crate::http::openapi::{self, DescribedRoute};
@@ -114,6 +117,14 @@ pub fn openapi_document(policy: &Policy, limits: &Limits) -> Value {
             })
         });
     openapi::document(rules, &routes.collect::<Vec<_>>())
+}
+
+/// Returns the OpenAPI document of this server.
+pub(crate) fn api_document(state: &AppState) -> Arc<Built> {
+    let policy = state.policy.load_full();
+    state
+        .api_document
+        .of(&policy, |policy| openapi_document(policy, &state.limits))
 }
 
 /// Returns the route table. It has the routes under `/sandbox` in sandbox mode only, and the
@@ -266,9 +277,8 @@ impl RawKind for Document {
 
 /// `GET /openapi.json`: the document of the routes of this server.
 async fn describe(state: Data<AppState>) -> Raw<Document> {
-    let policy = state.policy.load();
-    let document = openapi_document(&policy, &state.limits);
-    HttpResponse::Ok().json(document).into()
+    let json = api_document(&state).json.clone();
+    HttpResponse::Ok().content_type("application/json").body(json).into()
 }
 
 async fn unknown_route(request: HttpRequest) -> Result<Reply<NoData>, ApiError> {

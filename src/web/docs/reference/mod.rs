@@ -12,7 +12,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::domain::mode::Mode;
-use crate::http::{AppState, openapi_document};
+use crate::http::{AppState, api_document};
 use crate::web::docs::reference::fields::rows;
 use crate::web::docs::reference::operation::{Operation, operations};
 use crate::web::docs::reference::sample::Sample;
@@ -32,8 +32,9 @@ const LISTED_MAX: usize = 12;
 
 /// `GET /docs/reference`
 pub(super) async fn list(state: Data<AppState>) -> HttpResponse {
-    let document = document(&state);
-    let operations = operations(&document);
+    let api = api_document(&state);
+    let document = &api.document;
+    let operations = operations(document);
     Page::new("API reference").section("/docs").narrow().show(&html! {
         h1 { "API reference" }
         p.lead { "Every operation of this server, with its fields, its reply, and a request to try." }
@@ -59,11 +60,12 @@ pub(super) async fn show(
     request: HttpRequest,
     name: Path<String>,
 ) -> Result<HttpResponse, Refused> {
-    let document = document(&state);
+    let api = api_document(&state);
+    let document = &api.document;
     if let Some(event) = document["webhooks"].get(name.as_str()) {
-        return Ok(show_event(&document, &name, &event["post"]));
+        return Ok(show_event(document, &name, &event["post"]));
     }
-    let operations = operations(&document);
+    let operations = operations(document);
     let found = operations
         .iter()
         .find(|operation| operation.facts["operationId"] == name.as_str());
@@ -85,7 +87,7 @@ pub(super) async fn show(
         @if let Some(form) = content.get("multipart/form-data").or_else(|| content.get("application/json")) {
             h2 { "Body" }
             @if content.get("multipart/form-data").is_some() { p { "JSON, or a form, which alone may have files." } }
-            (table("The fields of the body", &document, &form["schema"], true))
+            (table("The fields of the body", document, &form["schema"], true))
         } @else if content.get("text/csv").is_some() {
             h2 { "Body" }
             p { "A CSV file." }
@@ -98,15 +100,16 @@ pub(super) async fn show(
             p { button type="button" data-copy=(id) { "Copy" } }
         }
         h2 { "Reply" }
-        (reply(&document, &operation.facts["responses"]))
+        (reply(document, &operation.facts["responses"]))
     }))
 }
 
 /// Returns the operations of each code as links, for the page of the errors. Codes that nearly
 /// every operation has are left out.
 pub(super) fn operations_by_code(state: &AppState) -> Markup {
-    let document = document(state);
-    let operations = operations(&document);
+    let api = api_document(state);
+    let document = &api.document;
+    let operations = operations(document);
     let by_code = refusals::by_code(&operations);
     let listed = by_code.iter().filter(|(_, of_code)| of_code.len() <= LISTED_MAX);
     html! {
@@ -137,10 +140,6 @@ fn show_event(document: &Value, name: &str, event: &Value) -> HttpResponse {
         h2 { "Payload" }
         (table("The fields of the payload", document, payload, false))
     })
-}
-
-fn document(state: &AppState) -> Value {
-    openapi_document(&state.policy.load(), &state.limits)
 }
 
 fn link(operation: &Operation<'_>) -> Markup {
