@@ -271,6 +271,8 @@ fn a_revocation_that_is_sent_again_closes_the_key_at_every_worker() {
             [],
         )
         .unwrap();
+    // A commit, after which the readers see the change.
+    app.live_customer("ada", "08012345678");
     assert_eq!(statuses(&app, &key), [200], "the workers remember it");
     let keys = app.by_for(ADA, "bakery", "GET", "/keys", &Value::Null);
     let revoke = format!("/keys/{}/revoke", keys.data()[0]["id"].as_str().unwrap());

@@ -227,6 +227,8 @@ fn a_fault_of_the_service_is_told_of_word_for_word() {
     app.unrecorded(|app| app.save_card("ada", "4242424242424242").ok());
     let other = Connection::open(&app.database).unwrap();
     other.execute_batch("ALTER TABLE card RENAME TO elsewhere").unwrap();
+    // A commit, after which the readers see the change.
+    app.unrecorded(|app| app.top_up("ada", 1000).ok());
     app.of_party("GET", "/v1/cards", "ada");
     app.save_card("ada", "5555555555554444");
     other.execute_batch("ALTER TABLE elsewhere RENAME TO card").unwrap();
