@@ -192,6 +192,7 @@ impl App {
             sessions: Arc::default(),
             in_flight: Arc::default(),
             event_streams: Arc::new(EventStreams::new(settings::event_streams(config))),
+            page_streams: Arc::new(EventStreams::new(settings::page_streams(config))),
             walks: Arc::default(),
             upload_memory: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
         };

@@ -206,6 +206,16 @@ pub(super) const fn limits(config: &Config) -> http::Limits {
     }
 }
 
+/// Returns the bounds on the streams by which pages follow changes. All people behind one proxy
+/// may share an address.
+pub(super) const fn page_streams(config: &Config) -> EventStreamLimits {
+    const PER_ADDRESS_MAX: usize = 128;
+    EventStreamLimits {
+        per_key_max: PER_ADDRESS_MAX,
+        heartbeat: Duration::from_secs(config.sandbox.event_stream_heartbeat_seconds),
+    }
+}
+
 /// Returns the bounds on the streams of events.
 pub(super) const fn event_streams(config: &Config) -> EventStreamLimits {
     EventStreamLimits {

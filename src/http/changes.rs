@@ -19,6 +19,8 @@ use crate::store;
 
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
+/// The seconds after which a client that has too many streams may try again.
+const RESET_SECONDS: u64 = 60;
 
 /// The rows that a page shows.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +35,7 @@ pub(crate) enum Rows {
 ///
 /// # Errors
 ///
-/// Refuses more streams than one client may have open.
+/// Refuses more streams than one address may have open.
 pub(crate) fn changes(
     request: &HttpRequest,
     state: &Data<AppState>,
@@ -41,8 +43,11 @@ pub(crate) fn changes(
     rows: Rows,
 ) -> Result<HttpResponse, ApiError> {
     let context = RequestContext::of(request)?;
-    let client = Sha256::digest(format!("pages of {:?}", context.address()));
-    let open_stream = state.event_streams.open(client.into(), context.connection.clone())?;
+    let client = Sha256::digest(format!("{:?}", context.address()));
+    let opened = state.page_streams.open(client.into(), context.connection.clone());
+    let open_stream = opened.map_err(|_too_many| ApiError::TooManyRequests {
+        reset_seconds: RESET_SECONDS,
+    })?;
     let watcher = Watcher {
         seen: visitor.newest(state, rows)?,
         state: state.clone(),
@@ -87,7 +92,7 @@ impl Watcher {
             let newest = self.visitor.newest(&self.state, self.rows)?;
             let piece: &[u8] = if newest != self.seen {
                 b"event: change\ndata:\n\n"
-            } else if self.told_at.elapsed() >= self.state.event_streams.heartbeat() {
+            } else if self.told_at.elapsed() >= self.state.page_streams.heartbeat() {
                 b": heartbeat\n\n"
             } else {
                 continue;

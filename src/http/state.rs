@@ -90,6 +90,8 @@ pub struct AppState {
     pub in_flight: Arc<InFlight>,
     /// The open streams of events. There are none in live mode.
     pub event_streams: Arc<EventStreams>,
+    /// The streams by which pages follow changes, counted for each address.
+    pub page_streams: Arc<EventStreams>,
     /// The lists that clients read page by page.
     pub walks: Arc<Walks>,
     /// Counts requests, for the metrics.

@@ -124,7 +124,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Refuses more streams than one client may have open.
+    /// Refuses more streams than one address may have open.
     pub(super) fn changes(&self, request: &HttpRequest, rows: Rows) -> Result<HttpResponse, Refused> {
         Ok(changes(request, &self.state, &self.visitor, rows)?)
     }

@@ -451,7 +451,7 @@ fn an_offer_is_edited_and_keeps_what_the_form_does_not_change() {
     let shown = page(&app, &format!("{place}/edit"));
     assert!(!shown.contains("A <b>garden"), "{shown}");
     let form = Form::of(&shown, "Save")
-        .with("s:description", "two\r\nlines")
+        .with("c:description", "two\r\nlines")
         .with("s:milestones[0].description", "on\r\npaper")
         .with("s:deliveryTimeline", "hours");
     let edited = form
@@ -515,6 +515,12 @@ fn a_standard_offer_is_edited_and_converted_into_stages() {
         (&edited.data()["amount"], &edited.data()["whoPays"]),
         (&json!(3200.5), &json!("both"))
     );
+    for (description, stored) in [("Green", json!("Green")), ("", json!(null))] {
+        let form = Form::of(&page(&app, &format!("{place}/edit")), "Save");
+        let form = form.with("s:whoPays", "both").with("s:deliveryTimeline", "days");
+        place_after(&form.with("c:description", description).send(&app));
+        assert_eq!(verify().data()["description"], stored);
+    }
     let form = Form::of(&page(&app, &format!("{place}/edit")), "Convert").with("n:amount", "3000");
     let form = form
         .with("s:milestones[0].title", "Leaves")
@@ -547,6 +553,15 @@ fn a_page_is_told_of_new_rows_twice_a_second_at_most() {
         let mut names = std::iter::from_fn(|| Some(stream.next_name()));
         assert!(names.any(|name| name == "change"), "{rows}");
     }
+}
+
+#[test]
+fn pages_have_more_streams_than_a_key_and_still_a_bound() {
+    let app = spawn_app_with(|config| config.sandbox.event_streams_per_key_max = 1);
+    let path = "/console/events/changes";
+    let streams: Vec<Listener> = (0..128).map(|_| Listener::on(&app, path, "")).collect();
+    assert_eq!(app.send("GET", path, &[], None).status, 429);
+    drop(streams);
 }
 
 #[test]

@@ -228,7 +228,7 @@ fn key_of(once: &str, request: &Request) -> String {
 }
 
 /// Returns the body of the fields with a kind, or `None` without any. An empty field counts as
-/// left out.
+/// left out, unless its kind is `c`: a text that is cleared.
 fn body(fields: &[(String, String)]) -> Option<Value> {
     let mut body = Value::Object(Map::new());
     let mut is_empty = true;
@@ -237,12 +237,12 @@ fn body(fields: &[(String, String)]) -> Option<Value> {
             continue;
         };
         let text = text.trim();
-        if text.is_empty() {
+        if text.is_empty() && kind != "c" {
             continue;
         }
         let value = match kind {
             // Browsers send the line breaks of a text in their long form.
-            "s" => Value::String(text.replace("\r\n", "\n")),
+            "s" | "c" => Value::String(text.replace("\r\n", "\n")),
             // What is no number goes as it is, so that the route says what is wrong.
             "n" => text.parse::<Number>().map_or_else(|_| text.into(), Value::Number),
             "b" => text.parse::<bool>().map_or_else(|_| text.into(), Value::Bool),
@@ -307,6 +307,7 @@ fn flat_fields(body: Option<&Value>) -> Vec<(String, String)> {
             Value::Null => {}
             Value::Bool(value) => fields.push((format!("b:{path}"), value.to_string())),
             Value::Number(value) => fields.push((format!("n:{path}"), value.to_string())),
+            Value::String(value) if value.is_empty() => fields.push((format!("c:{path}"), String::new())),
             Value::String(value) => fields.push((format!("s:{path}"), value.clone())),
             Value::Array(list) => {
                 for (index, value) in list.iter().enumerate() {
@@ -351,6 +352,8 @@ mod tests {
             ("s:note", "two\r\nlines"),
             ("n:amount", "3000.50"),
             ("s:description", ""),
+            ("c:message", ""),
+            ("c:title", " a\r\nb"),
             ("s:milestones[0].title", "Plan"),
             ("n:milestones[0].amount", "1000"),
             ("s:milestones[1].title", ""),
@@ -359,7 +362,8 @@ mod tests {
             ("b:isLink", "true"),
         ]);
         let expected = json!({
-            "purpose": "Garden", "note": "two\nlines", "amount": 3000.50, "isLink": true,
+            "purpose": "Garden", "note": "two\nlines", "amount": 3000.50, "isLink": true, "message": "",
+            "title": "a\nb",
             "milestones": [{"title": "Plan", "amount": 1000}, {"title": "Dig", "amount": "two"}],
         });
         assert_eq!(body(&form), Some(expected.clone()));

@@ -148,7 +148,7 @@ fn terms(terms: &Terms, currency: &str) -> Markup {
         }
         div.field {
             label for="description" { "Description" }
-            textarea #description name="s:description" { (terms.description.as_deref().unwrap_or_default()) }
+            textarea #description name="c:description" { (terms.description.as_deref().unwrap_or_default()) }
         }
         div.fields {
             div.field {
