@@ -48,7 +48,7 @@ impl RawKind for Events {
     const MEDIA_TYPE: &'static str = "text/event-stream";
 }
 
-/// The refusals of [`open`].
+/// The refusals of [`open()`].
 pub(crate) const OPEN_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::TooManyStreams]]).with(Work::Reads);
 
 /// `GET /sandbox/events/stream`: the events after the one of `Last-Event-ID` or `after`, or
