@@ -1,11 +1,16 @@
 //! Phones of all countries in E.164, as the numbering plans of the library know them. No other
 //! file names the library, except for the letters of countries.
 
+use std::ops::RangeInclusive;
+
 use phonenumber::country::Id;
 use phonenumber::metadata::DATABASE;
 use phonenumber::{Mode, PhoneNumber};
 
 use crate::domain::customers::country::Country;
+
+/// The digits that a phone in E.164 can have, with its calling code.
+pub(super) const DIGITS: RangeInclusive<usize> = 7..=15;
 
 /// The most characters of a phone that the library reads. E.164 has 15 digits, and a national
 /// spelling can have a prefix.
@@ -45,14 +50,16 @@ pub(super) fn example(country: Country) -> Option<String> {
     Some(format!("+{}{example}", plan.country_code()))
 }
 
-/// Parses a phone of digits, perhaps with a `+`, that its country's numbering plan has.
+/// Parses a phone of digits, perhaps with a `+`, that its country's numbering plan has. Some plans
+/// of the library, such as Germany's, have longer numbers than E.164 allows.
 fn parsed(country: Option<Id>, text: &str) -> Option<PhoneNumber> {
     let digits = text.strip_prefix('+').unwrap_or(text);
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number || text.len() > CHARS_MAX {
         return None;
     }
-    phonenumber::parse(country, text).ok().filter(PhoneNumber::is_valid)
+    let number = phonenumber::parse(country, text).ok().filter(PhoneNumber::is_valid)?;
+    DIGITS.contains(&(e164(&number).len() - "+".len())).then_some(number)
 }
 
 fn e164(number: &PhoneNumber) -> String {

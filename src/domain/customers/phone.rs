@@ -55,9 +55,6 @@ const PLANS: [Plan; 4] = [
     },
 ];
 
-/// The digits that a phone in E.164 can have, with its calling code.
-const E164_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
-
 /// A calling code that is kept for the future, so that no phone has it.
 const UNASSIGNED_CALLING_CODE: &str = "999";
 /// The digits behind it.
@@ -160,10 +157,13 @@ impl Phone {
         let read = |plan: &Plan| Some((Some(plan.country), plan.read(&digits)?));
         let named: Vec<_> = named.into_iter().filter_map(read).collect();
         let others: Vec<_> = others.into_iter().filter_map(read).collect();
-        let is_e164 = E164_DIGITS.contains(&digits.len())
-            && !digits.starts_with('0')
-            && digits.bytes().all(|byte| byte.is_ascii_digit());
-        let whole = is_e164.then(|| (None, Self(format!("+{digits}"))));
+        let is_whole = !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let whole = is_whole.then(|| format!("+{digits}"));
+        // Some people write the prefix of national calls behind the calling code too.
+        let of_plan = whole.as_deref().and_then(international::read).map(|(phone, _)| phone);
+        let of_plan = of_plan.filter(|phone| whole.as_ref() != Some(phone));
+        let whole = whole.filter(|_| international::DIGITS.contains(&digits.len()));
+        let whole = of_plan.into_iter().chain(whole).map(|phone| (None, Self(phone)));
         let is_national = !names_code && Plan::of(of_merchant).is_none();
         let national = is_national.then(|| Self::parse(&digits, of_merchant)).flatten();
         let national = national.map(|phone| (None, phone));

@@ -194,6 +194,28 @@ fn other_digits_are_no_phone_of_the_country() {
     assert_eq!(Phone::parse("+4915123456789", country("FR")), None);
 }
 
+#[test]
+fn a_number_longer_than_e164_is_no_phone() {
+    assert!(Phone::read("+494000000000000", None, Country::NIGERIA).is_ok());
+    assert!(Phone::read("+4940000000000000", None, Country::NIGERIA).is_err());
+    assert!(Phone::parse("0400000000000", country("DE")).is_some());
+    assert_eq!(Phone::parse("040000000000000", country("DE")), None);
+}
+
+#[test]
+fn a_phone_is_found_with_the_prefix_of_national_calls_behind_the_calling_code() {
+    for (spelling, kept) in [
+        ("+787510000000", "+77510000000"),
+        ("+4402079460000", "+442079460000"),
+        ("+4900201000000000", "+49201000000000"),
+    ] {
+        let readings: Vec<String> = Phone::readings(spelling, Country::NIGERIA)
+            .map(|(_, phone)| phone.as_str().to_owned())
+            .collect();
+        assert!(readings.contains(&kept.to_owned()), "{spelling}: {readings:?}");
+    }
+}
+
 /// Countries of every kind, those of the contract among them.
 const SOME: [&str; 12] = ["NG", "GH", "KE", "ZA", "DE", "US", "CA", "GB", "IT", "RU", "AQ", "SM"];
 
