@@ -49,6 +49,16 @@ pub(super) fn sandbox_notice() -> Markup {
     html! { div.notice { p { "This is a sandbox: nobody pays with real money here." } } }
 }
 
+/// Says why an attempt to pay was refused.
+pub(super) fn refusal(message: &str) -> Markup {
+    html! {
+        div.notice.bad role="alert" {
+            p { strong { (message) } }
+            p { "Nothing was paid by this attempt." }
+        }
+    }
+}
+
 /// Shows what is sold, by whom, and what it costs.
 pub(super) fn offer(escrow: &Escrow, currency: &str) -> Markup {
     html! {

@@ -305,14 +305,6 @@ pub(crate) fn read_all<T>(
     Ok(all)
 }
 
-/// Reads the first row of a result, if there is one.
-pub(crate) fn read_first<T>(
-    mut rows: Rows<'_>,
-    read: impl FnOnce(Row<'_>) -> Result<T, Error>,
-) -> Result<Option<T>, Error> {
-    rows.next()?.map(read).transpose()
-}
-
 /// Returns the number of rows before a page, for `OFFSET`.
 pub(crate) fn offset_of(request: PageRequest) -> i64 {
     i64::try_from(request.offset()).unwrap_or(i64::MAX)
@@ -370,10 +362,10 @@ mod tests {
         let sql = concat!("SELECT ", amount_columns!(), " FROM b ORDER BY rowid DESC");
         let mut statement = Connection::of(&connection).prepare(sql).unwrap();
         let read = |row: Row<'_>| AmountRow::read(row).map(|row| row.number);
-        let negative = read_first(statement.query(params![]).unwrap(), read);
+        let negative = statement.first(params![], read);
         assert!(matches!(negative, Err(Error::Corrupt(_))), "{negative:?}");
         let mut statement = Connection::of(&connection).prepare("SELECT number FROM b").unwrap();
-        let null = read_first(statement.query(params![]).unwrap(), read);
+        let null = statement.first(params![], read);
         assert!(matches!(null, Err(Error::Corrupt(_))), "{null:?}");
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
 use crate::store::engine::sql::{Row, Value, params};
 use crate::store::tables::columns::{
-    FromColumn, is_reachable, offset_of, read_all, read_first, read_limit_of, row, stored_as_word,
+    FromColumn, is_reachable, offset_of, read_all, read_limit_of, row, stored_as_word,
 };
 use crate::store::tx::{Snapshot, Tx};
 
@@ -127,7 +127,7 @@ impl Snapshot<'_> {
             access_columns!(),
             " FROM customer WHERE merchant_id = ?1 AND id = ?2"
         ))?;
-        read_first(statement.query(params![merchant.0, customer.as_str()])?, |row| {
+        statement.first(params![merchant.0, customer.as_str()], |row| {
             let row = AccessRow::read(row)?;
             Ok(CustomerAccess {
                 permissions: Permissions {
@@ -155,8 +155,11 @@ impl Snapshot<'_> {
         let mut statement = self
             .connection
             .prepare("SELECT topped_up_at FROM customer WHERE merchant_id = ?1 AND id = ?2")?;
-        let rows = statement.query(params![merchant.0, customer.as_str()])?;
-        Ok(read_first(rows, |row| Option::from_column(row, 0))?.flatten())
+        Ok(statement
+            .first(params![merchant.0, customer.as_str()], |row| {
+                Option::from_column(row, 0)
+            })?
+            .flatten())
     }
 
     /// Returns a merchant's customer.
@@ -265,7 +268,7 @@ impl Snapshot<'_> {
              JOIN account AS hold ON hold.merchant_id = ?1 AND hold.customer_id = ?2 AND hold.purpose = 'CUSTOMER_ESCROW'
              WHERE customer.merchant_id = ?1 AND customer.id = ?2"
         ))?;
-        read_first(statement.query(params![merchant.0, customer.as_str()])?, |row| {
+        statement.first(params![merchant.0, customer.as_str()], |row| {
             let row = WalletRow::read(row)?;
             Ok(Wallet {
                 id: WalletId::new(row.wallet_id, row.wallet_guard),
@@ -279,7 +282,7 @@ impl Snapshot<'_> {
 
     fn one_customer(&self, sql: &str, key: &[Value<'_>]) -> Result<Option<Customer>, Error> {
         let mut statement = self.connection.prepare(sql)?;
-        read_first(statement.query(key)?, read_customer)
+        statement.first(key, read_customer)
     }
 }
 

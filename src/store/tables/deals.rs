@@ -5,7 +5,7 @@ use crate::domain::escrow::deal::Deal;
 use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, PaymentToken, TransactionId};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, Rows, params};
-use crate::store::tables::columns::{broken, is_reachable, read_first};
+use crate::store::tables::columns::{broken, is_reachable};
 use crate::store::tables::deal_row::{DealRow, MILESTONE, STANDARD, VAULT};
 use crate::store::tx::Snapshot;
 
@@ -21,8 +21,7 @@ impl Snapshot<'_> {
             EscrowKey::Token(token) => {
                 let condition = select_deal!("payment_token = ?1 AND merchant_id = ?2");
                 let mut statement = self.connection.prepare(condition)?;
-                let rows = statement.query(params![token.as_str(), merchant.0])?;
-                read_first(rows, |row| self.read_deal(row))?
+                statement.first(params![token.as_str(), merchant.0], |row| self.read_deal(row))?
             }
         };
         Ok(deal.filter(|deal| deal.merchant() == merchant))
@@ -32,16 +31,14 @@ impl Snapshot<'_> {
     /// token lead to one deal: sandbox merchants may have loaded the same seed.
     pub fn deal_of_link(&self, token: &PaymentToken) -> Result<Option<Deal>, Error> {
         let mut statement = self.connection.prepare(select_deal!("payment_token = ?1"))?;
-        let rows = statement.query(params![token.as_str()])?;
-        read_first(rows, |row| self.read_deal(row))
+        statement.first(params![token.as_str()], |row| self.read_deal(row))
     }
 
     /// Returns a deal of any merchant. The id must have the key of its row, which
     /// [`Snapshot::with_row_key`] adds.
     pub(crate) fn deal_by_id(&self, id: EscrowId) -> Result<Option<Deal>, Error> {
         let mut statement = self.connection.prepare(select_deal!("id = ?1 AND guard = ?2"))?;
-        let rows = statement.query(params![id.number(), id.guard()])?;
-        read_first(rows, |row| self.read_deal(row))
+        statement.first(params![id.number(), id.guard()], |row| self.read_deal(row))
     }
 
     /// Adds the key of the row to an id that a caller sent. Returns `None` if a seed made the

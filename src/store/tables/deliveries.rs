@@ -6,7 +6,7 @@ use crate::domain::ids::{self, EscrowId, EventId, IdSource, MerchantId};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
-use crate::store::tables::columns::{broken, read_all, read_first, row};
+use crate::store::tables::columns::{broken, read_all, row};
 use crate::store::tx::{Snapshot, Tx};
 
 row! {
@@ -117,7 +117,7 @@ impl Snapshot<'_> {
              LEFT JOIN event ON event.id = before.event_id
              WHERE delivery.event_id = ?1 ORDER BY delivery.due_at IS NULL, delivery.due_at, delivery.id LIMIT 1"
         ))?;
-        let waits_for = read_first(statement.query(params![event.number()])?, |row| {
+        let waits_for = statement.first(params![event.number()], |row| {
             let row = WaitRow::read(row)?;
             match (row.due_at, row.before_id, row.before_guard) {
                 (Some(due), _, _) => Ok(Wait::Attempt(due)),

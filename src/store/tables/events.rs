@@ -8,7 +8,7 @@ use crate::store::engine::error::{Error, one_row};
 use crate::store::engine::packing;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, is_intact};
-use crate::store::tables::columns::{Packed, optional_escrow_id, read_all, read_first, row, stored_as_word};
+use crate::store::tables::columns::{Packed, optional_escrow_id, read_all, row, stored_as_word};
 use crate::store::tx::{InsertedEvent, Snapshot, Tx};
 use crate::store::write_summary::{WriteSummary, WriteSummaryRows};
 
@@ -154,7 +154,7 @@ impl Snapshot<'_> {
 
     pub(crate) fn event_of_number(&self, number: i64) -> Result<Option<RecordedEvent>, Error> {
         let mut statement = self.connection.prepare(SELECT_EVENT)?;
-        read_first(statement.query(params![number])?, |row| self.read_event(row))
+        statement.first(params![number], |row| self.read_event(row))
     }
 
     /// Returns at most `limit` of a merchant's events from `start` on, oldest first.
@@ -195,7 +195,7 @@ impl Snapshot<'_> {
             payload_columns!(),
             " FROM event LEFT JOIN event_name ON event_name.id = name_id WHERE event.id = ?1"
         ))?;
-        let payload = read_first(statement.query(params![event.number()])?, |row| {
+        let payload = statement.first(params![event.number()], |row| {
             let row = PayloadRow::read(row)?;
             let data = self.data_of(event.number(), row.escrow_id, row.data)?;
             Ok(match (row.name, data, row.is_intact) {
@@ -217,7 +217,7 @@ impl Snapshot<'_> {
             data_columns!(),
             " FROM event WHERE id < ?1 ORDER BY id DESC LIMIT 1"
         ))?;
-        let shared = read_first(statement.query(params![number])?, |row| {
+        let shared = statement.first(params![number], |row| {
             let row = DataRow::read(row)?;
             let shared = row.data.filter(|_| row.is_intact && row.escrow_id == escrow);
             Ok(shared.and_then(|data| data.unpack()))

@@ -6,7 +6,7 @@ use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
 use crate::store::engine::packing;
 use crate::store::engine::sql::params;
-use crate::store::tables::columns::{Packed, broken, read_all, read_first, row};
+use crate::store::tables::columns::{Packed, broken, read_all, row};
 use crate::store::tx::{Snapshot, Tx};
 
 /// An idempotency record that has expired.
@@ -46,7 +46,7 @@ impl Snapshot<'_> {
             record_columns!(),
             " FROM idempotency_record WHERE merchant_id = ?1 AND key = ?2"
         ))?;
-        read_first(statement.query(params![merchant.0, key.as_str()])?, |row| {
+        statement.first(params![merchant.0, key.as_str()], |row| {
             let row = RecordRow::read(row)?;
             let body = row.body.unpack();
             Ok(IdempotencyRecord {

@@ -7,7 +7,7 @@ use crate::domain::merchant::key::{KeyAccess, KeyId, KeyOwner, KeyScope, Merchan
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
 use crate::store::engine::sql::{Row, params};
-use crate::store::tables::columns::{read_all, read_first, row, stored_as_word};
+use crate::store::tables::columns::{read_all, row, stored_as_word};
 use crate::store::tables::merchant_settings::address_ranges;
 use crate::store::tx::{Snapshot, Tx};
 
@@ -52,7 +52,7 @@ impl Snapshot<'_> {
             owner_columns!(),
             " FROM merchant_key WHERE key_hash = ?1"
         ))?;
-        read_first(statement.query(params![key_hash])?, |row| {
+        statement.first(params![key_hash], |row| {
             let row = OwnerRow::read(row)?;
             Ok(KeyOwner {
                 merchant: row.merchant_id,
@@ -68,7 +68,7 @@ impl Snapshot<'_> {
             access_columns!(),
             " FROM merchant_key JOIN merchant ON merchant.id = merchant_id WHERE key_hash = ?1"
         ))?;
-        read_first(statement.query(params![key_hash])?, |row| {
+        statement.first(params![key_hash], |row| {
             let row = AccessRow::read(row)?;
             let allowed = row.allowed_addresses.map(address_ranges).transpose()?;
             Ok(KeyAccess {
@@ -100,7 +100,7 @@ impl Snapshot<'_> {
             key_columns!(),
             " FROM merchant_key WHERE merchant_id = ?1 AND substr(key_hash, 1, 12) = ?2"
         ))?;
-        read_first(statement.query(params![merchant.0, id.bytes()])?, read_key)
+        statement.first(params![merchant.0, id.bytes()], read_key)
     }
 
     /// Returns the hash of the key of a sandbox's merchant, which has one unless a reset left it
@@ -120,7 +120,7 @@ impl Snapshot<'_> {
             key_columns!(),
             " FROM merchant_key WHERE key_hash = ?1"
         ))?;
-        read_first(statement.query(params![key_hash])?, read_key)
+        statement.first(params![key_hash], read_key)
     }
 }
 

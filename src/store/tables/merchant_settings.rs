@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::transaction::DepositAccount;
 use crate::store::engine::error::{Error, one_row};
 use crate::store::engine::sql::{Row, params};
-use crate::store::tables::columns::{broken, offset_of, read_all, read_first, read_limit_of, row};
+use crate::store::tables::columns::{broken, offset_of, read_all, read_limit_of, row};
 use crate::store::tx::{Snapshot, Tx};
 
 row! {
@@ -38,7 +38,7 @@ impl Snapshot<'_> {
     /// Returns a merchant with its settings.
     pub fn merchant_settings(&self, merchant: MerchantId) -> Result<Option<Merchant>, Error> {
         let mut statement = self.connection.prepare(select_settings!("id = ?1"))?;
-        read_first(statement.query(params![merchant.0])?, read_merchant)
+        statement.first(params![merchant.0], read_merchant)
     }
 
     /// Returns a page of the merchants with a name, oldest first: all of them, or those among

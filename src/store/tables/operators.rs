@@ -8,7 +8,7 @@ use crate::domain::treasury::operator::{Operator, Role};
 use crate::store::engine::error::{Error, one_row};
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
-use crate::store::tables::columns::{offset_of, read_all, read_first, read_limit_of, row, stored_as_word};
+use crate::store::tables::columns::{offset_of, read_all, read_limit_of, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
 /// An act as the record shows it.
@@ -81,15 +81,13 @@ impl Snapshot<'_> {
     /// Returns the operator whose key has this SHA-256 hash, also a revoked one.
     pub fn operator_of_key(&self, key_hash: &[u8; 32]) -> Result<Option<Operator>, Error> {
         let mut statement = self.connection.prepare(select_operator!("key_hash = ?1"))?;
-        read_first(statement.query(params![key_hash])?, |row| self.read_operator(row))
+        statement.first(params![key_hash], |row| self.read_operator(row))
     }
 
     /// Returns the operator with this id.
     pub fn operator(&self, id: OperatorId) -> Result<Option<Operator>, Error> {
         let mut statement = self.connection.prepare(select_operator!("id = ?1 AND guard = ?2"))?;
-        read_first(statement.query(params![id.number(), id.guard()])?, |row| {
-            self.read_operator(row)
-        })
+        statement.first(params![id.number(), id.guard()], |row| self.read_operator(row))
     }
 
     /// Returns true if an operator has this name, also a revoked one.

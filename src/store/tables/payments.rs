@@ -13,7 +13,7 @@ use crate::store::engine::error::{Error, one_row};
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{
-    broken, offset_of, optional_escrow_id, read_all, read_first, read_limit_of, row, stored_as_word,
+    broken, offset_of, optional_escrow_id, read_all, read_limit_of, row, stored_as_word,
 };
 use crate::store::tx::{Snapshot, Tx};
 
@@ -113,7 +113,7 @@ impl Snapshot<'_> {
                 transaction: row.transaction_id,
             })
         };
-        let used = read_first(statement.query(params![merchant.0, reference.as_str()])?, read)?;
+        let used = statement.first(params![merchant.0, reference.as_str()], read)?;
         let (None, Some(id)) = (&used, reference.maker()) else {
             return Ok(used);
         };
@@ -123,7 +123,7 @@ impl Snapshot<'_> {
             " FROM requested_payment JOIN payment_transaction ON payment_transaction.id = transaction_id
              WHERE transaction_id = ?1 AND guard = ?2 AND merchant_id = ?3 AND requested_payment.reference IS NULL"
         ))?;
-        read_first(statement.query(params![id.number(), id.guard(), merchant.0])?, read)
+        statement.first(params![id.number(), id.guard(), merchant.0], read)
     }
 
     /// Returns the payment that used a reference, if it belongs to this owner.
@@ -135,7 +135,7 @@ impl Snapshot<'_> {
     ) -> Result<Option<Payment>, Error> {
         let owner_number = self.account(merchant, owner)?.id;
         let mut statement = self.connection.prepare(SELECT_PAYMENT)?;
-        let payment = read_first(statement.query(params![used.transaction])?, |row| {
+        let payment = statement.first(params![used.transaction], |row| {
             let row = PaymentRow::read(row)?;
             let is_owners = row.account_id == owner_number;
             is_owners.then(|| self.payment_of_row(&row, owner)).transpose()
@@ -146,7 +146,7 @@ impl Snapshot<'_> {
     /// Returns the payment with this id.
     pub fn payment(&self, id: TransactionId) -> Result<Option<Payment>, Error> {
         let mut statement = self.connection.prepare(SELECT_PAYMENT)?;
-        read_first(statement.query(params![id.number()])?, |row| {
+        statement.first(params![id.number()], |row| {
             let row = PaymentRow::read(row)?;
             let owner = self.account_of_number(row.account_id)?;
             self.payment_of_row(&row, &owner)
@@ -205,9 +205,7 @@ impl Snapshot<'_> {
         let mut statement = self.connection.prepare(SELECT_PAYMENT)?;
         let mut payments = Vec::with_capacity(on_page.len());
         for id in on_page {
-            payments.extend(read_first(statement.query(params![id])?, |row| {
-                self.payment_of_row(&PaymentRow::read(row)?, owner)
-            })?);
+            payments.extend(statement.first(params![id], |row| self.payment_of_row(&PaymentRow::read(row)?, owner))?);
         }
         Ok((payments, known.map_or(counted, |count| count - newer)))
     }
@@ -224,13 +222,12 @@ impl Snapshot<'_> {
             " FROM test_account JOIN payment_transaction ON payment_transaction.id = transaction_id
              WHERE merchant_id = ?1 AND account_number = ?2"
         ))?;
-        let rows = statement.query(params![merchant.0, account_number])?;
-        let Some(waiting) = read_first(rows, TestAccountRow::read)? else {
+        let Some(waiting) = statement.first(params![merchant.0, account_number], TestAccountRow::read)? else {
             return Ok(None);
         };
         let owner = self.account_of_number(waiting.account_id)?;
         let mut statement = self.connection.prepare(SELECT_PAYMENT)?;
-        read_first(statement.query(params![waiting.transaction_id])?, |row| {
+        statement.first(params![waiting.transaction_id], |row| {
             self.payment_of_row(&PaymentRow::read(row)?, &owner)
         })
     }
@@ -299,7 +296,7 @@ impl Snapshot<'_> {
     /// Returns the payment with this number, which exists.
     pub(crate) fn payment_of_number(&self, number: i64) -> Result<Payment, Error> {
         let mut statement = self.connection.prepare(SELECT_PAYMENT)?;
-        let payment = read_first(statement.query(params![number])?, |row| {
+        let payment = statement.first(params![number], |row| {
             let row = PaymentRow::read(row)?;
             self.payment_of_row(&row, &self.account_of_number(row.account_id)?)
         })?;

@@ -9,7 +9,7 @@ use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus};
 use crate::store::engine::error::{Error, one_row};
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
-use crate::store::tables::columns::{broken, offset_of, read_all, read_first, read_limit_of, row, stored_as_word};
+use crate::store::tables::columns::{broken, offset_of, read_all, read_limit_of, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
 /// A pay-out with its merchant and its withdrawal.
@@ -72,7 +72,7 @@ impl Snapshot<'_> {
         let mut statement = self.connection.prepare(select_payout!(
             "payout.id = ?1 AND payout.guard = ?2 AND payout.merchant_id = ?3"
         ))?;
-        read_first(statement.query(params![id.number(), id.guard(), merchant.0])?, |row| {
+        statement.first(params![id.number(), id.guard(), merchant.0], |row| {
             self.read_payout(row)
         })
     }
@@ -80,16 +80,14 @@ impl Snapshot<'_> {
     /// Returns the pay-out with this number, which exists.
     pub(crate) fn payout_of_number(&self, number: i64) -> Result<StoredPayout, Error> {
         let mut statement = self.connection.prepare(select_payout!("payout.id = ?1"))?;
-        let payout = read_first(statement.query(params![number])?, |row| self.read_payout(row))?;
+        let payout = statement.first(params![number], |row| self.read_payout(row))?;
         payout.ok_or_else(|| broken("the number of a pay-out", &number.to_string()))
     }
 
     /// Returns the pay-out of a withdrawal. A withdrawal of a strict sandbox has none.
     pub fn payout_of_withdrawal(&self, withdrawal: TransactionId) -> Result<Option<StoredPayout>, Error> {
         let mut statement = self.connection.prepare(select_payout!("payout.transaction_id = ?1"))?;
-        read_first(statement.query(params![withdrawal.number()])?, |row| {
-            self.read_payout(row)
-        })
+        statement.first(params![withdrawal.number()], |row| self.read_payout(row))
     }
 
     /// Returns a page of a merchant's pay-outs with one of these statuses, newest first.

@@ -9,7 +9,7 @@ use crate::domain::treasury::receipt::{Receipt, ReceiptSource, ReceiptStatus};
 use crate::store::engine::error::{Error, one_row};
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
-use crate::store::tables::columns::{broken, offset_of, read_all, read_first, read_limit_of, row, stored_as_word};
+use crate::store::tables::columns::{broken, offset_of, read_all, read_limit_of, row, stored_as_word};
 use crate::store::tables::payouts::operator_id;
 use crate::store::tx::{Snapshot, Tx};
 
@@ -81,16 +81,13 @@ impl Snapshot<'_> {
         let mut statement = self.connection.prepare(select_receipt!(
             "receipt.id = ?1 AND receipt.guard = ?2 AND receipt.merchant_id = ?3"
         ))?;
-        read_first(
-            statement.query(params![id.number(), id.guard(), merchant.0])?,
-            read_receipt,
-        )
+        statement.first(params![id.number(), id.guard(), merchant.0], read_receipt)
     }
 
     /// Returns the receipt with this number, which exists.
     pub(crate) fn receipt_of_number(&self, number: i64) -> Result<Receipt, Error> {
         let mut statement = self.connection.prepare(select_receipt!("receipt.id = ?1"))?;
-        let receipt = read_first(statement.query(params![number])?, read_receipt)?;
+        let receipt = statement.first(params![number], read_receipt)?;
         receipt.ok_or_else(|| broken("the number of a receipt", &number.to_string()))
     }
 

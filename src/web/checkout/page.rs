@@ -137,12 +137,7 @@ async fn render(visit: &Visit, refusal: Option<&Answer>) -> Result<HttpResponse,
         &html! {
             @if visit.mode() == Mode::Sandbox { (paying::sandbox_notice()) }
             (framed_by(&visit.framing))
-            @if let Some(answer) = refusal {
-                div.notice.bad role="alert" {
-                    p { strong { (answer.envelope.message) } }
-                    p { "Nothing was paid by this attempt." }
-                }
-            }
+            @if let Some(answer) = refusal { (paying::refusal(&answer.envelope.message)) }
             (content)
         },
     ))

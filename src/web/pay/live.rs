@@ -56,12 +56,7 @@ impl Offer {
         page.show_with(
             status,
             &html! {
-                @if let Some(error) = refusal {
-                    div.notice.bad role="alert" {
-                        p { strong { (self.told(error)) } }
-                        p { "Nothing was paid by this attempt." }
-                    }
-                }
+                @if let Some(error) = refusal { (paying::refusal(&self.told(error))) }
                 (paying::offer(&self.escrow, &self.currency))
                 (self.form(buyer))
             },
