@@ -75,7 +75,8 @@ async fn remove_expired_records(store: &Store, kept_seconds: i64) {
 async fn remove_all_expired(store: &Store, kept_seconds: i64) -> Result<(), Error> {
     let now = store.ledger_time();
     loop {
-        let expired = store.read(|snapshot| snapshot.expired_idempotency_records(now, kept_seconds, RECORDS_MAX))?;
+        let expired = store.read(move |snapshot| snapshot.expired_idempotency_records(now, kept_seconds, RECORDS_MAX));
+        let expired = expired.await?;
         if expired.is_empty() {
             return Ok(());
         }
@@ -122,7 +123,10 @@ async fn remove_left_behind(store: &Store, kept: Duration) {
 }
 
 async fn remove_all_left_behind(store: &Store, before: Timestamp) -> Result<(), Error> {
-    while let Some(removal) = store.read(|snapshot| snapshot.removal(before, MERCHANTS_MAX))? {
+    while let Some(removal) = store
+        .read(move |snapshot| snapshot.removal(before, MERCHANTS_MAX))
+        .await?
+    {
         let merchants = removal.merchants();
         let mut rest = Some(removal);
         while let Some(removal) = rest {

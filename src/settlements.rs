@@ -37,7 +37,8 @@ pub(crate) async fn run(store: Store, policy: SharedPolicy) {
 async fn settle_all(store: &Store, policy: &Arc<Policy>) -> Result<(), commands::Error> {
     loop {
         let now = store.ledger_time();
-        let Some(merchant) = store.read(|snapshot| snapshot.merchant_with_due_withdrawals(now))? else {
+        let due = store.read(move |snapshot| snapshot.merchant_with_due_withdrawals(now));
+        let Some(merchant) = due.await? else {
             return Ok(());
         };
         let policy = Arc::clone(policy);
@@ -53,7 +54,8 @@ async fn settle_all(store: &Store, policy: &Arc<Policy>) -> Result<(), commands:
 async fn expire_deposits(store: &Store, policy: &Arc<Policy>) -> Result<(), commands::Error> {
     loop {
         let before = store.ledger_time().millis_earlier(policy.deposit_kept_seconds * 1_000);
-        let late = store.read(|snapshot| snapshot.deposits_before(before, receipts::EXPIRED_MAX))?;
+        let late = store.read(move |snapshot| snapshot.deposits_before(before, receipts::EXPIRED_MAX));
+        let late = late.await?;
         let Some(&(merchant, _)) = late.first() else {
             return Ok(());
         };

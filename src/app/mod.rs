@@ -147,7 +147,7 @@ impl App {
         }
         let (store, writer_ended) = Store::open(&store_settings, clock, entropy)?;
         let policy = policy(config)?;
-        check_merchants(&store, &policy)?;
+        check_merchants(&store, &policy).await?;
         restore_configured_endpoints(&store).await?;
         settings::warn_of_one_person(config);
         let retention = settings::retention(config, &policy);
@@ -360,10 +360,11 @@ pub fn open_store(config: &Config) -> Result<Store, AppError> {
     clippy::redundant_closure_for_method_calls,
     reason = "the method's path names one lifetime, and the query must accept any"
 )]
-fn check_merchants(store: &Store, policy: &Policy) -> Result<(), AppError> {
+async fn check_merchants(store: &Store, policy: &Policy) -> Result<(), AppError> {
     let platform = policy.merchant_default.rates.platform_bps();
     let most = Rates::TOGETHER_MAX_BPS - platform;
-    if let Some((name, commission)) = store.read(|snapshot| snapshot.merchant_with_commission_above(most))? {
+    let above = store.read(move |snapshot| snapshot.merchant_with_commission_above(most));
+    if let Some((name, commission)) = above.await? {
         return Err(ConfigError::Combination(format!(
             "fees.platform_bps is {platform}, and the commission of merchant {name:?} in the database is {commission}: \
              together they must be at most {}; lower fees.platform_bps, or start with the old one and change the \
@@ -372,7 +373,7 @@ fn check_merchants(store: &Store, policy: &Policy) -> Result<(), AppError> {
         ))
         .into());
     }
-    if policy.mode == Mode::Live && !store.read(|snapshot| snapshot.has_named_merchant())? {
+    if policy.mode == Mode::Live && !store.read(|snapshot| snapshot.has_named_merchant()).await? {
         log::warn!("there is no merchant yet, so no key is accepted; `escrowd merchant create` makes one");
     }
     Ok(())
@@ -384,7 +385,7 @@ fn check_merchants(store: &Store, policy: &Policy) -> Result<(), AppError> {
     reason = "the method's path names one lifetime, and the query must accept any"
 )]
 async fn restore_configured_endpoints(store: &Store) -> Result<(), store::Error> {
-    if store.read(|snapshot| snapshot.has_gone_configured_endpoint())? {
+    if store.read(|snapshot| snapshot.has_gone_configured_endpoint()).await? {
         store.configure(webhook_endpoints::restore_configured).await?;
     }
     Ok(())

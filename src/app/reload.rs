@@ -31,9 +31,9 @@ impl Reloader {
     ///
     /// Fails if the rates exceed their bound, also together with the commission of a merchant.
     /// Nothing is changed then.
-    pub fn apply(&self, config: &Config) -> Result<(), AppError> {
+    pub async fn apply(&self, config: &Config) -> Result<(), AppError> {
         let mut policy = settings::policy(config)?;
-        check_merchants(&self.store, &policy)?;
+        check_merchants(&self.store, &policy).await?;
         // The address that the server listens on stays.
         policy.local_url = Arc::clone(&self.policy.load().local_url);
         settings::warn_of_one_person(config);

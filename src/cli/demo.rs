@@ -98,11 +98,7 @@ struct Demo {
 impl Demo {
     fn run_deal(&mut self) -> anyhow::Result<()> {
         self.wallets = self.read_wallets()?;
-        self.transfers_seen = self
-            .store
-            .read(|snapshot| snapshot.transfers_in(&(1..=i64::MAX)))?
-            .last()
-            .map_or(0, |(id, _)| *id);
+        self.transfers_seen = self.new_transfers()?.last().map_or(0, |(id, _)| *id);
         let before = self.read_holders()?;
         self.show_wallets();
 
@@ -223,9 +219,7 @@ impl Demo {
                 amount,
                 ..
             },
-        ) in self
-            .store
-            .read(|snapshot| snapshot.transfers_in(&(self.transfers_seen + 1..=i64::MAX)))?
+        ) in self.new_transfers()?
         {
             let (amount, kind) = (amount.to_string(), kind.into_str());
             let (debit, credit) = (debit.to_string(), credit.to_string());
@@ -248,6 +242,13 @@ impl Demo {
         }
         self.wallets = wallets;
         Ok(())
+    }
+
+    /// Reads the transfers that were not shown yet, with their ids.
+    fn new_transfers(&self) -> anyhow::Result<Vec<(i64, Transfer)>> {
+        let new = self.transfers_seen + 1..=i64::MAX;
+        let read = self.store.read(move |snapshot| snapshot.transfers_in(&new));
+        Ok(actix_web::rt::System::new().block_on(read)?)
     }
 
     fn read_wallets(&self) -> anyhow::Result<Vec<WalletLine>> {

@@ -118,7 +118,7 @@ pub(super) fn run(arguments: OperatorArguments) -> anyhow::Result<ExitCode> {
 async fn run_on(store: &Store, command: OperatorCommand) -> anyhow::Result<()> {
     match command {
         OperatorCommand::Create { name, role, merchants } => create(store, name, role.into(), &merchants).await,
-        OperatorCommand::List => list(store),
+        OperatorCommand::List => list(store).await,
         OperatorCommand::Revoke { id, reason } => revoke(store, &id, reason).await,
     }
 }
@@ -190,14 +190,14 @@ fn print_revoked(name: &str) {
     anstream::println!("The key of operator {BOLD}{name}{BOLD:#} is revoked.");
 }
 
-fn list(store: &Store) -> anyhow::Result<()> {
+async fn list(store: &Store) -> anyhow::Result<()> {
     let mut page = 1;
     loop {
         let request = PageRequest {
             limit: LIMIT_MAX,
             start: PageStart::Number(page),
         };
-        let operators = store.read(|snapshot| snapshot.operators(request))?;
+        let operators = store.read(move |snapshot| snapshot.operators(request)).await?;
         if page == 1 && operators.rows.is_empty() {
             anstream::println!("There are no operators; `escrowd operator create NAME --role admin` makes the first.");
         }

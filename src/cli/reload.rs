@@ -18,7 +18,7 @@ pub(super) async fn on_signal(signal: io::Result<Signal>, mut running: Loaded, f
         return log::warn!("cannot handle SIGHUP, which ends the service without finishing requests");
     };
     while signal.recv().await.is_some() {
-        match reload(&running, &flags, &reloader) {
+        match reload(&running, &flags, &reloader).await {
             Ok((applied, changes)) => {
                 // The line is written if either level, the old or the new one, has it.
                 let level = running.config.log.max(applied.config.log);
@@ -34,11 +34,11 @@ pub(super) async fn on_signal(signal: io::Result<Signal>, mut running: Loaded, f
     }
 }
 
-fn reload(running: &Loaded, flags: &Flags, reloader: &Reloader) -> Result<(Loaded, Changes), AppError> {
+async fn reload(running: &Loaded, flags: &Flags, reloader: &Reloader) -> Result<(Loaded, Changes), AppError> {
     let new = Loaded::load(flags, variables())?;
     let (applied, changes) = running.reloaded(&new)?;
     if !changes.applied.is_empty() {
-        reloader.apply(&applied.config)?;
+        reloader.apply(&applied.config).await?;
     }
     Ok((applied, changes))
 }

@@ -46,18 +46,24 @@ impl ApiKeyCache {
         self.version.fetch_add(1, Ordering::Release);
     }
 
+    /// Returns what the key with this hash gives access to, if the key is in this cache.
+    pub(super) fn cached_access(&self, key_hash: &[u8; 32]) -> Option<KeyAccess> {
+        self.get(key_hash, self.version.load(Ordering::Acquire))
+    }
+
     /// Returns what the key with this hash gives access to, if the key is known.
-    pub(super) fn access_of_key(&self, store: &Store, key_hash: &[u8; 32]) -> Result<Option<KeyAccess>, Error> {
-        // Load the version before the lookup. If the key changes meanwhile, the cache stores
-        // the old access with the old version, and that entry is never used.
+    pub(super) async fn access_of_key(&self, store: &Store, key_hash: &[u8; 32]) -> Result<Option<KeyAccess>, Error> {
+        // Load the version before the lookup. If the key changes while the store is read, the
+        // cache stores the old access with the old version, and that entry is never used.
         let version = self.version.load(Ordering::Acquire);
         let cached = self.get(key_hash, version);
         if cached.is_some() {
             return Ok(cached);
         }
-        let access = store.read(|snapshot| snapshot.key_access(key_hash))?;
+        let key_hash = *key_hash;
+        let access = store.read(move |snapshot| snapshot.key_access(&key_hash)).await?;
         if let Some(access) = &access {
-            self.insert(*key_hash, access.clone(), version);
+            self.insert(key_hash, access.clone(), version);
         }
         Ok(access)
     }

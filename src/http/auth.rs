@@ -8,14 +8,14 @@ use std::time::Instant;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
-use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use sha2::{Digest, Sha256};
 
 use crate::commands::operators::is_use_to_note;
 use crate::commands::{merchant_keys, merchants};
 use crate::domain::address_range::AddressRange;
 use crate::domain::ids::{CustomerId, MerchantId, OperatorId};
-use crate::domain::merchant::key::{KeyAccess, KeyOwner, KeyScope, LIVE_KEY_PREFIX, SandboxKey};
+use crate::domain::merchant::key::{KeyAccess, KeyOwner, KeyScope, SandboxKey};
 use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::mode::Mode;
 use crate::domain::party::{Actor, Party};
@@ -28,9 +28,8 @@ use crate::http::error::ApiError;
 use crate::http::fields::customer_id;
 use crate::http::headers::single_value;
 use crate::http::key_mistake::{KeyMistake, checked_key};
-use crate::http::operator_auth;
 use crate::http::rate_limit::RateState;
-use crate::http::route::{Access, ActsAs, RouteFacts};
+use crate::http::route::{Access, ActsAs};
 use crate::http::state::AppState;
 use crate::store::{self, Tx};
 
@@ -40,20 +39,21 @@ const CUSTOMER_ID: HeaderName = HeaderName::from_static("customer-id");
 /// The relation of the page that caused a request to this server, which browsers send.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The authenticated caller of a route.
+/// The authenticated caller of a route, whose handler is
+/// [`Authenticated`](crate::http::authenticated::Authenticated).
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    key: Key,
+    pub(super) key: Key,
     /// SHA-256 of the key.
     pub(crate) key_hash: [u8; 32],
     /// The party of the request. `None` on a route with [`ActsAs::Viewer`] if the header names
     /// no customer.
-    party: Option<Party>,
+    pub(super) party: Option<Party>,
     pub(crate) request: Arc<RequestContext>,
 }
 
 #[derive(Clone, Debug)]
-enum Key {
+pub(super) enum Key {
     /// The key of a merchant.
     Known(KeyOwner),
     /// A sandbox key without a merchant. Its first command creates one.
@@ -63,68 +63,6 @@ enum Key {
 }
 
 impl Caller {
-    /// Checks the key, then the client's IP address, then the rate limit, then the key's
-    /// scope, then the `customer-id` header (contract section 9.3, rows 64 to 67).
-    fn admit(request: &HttpRequest) -> Result<Self, ApiError> {
-        let state = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
-        let facts = *request.app_data::<RouteFacts>().ok_or(ApiError::Internal)?;
-        let context = RequestContext::of(request)?;
-        let (key, key_hash) = read_key(request, state)?;
-        let on_behalf = request.extensions().get::<OnBehalf>().copied();
-        if let (Access::Operator(right), Mode::Live) = (facts.access, state.policy.load().mode) {
-            let found = operator_auth::admit(request, state, &key_hash, right, facts.acts_as)?;
-            let (operator, merchant) = found.ok_or_else(|| refuse_unknown_key(request, state))?;
-            context.key_hash.get_or_init(|| key_hash);
-            context.operator.get_or_init(|| operator);
-            if let Some(merchant) = merchant {
-                context.merchant.get_or_init(|| merchant);
-            }
-            return Ok(Self {
-                party: Some(Party::Merchant),
-                key: Key::Operator(operator, merchant),
-                key_hash,
-                request: context,
-            });
-        }
-        let access = find_access(state, &key_hash)?;
-        let key = match (&access, on_behalf) {
-            (_, Some(OnBehalf { merchant, .. })) => Key::Known(KeyOwner {
-                merchant,
-                scope: KeyScope::SuperAdmin,
-            }),
-            (Some(access), None) => Key::Known(access.owner),
-            (None, None) if state.policy.load().mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
-                return Err(refuse_unknown_key(request, state));
-            }
-            // A client that sends a live key to a sandbox has confused the two servers.
-            (None, None) => Key::New(SandboxKey::new(&key)),
-        };
-        context.key_hash.get_or_init(|| key_hash);
-        if let Key::Known(owner) = key {
-            context.merchant.get_or_init(|| owner.merchant);
-        }
-        // Count first, so that a request counts even if one of the next checks refuses it.
-        let rate = facts.is_limited().then(|| count(request, state, key_hash)).flatten();
-        if let Some(access) = &access {
-            check_address(access, context.address())?;
-            note_use(state, &key_hash, access);
-        }
-        if let Some(rate) = rate.filter(|rate| rate.is_exceeded) {
-            return Err(ApiError::TooManyRequests {
-                reset_seconds: rate.reset_seconds,
-            });
-        }
-        if let Key::Known(owner) = key {
-            check_scope(owner.scope, facts.access)?;
-        }
-        Ok(Self {
-            party: party_of(request, &context, facts.acts_as)?,
-            key,
-            key_hash,
-            request: context,
-        })
-    }
-
     /// Returns the caller of an operator's route, for the record of acts.
     pub(crate) fn agent(&self) -> Agent {
         Agent {
@@ -195,15 +133,20 @@ impl FromRequest for Caller {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        ready(Self::admit(request))
+        let caller = request.extensions_mut().remove();
+        ready(caller.ok_or(ApiError::Internal))
     }
 }
 
 /// Returns what the key with this hash gives access to, if it is known and has not ended.
-pub(super) fn find_access(state: &AppState, key_hash: &[u8; 32]) -> Result<Option<KeyAccess>, store::Error> {
-    let access = state.api_keys.access_of_key(&state.store, key_hash)?;
-    let is_valid = |access: &KeyAccess| access.ends_at.is_none() || access.is_valid_at(state.store.ledger_time());
-    Ok(access.filter(is_valid))
+pub(super) async fn find_access(state: &AppState, key_hash: &[u8; 32]) -> Result<Option<KeyAccess>, store::Error> {
+    let access = state.api_keys.access_of_key(&state.store, key_hash).await?;
+    Ok(access.filter(|access| is_valid(state, access)))
+}
+
+/// Returns true if the key has not ended.
+pub(super) fn is_valid(state: &AppState, access: &KeyAccess) -> bool {
+    access.ends_at.is_none() || access.is_valid_at(state.store.ledger_time())
 }
 
 /// Refuses a client whose address the key's merchant does not allow.
@@ -233,7 +176,11 @@ pub(super) fn note_use(state: &AppState, key_hash: &[u8; 32], access: &KeyAccess
 }
 
 /// Applies a route's rule for the `customer-id` header.
-fn party_of(request: &HttpRequest, context: &RequestContext, acts_as: ActsAs) -> Result<Option<Party>, ApiError> {
+pub(super) fn party_of(
+    request: &HttpRequest,
+    context: &RequestContext,
+    acts_as: ActsAs,
+) -> Result<Option<Party>, ApiError> {
     match acts_as {
         ActsAs::Merchant | ActsAs::MerchantAccount if request.headers().contains_key(CUSTOMER_ID) => {
             Err(ApiError::CustomerIdForbidden {
@@ -271,7 +218,7 @@ fn parse_customer(id: &str) -> Result<CustomerId, ApiError> {
 
 /// Counts a request of this key, if the server limits requests. Keeps the state of the
 /// window in the request's extensions, for the reply's headers.
-fn count(request: &HttpRequest, state: &AppState, key_hash: [u8; 32]) -> Option<RateState> {
+pub(super) fn count(request: &HttpRequest, state: &AppState, key_hash: [u8; 32]) -> Option<RateState> {
     let rate = state.rate_limiter.count(key_hash, Instant::now())?;
     request.extensions_mut().insert(rate);
     Some(rate)

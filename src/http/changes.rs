@@ -36,7 +36,7 @@ pub(crate) enum Rows {
 /// # Errors
 ///
 /// Refuses more streams than one address may have open.
-pub(crate) fn changes(
+pub(crate) async fn changes(
     request: &HttpRequest,
     state: &Data<AppState>,
     visitor: &Visitor,
@@ -49,7 +49,7 @@ pub(crate) fn changes(
         reset_seconds: RESET_SECONDS,
     })?;
     let watcher = Watcher {
-        seen: visitor.newest(state, rows)?,
+        seen: visitor.newest(state, rows).await?,
         state: state.clone(),
         visitor: visitor.clone(),
         rows,
@@ -89,7 +89,7 @@ impl Watcher {
             if self.state.connections.is_stopping() {
                 return Ok(None);
             }
-            let newest = self.visitor.newest(&self.state, self.rows)?;
+            let newest = self.visitor.newest(&self.state, self.rows).await?;
             let piece: &[u8] = if newest != self.seen {
                 b"event: change\ndata:\n\n"
             } else if self.told_at.elapsed() >= self.state.page_streams.heartbeat() {
@@ -106,17 +106,17 @@ impl Watcher {
 
 impl Visitor {
     /// Returns the number of the newest of these rows, or 0 without one. A reset can lower it.
-    fn newest(&self, state: &AppState, rows: Rows) -> Result<i64, store::Error> {
+    async fn newest(&self, state: &AppState, rows: Rows) -> Result<i64, store::Error> {
         match rows {
             Rows::Requests => {
                 let log = state.requests.as_ref();
                 Ok(log.map_or(0, |log| log.newest(&self.key_hash())))
             }
             Rows::Events => {
-                let merchant = self.current_merchant(state)?;
-                merchant.map_or(Ok(0), |merchant| {
-                    state.store.read(|snapshot| snapshot.newest_event(merchant))
-                })
+                let Some(merchant) = self.current_merchant(state).await? else {
+                    return Ok(0);
+                };
+                state.store.read(move |snapshot| snapshot.newest_event(merchant)).await
             }
         }
     }

@@ -115,9 +115,11 @@ impl AppState {
             let Party::Customer(customer) = caller.party() else {
                 return Ok(merchant);
             };
+            let customer = customer.clone();
             let access = self
                 .store
-                .read(|snapshot| snapshot.customer_access(merchant, customer))?;
+                .read(move |snapshot| snapshot.customer_access(merchant, &customer))
+                .await?;
             if let Some(access) = access {
                 access.check_active()?;
                 return Ok(merchant);
@@ -166,10 +168,10 @@ impl AppState {
     }
 
     /// Returns the caller's deal with this payment token.
-    pub(crate) fn deal_of(&self, caller: &Caller, token: &str) -> Result<Deal, ApiError> {
+    pub(crate) async fn deal_of(&self, caller: &Caller, token: &str) -> Result<Deal, ApiError> {
         let merchant = caller.merchant().ok_or(Refusal::EscrowNotFound)?;
         let key = EscrowKey::Token(PaymentToken::named(token));
-        let deal = self.store.read(|snapshot| snapshot.deal(merchant, &key))?;
+        let deal = self.store.read(move |snapshot| snapshot.deal(merchant, &key)).await?;
         Ok(deal.ok_or(Refusal::EscrowNotFound)?)
     }
 

@@ -7,6 +7,7 @@ mod answer;
 mod api_document;
 mod api_key_cache;
 mod auth;
+mod authenticated;
 mod base_url;
 mod body;
 mod canonical_json;

@@ -25,39 +25,47 @@ pub(super) const MERCHANT_ID: HeaderName = HeaderName::from_static("merchant-id"
 ///
 /// Refuses a role without the right, a merchant that does not exist or that the operator may
 /// not act for, and a request that names none of several merchants.
-pub(super) fn admit(
+pub(super) async fn admit(
     request: &HttpRequest,
     state: &AppState,
     key_hash: &[u8; 32],
     right: Right,
     acts_as: ActsAs,
 ) -> Result<Option<(OperatorId, Option<MerchantId>)>, ApiError> {
-    let Some(operator) = operator_of_key(state, key_hash)? else {
+    let Some(operator) = operator_of_key(state, key_hash).await? else {
         return Ok(None);
     };
     operator.check_may(right)?;
     note_use(state, &operator);
+    let id = operator.id;
     let named = single_value(request.headers(), &MERCHANT_ID)?;
     let acts_for_all = operator.merchants.is_empty();
     let acts_for_none = acts_as == ActsAs::Deployment && named.is_none() && acts_for_all;
     let merchant = if acts_for_none || acts_as == ActsAs::OperatorItself {
         None
     } else {
-        Some(merchant_of(state, &operator, named.as_deref())?)
+        Some(merchant_of(state, operator, named.as_deref()).await?)
     };
-    Ok(Some((operator.id, merchant)))
+    Ok(Some((id, merchant)))
 }
 
 /// Returns the operator of a key that is not revoked.
-pub(super) fn operator_of_key(state: &AppState, key_hash: &[u8; 32]) -> Result<Option<Operator>, store::Error> {
-    let found = state.store.read(|snapshot| snapshot.operator_of_key(key_hash))?;
+pub(super) async fn operator_of_key(state: &AppState, key_hash: &[u8; 32]) -> Result<Option<Operator>, store::Error> {
+    let key_hash = *key_hash;
+    let found = state
+        .store
+        .read(move |snapshot| snapshot.operator_of_key(&key_hash))
+        .await?;
     Ok(found.filter(|operator| operator.revoked_at.is_none()))
 }
 
 /// Returns the merchant with this id or else this name, or the only one that the operator may
 /// act for.
-fn merchant_of(state: &AppState, operator: &Operator, named: Option<&str>) -> Result<MerchantId, ApiError> {
-    let known = state.store.read(|snapshot| snapshot.merchants_of(operator))?;
+async fn merchant_of(state: &AppState, operator: Operator, named: Option<&str>) -> Result<MerchantId, ApiError> {
+    let known = state
+        .store
+        .read(move |snapshot| snapshot.merchants_of(&operator))
+        .await?;
     match (named, known.as_slice()) {
         (None, [(only, _)]) => Ok(*only),
         (None, []) => Err(Refusal::MerchantNotFound.into()),

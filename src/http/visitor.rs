@@ -68,11 +68,11 @@ impl Visitor {
     /// # Errors
     ///
     /// Fails if the store cannot be read.
-    pub(crate) fn of(request: &HttpRequest, state: &AppState) -> Result<Option<Self>, ApiError> {
+    pub(crate) async fn of(request: &HttpRequest, state: &AppState) -> Result<Option<Self>, ApiError> {
         if let Some(id) = session_of(request)
             && let Some(held) = held_session(request, state, id)
         {
-            match Person::of_key(request, state, &held.key) {
+            match Person::of_key(request, state, &held.key).await {
                 Ok(person) => {
                     return Ok(Some(Self {
                         person: person.having_chosen(held.merchant),
@@ -86,7 +86,7 @@ impl Visitor {
         if !needs_no_key(request, state) {
             return Ok(None);
         }
-        let access = find_access(state, SandboxKey::new("").hash())?;
+        let access = find_access(state, SandboxKey::new("").hash()).await?;
         Ok(Some(Self {
             person: Person::Local(access.map(|access| access.owner.merchant)),
             session: None,
@@ -111,10 +111,10 @@ impl Visitor {
     /// # Errors
     ///
     /// Fails if the store cannot be read.
-    pub(super) fn current_merchant(&self, state: &AppState) -> Result<Option<MerchantId>, store::Error> {
+    pub(super) async fn current_merchant(&self, state: &AppState) -> Result<Option<MerchantId>, store::Error> {
         match &self.person {
             Person::Local(_) | Person::SandboxMerchant(_) => {
-                let access = state.api_keys.access_of_key(&state.store, &self.key_hash())?;
+                let access = state.api_keys.access_of_key(&state.store, &self.key_hash()).await?;
                 Ok(access.map(|access| access.owner.merchant))
             }
             Person::Merchant(_) | Person::Operator { .. } => Ok(self.merchant()),
@@ -232,22 +232,26 @@ impl Person {
     /// # Errors
     ///
     /// Refuses the key.
-    fn of_key(request: &HttpRequest, state: &AppState, key: &SecretKey) -> Result<Self, ApiError> {
+    async fn of_key(request: &HttpRequest, state: &AppState, key: &SecretKey) -> Result<Self, ApiError> {
         let (mode, key_hash) = (state.policy.load().mode, key.hash());
         let context = RequestContext::of(request)?;
         if mode == Mode::Live
-            && let Some(operator) = operator_auth::operator_of_key(state, &key_hash)?
+            && let Some(operator) = operator_auth::operator_of_key(state, &key_hash).await?
         {
             operator_auth::note_use(state, &operator);
             context.operator.get_or_init(|| operator.id);
-            let merchants = state.store.read(|snapshot| snapshot.merchants_of(&operator))?;
+            let read = state.store.read(move |snapshot| {
+                let merchants = snapshot.merchants_of(&operator)?;
+                Ok((operator, merchants))
+            });
+            let (operator, merchants) = read.await?;
             return Ok(Self::Operator {
                 operator,
                 merchants,
                 chosen: None,
             });
         }
-        let access = find_access(state, &key_hash)?;
+        let access = find_access(state, &key_hash).await?;
         if let Some(access) = &access {
             check_address(access, context.address())?;
             note_use(state, &key_hash, access);
@@ -289,13 +293,15 @@ fn held_session(request: &HttpRequest, state: &AppState, id: SessionId) -> Optio
 ///
 /// Refuses a key as a call of the API with it is refused. A wrong key counts against the
 /// client's address.
-pub(crate) fn log_in(request: &HttpRequest, state: &AppState, typed: &str) -> Result<String, ApiError> {
+pub(crate) async fn log_in(request: &HttpRequest, state: &AppState, typed: &str) -> Result<String, ApiError> {
     let key = checked_key(typed.trim()).map_err(|mistake| ApiError::NoToken { mistake: Some(mistake) })?;
     let key = SecretKey::new(key);
-    Person::of_key(request, state, &key).map_err(|error| match error {
-        ApiError::UnknownKey => refuse_unknown_key(request, state),
-        error => error,
-    })?;
+    Person::of_key(request, state, &key)
+        .await
+        .map_err(|error| match error {
+            ApiError::UnknownKey => refuse_unknown_key(request, state),
+            error => error,
+        })?;
     if let Some(former) = session_of(request) {
         state.sessions.end(former);
     }

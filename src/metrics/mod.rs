@@ -85,7 +85,7 @@ impl Metrics {
             return Ok(text.clone());
         }
         let totals = self.totals(&mut last.totals).await;
-        let mut found = self.families(totals);
+        let mut found = self.families(totals).await;
         found.extend(self.process.collect());
         // The encoder refuses a metric without a sample, such as that of requests after a start.
         found.retain(|family| !family.get_metric().is_empty());
@@ -113,9 +113,9 @@ impl Metrics {
         &kept.as_ref().expect("they were just read").totals
     }
 
-    fn families(&self, totals: &Result<Totals, store::Error>) -> Vec<MetricFamily> {
+    async fn families(&self, totals: &Result<Totals, store::Error>) -> Vec<MetricFamily> {
         let store = &self.measured.store;
-        let is_ready = store.check_ready().is_ok() && !self.measured.connections.is_stopping();
+        let is_ready = store.check_ready().await.is_ok() && !self.measured.connections.is_stopping();
         let mut found = families::of_service(is_ready);
         found.extend(families::of_requests(&self.measured.requests.read()));
         found.extend(families::of_connections(self.measured.connections.read()));

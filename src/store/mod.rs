@@ -312,7 +312,7 @@ impl Store {
     /// # Errors
     ///
     /// The error that a write or a read would be answered with.
-    pub fn check_ready(&self) -> Result<(), Error> {
+    pub async fn check_ready(&self) -> Result<(), Error> {
         let Inner {
             health, clock, writer, ..
         } = &*self.inner;
@@ -324,7 +324,7 @@ impl Store {
             }
             return Err(error);
         }
-        self.read(|snapshot| snapshot.newest_transfer().map(drop))
+        self.read(|snapshot| snapshot.newest_transfer().map(drop)).await
     }
 
     /// Returns the counts of the writer's work.
@@ -337,10 +337,22 @@ impl Store {
         self.inner.health.file_sizes()
     }
 
-    /// Reads a few rows by their keys from one consistent snapshot, on the calling thread.
-    /// Such a read takes microseconds and never waits for the writer, so handing it to
-    /// another thread would cost more than the read itself.
-    pub fn read<T>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    /// Reads a few rows by their keys from one consistent snapshot, which includes every
+    /// commit acknowledged before the future is first polled.
+    ///
+    /// With SQLite the query runs on the calling thread when the future is first polled, and
+    /// the future is ready then. Such a read takes microseconds and never waits for the
+    /// writer, so handing it to another thread would cost more than the read itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoReader`] if no connection becomes free in time, [`Error::ReadTooLong`] if the
+    /// read reached its deadline, or the error of the query.
+    #[expect(clippy::unused_async, reason = "SQLite has nothing to wait for")]
+    pub async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         self.inner.readers.read(query)
     }
 

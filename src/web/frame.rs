@@ -47,13 +47,19 @@ impl Frame {
     /// # Errors
     ///
     /// Fails if the store cannot be read.
-    pub(super) fn new(request: &HttpRequest, state: &AppState, visitor: Option<Visitor>) -> Result<Self, ApiError> {
-        let merchant = match visitor.as_ref().map(|visitor| &visitor.person) {
-            Some(Person::Merchant(owner)) => Some(owner.merchant),
+    pub(super) async fn new(
+        request: &HttpRequest,
+        state: &AppState,
+        visitor: Option<Visitor>,
+    ) -> Result<Self, ApiError> {
+        let settings = match visitor.as_ref().map(|visitor| &visitor.person) {
+            Some(Person::Merchant(owner)) => {
+                let merchant = owner.merchant;
+                let read = state.store.read(move |snapshot| snapshot.merchant_settings(merchant));
+                read.await?
+            }
             _ => None,
         };
-        let settings = merchant.map(|merchant| state.store.read(|snapshot| snapshot.merchant_settings(merchant)));
-        let settings = settings.transpose()?.flatten();
         Ok(Self {
             mode: state.policy.load().mode,
             visitor,

@@ -41,10 +41,10 @@ pub(super) async fn page(
     let checked = check(request.request(), &state);
     // A refusal tells nothing about the visitor.
     let visitor = match &checked {
-        Ok(()) => Visitor::of(request.request(), &state)?,
+        Ok(()) => Visitor::of(request.request(), &state).await?,
         Err(_) => None,
     };
-    let frame = Frame::new(request.request(), &state, visitor.clone())?;
+    let frame = Frame::new(request.request(), &state, visitor.clone()).await?;
     if let Some(visitor) = visitor {
         request.extensions_mut().insert(visitor);
     }

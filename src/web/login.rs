@@ -55,7 +55,7 @@ async fn begin(request: HttpRequest, state: Data<AppState>, typed: Result<Form<T
         )
         .error_response();
     };
-    let error = match log_in(&request, &state, &typed.key) {
+    let error = match log_in(&request, &state, &typed.key).await {
         Ok(cookie) => {
             return HttpResponse::SeeOther()
                 .insert_header((SET_COOKIE, cookie))

@@ -125,8 +125,8 @@ impl Reader {
     /// # Errors
     ///
     /// Refuses more streams than one address may have open.
-    pub(super) fn changes(&self, request: &HttpRequest, rows: Rows) -> Result<HttpResponse, Refused> {
-        Ok(changes(request, &self.state, &self.visitor, rows)?)
+    pub(super) async fn changes(&self, request: &HttpRequest, rows: Rows) -> Result<HttpResponse, Refused> {
+        Ok(changes(request, &self.state, &self.visitor, rows).await?)
     }
 
     /// Returns the command line of a request. It names a variable for the key, not the key.

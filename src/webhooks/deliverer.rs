@@ -90,11 +90,11 @@ impl Deliverer {
         let mut stop_at: Option<Instant> = None;
         loop {
             if poll_at <= Instant::now() {
-                self.find_unscheduled();
+                self.find_unscheduled().await;
                 poll_at = Instant::now() + POLL;
             }
             if stop_at.is_none() {
-                self.start_due();
+                self.start_due().await;
             }
             if let Some(batch) = self.outcomes.next_batch() {
                 self.tasks.record(batch);
@@ -109,9 +109,9 @@ impl Deliverer {
                         self.queues.make_ready(merchant);
                     }
                 }
-                Some(report) = self.reports.recv() => self.handle_report(report),
+                Some(report) = self.reports.recv() => self.handle_report(report).await,
                 message = messages.recv() => match message {
-                    Some(Message::Flush(merchant, done)) if stop_at.is_none() => self.flush(merchant, done),
+                    Some(Message::Flush(merchant, done)) if stop_at.is_none() => self.flush(merchant, done).await,
                     // Dropping `done` ends the wait.
                     Some(Message::Flush(..)) => {}
                     Some(Message::SetAttempts(attempts)) => self.set_attempts(attempts),
@@ -163,13 +163,13 @@ impl Deliverer {
 
     /// Makes every merchant ready that has deliveries and is not scheduled. After a start
     /// these are all merchants with deliveries.
-    fn find_unscheduled(&mut self) {
+    async fn find_unscheduled(&mut self) {
         let mut last = MerchantId(0);
         loop {
-            match self
+            let next = self
                 .store
-                .read(|snapshot| snapshot.merchant_with_deliveries_after(last))
-            {
+                .read(move |snapshot| snapshot.merchant_with_deliveries_after(last));
+            match next.await {
                 Ok(Some(merchant)) => {
                     if !self.queues.is_scheduled(merchant) {
                         self.queues.make_ready(merchant);
@@ -190,12 +190,12 @@ impl Deliverer {
 
     /// Starts the attempts that are due to merchants that are ready, until
     /// [`IN_FLIGHT_MAX`] are in flight.
-    fn start_due(&mut self) {
+    async fn start_due(&mut self) {
         self.queues.fire_timers(self.store.ledger_time());
         while self.in_flight < IN_FLIGHT_MAX
             && let Some(merchant) = self.queues.next_ready()
         {
-            if let Err(error) = self.start_due_of(merchant) {
+            if let Err(error) = self.start_due_of(merchant).await {
                 let (id, seconds) = (merchant.0, PAUSE.as_secs());
                 log::warn!("merchant {id}: pending deliveries could not be read, trying again in {seconds} s: {error}");
                 self.look_again_after_pause(merchant);
@@ -205,7 +205,7 @@ impl Deliverer {
     }
 
     /// Starts the attempts that are due to a merchant, as many as its bounds allow.
-    fn start_due_of(&mut self, merchant: MerchantId) -> Result<(), Error> {
+    async fn start_due_of(&mut self, merchant: MerchantId) -> Result<(), Error> {
         let queue = self.queues.queue_mut(merchant);
         let in_flight_max = if queue.is_healthy() {
             IN_FLIGHT_MAX
@@ -223,7 +223,7 @@ impl Deliverer {
             return Ok(());
         }
         let limit = queue.in_flight() + room + 1;
-        let read = self.store.read(|snapshot| {
+        let read = self.store.read(move |snapshot| {
             let next = snapshot.next_deliveries(merchant, limit)?;
             if next.is_empty() {
                 // Retention may have removed the merchant itself.
@@ -234,8 +234,8 @@ impl Deliverer {
                 snapshot.webhook_endpoint(merchant)?,
                 next,
             )))
-        })?;
-        let Some((clock, stored, mut pending)) = read else {
+        });
+        let Some((clock, stored, mut pending)) = read.await? else {
             self.queues.queue_mut(merchant).end_flush_if_done(None);
             self.queues.set_timer(merchant, None);
             return Ok(());
@@ -257,7 +257,7 @@ impl Deliverer {
         let later = pending.split_off(due);
         if let Some(endpoint) = endpoint {
             for delivery in pending {
-                self.start_attempt(delivery, &endpoint, now)?;
+                self.start_attempt(delivery, &endpoint, now).await?;
             }
         }
         let next_due = later.first().map(|delivery| delivery.due_at);
@@ -271,8 +271,14 @@ impl Deliverer {
         Ok(())
     }
 
-    fn start_attempt(&mut self, delivery: Delivery, endpoint: &WebhookEndpoint, now: Timestamp) -> Result<(), Error> {
-        let body = match self.store.read(|snapshot| snapshot.payload_of(delivery.event)) {
+    async fn start_attempt(
+        &mut self,
+        delivery: Delivery,
+        endpoint: &WebhookEndpoint,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let event = delivery.event;
+        let body = match self.store.read(move |snapshot| snapshot.payload_of(event)).await {
             Err(Error::Corrupt(problem)) => Err(problem),
             read => Ok(read?),
         };
@@ -293,13 +299,13 @@ impl Deliverer {
         Ok(())
     }
 
-    fn handle_report(&mut self, report: Report) {
+    async fn handle_report(&mut self, report: Report) {
         match report {
             Report::Attempted(attempted) => self.handle_attempt(attempted),
             Report::Recorded(recorded, Ok(ended)) => {
                 self.outcomes.end();
                 for attempted in &ended {
-                    self.log_gone(attempted);
+                    self.log_gone(attempted).await;
                 }
                 for Attempted { delivery, .. } in recorded {
                     self.queues.queue_mut(delivery.merchant).finish(delivery.id);
@@ -337,10 +343,15 @@ impl Deliverer {
     }
 
     /// Logs that deliveries to an endpoint have ended, and how they begin again.
-    fn log_gone(&self, attempted: &Attempted) {
+    async fn log_gone(&self, attempted: &Attempted) {
         let (merchant, url) = (attempted.delivery.merchant, &attempted.attempt.url);
-        let name = self.store.read(|snapshot| snapshot.merchant_name(merchant));
-        let name = name.ok().flatten().map(|name| format!(" ({name})")).unwrap_or_default();
+        let name = self.store.read(move |snapshot| snapshot.merchant_name(merchant));
+        let name = name
+            .await
+            .ok()
+            .flatten()
+            .map(|name| format!(" ({name})"))
+            .unwrap_or_default();
         let remedy = match self.settings.endpoints.mode {
             Mode::Sandbox => "PUT /sandbox/callback sets it again",
             Mode::Live => "PUT /operator/callback or `escrowd merchant callback` sets it again",
@@ -370,9 +381,9 @@ impl Deliverer {
         }
     }
 
-    fn flush(&mut self, merchant: MerchantId, done: oneshot::Sender<()>) {
+    async fn flush(&mut self, merchant: MerchantId, done: oneshot::Sender<()>) {
         // If the clock cannot be read, dropping `done` ends the wait.
-        let Ok(clock) = self.store.read(|snapshot| snapshot.clock_of(merchant)) else {
+        let Ok(clock) = self.store.read(move |snapshot| snapshot.clock_of(merchant)).await else {
             return;
         };
         let until = clock.shown_at(self.store.ledger_time());

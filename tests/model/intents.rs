@@ -12,7 +12,7 @@ use escrowd::domain::time::Timestamp;
 use escrowd::domain::transaction::{BankAccount, Method};
 
 use crate::generator::{Random, any_customer, deal};
-use crate::helpers::kobo;
+use crate::helpers::{kobo, read};
 use crate::payouts::{Owner, Payout};
 use crate::reference::{Action, Command, Id, MISSING, MOST, Named, Reference, refuse_if, without_reference};
 use crate::requests::{customer, escrow_id};
@@ -523,7 +523,7 @@ impl Service {
             }
         }?;
         let id = payment.transaction.id;
-        let payout = self.store.read(|snapshot| snapshot.payout_of_withdrawal(id)).unwrap();
+        let payout = read(&self.store, move |snapshot| snapshot.payout_of_withdrawal(id));
         Ok(Reply {
             payment: Some(payment),
             payout: payout.map(|stored| stored.payout),
@@ -557,7 +557,8 @@ impl Service {
     }
 
     fn phone_of(&self, merchant: MerchantId, id: &CustomerId) -> String {
-        let stored = self.store.read(|snapshot| snapshot.customer(merchant, id)).unwrap();
+        let id = id.clone();
+        let stored = read(&self.store, move |snapshot| snapshot.customer(merchant, &id));
         let phone = stored.and_then(|stored| stored.profile?.phone);
         phone.map_or_else(|| NO_PHONE.to_owned(), |phone| phone.as_str().to_owned())
     }
@@ -565,7 +566,7 @@ impl Service {
     /// Compares an intent with its stored rows.
     pub(crate) fn assert_intent_stored(&self, intent: &Intent) {
         let id = TransactionId::new(intent.id.0, u32::try_from(intent.id.1).unwrap());
-        let stored = self.store.read(|snapshot| snapshot.payment(id)).unwrap();
+        let stored = read(&self.store, move |snapshot| snapshot.payment(id));
         let Some(stored) = stored else {
             assert_eq!(intent.status, "", "the payment is not stored");
             return;
@@ -577,10 +578,7 @@ impl Service {
         assert_eq!(sums, (intent.amount, intent.fee), "the amount and the fee");
         assert_eq!(stored.status().into_str(), intent.status, "the status of the payment");
         let merchant = self.merchants[intent.merchant].0;
-        let due = self
-            .store
-            .read(|snapshot| snapshot.slow_withdrawal_due(merchant, id))
-            .unwrap();
+        let due = read(&self.store, move |snapshot| snapshot.slow_withdrawal_due(merchant, id));
         assert_eq!(due.map(Timestamp::millis), intent.due_at, "the time of settlement");
     }
 }

@@ -2,6 +2,7 @@
 
 use escrowd::domain::ids::PayoutId;
 
+use crate::helpers::read;
 use crate::reference::{Command, Id, MISSING, MOST, Reference, refuse_if};
 use crate::service::Service;
 use crate::treasury::{Source, check_two_persons};
@@ -246,7 +247,7 @@ impl Service {
     pub(crate) fn assert_payout_stored(&self, payout: &Payout) {
         let merchant = self.merchants[payout.merchant].0;
         let id = PayoutId::new(payout.id.0, u32::try_from(payout.id.1).unwrap());
-        let stored = self.store.read(|snapshot| snapshot.payout(merchant, id)).unwrap();
+        let stored = read(&self.store, move |snapshot| snapshot.payout(merchant, id));
         let Some(stored) = stored else {
             assert_eq!(payout.status, "", "the pay-out is not stored");
             return;

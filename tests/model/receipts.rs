@@ -2,6 +2,7 @@
 
 use escrowd::domain::ids::{CustomerId, OperatorId, ReceiptId, TransactionId};
 
+use crate::helpers::read;
 use crate::intents::NO_REFERENCE;
 use crate::reference::{Command, Id, MISSING, MOST, Reference, refuse_if};
 use crate::service::Service;
@@ -247,7 +248,7 @@ impl Service {
     pub(crate) fn assert_receipt_stored(&self, receipt: &Receipt) {
         let merchant = self.merchants[receipt.merchant].0;
         let id = ReceiptId::new(receipt.id.0, u32::try_from(receipt.id.1).unwrap());
-        let stored = self.store.read(|snapshot| snapshot.receipt(merchant, id)).unwrap();
+        let stored = read(&self.store, move |snapshot| snapshot.receipt(merchant, id));
         let Some(stored) = stored else {
             assert_eq!(receipt.status, "", "the receipt is not stored");
             return;
@@ -268,7 +269,7 @@ impl Service {
             receipt.settled.is_some() || (stored.deposit.is_none() && receipt.expected.is_none())
         });
         let status = |id: TransactionId| {
-            let deposit = self.store.read(|snapshot| snapshot.payment(id)).unwrap();
+            let deposit = read(&self.store, move |snapshot| snapshot.payment(id));
             deposit.unwrap().status().into_str()
         };
         let expected = match (receipt.status, &receipt.customer) {

@@ -29,7 +29,7 @@ use rusqlite::Connection;
 
 use crate::categories::category_id;
 use crate::disputes::Ruling;
-use crate::helpers::{TestFile, kobo, sandbox_key, wait_for, write};
+use crate::helpers::{TestFile, kobo, read, sandbox_key, wait_for, write};
 use crate::reference::{self, Action, Command, Deal, MISSING, Reference, Rows};
 use crate::refusals::Fault;
 use crate::requests::*;
@@ -381,7 +381,7 @@ impl Service {
     /// Compares the wallet that the service shows to a customer.
     pub(crate) fn assert_wallet(&self, command: &Command, reference: &Reference) {
         let (merchant, name) = (self.merchants[command.merchant].0, customer(&command.customer));
-        let shown = self.store.read(|snapshot| snapshot.wallet(merchant, &name)).unwrap();
+        let shown = read(&self.store, move |snapshot| snapshot.wallet(merchant, &name));
         let shown = shown.map(|wallet| (wallet.main_balance.minor(), wallet.escrow_balance.minor()));
         let wallet = reference.merchants[command.merchant].customers.get(&command.customer);
         let expected = wallet.map(|wallet| (wallet.main, wallet.hold - wallet.fees_in_hold));
@@ -391,8 +391,8 @@ impl Service {
     /// Compares a deal with its stored rows.
     pub(crate) fn assert_stored(&self, deal: &Deal) {
         let (merchant, id) = (self.merchants[deal.merchant].0, escrow_id(deal.id));
-        let stored = self.store.read(|snapshot| snapshot.deal(merchant, &EscrowKey::Id(id)));
-        match stored.unwrap() {
+        let stored = read(&self.store, move |snapshot| snapshot.deal(merchant, &EscrowKey::Id(id)));
+        match stored {
             Some(StoredDeal::Escrow(escrow)) if !deal.is_deleted => self.assert_same(&escrow, deal),
             stored => assert!(deal.is_deleted && stored.is_none(), "the deal is stored as {stored:?}"),
         }

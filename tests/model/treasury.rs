@@ -16,7 +16,7 @@ use escrowd::domain::treasury::payout::BankEntry;
 use escrowd::store::Store;
 
 use crate::generator::{Random, any_customer};
-use crate::helpers::{kobo, write};
+use crate::helpers::{kobo, read, write};
 use crate::intents::NO_REFERENCE;
 use crate::reference::{Action, Command, Id, MISSING, MOST, Reference, refuse_if};
 use crate::requests::{customer, escrow_id};
@@ -419,11 +419,11 @@ impl Service {
         let before: i64 = self.before.query_row(sql, [], |row| row.get(0)).unwrap();
         let sql = "SELECT merchant_id, id, guard FROM escrow WHERE payment_id > ?1 ORDER BY id";
         let mut statement = self.rows.prepare_cached(sql).unwrap();
-        let read = |row: &rusqlite::Row<'_>| Ok((MerchantId(row.get(0)?), (row.get(1)?, row.get(2)?)));
-        let found = statement.query_map([before], read).unwrap();
+        let columns = |row: &rusqlite::Row<'_>| Ok((MerchantId(row.get(0)?), (row.get(1)?, row.get(2)?)));
+        let found = statement.query_map([before], columns).unwrap();
         let load = |(merchant, id): (MerchantId, Id)| {
             let key = EscrowKey::Id(escrow_id(id));
-            match self.store.read(|snapshot| snapshot.deal(merchant, &key)).unwrap() {
+            match read(&self.store, move |snapshot| snapshot.deal(merchant, &key)) {
                 Some(Deal::Escrow(escrow)) => escrow,
                 other => panic!("not an escrow: {other:?}"),
             }

@@ -8,7 +8,7 @@ use escrowd::domain::escrow::vault::{StakeRequest, VaultRequest};
 use escrowd::domain::ids::{CustomerId, EscrowKey, PaymentToken};
 
 use crate::generator::Random;
-use crate::helpers::kobo;
+use crate::helpers::{kobo, read};
 use crate::reference::{Action, Command, Id, MISSING, MOST, Reference, refuse_if};
 use crate::requests::{customer, escrow_id};
 use crate::service::{Reply, Service};
@@ -310,10 +310,7 @@ impl Service {
     /// Compares a vault with its stored rows.
     pub(crate) fn assert_vault_stored(&self, vault: &Vault) {
         let (merchant, id) = (self.merchants[vault.merchant].0, escrow_id(vault.id));
-        let stored = self
-            .store
-            .read(|snapshot| snapshot.deal(merchant, &EscrowKey::Id(id)))
-            .unwrap();
+        let stored = read(&self.store, move |snapshot| snapshot.deal(merchant, &EscrowKey::Id(id)));
         let Some(StoredDeal::Vault(stored)) = stored else {
             assert!(vault.is_missing(), "the vault is stored as {stored:?}");
             return;

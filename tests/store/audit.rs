@@ -704,9 +704,9 @@ fn a_damaged_event_is_neither_shown_nor_delivered() {
         assert_eq!(connection.execute(change, [event.number()]), Ok(1), "{change}");
         drop(connection);
         let store = file.open();
-        let shown = store.read(|snapshot| snapshot.event(merchant, event));
+        let shown = wait_for(store.read(move |snapshot| snapshot.event(merchant, event)));
         assert!(matches!(shown, Err(Error::Corrupt(_))), "{change}: {shown:?}");
-        let delivered = store.read(|snapshot| snapshot.payload_of(event));
+        let delivered = wait_for(store.read(move |snapshot| snapshot.payload_of(event)));
         assert!(matches!(delivered, Err(Error::Corrupt(_))), "{change}: {delivered:?}");
     }
 }
@@ -737,5 +737,5 @@ fn writes_are_refused_once_the_check_beside_the_work_finds_damage() {
     }
     let health = wait_for(store.check_health());
     assert!(matches!(health, Err(Error::LedgerBroken(_))), "{health:?}");
-    assert!(store.read(|snapshot| snapshot.merchant_name(MerchantId(1))).is_ok());
+    assert!(wait_for(store.read(|snapshot| snapshot.merchant_name(MerchantId(1)))).is_ok());
 }

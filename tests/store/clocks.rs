@@ -6,7 +6,7 @@ use escrowd::domain::party::Actor;
 use escrowd::domain::sandbox::clock_offset::ClockOffset;
 use escrowd::store::{Error, Store};
 
-use crate::helpers::{START, TestFile, Trade, policy, write};
+use crate::helpers::{START, TestFile, Trade, policy, read, write};
 
 /// The work before a restart.
 type Step = fn(&Store, MerchantId);
@@ -111,7 +111,7 @@ fn a_clock_far_ahead_does_not_move_ledger_time() {
         let merchant = Trade::of_key(&store, 1).merchant;
         file.clock.set(START + 7_000);
         step(&store, merchant);
-        let ahead = store.read(|snapshot| snapshot.clock_of(merchant)).unwrap().millis();
+        let ahead = read(&store, move |snapshot| snapshot.clock_of(merchant)).millis();
         store.close();
         drop(store);
 

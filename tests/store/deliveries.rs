@@ -11,7 +11,7 @@ use escrowd::domain::ids::{EscrowId, EventId, IdSource, MerchantId};
 use escrowd::domain::time::Timestamp;
 use escrowd::store::{Error, NewEvent, Store, Tx};
 
-use crate::helpers::{START, TestFile, Trade, name_merchant, wait_for, write};
+use crate::helpers::{START, TestFile, Trade, name_merchant, read, wait_for, write};
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis).unwrap()
@@ -49,7 +49,7 @@ impl Shop {
     }
 
     fn payload(&self, event: EventId) -> Option<String> {
-        self.store.read(|snapshot| snapshot.payload_of(event)).ok()
+        wait_for(self.store.read(move |snapshot| snapshot.payload_of(event))).ok()
     }
 
     /// Emits an event of one of the escrows, or of no escrow, with a delivery that is due
@@ -73,9 +73,7 @@ impl Shop {
 
     fn next(&self) -> Vec<Delivery> {
         let merchant = self.merchant;
-        self.store
-            .read(|snapshot| snapshot.next_deliveries(merchant, 100))
-            .unwrap()
+        read(&self.store, move |snapshot| snapshot.next_deliveries(merchant, 100))
     }
 
     /// Returns the events of the next deliveries.
@@ -111,17 +109,11 @@ impl Shop {
     }
 
     fn waits_for(&self, event: EventId) -> Option<Wait> {
-        self.store
-            .read(|snapshot| snapshot.delivery_of(event))
-            .unwrap()
-            .waits_for
+        read(&self.store, move |snapshot| snapshot.delivery_of(event)).waits_for
     }
 
     fn status(&self, event: EventId) -> DeliveryStatus {
-        self.store
-            .read(|snapshot| snapshot.delivery_of(event))
-            .unwrap()
-            .status()
+        read(&self.store, move |snapshot| snapshot.delivery_of(event)).status()
     }
 }
 
@@ -269,7 +261,7 @@ fn a_resend_waits_behind_pending_deliveries() {
     shop.attempt(b, 200);
     assert_eq!(shop.turns(), [a]);
     shop.attempt(a, 504);
-    let progress = shop.store.read(|snapshot| snapshot.delivery_of(a)).unwrap();
+    let progress = read(&shop.store, move |snapshot| snapshot.delivery_of(a));
     let statuses: Vec<&AttemptOutcome> = progress.attempts.iter().map(|attempt| &attempt.outcome).collect();
     assert!(matches!(
         statuses[..],
@@ -345,7 +337,7 @@ fn old_events_are_removed_unless_their_delivery_is_pending() {
     assert_eq!(events(), before, "no event is that old");
     assert!(!forget(START));
     assert_eq!((events(), shop.turns()), (1, vec![waiting]));
-    let attempts = shop.store.read(|snapshot| snapshot.delivery_of(gone)).unwrap().attempts;
+    let attempts = read(&shop.store, move |snapshot| snapshot.delivery_of(gone)).attempts;
     assert_eq!(attempts, []);
     // New events do not reuse the numbers of removed ones.
     drop(shop.store);
@@ -445,15 +437,15 @@ fn only_committed_deliveries_wake_the_deliverer() {
     assert_eq!(heard(), Some([merchant].into()));
     assert_eq!(heard(), None, "one commit woke the wait twice");
     assert_eq!(
-        shop.store
-            .read(|snapshot| snapshot.merchant_with_deliveries_after(MerchantId(0)))
-            .unwrap(),
+        read(&shop.store, |snapshot| {
+            snapshot.merchant_with_deliveries_after(MerchantId(0))
+        }),
         Some(merchant)
     );
     assert_eq!(
-        shop.store
-            .read(|snapshot| snapshot.merchant_with_deliveries_after(merchant))
-            .unwrap(),
+        read(&shop.store, move |snapshot| {
+            snapshot.merchant_with_deliveries_after(merchant)
+        }),
         None
     );
 }

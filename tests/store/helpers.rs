@@ -26,7 +26,7 @@ use escrowd::domain::payments::card::TEST_CARDS;
 use escrowd::domain::payments::request::{Gateway, IntentKind, IntentRequest, PaymentRequest};
 use escrowd::domain::time::{Clock, Timestamp};
 use escrowd::domain::transaction::BankAccount;
-use escrowd::store::{Audit, Error, OpenError, Settings, Store, Synchronous, Tx, WriterEnded, audit};
+use escrowd::store::{Audit, Error, OpenError, Settings, Snapshot, Store, Synchronous, Tx, WriterEnded, audit};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -234,6 +234,15 @@ where
     wait_for(store.write(command)).unwrap()
 }
 
+/// Reads from one snapshot, which must succeed.
+#[track_caller]
+pub(crate) fn read<T: Send + 'static>(
+    store: &Store,
+    query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error> + Send + 'static,
+) -> T {
+    wait_for(store.read(query)).unwrap()
+}
+
 /// Returns a command that inserts a merchant with this name.
 pub(crate) fn name_merchant(name: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<MerchantId, Error> + Send {
     move |tx| tx.insert_merchant(Some(name), None)
@@ -241,8 +250,8 @@ pub(crate) fn name_merchant(name: &'static str) -> impl FnOnce(&mut Tx<'_>) -> R
 
 /// Returns true if [`name_merchant`] was committed for this name.
 #[track_caller]
-pub(crate) fn is_named(store: &Store, name: &str) -> bool {
-    store.read(|snapshot| snapshot.merchant_named(name)).unwrap().is_some()
+pub(crate) fn is_named(store: &Store, name: &'static str) -> bool {
+    read(store, move |snapshot| snapshot.merchant_named(name)).is_some()
 }
 
 /// Returns a sandbox key for each number.

@@ -6,7 +6,7 @@ use escrowd::domain::sandbox::clock_offset::ClockOffset;
 use escrowd::domain::time::Timestamp;
 use escrowd::store::Store;
 
-use crate::helpers::{START, TestFile, Trade, write};
+use crate::helpers::{START, TestFile, Trade, read, write};
 
 const HOUR: i64 = 3_600_000;
 
@@ -40,9 +40,8 @@ fn keep(store: &Store, merchant: MerchantId, name: &str, record: &IdempotencyRec
 }
 
 fn kept(store: &Store, merchant: MerchantId, name: &str) -> Option<IdempotencyRecord> {
-    store
-        .read(|snapshot| snapshot.idempotency_record(merchant, &key(name)))
-        .unwrap()
+    let key = key(name);
+    read(store, move |snapshot| snapshot.idempotency_record(merchant, &key))
 }
 
 #[test]
@@ -73,9 +72,9 @@ fn records_expire_by_their_merchants_clock_in_bounded_batches() {
         tx.save_clock(ahead, ClockOffset::from_millis(HOUR).unwrap())
     });
     let expired = |ledger_time, records_max| {
-        store
-            .read(|snapshot| snapshot.expired_idempotency_records(at(ledger_time), HOUR / 1000, records_max))
-            .unwrap()
+        read(&store, move |snapshot| {
+            snapshot.expired_idempotency_records(at(ledger_time), HOUR / 1000, records_max)
+        })
     };
     assert_eq!(expired(START - 1, 10).len(), 0);
     assert_eq!(expired(START, 10).len(), 3);

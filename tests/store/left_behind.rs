@@ -18,7 +18,7 @@ use escrowd::domain::time::Timestamp;
 use escrowd::store::{Error, Removal, Store, check_structure};
 use rusqlite::Connection;
 
-use crate::helpers::{START, TestFile, Trade, history, kobo, policy, sandbox_key, wait_for, write};
+use crate::helpers::{START, TestFile, Trade, history, kobo, policy, read, sandbox_key, wait_for, write};
 use crate::treasury::Desk;
 
 /// Tables without rows of a sandbox merchant. Only in live mode are operators limited to some, and
@@ -182,7 +182,7 @@ fn reset_merchant(store: &Store, merchant: MerchantId) -> MerchantId {
 /// Returns the removal of all that was left behind until now.
 fn removal(store: &Store) -> Option<Removal> {
     let later = store.ledger_time().millis_later(1);
-    store.read(|snapshot| snapshot.removal(later, 20)).unwrap()
+    read(store, move |snapshot| snapshot.removal(later, 20))
 }
 
 fn step(store: &Store, removal: Removal) -> Option<Removal> {
@@ -385,9 +385,7 @@ fn only_a_merchant_that_a_sandbox_left_behind_loses_transfers() {
 fn an_attempt_that_ends_after_its_merchant_was_removed_changes_nothing() {
     let file = two_merchants();
     let store = file.open();
-    let pending = store
-        .read(|snapshot| snapshot.next_deliveries(MerchantId(1), 1))
-        .unwrap();
+    let pending = read(&store, |snapshot| snapshot.next_deliveries(MerchantId(1), 1));
     reset(&store);
     remove_all(&store);
     let before = rows_of(&file);

@@ -9,13 +9,14 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use escrowd::domain::ledger::Account;
 
-use crate::helpers::{TestFile, Trade};
+use crate::helpers::{TestFile, Trade, read};
 
 /// The smallest number of pages that the configuration allows.
 const CHECKPOINT_PAGES: u32 = 100;
@@ -81,10 +82,11 @@ fn reads_between_writes_leave_no_long_log() {
     let store = file.open();
     let log = Log::of(&file);
     let trade = Trade::of_key(&store, 1);
+    let merchant = trade.merchant;
     let outcome = log.restarts_while(&trade, || {
-        store
-            .read(|snapshot| snapshot.balance(trade.merchant, &Account::OutsideWorld))
-            .unwrap();
+        read(&store, move |snapshot| {
+            snapshot.balance(merchant, &Account::OutsideWorld)
+        });
     });
     assert_eq!(outcome, Ok(()));
     store.close();
@@ -104,22 +106,24 @@ fn reads_that_never_pause_leave_no_long_log() {
     let store = file.open();
     let log = Log::of(&file);
     let trade = Trade::of_key(&store, 1);
-    let (begun, stop) = (AtomicU64::new(0), AtomicBool::new(false));
-    let read = || {
-        store.read(|snapshot| {
-            snapshot.balance(trade.merchant, &Account::OutsideWorld)?;
+    let merchant = trade.merchant;
+    let (begun, stop) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
+    let read_on = || {
+        let (begun, stop) = (Arc::clone(&begun), Arc::clone(&stop));
+        read(&store, move |snapshot| {
+            snapshot.balance(merchant, &Account::OutsideWorld)?;
             let this = begun.fetch_add(1, Ordering::SeqCst) + 1;
             while begun.load(Ordering::SeqCst) == this && !stop.load(Ordering::SeqCst) {
                 thread::sleep(Duration::from_micros(10));
             }
             Ok(())
-        })
+        });
     };
     let outcome = thread::scope(|scope| {
         for _ in 0..READING_THREADS {
             scope.spawn(|| {
                 while !stop.load(Ordering::SeqCst) {
-                    read().unwrap();
+                    read_on();
                 }
             });
         }
@@ -128,6 +132,6 @@ fn reads_that_never_pause_leave_no_long_log() {
         outcome
     });
     assert_eq!(outcome, Ok(()));
-    let begun = begun.into_inner();
+    let begun = begun.load(Ordering::SeqCst);
     assert!(begun > 1_000, "only {begun} reads");
 }

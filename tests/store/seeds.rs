@@ -5,7 +5,7 @@ use escrowd::domain::escrow::Escrow;
 use escrowd::domain::ids::{EscrowId, EscrowKey, MilestoneId, SeededIds};
 use escrowd::store::Store;
 
-use crate::helpers::{TestFile, Trade, policy, write};
+use crate::helpers::{TestFile, Trade, policy, read, write};
 
 const CONTENT: [u8; 32] = [7; 32];
 
@@ -37,10 +37,17 @@ impl Twins {
         }
     }
 
+    /// Returns true if a merchant can find the deal.
+    fn is_anyones(&self, key: &EscrowKey) -> bool {
+        let key = key.clone();
+        read(&self.store, move |snapshot| snapshot.any_merchant_has_deal(&key))
+    }
+
     /// Returns the number of the row that this merchant finds.
     fn found(&self, merchant: &Trade, key: &EscrowKey) -> Option<i64> {
-        let deal = self.store.read(|snapshot| snapshot.deal(merchant.merchant, key));
-        deal.unwrap().map(|deal| deal.id().number())
+        let (merchant, key) = (merchant.merchant, key.clone());
+        let deal = read(&self.store, move |snapshot| snapshot.deal(merchant, &key));
+        deal.map(|deal| deal.id().number())
     }
 }
 
@@ -62,9 +69,8 @@ fn each_merchant_finds_its_own_escrow_by_the_id_and_the_token_they_share() {
             assert_eq!(twins.found(merchant, &key), Some(escrow.id.number()), "{key:?}");
         }
         assert_eq!(twins.found(&third, &key), None, "{key:?}");
-        let is_anyones = twins.store.read(|snapshot| snapshot.any_merchant_has_deal(&key));
         assert!(
-            !is_anyones.unwrap(),
+            !twins.is_anyones(&key),
             "the lookup reveals another merchant's seed: {key:?}"
         );
     }
@@ -74,12 +80,7 @@ fn each_merchant_finds_its_own_escrow_by_the_id_and_the_token_they_share() {
         EscrowKey::Id(EscrowId::named("0000000000000400ffffffff")),
     ] {
         assert_eq!(twins.found(&twins.merchants[0], &key), None);
-        assert!(
-            !twins
-                .store
-                .read(|snapshot| snapshot.any_merchant_has_deal(&key))
-                .unwrap()
-        );
+        assert!(!twins.is_anyones(&key));
     }
 }
 
@@ -115,10 +116,8 @@ fn a_seeded_escrow_is_found_only_where_its_seed_was_loaded() {
     let first = SeededIds::new(CONTENT).first_escrow_id();
     assert_eq!(first, twins.escrows[0].id);
     let is_seeded = |merchant: &Trade, escrow| {
-        let read = twins
-            .store
-            .read(|snapshot| snapshot.number_of_deal(merchant.merchant, escrow));
-        read.unwrap().is_some()
+        let merchant = merchant.merchant;
+        read(&twins.store, move |snapshot| snapshot.number_of_deal(merchant, escrow)).is_some()
     };
     let third = Trade::of_key(&twins.store, 3);
     assert!(is_seeded(&twins.merchants[0], first) && !is_seeded(&third, first));

@@ -17,7 +17,7 @@ use escrowd::domain::treasury::payout::BankEntry;
 use escrowd::store::{Store, Tx};
 use rusqlite::Connection;
 
-use crate::helpers::{TestFile, Trade, history, kobo, policy, write};
+use crate::helpers::{TestFile, Trade, history, kobo, policy, read, write};
 
 /// An operator who acts for the merchant of a trade.
 pub(crate) struct Desk<'a> {
@@ -147,12 +147,11 @@ impl<'a> Desk<'a> {
             limit: 1,
             start: escrowd::domain::page::PageStart::Number(1),
         };
-        let page = payouts::list;
-        let read = self
-            .trade
-            .store
-            .read(|snapshot| page(snapshot, self.trade.merchant, None, request));
-        read.unwrap().rows[0].payout.id
+        let merchant = self.trade.merchant;
+        let page = read(&self.trade.store, move |snapshot| {
+            payouts::list(snapshot, merchant, None, request)
+        });
+        page.rows[0].payout.id
     }
 }
 

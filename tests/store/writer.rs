@@ -12,9 +12,21 @@ use escrowd::entropy::SystemEntropy;
 use escrowd::store::{Error, Store, Tx};
 use tokio::task::{JoinHandle, yield_now};
 
-use crate::helpers::{START, TestFile, Trade, is_named, name_merchant, outcome_of, write};
+use crate::helpers::{START, TestFile, Trade, is_named, name_merchant, outcome_of, read, write};
 
 type Answer<T> = JoinHandle<Result<T, Error>>;
+
+/// Returns for each name if [`name_merchant`] was committed for it.
+async fn are_named<const N: usize>(store: &Store, names: [&'static str; N]) -> [bool; N] {
+    let read = store.read(move |snapshot| {
+        let mut found = [false; N];
+        for (is_found, name) in found.iter_mut().zip(names) {
+            *is_found = snapshot.merchant_named(name)?.is_some();
+        }
+        Ok(found)
+    });
+    read.await.unwrap()
+}
 
 /// Sends a command without waiting for its reply. The command is in the queue on return,
 /// because a test's runtime has one thread.
@@ -100,7 +112,7 @@ async fn a_refused_command_rolls_back_alone() {
     assert!(matches!(refused.await.unwrap(), Err(Error::Corrupt(_))));
     after.await.unwrap().unwrap();
     assert_eq!(
-        ["before", "refused", "after"].map(|name| is_named(&store, name)),
+        are_named(&store, ["before", "refused", "after"]).await,
         [true, false, true]
     );
 }
@@ -143,11 +155,11 @@ async fn every_answer_waits_for_the_commit() {
         "a refusal may depend on a command that is not durable yet"
     );
     assert!(!panicked.is_finished());
-    assert!(!is_named(&store, "kept"));
+    assert_eq!(are_named(&store, ["kept"]).await, [false]);
 
     last.release().await.unwrap();
     kept.await.unwrap().unwrap();
-    assert!(is_named(&store, "kept"));
+    assert_eq!(are_named(&store, ["kept"]).await, [true]);
 }
 
 #[tokio::test]
@@ -168,7 +180,7 @@ async fn a_read_after_the_reply_sees_the_commit() {
             .await
             .unwrap();
         assert_eq!(
-            store.read(|snapshot| snapshot.owner_of_key(&key)).unwrap(),
+            store.read(move |snapshot| snapshot.owner_of_key(&key)).await.unwrap(),
             Some(owner),
             "round {round}"
         );
@@ -183,10 +195,7 @@ async fn a_group_holds_no_more_commands_than_its_bound() {
     let reader = store.clone();
     let gate = Gate::block(&store).await;
     let with_the_gate = send(&store, name_merchant("ada")).await;
-    let on_its_own = send(&store, move |_| {
-        reader.read(|snapshot| snapshot.merchant_named("ada").map(|found| found.is_some()))
-    })
-    .await;
+    let on_its_own = send(&store, move |_| Ok::<_, Error>(is_named(&reader, "ada"))).await;
     gate.release().await.unwrap();
     with_the_gate.await.unwrap().unwrap();
     let is_committed_before = on_its_own.await.unwrap().unwrap();
@@ -211,7 +220,7 @@ async fn a_panic_undoes_its_own_command_and_no_other() {
     after.await.unwrap().unwrap();
     store.write(name_merchant("next")).await.unwrap();
     assert_eq!(
-        ["before", "panicked", "after", "next"].map(|name| is_named(&store, name)),
+        are_named(&store, ["before", "panicked", "after", "next"]).await,
         [true, false, true, true]
     );
 }
@@ -235,7 +244,7 @@ async fn a_full_queue_refuses_at_once() {
     for answer in waiting {
         answer.await.unwrap().unwrap();
     }
-    assert!(!is_named(&store, "third"));
+    assert_eq!(are_named(&store, ["third"]).await, [false]);
     store.write(name_merchant("fourth")).await.unwrap();
 }
 
@@ -255,13 +264,13 @@ async fn closing_finishes_waiting_commands_and_refuses_later_ones() {
 
     waiting.await.unwrap().unwrap();
     match late.await.unwrap() {
-        Ok(_) => assert!(is_named(&store, "late")),
-        Err(Error::Stopped) => assert!(!is_named(&store, "late")),
+        Ok(_) => assert_eq!(are_named(&store, ["late"]).await, [true]),
+        Err(Error::Stopped) => assert_eq!(are_named(&store, ["late"]).await, [false]),
         Err(other) => panic!("{other}"),
     }
     closing.join().unwrap();
     outcome_of(writer_ended).await.unwrap();
-    assert!(is_named(&store, "waiting"));
+    assert_eq!(are_named(&store, ["waiting"]).await, [true]);
     assert!(matches!(store.write(name_merchant("later")).await, Err(Error::Stopped)));
     store.close();
 }
@@ -283,7 +292,7 @@ async fn commands_behind_the_stop_get_a_reply() {
     gate.release().await.unwrap();
     assert!(matches!(behind.await.unwrap(), Err(Error::Stopped)));
     closing.join().unwrap();
-    assert!(!is_named(&store, "behind"));
+    assert_eq!(are_named(&store, ["behind"]).await, [false]);
 }
 
 #[tokio::test]
@@ -296,7 +305,7 @@ async fn a_command_runs_although_its_caller_stopped_waiting() {
     assert!(abandoned.await.unwrap_err().is_cancelled());
     gate.release().await.unwrap();
     store.write(name_merchant("next")).await.unwrap();
-    assert!(is_named(&store, "abandoned"));
+    assert_eq!(are_named(&store, ["abandoned"]).await, [true]);
 }
 
 /// Makes the commit of every group fail that inserts a merchant named "doomed", with a
@@ -325,11 +334,15 @@ async fn a_failed_commit_fails_the_whole_group_and_stops_the_store() {
 
     assert!(matches!(outcome_of(writer_ended).await, Err(Error::OutcomeUnknown(_))));
     assert!(matches!(store.write(name_merchant("later")).await, Err(Error::Stopped)));
-    assert!(!is_named(&store, "innocent"), "a read sees only durable commands");
+    assert_eq!(
+        are_named(&store, ["innocent"]).await,
+        [false],
+        "a read sees only durable commands"
+    );
     store.close();
     drop(store);
     let reopened = file.open();
-    assert!(!is_named(&reopened, "innocent"));
+    assert_eq!(are_named(&reopened, ["innocent"]).await, [false]);
     reopened.write(name_merchant("innocent")).await.unwrap();
 }
 
@@ -361,7 +374,7 @@ async fn when_sqlite_rolls_back_the_group_no_command_succeeds() {
     );
     after.await.unwrap().unwrap();
     assert_eq!(
-        ["innocent", "doomed", "after"].map(|name| is_named(&store, name)),
+        are_named(&store, ["innocent", "doomed", "after"]).await,
         [false, false, true]
     );
 }
@@ -377,7 +390,7 @@ async fn a_command_that_ignores_the_loss_of_its_group_fails() {
     });
     assert!(matches!(overlooking.await, Err(Error::Abandoned)));
     store.write(name_merchant("next")).await.unwrap();
-    assert_eq!(["doomed", "next"].map(|name| is_named(&store, name)), [false, true]);
+    assert_eq!(are_named(&store, ["doomed", "next"]).await, [false, true]);
 }
 
 /// The first command waits until the busy timeout. The others must fail with it. Otherwise
@@ -400,7 +413,7 @@ async fn a_foreign_lock_held_too_long_fails_all_waiting_commands_together() {
         started.elapsed()
     );
     outside.execute_batch("ROLLBACK").unwrap();
-    assert!(names.iter().all(|name| !is_named(&store, name)));
+    assert_eq!(are_named(&store, names).await, [false; 8]);
     store.write(name_merchant("let in")).await.unwrap();
 }
 
@@ -534,17 +547,16 @@ fn a_reader_sees_one_snapshot_while_writes_go_on() {
     };
     let mut snapshots = std::collections::HashSet::new();
     while !writer.is_finished() {
-        let (inside, balances) = store
-            .read(|snapshot| {
-                let inside = snapshot.balance(trade.merchant, &Account::OutsideWorld)?;
-                std::thread::sleep(Duration::from_micros(500));
-                let balances: Result<Vec<_>, _> = accounts
-                    .iter()
-                    .map(|account| snapshot.balance(trade.merchant, account).map(Amount::minor))
-                    .collect();
-                Ok((inside, balances?))
-            })
-            .unwrap();
+        let (merchant, accounts) = (trade.merchant, accounts.clone());
+        let (inside, balances) = read(&store, move |snapshot| {
+            let inside = snapshot.balance(merchant, &Account::OutsideWorld)?;
+            std::thread::sleep(Duration::from_micros(500));
+            let balances: Result<Vec<_>, _> = accounts
+                .iter()
+                .map(|account| snapshot.balance(merchant, account).map(Amount::minor))
+                .collect();
+            Ok((inside, balances?))
+        });
         assert_eq!(balances.iter().sum::<i64>(), inside.minor(), "{balances:?}");
         snapshots.insert(balances);
     }
@@ -560,7 +572,8 @@ fn a_panic_while_reading_gives_the_connection_back() {
     file.settings.readers = 1;
     let store = file.open();
     let reader = store.clone();
-    let panicked = std::thread::spawn(move || reader.read(|_| -> Result<(), Error> { panic!("planned by the test") }));
+    let panicked =
+        std::thread::spawn(move || read(&reader, |_| -> Result<(), Error> { panic!("planned by the test") }));
     assert!(panicked.join().is_err());
     write(&store, name_merchant("ada"));
     assert!(is_named(&store, "ada"), "the connection was left in an old snapshot");

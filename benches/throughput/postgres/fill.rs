@@ -11,6 +11,7 @@ use escrowd::domain::ids::{EscrowId, EscrowKey, MerchantId};
 use escrowd::entropy::SystemEntropy;
 use escrowd::store::{Store, Synchronous};
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::runtime::Runtime;
 
 use super::Database;
 use crate::data;
@@ -30,7 +31,7 @@ pub(crate) fn fill(database: &Database, file: &Path, deals: &Deals) -> anyhow::R
     for batch in deals.deals().chunks(BATCH) {
         let (mut escrows, mut milestones) = (String::new(), String::new());
         for deal in batch {
-            write_rows(&store, &deal.escrow, &mut escrows, &mut milestones)?;
+            write_rows(&database.runtime, &store, &deal.escrow, &mut escrows, &mut milestones)?;
         }
         let columns = "escrow (id, merchant_id, payment_token, seller_id, buyer_id, amount, purpose, fee, commission, \
                        payment_reference, created_at)";
@@ -48,11 +49,16 @@ pub(crate) fn fill(database: &Database, file: &Path, deals: &Deals) -> anyhow::R
     Ok(())
 }
 
-fn write_rows(store: &Store, id: &str, escrows: &mut String, milestones: &mut String) -> anyhow::Result<()> {
+fn write_rows(
+    runtime: &Runtime,
+    store: &Store,
+    id: &str,
+    escrows: &mut String,
+    milestones: &mut String,
+) -> anyhow::Result<()> {
     let key = EscrowKey::Id(EscrowId::named(id));
-    let deal = store
-        .read(|snapshot| snapshot.deal(MerchantId(1), &key))
-        .map_err(|error| anyhow!("{error:?}"))?;
+    let read = store.read(move |snapshot| snapshot.deal(MerchantId(1), &key));
+    let deal = runtime.block_on(read).map_err(|error| anyhow!("{error:?}"))?;
     let Some(Deal::Escrow(escrow)) = deal else {
         bail!("escrow {id} is not in the SQLite file");
     };

@@ -20,14 +20,18 @@ use crate::http::state::AppState;
 /// # Errors
 ///
 /// Fails if the store does.
-pub(crate) fn on_behalf_of(
+pub(crate) async fn on_behalf_of(
     state: &AppState,
     key: &PublishableKey,
     merchant: MerchantId,
     client: Option<IpAddr>,
 ) -> Result<OnBehalf, ApiError> {
-    let of_merchant = match state.policy.load().mode {
-        Mode::Sandbox => state.store.read(|snapshot| snapshot.sandbox_key_of(merchant))?,
+    let mode = state.policy.load().mode;
+    let of_merchant = match mode {
+        Mode::Sandbox => {
+            let read = state.store.read(move |snapshot| snapshot.sandbox_key_of(merchant));
+            read.await?
+        }
         Mode::Live => None,
     };
     let of_client = || Sha256::digest(format!("{key} {client:?}")).into();

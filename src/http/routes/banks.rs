@@ -30,9 +30,11 @@ pub(crate) const LIST_REFUSALS: Refusals = Refusals::by(Work::Reads).in_live(&[R
 /// `GET /v1/payment/bank-list`.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<Vec<BankView>>, ApiError> {
     if let Some(merchant) = caller.merchant() {
+        let policy = state.policy.load_full();
         let checked = state
             .store
-            .read(|snapshot| Ok(state.policy.load().check_bank(snapshot, merchant)))?;
+            .read(move |snapshot| Ok(policy.check_bank(snapshot, merchant)))
+            .await?;
         checked?;
     }
     let banks: Vec<BankView> = state.policy.load().bank_codes().banks().map(BankView::new).collect();
@@ -79,10 +81,11 @@ pub(crate) async fn verify_phone(
     phone: Path<String>,
 ) -> Result<Reply<PhoneView>, ApiError> {
     let merchant = caller.merchant().ok_or(Refusal::PhoneUnknown)?;
-    let country = country_of_merchant(&state, &caller)?;
+    let country = country_of_merchant(&state, &caller).await?;
     let found = state
         .store
-        .read(|snapshot| snapshot.customer_by_phone(merchant, &phone, country))?;
+        .read(move |snapshot| snapshot.customer_by_phone(merchant, &phone, country))
+        .await?;
     let customer = found.ok_or(Refusal::PhoneUnknown)?;
     Ok(Reply::ok("Phone number verified", PhoneView::new(&customer)))
 }

@@ -32,9 +32,11 @@ pub(crate) const LIST_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::Feature
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<Vec<CardView>>, ApiError> {
     let merchant = state.admit(&caller).await?;
     state.policy.load().check_cards()?;
+    let customer = caller.customer().clone();
     let cards = state
         .store
-        .read(|snapshot| snapshot.cards(merchant, caller.customer()))?;
+        .read(move |snapshot| snapshot.cards(merchant, &customer))
+        .await?;
     Ok(Reply::ok(
         "Cards fetched successfully",
         saved_cards(cards)

@@ -126,7 +126,8 @@ pub(crate) async fn get(
     let id = CategoryId::named(&category);
     let category = state
         .store
-        .read(|snapshot| snapshot.category(merchant, id))?
+        .read(move |snapshot| snapshot.category(merchant, id))
+        .await?
         .filter(|category| category.owner == *caller.party())
         .ok_or(Refusal::CategoryNotFound)?;
     let view = CategoryView::new(

@@ -80,13 +80,15 @@ pub(crate) async fn create(
             environment: mode.environment(),
         });
     }
+    let wanted = key.clone();
     let found = state
         .store
-        .read(|snapshot| snapshot.merchant_of_publishable_key(&key))?;
+        .read(move |snapshot| snapshot.merchant_of_publishable_key(&wanted))
+        .await?;
     let merchant = found.ok_or_else(|| refuse_guess(&request, &state, ApiError::UnknownPublishableKey))?;
-    enter(&state, &request, &key, merchant)?;
+    enter(&state, &request, &key, merchant).await?;
     let session = parse_session(&fields, key, mode)?;
-    check_deal(&state, merchant, &session)?;
+    check_deal(&state, merchant, &session).await?;
     let session = state.checkout_sessions.sign(&session, state.store.ledger_time());
     Ok(SessionReply(SessionEnvelope {
         status: StatusCode::CREATED.as_u16(),
@@ -104,16 +106,19 @@ pub(crate) async fn create(
 ///
 /// Refuses too many sessions of one client, a deal that cannot be paid, and a customer whom the
 /// deal's merchant does not know.
-pub(crate) fn begin_by_link(
+pub(crate) async fn begin_by_link(
     state: &AppState,
     request: &HttpRequest,
     escrow: &Escrow,
     customer: CustomerId,
 ) -> Result<String, ApiError> {
     let merchant = escrow.merchant;
-    let key = state.store.read(|snapshot| snapshot.publishable_key(merchant))?;
+    let key = state
+        .store
+        .read(move |snapshot| snapshot.publishable_key(merchant))
+        .await?;
     let key = key.ok_or(Refusal::EscrowNotFound)?;
-    enter(state, request, &key, merchant)?;
+    enter(state, request, &key, merchant).await?;
     let session = Session {
         merchant: key,
         token: escrow.payment_token.clone(),
@@ -122,14 +127,19 @@ pub(crate) fn begin_by_link(
         redirect_url: None,
         customer: Some(customer),
     };
-    check_deal(state, merchant, &session)?;
+    check_deal(state, merchant, &session).await?;
     Ok(state.checkout_sessions.sign(&session, state.store.ledger_time()))
 }
 
 /// Tells the log whose request this is, and counts it.
-fn enter(state: &AppState, request: &HttpRequest, key: &PublishableKey, merchant: MerchantId) -> Result<(), ApiError> {
+async fn enter(
+    state: &AppState,
+    request: &HttpRequest,
+    key: &PublishableKey,
+    merchant: MerchantId,
+) -> Result<(), ApiError> {
     let context = RequestContext::of(request)?;
-    let on_behalf = on_behalf_of(state, key, merchant, context.address())?;
+    let on_behalf = on_behalf_of(state, key, merchant, context.address()).await?;
     context.merchant.get_or_init(|| merchant);
     context.key_hash.get_or_init(|| on_behalf.key_hash);
     let rate = state.rate_limiter.count(on_behalf.key_hash, Instant::now());
@@ -197,13 +207,14 @@ fn redirect_url(field: &Field<'_>) -> Parsed<String> {
 }
 
 /// Checks that the deal can be paid for, and in live mode that the customer exists.
-fn check_deal(state: &AppState, merchant: MerchantId, session: &Session) -> Result<(), ApiError> {
+async fn check_deal(state: &AppState, merchant: MerchantId, session: &Session) -> Result<(), ApiError> {
     let key = EscrowKey::Token(session.token.clone());
-    let (deal, is_of_other) = state.store.read(|snapshot| {
+    let read = state.store.read(move |snapshot| {
         let deal = snapshot.deal(merchant, &key)?;
         let is_of_other = deal.is_none() && snapshot.any_merchant_has_deal(&key)?;
         Ok((deal, is_of_other))
-    })?;
+    });
+    let (deal, is_of_other) = read.await?;
     let escrow = match deal {
         Some(Deal::Escrow(escrow)) => escrow,
         Some(Deal::Vault(_)) => return Err(Refusal::EscrowNotPayable.into()),
@@ -211,10 +222,14 @@ fn check_deal(state: &AppState, merchant: MerchantId, session: &Session) -> Resu
         None => return Err(Refusal::EscrowNotFound.into()),
     };
     escrow.check_open_to_buyers()?;
-    if let (Mode::Live, Some(customer)) = (state.policy.load().mode, &session.customer) {
+    let mode = state.policy.load().mode;
+    if mode == Mode::Live
+        && let Some(customer) = session.customer.clone()
+    {
         let known = state
             .store
-            .read(|snapshot| snapshot.customer_access(merchant, customer))?;
+            .read(move |snapshot| snapshot.customer_access(merchant, &customer))
+            .await?;
         known.ok_or(Refusal::CustomerNotFound)?.check_active()?;
     }
     Ok(())

@@ -28,7 +28,7 @@ pub(crate) const ADVANCE: RequestSpec = RequestSpec::of_body(&[&[FieldSpec::requ
 /// `GET /sandbox/clock`.
 pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply<ClockView>, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
-    let ahead = state.store.read(|snapshot| snapshot.clock_of(merchant))?;
+    let ahead = state.store.read(move |snapshot| snapshot.clock_of(merchant)).await?;
     let now = ahead.shown_at(state.store.ledger_time());
     Ok(Reply::ok("Clock fetched successfully", ClockView::new(now, ahead)))
 }

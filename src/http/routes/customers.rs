@@ -97,7 +97,7 @@ pub(crate) async fn list(
 ) -> Result<Reply<PageView<CustomerView>>, ApiError> {
     let request = parse_customers_query(&query.fields().map_err(Refusal::from)?)?;
     let merchant = caller.merchant();
-    let country = country_of_merchant(&state, &caller)?;
+    let country = country_of_merchant(&state, &caller).await?;
     let page = match (request, merchant) {
         (CustomersRequest::Page(request), Some(merchant)) => {
             let walk = query.walk();
@@ -109,14 +109,15 @@ pub(crate) async fn list(
         }
         (CustomersRequest::Page(request), None) => Page::empty(request),
         (CustomersRequest::One(key), _) => {
+            let fields = key.into_str();
             let found = match merchant {
                 Some(merchant) => {
-                    let find = |snapshot: &Snapshot<'_>| snapshot.customer_by_key(merchant, &key, country);
-                    state.store.read(find)?
+                    let find = move |snapshot: &Snapshot<'_>| snapshot.customer_by_key(merchant, &key, country);
+                    state.store.read(find).await?
                 }
                 None => None,
             };
-            Page::of_one(found.ok_or_else(|| Refusal::NoCustomerWith { fields: key.into_str() })?)
+            Page::of_one(found.ok_or(Refusal::NoCustomerWith { fields })?)
         }
     };
     let page = PageView::new(page, |customer| CustomerView::new(customer, country));
@@ -134,11 +135,14 @@ pub(crate) async fn get(
 ) -> Result<Reply<CustomerView>, ApiError> {
     let customer = in_path(&customer).map_err(Refusal::NoSuchCustomerId)?;
     let found = match caller.merchant() {
-        Some(merchant) => state.store.read(|snapshot| snapshot.customer(merchant, &customer))?,
+        Some(merchant) => {
+            let read = state.store.read(move |snapshot| snapshot.customer(merchant, &customer));
+            read.await?
+        }
         None => None,
     };
     let customer = found.ok_or(Refusal::NoSuchCustomer)?;
-    let view = CustomerView::new(customer, country_of_merchant(&state, &caller)?);
+    let view = CustomerView::new(customer, country_of_merchant(&state, &caller).await?);
     Ok(Reply::ok("Customer fetched successfully", view))
 }
 
@@ -255,9 +259,12 @@ async fn change<const STATUS: u16>(
 }
 
 /// Returns the country that the caller's merchant has for customers without one of their own.
-pub(super) fn country_of_merchant(state: &AppState, caller: &Caller) -> Result<Country, ApiError> {
+pub(super) async fn country_of_merchant(state: &AppState, caller: &Caller) -> Result<Country, ApiError> {
     let own = match caller.merchant() {
-        Some(merchant) => state.store.read(|snapshot| snapshot.merchant_settings(merchant))?,
+        Some(merchant) => {
+            let read = state.store.read(move |snapshot| snapshot.merchant_settings(merchant));
+            read.await?
+        }
         None => None,
     };
     let own = own.map(|merchant| merchant.own).unwrap_or_default();

@@ -202,7 +202,8 @@ pub(crate) async fn get(
     let escrow = EscrowId::named(&escrow);
     let deal = state
         .store
-        .read(|snapshot| snapshot.deal(merchant, &EscrowKey::Id(escrow)))?;
+        .read(move |snapshot| snapshot.deal(merchant, &EscrowKey::Id(escrow)))
+        .await?;
     let escrow = match deal {
         Some(Deal::Escrow(escrow)) if escrow.shows_dispute_to(caller.customer()) => escrow,
         _ => return Err(Refusal::DisputeNotAccessible.into()),

@@ -66,7 +66,10 @@ pub(crate) async fn open(
     let open_stream = state.event_streams.open(caller.key_hash, connection)?;
     let seen = match (after, caller.merchant()) {
         (Some(id), _) => id.number(),
-        (None, Some(merchant)) => state.store.read(|snapshot| snapshot.newest_event(merchant))?,
+        (None, Some(merchant)) => {
+            let newest = state.store.read(move |snapshot| snapshot.newest_event(merchant));
+            newest.await?
+        }
         (None, None) => 0,
     };
     let follower = Follower {
@@ -166,11 +169,12 @@ impl Follower {
     /// Reads the next events and returns their text.
     async fn read_events(&mut self) -> Result<String, store::Error> {
         self.goes_on = false;
-        let Some(merchant) = self.merchant()? else {
+        let Some(merchant) = self.merchant().await? else {
             return Ok(String::new());
         };
         // Most commits are those of others.
-        if self.state.store.read(|snapshot| snapshot.newest_event(merchant))? <= self.seen {
+        let newest = self.state.store.read(move |snapshot| snapshot.newest_event(merchant));
+        if newest.await? <= self.seen {
             return Ok(String::new());
         }
         let (filter, seen) = (self.filter.clone(), self.seen);
@@ -197,9 +201,9 @@ impl Follower {
     }
 
     /// Returns the key's merchant, which a reset replaces.
-    fn merchant(&self) -> Result<Option<MerchantId>, store::Error> {
-        let access = self.state.api_keys.access_of_key(&self.state.store, &self.key_hash)?;
-        Ok(access.map(|access| access.owner.merchant))
+    async fn merchant(&self) -> Result<Option<MerchantId>, store::Error> {
+        let access = self.state.api_keys.access_of_key(&self.state.store, &self.key_hash);
+        Ok(access.await?.map(|access| access.owner.merchant))
     }
 }
 

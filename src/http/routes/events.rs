@@ -71,9 +71,10 @@ pub(crate) const GET_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::EventNot
 /// `GET /sandbox/events/{id}`.
 pub(crate) async fn get(state: Data<AppState>, caller: Caller, id: Path<String>) -> Result<Reply<EventView>, ApiError> {
     let event = match caller.merchant() {
-        Some(merchant) => state
-            .store
-            .read(|snapshot| snapshot.event(merchant, EventId::named(&id)))?,
+        Some(merchant) => {
+            let id = EventId::named(&id);
+            state.store.read(move |snapshot| snapshot.event(merchant, id)).await?
+        }
         None => None,
     };
     let event = event.ok_or(Refusal::EventNotFound)?;

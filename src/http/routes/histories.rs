@@ -103,7 +103,10 @@ pub(crate) async fn of_merchant(
 /// `GET /v1/merchant/balance`, as the merchant.
 pub(crate) async fn merchant_balance(state: Data<AppState>, caller: Caller) -> Result<Reply<WalletView>, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
-    let wallet = state.store.read(|snapshot| snapshot.merchant_wallet(merchant))?;
+    let wallet = state
+        .store
+        .read(move |snapshot| snapshot.merchant_wallet(merchant))
+        .await?;
     Ok(Reply::ok(
         "Merchant balance fetched successfully",
         WalletView::new(&wallet, &state.policy.load().currency),

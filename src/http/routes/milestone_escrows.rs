@@ -121,7 +121,7 @@ pub(crate) async fn list(
     caller: Caller,
     token: Path<String>,
 ) -> Result<Reply<Vec<MilestoneView>>, ApiError> {
-    let milestones = match state.deal_of(&caller, &token)? {
+    let milestones = match state.deal_of(&caller, &token).await? {
         Deal::Escrow(escrow) => MilestoneView::list(escrow.plan),
         Deal::Vault(_) => Vec::new(),
     };

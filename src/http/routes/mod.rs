@@ -249,7 +249,7 @@ fn table(mode: Mode, is_strict: bool) -> Routes {
 /// read has succeeded.
 async fn health(state: Data<AppState>) -> Result<Reply<NoData>, ApiError> {
     state.store.check_health().await?;
-    state.store.read(|_snapshot| Ok(()))?;
+    state.store.read(|_snapshot| Ok(())).await?;
     Ok(Reply::ok("The service can serve", NoData {}))
 }
 
@@ -264,7 +264,7 @@ async fn ready(state: Data<AppState>) -> Result<Reply<NoData>, ApiError> {
     if state.connections.is_stopping() {
         return Err(store::Error::Stopped.into());
     }
-    state.store.check_ready()?;
+    state.store.check_ready().await?;
     Ok(Reply::ok("The service takes requests", NoData {}))
 }
 

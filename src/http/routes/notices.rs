@@ -50,7 +50,7 @@ pub(crate) async fn take(
     let format = of_provider(&provider).ok_or_else(|| ApiError::RouteNotFound {
         path: request.path().to_owned(),
     })?;
-    let known = secret_of(&state, format.name(), &merchant)?;
+    let known = secret_of(&state, format.name(), merchant).await?;
     let headers: Vec<(&str, &str)> = request
         .headers()
         .iter()
@@ -93,26 +93,27 @@ pub(crate) async fn take(
 
 /// Returns the merchant that a path names, by its id or its name, with the secret of its
 /// account at the provider. In a sandbox the secret is the merchant's key.
-fn secret_of(
+async fn secret_of(
     state: &AppState,
-    provider: &str,
-    merchant: &str,
+    provider: &'static str,
+    merchant: String,
 ) -> Result<Option<(MerchantId, SigningSecret)>, ApiError> {
-    let found = state.store.read(|snapshot| {
+    let mode = state.policy.load().mode;
+    let read = state.store.read(move |snapshot| {
         let merchant = match merchant.parse().map(MerchantId) {
             Ok(id) => snapshot.has_merchant(id)?.then_some(id),
-            Err(_) => snapshot.merchant_named(merchant)?,
+            Err(_) => snapshot.merchant_named(&merchant)?,
         };
         let with_secret = |merchant| {
-            let secret = match state.policy.load().mode {
+            let secret = match mode {
                 Mode::Sandbox => snapshot.webhook_endpoint(merchant)?.secret,
                 Mode::Live => snapshot.notice_secret(merchant, provider)?,
             };
             Ok(secret.map(|secret| (merchant, secret)))
         };
         merchant.map(with_secret).transpose()
-    })?;
-    Ok(found.flatten())
+    });
+    Ok(read.await?.flatten())
 }
 
 /// Returns true if a notice is about money of this mode.

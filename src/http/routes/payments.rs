@@ -110,9 +110,11 @@ pub(crate) async fn top_up(
 /// customer first, with the wallet that the reply shows.
 pub(crate) async fn wallet(state: Data<AppState>, caller: Caller) -> Result<Reply<WalletView>, ApiError> {
     let merchant = state.admit(&caller).await?;
+    let customer = caller.customer().clone();
     let wallet = state
         .store
-        .read(|snapshot| snapshot.wallet(merchant, caller.customer()))?
+        .read(move |snapshot| snapshot.wallet(merchant, &customer))
+        .await?
         .ok_or(Refusal::CustomerNotFound)?;
     Ok(Reply::ok(
         "Wallet fetched successfully",

@@ -14,7 +14,10 @@ use crate::views::AsText;
 /// `GET /sandbox/publishable-key`. A reset keeps the key.
 pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply<PublishableKeyView>, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
-    let key = state.store.read(|snapshot| snapshot.publishable_key(merchant))?;
+    let key = state
+        .store
+        .read(move |snapshot| snapshot.publishable_key(merchant))
+        .await?;
     let view = PublishableKeyView {
         publishable_key: key.map(AsText),
     };

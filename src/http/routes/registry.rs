@@ -11,6 +11,7 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, guard};
 
 use crate::domain::treasury::operator::Right;
 use crate::http::answer::{Answer, SuccessOf};
+use crate::http::authenticated::Authenticated;
 use crate::http::error::ApiError;
 use crate::http::known_fields::Checked;
 use crate::http::refusals::Refusals;
@@ -103,7 +104,7 @@ impl Routes {
             ignores_unknown: true,
             refusals: Refusals::NONE,
         };
-        self.add(method, path, facts, F::Output::success, handler)
+        self.add(method, path, facts, F::Output::success, Authenticated(handler))
     }
 
     /// Adds a GET route of the contract that changes state (section 4.2.6).
@@ -128,7 +129,7 @@ impl Routes {
             ignores_unknown: true,
             refusals: Refusals::NONE,
         };
-        self.add(Method::GET, path, facts, F::Output::success, handler)
+        self.add(Method::GET, path, facts, F::Output::success, Authenticated(handler))
     }
 
     /// Adds a route of escrowd's own under `/v1` that changes state and reads no fields.
@@ -154,7 +155,7 @@ impl Routes {
             ignores_unknown: false,
             refusals: Refusals::NONE,
         };
-        self.add(method, path, facts, F::Output::success, Checked(handler))
+        self.add(method, path, facts, F::Output::success, Authenticated(Checked(handler)))
     }
 
     /// Adds a route of the sandbox that reads no fields. Every sandbox key may use it.
@@ -196,7 +197,7 @@ impl Routes {
             ignores_unknown: false,
             refusals: Refusals::NONE,
         };
-        self.add(method, path, facts, F::Output::success, Checked(handler))
+        self.add(method, path, facts, F::Output::success, Authenticated(Checked(handler)))
     }
 
     /// Adds a route of operators that takes a right and reads these fields. In a sandbox every
@@ -224,7 +225,7 @@ impl Routes {
             ignores_unknown: false,
             refusals: Refusals::NONE,
         };
-        self.add(method, path, facts, F::Output::success, Checked(handler))
+        self.add(method, path, facts, F::Output::success, Authenticated(Checked(handler)))
     }
 
     /// Adds a route for notices that carry a signature in place of a key. Their fields are the

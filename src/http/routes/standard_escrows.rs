@@ -221,7 +221,7 @@ pub(crate) async fn verify(
     caller: Caller,
     token: Path<String>,
 ) -> Result<Reply<EscrowView>, ApiError> {
-    let deal = state.deal_of(&caller, &token)?;
+    let deal = state.deal_of(&caller, &token).await?;
     let view = EscrowView::of_deal(
         deal,
         &state

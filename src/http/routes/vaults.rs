@@ -139,7 +139,7 @@ pub(crate) async fn get(
     caller: Caller,
     token: Path<String>,
 ) -> Result<Reply<EscrowView>, ApiError> {
-    match state.deal_of(&caller, &token)? {
+    match state.deal_of(&caller, &token).await? {
         Deal::Vault(vault) => {
             let view = EscrowView::of_vault(
                 vault,

@@ -31,7 +31,10 @@ pub(crate) const SETTING: RequestSpec = RequestSpec::of_body(&[&[
 /// `GET /sandbox/callback`.
 pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply<WebhookEndpointView>, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
-    let endpoint = state.store.read(|snapshot| snapshot.webhook_endpoint(merchant))?;
+    let endpoint = state
+        .store
+        .read(move |snapshot| snapshot.webhook_endpoint(merchant))
+        .await?;
     let policy = state.policy.load();
     let configured = policy.webhook_url_default.as_ref();
     Ok(Reply::ok("Callback fetched successfully", view(&endpoint, configured)))

@@ -45,7 +45,7 @@ pub(super) async fn show(
     session: Path<String>,
     Query(shown): Query<Shown>,
 ) -> Result<HttpResponse, Refused> {
-    let visit = Visit::of(&request, state, door, &session, shown)?;
+    let visit = Visit::of(&request, state, door, &session, shown).await?;
     render(&visit, None).await
 }
 
@@ -57,7 +57,7 @@ pub(super) async fn pay(
     session: Path<String>,
     Form(sent): Form<Sent>,
 ) -> Result<HttpResponse, Refused> {
-    let visit = Visit::of(&request, state, door, &session, sent.shown)?;
+    let visit = Visit::of(&request, state, door, &session, sent.shown).await?;
     let source = match sent.card.as_str() {
         "" => Source::Wallet,
         card => Source::Card(CardId::named(card)),
@@ -77,7 +77,7 @@ pub(super) async fn save_card(
     session: Path<String>,
     Form(sent): Form<Sent>,
 ) -> Result<HttpResponse, Refused> {
-    let visit = Visit::of(&request, state, door, &session, sent.shown)?;
+    let visit = Visit::of(&request, state, door, &session, sent.shown).await?;
     let reply = visit.play_money()?.save_test_card(&sent.number).await;
     let answer = Answer::of(reply.map_err(refused_call)?)?;
     if answer.status.is_success() {
@@ -94,7 +94,7 @@ pub(super) async fn announce_transfer(
     session: Path<String>,
     Form(sent): Form<Sent>,
 ) -> Result<HttpResponse, Refused> {
-    let visit = Visit::of(&request, state, door, &session, sent.shown)?;
+    let visit = Visit::of(&request, state, door, &session, sent.shown).await?;
     let escrow = visit.find().await?.escrow;
     let reply = visit.real_money()?.announce_transfer(escrow.id, escrow.charge()).await;
     let answer = Answer::of(reply.map_err(refused_call)?)?;

@@ -64,7 +64,7 @@ impl Visit {
     ///
     /// Refuses a session that has ended or was changed, and the session of a merchant that is
     /// gone.
-    pub(super) fn of(
+    pub(super) async fn of(
         request: &HttpRequest,
         state: Data<AppState>,
         door: Door,
@@ -73,11 +73,13 @@ impl Visit {
     ) -> Result<Self, Refused> {
         let session = state.checkout_sessions.read(text, state.store.ledger_time());
         let session = session.ok_or_else(ended)?;
+        let key = session.merchant.clone();
         let found = state
             .store
-            .read(|snapshot| snapshot.merchant_of_publishable_key(&session.merchant));
-        let merchant = found.map_err(refused)?.ok_or_else(ended)?;
-        let on_behalf = on_behalf_of(&state, &session.merchant, merchant, client_of(request)).map_err(refused)?;
+            .read(move |snapshot| snapshot.merchant_of_publishable_key(&key));
+        let merchant = found.await.map_err(refused)?.ok_or_else(ended)?;
+        let on_behalf = on_behalf_of(&state, &session.merchant, merchant, client_of(request));
+        let on_behalf = on_behalf.await.map_err(refused)?;
         let mode = state.policy.load().mode;
         let asked = || CustomerId::parse(shown.customer.trim()).filter(|_| mode == Mode::Sandbox);
         let customer = session.customer.clone().or_else(asked);

@@ -34,7 +34,7 @@ pub(super) async fn rows(reader: Reader) -> Result<HttpResponse, Refused> {
 
 /// `GET /console/events/changes`
 pub(super) async fn changes(reader: Reader, request: HttpRequest) -> Result<HttpResponse, Refused> {
-    reader.changes(&request, http::Rows::Events)
+    reader.changes(&request, http::Rows::Events).await
 }
 
 async fn newest(reader: &Reader) -> Result<Markup, Refused> {

@@ -40,7 +40,7 @@ pub(super) async fn rows(reader: Reader) -> Result<HttpResponse, Refused> {
 
 /// `GET /console/requests/changes`
 pub(super) async fn changes(reader: Reader, request: HttpRequest) -> Result<HttpResponse, Refused> {
-    reader.changes(&request, http::Rows::Requests)
+    reader.changes(&request, http::Rows::Requests).await
 }
 
 async fn newest(reader: &Reader) -> Result<Markup, Refused> {

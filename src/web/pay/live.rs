@@ -30,16 +30,16 @@ impl Offer {
     /// # Errors
     ///
     /// Refuses a link that leads to no offer.
-    fn of(state: &AppState, token: &PaymentToken) -> Result<Self, Refused> {
-        let found = state.store.read(|snapshot| {
-            let deal = snapshot.deal_of_link(token)?;
+    async fn of(state: &AppState, token: PaymentToken) -> Result<Self, Refused> {
+        let read = state.store.read(move |snapshot| {
+            let deal = snapshot.deal_of_link(&token)?;
             let shop = match &deal {
                 Some(Deal::Escrow(escrow)) => snapshot.merchant_name(escrow.merchant)?,
                 _ => None,
             };
             Ok((deal, shop))
         });
-        let (Some(Deal::Escrow(escrow)), shop) = found.map_err(ApiError::from)? else {
+        let (Some(Deal::Escrow(escrow)), shop) = read.await.map_err(ApiError::from)? else {
             return Err(no_offer());
         };
         Ok(Self {
@@ -89,8 +89,8 @@ impl Offer {
 }
 
 /// Shows the offer. `buyer` is the customer whom the link names, or empty.
-pub(super) fn show(state: &AppState, token: &PaymentToken, buyer: &str) -> Result<HttpResponse, Refused> {
-    let offer = Offer::of(state, token)?;
+pub(super) async fn show(state: &AppState, token: PaymentToken, buyer: &str) -> Result<HttpResponse, Refused> {
+    let offer = Offer::of(state, token).await?;
     if offer.escrow.check_open_to_buyers().is_err() {
         let page = Page::new(offer.escrow.terms.purpose.as_str()).narrow();
         return Ok(page.show(&html! {
@@ -112,9 +112,12 @@ pub(super) async fn begin(
         let message = "A sandbox takes play money only. Nothing was announced.";
         return Err(Refused::new(403, Page::new("Not in a sandbox").narrow(), message));
     }
-    let offer = Offer::of(&state, &PaymentToken::named(&token))?;
+    let offer = Offer::of(&state, PaymentToken::named(&token)).await?;
     let customer = CustomerId::parse(buyer.buyer.trim()).ok_or(ApiError::Refused(Refusal::CustomerNotFound));
-    let session = customer.and_then(|customer| begin_checkout_by_link(&state, &request, &offer.escrow, customer));
+    let session = match customer {
+        Ok(customer) => begin_checkout_by_link(&state, &request, &offer.escrow, customer).await,
+        Err(error) => Err(error),
+    };
     Ok(match session {
         Ok(session) => HttpResponse::SeeOther()
             .insert_header((LOCATION, format!("/checkout/{session}")))

@@ -36,8 +36,9 @@ async fn show(
     Query(shown): Query<Shown>,
 ) -> Result<HttpResponse, Refused> {
     let token = PaymentToken::named(&token);
-    match state.policy.load().mode {
-        Mode::Live => live::show(&state, &token, &buyer),
+    let mode = state.policy.load().mode;
+    match mode {
+        Mode::Live => live::show(&state, token, &buyer).await,
         Mode::Sandbox => sandbox::show(reader, token, &buyer, shown).await,
     }
 }

@@ -24,7 +24,8 @@ pub(super) async fn list(
 ) -> Result<Reply<PageView<ActView>>, ApiError> {
     let walk = query.walk();
     let request = walk.bounded(query::page(&query.fields()?)?);
-    let (reader, scope) = match (caller.merchant(), state.policy.load().mode) {
+    let mode = state.policy.load().mode;
+    let (reader, scope) = match (caller.merchant(), mode) {
         (Some(merchant), _) => (merchant, ActScope::Of(merchant)),
         (None, Mode::Live) => (MerchantId(0), ActScope::All),
         (None, Mode::Sandbox) => {

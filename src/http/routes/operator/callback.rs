@@ -51,7 +51,10 @@ pub(super) const NOTICE_SECRET: RequestSpec =
 pub(super) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply<CallbackView>, ApiError> {
     check_is_live(&state)?;
     let merchant = state.merchant_of(&caller).await?;
-    let endpoint = state.store.read(|snapshot| snapshot.webhook_endpoint(merchant))?;
+    let endpoint = state
+        .store
+        .read(move |snapshot| snapshot.webhook_endpoint(merchant))
+        .await?;
     Ok(Reply::ok(
         "Callback fetched successfully",
         CallbackView::new(&state, &endpoint, None),

@@ -47,7 +47,7 @@ pub(super) const ROTATION: RequestSpec =
 pub(super) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<Vec<KeyView>>, ApiError> {
     check_is_live(&state)?;
     let merchant = state.merchant_of(&caller).await?;
-    let keys = state.store.read(|snapshot| snapshot.keys_of(merchant))?;
+    let keys = state.store.read(move |snapshot| snapshot.keys_of(merchant)).await?;
     let views: Vec<KeyView> = keys.into_iter().map(KeyView::new).collect();
     Ok(Reply::ok("Keys fetched successfully", views))
 }

@@ -72,17 +72,18 @@ pub(super) async fn list(
 ) -> Result<Reply<PageView<MerchantView>>, ApiError> {
     check_is_live(&state)?;
     let page = query::page(&query.fields()?)?;
-    let page = state.store.read(|snapshot| {
-        let operator = caller.agent().operator.map(|id| snapshot.operator(id)).transpose()?;
+    let operator = caller.agent().operator;
+    let read = state.store.read(move |snapshot| {
+        let operator = operator.map(|id| snapshot.operator(id)).transpose()?;
         let only = operator
             .flatten()
             .map(|operator| operator.merchants)
             .unwrap_or_default();
         snapshot.merchants(&only, page)
-    })?;
+    });
     Ok(Reply::ok(
         "Merchants fetched successfully",
-        PageView::new(page, MerchantView::new),
+        PageView::new(read.await?, MerchantView::new),
     ))
 }
 
@@ -113,7 +114,10 @@ pub(super) async fn create(
 pub(super) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply<MerchantView>, ApiError> {
     check_is_live(&state)?;
     let merchant = state.merchant_of(&caller).await?;
-    let found = state.store.read(|snapshot| snapshot.merchant_settings(merchant))?;
+    let found = state
+        .store
+        .read(move |snapshot| snapshot.merchant_settings(merchant))
+        .await?;
     let merchant = found.ok_or(Refusal::MerchantNotFound)?;
     Ok(Reply::ok("Merchant fetched successfully", MerchantView::new(merchant)))
 }

@@ -46,7 +46,7 @@ pub(super) async fn list(
     query: Query,
 ) -> Result<Reply<PageView<OperatorView>>, ApiError> {
     let page = query::page(&query.fields()?)?;
-    let page = state.store.read(|snapshot| snapshot.operators(page))?;
+    let page = state.store.read(move |snapshot| snapshot.operators(page)).await?;
     Ok(Reply::ok(
         "Operators fetched successfully",
         PageView::new(page, OperatorView::new),

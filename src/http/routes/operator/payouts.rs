@@ -83,7 +83,10 @@ pub(super) async fn get(
 ) -> Result<Reply<PayoutView>, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
     let id = PayoutId::named(&payout);
-    let payout = state.store.read(|snapshot| payouts::get(snapshot, merchant, id))?;
+    let payout = state
+        .store
+        .read(move |snapshot| payouts::get(snapshot, merchant, id))
+        .await?;
     let payout = payout.ok_or(Refusal::PayoutNotFound)?;
     Ok(Reply::ok("Pay-out fetched successfully", PayoutView::new(payout)))
 }

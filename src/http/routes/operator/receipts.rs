@@ -85,7 +85,7 @@ pub(super) async fn get(
 ) -> Result<Reply<ReceiptView>, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
     let id = ReceiptId::named(&receipt);
-    let receipt = state.store.read(|snapshot| snapshot.receipt(merchant, id))?;
+    let receipt = state.store.read(move |snapshot| snapshot.receipt(merchant, id)).await?;
     let receipt = receipt.ok_or(Refusal::ReceiptNotFound)?;
     Ok(Reply::ok("Receipt fetched successfully", ReceiptView::new(receipt)))
 }

@@ -1,0 +1,210 @@
+//! Authenticates the caller of a request before anything but its key is read.
+//!
+//! The key may have to be looked up in the store, and the server makes all arguments of a
+//! handler at once. So every route with a key has an [`Authenticated`] handler, whose arguments
+//! are made when the caller is known. No body is read for a stranger, and no other refusal
+//! comes before that of the key.
+
+use std::future::ready;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::{Error, FromRequest, Handler, HttpMessage, HttpRequest, web};
+use futures_util::FutureExt;
+use futures_util::future::{Either, LocalBoxFuture, Map};
+
+use crate::domain::merchant::key::{KeyAccess, KeyOwner, KeyScope, LIVE_KEY_PREFIX, SandboxKey};
+use crate::domain::mode::Mode;
+use crate::domain::party::Party;
+use crate::domain::treasury::operator::Right;
+use crate::http::auth::{
+    Caller, Key, check_address, check_scope, count, is_valid, note_use, party_of, read_key, refuse_unknown_key,
+};
+use crate::http::context::{OnBehalf, RequestContext};
+use crate::http::error::ApiError;
+use crate::http::operator_auth;
+use crate::http::route::{Access, RouteFacts};
+use crate::http::state::AppState;
+
+/// A handler that runs only for a caller whose key opens the route. It finds the [`Caller`]
+/// among its arguments.
+#[derive(Clone)]
+pub(crate) struct Authenticated<F>(pub(crate) F);
+
+/// The arguments of a handler, made after the caller was authenticated.
+pub(crate) struct AuthenticatedArgs<Args>(Args);
+
+impl<F, Args> Handler<AuthenticatedArgs<Args>> for Authenticated<F>
+where
+    F: Handler<Args>,
+{
+    type Output = F::Output;
+    type Future = F::Future;
+
+    fn call(&self, AuthenticatedArgs(args): AuthenticatedArgs<Args>) -> Self::Future {
+        self.0.call(args)
+    }
+}
+
+impl<Args: FromRequest + 'static> FromRequest for AuthenticatedArgs<Args> {
+    type Error = Error;
+    type Future = Either<
+        Map<Args::Future, fn(Result<Args, Args::Error>) -> Result<Self, Error>>,
+        LocalBoxFuture<'static, Result<Self, Error>>,
+    >;
+
+    /// Goes on at once if the key is in the cache, as it is for nearly every request.
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let authentication = match Authentication::begin(request) {
+            Ok(begun) => begun,
+            Err(refused) => return refuse(refused),
+        };
+        if let Some(access) = authentication.cached_access() {
+            return match authentication.finish(Some(access)) {
+                Ok(caller) => {
+                    request.extensions_mut().insert(caller);
+                    Either::Left(Args::from_request(request, payload).map(Self::of))
+                }
+                Err(refused) => refuse(refused),
+            };
+        }
+        let (request, mut payload) = (request.clone(), payload.take());
+        Either::Right(Box::pin(async move {
+            let caller = authentication.by_store().await?;
+            request.extensions_mut().insert(caller);
+            Self::of(Args::from_request(&request, &mut payload).await)
+        }))
+    }
+}
+
+impl<Args: FromRequest + 'static> AuthenticatedArgs<Args> {
+    fn of(args: Result<Args, Args::Error>) -> Result<Self, Error> {
+        args.map(Self).map_err(Into::into)
+    }
+}
+
+fn refuse<Args: FromRequest + 'static>(refused: ApiError) -> <AuthenticatedArgs<Args> as FromRequest>::Future {
+    Either::Right(Box::pin(ready(Err(refused.into()))))
+}
+
+/// A request whose key was read, and is not checked yet.
+struct Authentication {
+    request: HttpRequest,
+    state: web::Data<AppState>,
+    facts: RouteFacts,
+    context: Arc<RequestContext>,
+    key: String,
+    key_hash: [u8; 32],
+}
+
+impl Authentication {
+    fn begin(request: &HttpRequest) -> Result<Self, ApiError> {
+        let state = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
+        let facts = *request.app_data::<RouteFacts>().ok_or(ApiError::Internal)?;
+        let context = RequestContext::of(request)?;
+        let (key, key_hash) = read_key(request, state)?;
+        Ok(Self {
+            request: request.clone(),
+            state: state.clone(),
+            facts,
+            context,
+            key,
+            key_hash,
+        })
+    }
+
+    /// Returns the right that the key of an operator must have, on a route that only operators
+    /// may use.
+    fn operators_right(&self) -> Option<Right> {
+        match (self.facts.access, self.state.policy.load().mode) {
+            (Access::Operator(right), Mode::Live) => Some(right),
+            _ => None,
+        }
+    }
+
+    /// Finds the key in the cache, where an operator's key never is.
+    fn cached_access(&self) -> Option<KeyAccess> {
+        match self.operators_right() {
+            Some(_) => None,
+            None => self.state.api_keys.cached_access(&self.key_hash),
+        }
+    }
+
+    /// Finds the key in the store, and checks the request.
+    async fn by_store(self) -> Result<Caller, ApiError> {
+        if let Some(right) = self.operators_right() {
+            return self.of_operator(right).await;
+        }
+        let access = self.state.api_keys.access_of_key(&self.state.store, &self.key_hash);
+        let access = access.await?;
+        self.finish(access)
+    }
+
+    async fn of_operator(self, right: Right) -> Result<Caller, ApiError> {
+        let (request, state, context) = (&self.request, &self.state, &self.context);
+        let found = operator_auth::admit(request, state, &self.key_hash, right, self.facts.acts_as).await?;
+        let (operator, merchant) = found.ok_or_else(|| refuse_unknown_key(request, state))?;
+        context.key_hash.get_or_init(|| self.key_hash);
+        context.operator.get_or_init(|| operator);
+        if let Some(merchant) = merchant {
+            context.merchant.get_or_init(|| merchant);
+        }
+        Ok(Caller {
+            party: Some(Party::Merchant),
+            key: Key::Operator(operator, merchant),
+            key_hash: self.key_hash,
+            request: self.context,
+        })
+    }
+
+    /// Checks the key, then the client's IP address, then the rate limit, then the key's
+    /// scope, then the `customer-id` header (contract section 9.3, rows 64 to 67).
+    fn finish(self, access: Option<KeyAccess>) -> Result<Caller, ApiError> {
+        let Self {
+            request,
+            state,
+            facts,
+            context,
+            key,
+            key_hash,
+        } = self;
+        let access = access.filter(|access| is_valid(&state, access));
+        let on_behalf = request.extensions().get::<OnBehalf>().copied();
+        let key = match (&access, on_behalf) {
+            (_, Some(OnBehalf { merchant, .. })) => Key::Known(KeyOwner {
+                merchant,
+                scope: KeyScope::SuperAdmin,
+            }),
+            (Some(access), None) => Key::Known(access.owner),
+            (None, None) if state.policy.load().mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
+                return Err(refuse_unknown_key(&request, &state));
+            }
+            // A client that sends a live key to a sandbox has confused the two servers.
+            (None, None) => Key::New(SandboxKey::new(&key)),
+        };
+        context.key_hash.get_or_init(|| key_hash);
+        if let Key::Known(owner) = key {
+            context.merchant.get_or_init(|| owner.merchant);
+        }
+        // Count first, so that a request counts even if one of the next checks refuses it.
+        let rate = facts.is_limited().then(|| count(&request, &state, key_hash)).flatten();
+        if let Some(access) = &access {
+            check_address(access, context.address())?;
+            note_use(&state, &key_hash, access);
+        }
+        if let Some(rate) = rate.filter(|rate| rate.is_exceeded) {
+            return Err(ApiError::TooManyRequests {
+                reset_seconds: rate.reset_seconds,
+            });
+        }
+        if let Key::Known(owner) = key {
+            check_scope(owner.scope, facts.access)?;
+        }
+        Ok(Caller {
+            party: party_of(&request, &context, facts.acts_as)?,
+            key,
+            key_hash,
+            request: context,
+        })
+    }
+}
