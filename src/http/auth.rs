@@ -1,5 +1,6 @@
-//! Authenticates the caller of a request: its merchant by the key, its party by the
-//! `customer-id` header (contract sections 1.2 and 1.3).
+//! The caller of a request, and the checks that authentication consists of: of the key, which
+//! has a merchant, and of the `customer-id` header, which names a party (contract sections 1.2
+//! and 1.3).
 
 use std::future::{Ready, ready};
 use std::net::IpAddr;
@@ -132,6 +133,7 @@ impl FromRequest for Caller {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
 
+    /// Takes the caller whom the handler's authentication has left in the request.
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         let caller = request.extensions_mut().remove();
         ready(caller.ok_or(ApiError::Internal))

@@ -53,7 +53,8 @@ impl<Args: FromRequest + 'static> FromRequest for AuthenticatedArgs<Args> {
         LocalBoxFuture<'static, Result<Self, Error>>,
     >;
 
-    /// Goes on at once if the key is in the cache, as it is for nearly every request.
+    /// Goes on at once if the key is in the cache, as it is for nearly every request. The
+    /// arguments then need no box.
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let authentication = match Authentication::begin(request) {
             Ok(begun) => begun,
