@@ -19,18 +19,18 @@
 --     write. In tables with many inserts a CHECK lists the words with OR: for an IN
 --     list of three or more, SQLite builds a temporary index at every row.
 --   * A checksum covers the other columns of its row, so that `escrowd check` finds a
---     value that the disk or another program has changed (src/store/engine/checksum.rs).
+--     value that the disk or another program has changed (src/store/engine/sqlite/checksum.rs).
 --   * The most frequent updates of a row (a release, a completion) keep its length,
 --     so that its page, which is full, need not be split.
 --
 -- The file itself is marked (application_id, user_version) and has pages of 2 KiB;
--- src/store/engine/file.rs sets those. src/store/engine/connection.rs sets WAL mode
+-- src/store/engine/sqlite/file.rs sets those. src/store/engine/sqlite/connection.rs sets WAL mode
 -- and the pragmas of each connection.
 
 -- The mark by which a start sees that the write-ahead log beside this file is missing
 -- or belongs to another file. One row. Every commit changes it, so each log begins with
 -- the mark that follows the file's. This table must stay the first: without SQLite,
--- src/store/engine/mark.rs reads its only page, the second of the file.
+-- src/store/engine/sqlite/mark.rs reads its only page, the second of the file.
 CREATE TABLE file_mark (
     only_row   INTEGER PRIMARY KEY CHECK (only_row = 1),
     generation INTEGER NOT NULL,          -- random, new at each start: two copies that both went on differ

@@ -16,11 +16,11 @@ use crate::domain::file::FileName;
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
 use crate::store::audit::{Audit, audit};
-use crate::store::engine::backup::{CopyError, Copying, pin};
 use crate::store::engine::error::{Error, OpenError};
-use crate::store::engine::file::{self, SCHEMA_VERSION, UNFINISHED, sibling};
 use crate::store::engine::sql;
-use crate::store::engine::{blobs, connection, inspection};
+use crate::store::engine::sqlite::backup::{CopyError, Copying, pin};
+use crate::store::engine::sqlite::file::{self, SCHEMA_VERSION, UNFINISHED, sibling};
+use crate::store::engine::sqlite::{blobs, connection, inspection};
 use crate::store::tx::Snapshot;
 
 /// The size of the source's write-ahead log, in bytes, at which a copy is given up. The log

@@ -9,7 +9,7 @@ use crate::domain::treasury::position::Position;
 use crate::domain::treasury::reconciliation::SumTooLarge;
 use crate::store::engine::error::OpenError;
 use crate::store::engine::sql;
-use crate::store::engine::{connection, inspection};
+use crate::store::engine::sqlite::{connection, inspection};
 use crate::store::tx::Snapshot;
 
 /// Returns the mode that a database was made for. It may be in use.

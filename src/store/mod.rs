@@ -27,10 +27,10 @@ use tokio::sync::{oneshot, watch};
 
 pub use audit::{Audit, Finding, audit, check_structure};
 pub use backup::{Backup, BackupError, OnStep, Step, backup};
-pub use engine::connection::{Synchronous, add_functions};
 pub use engine::ephemeral::EphemeralFolder;
 pub use engine::error::{Error, LogLoss, OpenError};
 pub use engine::health::FileSizes;
+pub use engine::sqlite::connection::{Synchronous, add_functions};
 pub use engine::writer_meter::WriterReading;
 pub use file_facts::{mode_of, newest_ledger_time, position};
 pub use restore::{Restored, restore};
@@ -53,23 +53,24 @@ use crate::domain::mode::Mode;
 use crate::domain::time::{Clock, Timestamp};
 use audit::verification::check_newest;
 use background_check::BackgroundCheck;
-use engine::blobs::Blobs;
-use engine::checkpoints::{Checkpoints, SyncHandle};
 use engine::command::Purpose;
-use engine::connection::Role;
 use engine::delivery_wakeups::DeliveryWakeups;
-use engine::file::Fresh;
 use engine::health::Health;
 use engine::ledger_clock::LedgerClock;
-use engine::lock::InstanceLock;
 use engine::long_reads::LongReads;
-use engine::readers::Readers;
 use engine::sql;
-use engine::vacuum::Vacuum;
-use engine::watch::FileWatch;
-use engine::writer::{GroupCommit, Writer, WriterThread};
+use engine::sqlite::blobs::Blobs;
+use engine::sqlite::checkpoints::{Checkpoints, SyncHandle};
+use engine::sqlite::connection::Role;
+use engine::sqlite::file::Fresh;
+use engine::sqlite::group_commit::FileGroupCommit;
+use engine::sqlite::lock::InstanceLock;
+use engine::sqlite::readers::Readers;
+use engine::sqlite::vacuum::Vacuum;
+use engine::sqlite::watch::FileWatch;
+use engine::sqlite::{connection, file, inspection, lock, mark, migrations};
+use engine::writer::{Writer, WriterThread};
 use engine::writer_meter::WriterMeter;
-use engine::{connection, file, inspection, lock, mark, migrations};
 
 /// The settings of a store.
 #[derive(Clone, Debug)]
@@ -222,7 +223,7 @@ impl Store {
         };
         let clock = Arc::new(LedgerClock::start(clock, newest, rule, settings.accept_clock));
         let wakeups = Arc::<DeliveryWakeups>::default();
-        let group_commit = GroupCommit {
+        let group_commit = FileGroupCommit {
             connection,
             readers: Arc::clone(&readers),
             checkpoints,
@@ -238,7 +239,14 @@ impl Store {
             group_commands_max: settings.group_commands_max,
             vacuum: Vacuum::new(settings.vacuum_free_bytes_min),
         };
-        let (writer, thread) = Writer::start(group_commit, settings.queue_commands_max, ended).map_err(io)?;
+        let (writer, thread) = Writer::start(
+            group_commit,
+            Arc::clone(&health),
+            Arc::clone(&writer_meter),
+            settings.queue_commands_max,
+            ended,
+        )
+        .map_err(io)?;
         let inner = Inner {
             path: path.clone(),
             blobs,

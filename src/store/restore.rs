@@ -2,7 +2,7 @@
 //! database that is there is moved aside and never removed.
 //!
 //! A kill between the two leaves the copy under its unfinished name. A start then makes no
-//! fresh database (`engine::file`), and another restore finishes the work.
+//! fresh database (`engine::sqlite::file`), and another restore finishes the work.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,8 +13,8 @@ use rusqlite::Connection;
 use crate::domain::mode::Mode;
 use crate::store::backup::{Backup, BackupError, OnStep, Source, failed, finish, refuse_existing};
 use crate::store::engine::error::OpenError;
-use crate::store::engine::lock::{self, InstanceLock};
-use crate::store::engine::{blobs, connection, file, inspection};
+use crate::store::engine::sqlite::lock::{self, InstanceLock};
+use crate::store::engine::sqlite::{blobs, connection, file, inspection};
 use crate::store::file_facts::mode_of;
 
 /// The rule for a restore over a database of another mode.

@@ -22,7 +22,7 @@ use crate::domain::ids::MerchantId;
 use crate::domain::ledger::ChainHash;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::sql::{Connection, params};
-use crate::store::engine::{blobs, connection};
+use crate::store::engine::sqlite::{blobs, connection};
 use crate::store::tables::columns::row;
 use escrows::StoredEscrow;
 use histories::{Corrections, Histories, History};

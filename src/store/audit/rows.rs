@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::domain::file::FileName;
 use crate::domain::ids::{CustomerId, MerchantId};
-use crate::store::engine::blobs;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Connection, Row, Value, params};
+use crate::store::engine::sqlite::blobs;
 use crate::store::tables::columns::{FromColumn, broken, read_all, row};
 use crate::store::tables::deal_row::SELECT_DEALS;
 use crate::store::tx::Snapshot;

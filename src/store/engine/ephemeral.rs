@@ -11,7 +11,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::store::engine::error::OpenError;
-use crate::store::engine::lock::InstanceLock;
+use crate::store::engine::sqlite::lock::InstanceLock;
 
 /// The file system that Linux keeps in memory.
 const MEMORY: &str = "/dev/shm";

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::ids::MerchantId;
 use crate::store::engine::error::Error;
-use crate::store::engine::readers::read_on;
+use crate::store::engine::sqlite::readers::read_on;
 use crate::store::tx::Snapshot;
 
 /// The threads and their queue. Dropping it stops them.

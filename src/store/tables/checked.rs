@@ -1,4 +1,4 @@
-//! Statements that write rows with a checksum (see `src/store/engine/checksum.rs`). Each
+//! Statements that write rows with a checksum (see `src/store/engine/sqlite/checksum.rs`). Each
 //! column stands beside its value, as SQL: a parameter, a literal or an expression.
 
 /// An `INSERT` of one row with its checksum. Columns with a default must be named, and those

@@ -13,8 +13,8 @@
 use crate::domain::ids::MerchantId;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
-use crate::store::engine::mark;
 use crate::store::engine::sql::{Connection, params};
+use crate::store::engine::sqlite::mark;
 use crate::store::tables::columns::read_all;
 use crate::store::tx::{Snapshot, Tx};
 

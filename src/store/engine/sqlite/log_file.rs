@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use crate::store::engine::file::{APPLICATION_ID, PAGE_BYTES};
-use crate::store::engine::mark::{MARK_PAGE, Mark};
+use crate::store::engine::sqlite::file::{APPLICATION_ID, PAGE_BYTES};
+use crate::store::engine::sqlite::mark::{MARK_PAGE, Mark};
 
 const HEADER_BYTES: usize = 32;
 const FRAME_HEAD_BYTES: usize = 24;

@@ -16,18 +16,18 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use crate::domain::ids::Entropy;
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
-use crate::store::engine::backup::{self, CopyError, Copying};
-use crate::store::engine::connection::{self, Role};
 use crate::store::engine::error::OpenError;
-use crate::store::engine::file::{SCHEMA_VERSION, sibling};
-use crate::store::engine::inspection;
-use crate::store::engine::mark::{self, MARK_PAGE, Mark};
-use crate::store::engine::schema::{self, Difference, Objects, SCHEMA};
+use crate::store::engine::sqlite::backup::{self, CopyError, Copying};
+use crate::store::engine::sqlite::connection::{self, Role};
+use crate::store::engine::sqlite::file::{SCHEMA_VERSION, sibling};
+use crate::store::engine::sqlite::inspection;
+use crate::store::engine::sqlite::mark::{self, MARK_PAGE, Mark};
+use crate::store::engine::sqlite::schema::{self, Difference, Objects, SCHEMA};
 
 /// The migrations in their order: the first leads from version 1 to version 2. Each is plain
 /// SQL, with the functions of every connection (`row_checksum`). It leaves the tables
 /// `file_mark` (which must stay the first) and `instance` readable for every version.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/2.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/2.sql")];
 
 const _: () = assert!(MIGRATIONS.len() + 1 == SCHEMA_VERSION as usize);
 

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::store::engine::error::OpenError;
 
 /// The whole schema.
-pub(crate) const SCHEMA: &str = include_str!("../../../schema.sql");
+pub(crate) const SCHEMA: &str = include_str!("../../../../schema.sql");
 
 /// Bytes of a hash that a message shows.
 const SHOWN_BYTES: usize = 6;

@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
-use crate::store::engine::connection;
 use crate::store::engine::error::Error;
-use crate::store::engine::mark;
-use crate::store::engine::readers::Readers;
+use crate::store::engine::sqlite::connection;
+use crate::store::engine::sqlite::mark;
+use crate::store::engine::sqlite::readers::Readers;
 use crate::store::engine::writer_meter::WriterMeter;
 
 /// Passes of the thread over the log. The second pass copies the pages written during

@@ -22,7 +22,7 @@ use tempfile::NamedTempFile;
 
 use crate::domain::file::{FileKind, FileName};
 use crate::store::engine::error::{Error, OpenError};
-use crate::store::engine::file::{sibling, sync_folder_of};
+use crate::store::engine::sqlite::file::{sibling, sync_folder_of};
 
 /// Only the owner may read and write.
 const FILE_PERMISSIONS: u32 = 0o600;

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::store::engine::error::OpenError;
-use crate::store::engine::file::sibling;
+use crate::store::engine::sqlite::file::sibling;
 
 /// A held lock. Dropping it, or the death of the process, releases the lock.
 #[derive(Debug)]

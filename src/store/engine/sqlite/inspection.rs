@@ -13,10 +13,10 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::domain::mode::Mode;
 use crate::store::engine::error::{Error, LogLoss, OpenError};
-use crate::store::engine::file::{self, APPLICATION_ID, PAGE_BYTES, SCHEMA_VERSION};
-use crate::store::engine::log_file::LogFile;
-use crate::store::engine::mark::{MARK_PAGE, Mark};
-use crate::store::engine::schema;
+use crate::store::engine::sqlite::file::{self, APPLICATION_ID, PAGE_BYTES, SCHEMA_VERSION};
+use crate::store::engine::sqlite::log_file::LogFile;
+use crate::store::engine::sqlite::mark::{MARK_PAGE, Mark};
+use crate::store::engine::sqlite::schema;
 
 /// The bytes that a path keeps in a URI. SQLite takes a path as a URI only.
 const NOT_IN_A_PATH: AsciiSet = NON_ALPHANUMERIC.remove(b'/');

@@ -11,7 +11,8 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags};
 use serde::Deserialize;
 
 use crate::store::engine::error::OpenError;
-use crate::store::engine::{checksum, deadline, file, inspection, lock, packing, schema};
+use crate::store::engine::packing;
+use crate::store::engine::sqlite::{checksum, deadline, file, inspection, lock, schema};
 
 /// The longest time that a connection waits for the locks of another program, such as a
 /// backup.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::store::engine::error::Error;
-use crate::store::engine::file;
+use crate::store::engine::sqlite::file;
 
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_secs(1);

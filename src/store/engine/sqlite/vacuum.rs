@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
-use crate::store::engine::checkpoints::Checkpoints;
 use crate::store::engine::error::Error;
-use crate::store::engine::file::PAGE_BYTES;
-use crate::store::engine::mark;
-use crate::store::engine::readers::Readers;
+use crate::store::engine::sqlite::checkpoints::Checkpoints;
+use crate::store::engine::sqlite::file::PAGE_BYTES;
+use crate::store::engine::sqlite::mark;
+use crate::store::engine::sqlite::readers::Readers;
 
 /// The time without a commit after which the writer is idle enough.
 const IDLE: Duration = Duration::from_secs(3);

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, Transaction};
 
-use crate::store::engine::file::{self, FILE_PERMISSIONS, UNFINISHED, sibling};
+use crate::store::engine::sqlite::file::{self, FILE_PERMISSIONS, UNFINISHED, sibling};
 
 /// The pages that one slice copies: 2 MiB, a few milliseconds of a disk's time.
 const SLICE_PAGES: i32 = 1_024;

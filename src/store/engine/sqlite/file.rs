@@ -10,8 +10,8 @@ use rusqlite::{Connection, params};
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::OpenError;
-use crate::store::engine::mark;
-use crate::store::engine::schema::SCHEMA;
+use crate::store::engine::sqlite::mark;
+use crate::store::engine::sqlite::schema::SCHEMA;
 
 /// Marks an escrowd file: "ESCR" in ASCII.
 pub(crate) const APPLICATION_ID: u32 = 0x4553_4352;

@@ -22,10 +22,10 @@ use r2d2::{Pool, PooledConnection};
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
 
-use crate::store::engine::connection::{self, Role};
-use crate::store::engine::deadline;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::sql;
+use crate::store::engine::sqlite::connection::{self, Role};
+use crate::store::engine::sqlite::deadline;
 use crate::store::tx::Snapshot;
 
 /// The longest time that a read waits for a connection.
@@ -110,7 +110,7 @@ impl Readers {
 }
 
 /// Runs a query on a snapshot of its own, and stops it when `time_max` is over.
-pub(super) fn read_on<T>(
+pub(crate) fn read_on<T>(
     connection: &Connection,
     time_max: Duration,
     query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,

@@ -1,0 +1,356 @@
+//! Group commit on a database file: one thread owns the one writing connection.
+
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode};
+
+use crate::domain::ids::{Entropy, MerchantId};
+use crate::domain::time::Timestamp;
+use crate::store::engine::command::{Command, CommandOutcome, Purpose, Waiting};
+use crate::store::engine::delivery_wakeups::DeliveryWakeups;
+use crate::store::engine::error::Error;
+use crate::store::engine::health::Health;
+use crate::store::engine::inbox::{Inbox, Message};
+use crate::store::engine::ledger_clock::LedgerClock;
+use crate::store::engine::sqlite::checkpoints::Checkpoints;
+use crate::store::engine::sqlite::mark;
+use crate::store::engine::sqlite::readers::Readers;
+use crate::store::engine::sqlite::vacuum::Vacuum;
+use crate::store::engine::sqlite::watch::{FileWatch, Gone};
+use crate::store::engine::writer::{GroupCommit, answer_all, refuse_all};
+use crate::store::engine::writer_meter::WriterMeter;
+use crate::store::tx::Tx;
+
+/// The pause after the last commit before the writer moves the log into the file, and
+/// between the steps of that.
+const IDLE_PAUSE: Duration = Duration::from_millis(100);
+/// The pause of an idle writer between two looks at its files.
+const WATCH_PAUSE: Duration = Duration::from_secs(1);
+
+/// The ledger time after which an idle writer writes the time into the mark, in
+/// milliseconds. Otherwise a start after a quiet time would look like one with a wrong clock.
+const MARK_MILLIS_MAX: i64 = 6 * 3_600_000;
+
+/// The effect of one command on its group.
+enum Ran {
+    /// The command is part of the group, kept or undone.
+    InGroup(CommandOutcome),
+    /// SQLite rolled back the whole group, which it does if the disk is full or failing.
+    /// Answers the command with this error or, for `Ok`, with its own refusal.
+    GroupLost(Result<(), Error>),
+}
+
+/// The group commit of a database file.
+pub(crate) struct FileGroupCommit {
+    pub(crate) connection: Connection,
+    pub(crate) readers: Arc<Readers>,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) watch: FileWatch,
+    pub(crate) health: Arc<Health>,
+    pub(crate) meter: Arc<WriterMeter>,
+    pub(crate) clock: Arc<LedgerClock>,
+    pub(crate) entropy: Box<dyn Entropy>,
+    /// The mark in the file is of this start.
+    pub(crate) has_generation: bool,
+    /// The ledger time of the newest mark.
+    pub(crate) marked_at: Timestamp,
+    /// Wakes the webhook deliverer after a commit.
+    pub(crate) wakeups: Arc<DeliveryWakeups>,
+    /// The merchants for whom the current group has added deliveries.
+    pub(crate) merchants_to_wake: Vec<MerchantId>,
+    /// The most commands that share one commit.
+    pub(crate) group_commands_max: usize,
+    /// Gives free pages back while no command waits.
+    pub(crate) vacuum: Vacuum,
+}
+
+impl GroupCommit for FileGroupCommit {
+    fn run(mut self, waiting: &Inbox) -> Result<(), Error> {
+        let outcome = self.commit_groups(waiting);
+        if let Err(error) = &outcome {
+            if matches!(error, Error::FileGone(_)) {
+                self.health.end(error.clone());
+            }
+            // Closing the last connection would copy the log into the file, which can no
+            // longer be trusted, and then remove the log. Leaking this connection keeps
+            // the log for the next start.
+            drop(self.roll_back());
+            mem::forget(self.connection);
+            return outcome;
+        }
+        self.readers.keep_nothing();
+        // If this fails nothing is lost: the next start reads the log.
+        if let Err(problem) = self.checkpoints.close(&self.connection, &self.readers) {
+            log::warn!("last checkpoint failed, keep the -wal file with the database: {problem}");
+        }
+        Ok(())
+    }
+}
+
+impl FileGroupCommit {
+    fn commit_groups(&mut self, waiting: &Inbox) -> Result<(), Error> {
+        loop {
+            let pause = if self.checkpoints.is_settled() {
+                WATCH_PAUSE
+            } else {
+                IDLE_PAUSE
+            };
+            match waiting.next_within(pause) {
+                Ok(Message::Run(first)) => {
+                    if let Some(first) = self.admit(first) {
+                        if self.commit_group(first, waiting)? {
+                            return Ok(());
+                        }
+                    } else {
+                        self.look_at_files()?;
+                    }
+                }
+                Ok(Message::Ask(reply)) => {
+                    let can_run = self.clock.check();
+                    let can_begin = can_run.and_then(|()| self.execute("BEGIN IMMEDIATE"));
+                    let can_begin = can_begin.and_then(|()| self.roll_back());
+                    // The caller may have stopped waiting.
+                    drop(reply.send(can_begin));
+                }
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.look_at_files()?;
+                    if self.keep_time(waiting)? {
+                        return Ok(());
+                    }
+                    self.checkpoints.while_idle(&self.connection, &self.readers)?;
+                    self.vacuum_while_idle()?;
+                }
+            }
+        }
+    }
+
+    /// Reads the clock, so that a jump is told when it happens, and writes ledger time into
+    /// the mark if none was written for long. Returns true if the writer must stop.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file can no longer be trusted.
+    fn keep_time(&mut self, waiting: &Inbox) -> Result<bool, Error> {
+        let now = self.clock.now();
+        if now < self.marked_at.millis_later(MARK_MILLIS_MAX) {
+            return Ok(false);
+        }
+        // Whatever comes of it, the next attempt is as far away.
+        self.marked_at = now;
+        let touch = |tx: &mut Tx<'_>| Ok::<_, Error>(mark::touch(tx.connection)?);
+        let (touch, _) = Waiting::new(Purpose::Service, touch);
+        let admitted = self.admit(Box::new(touch));
+        admitted.map_or(Ok(false), |touch| self.commit_group(touch, waiting))
+    }
+
+    /// Makes the file smaller if it is due. The first commit of a start begins a generation,
+    /// so none of an earlier start is continued.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file can no longer be trusted.
+    fn vacuum_while_idle(&mut self) -> Result<(), Error> {
+        if !self.has_generation || !self.checkpoints.is_settled() || self.health.last().is_err() {
+            return Ok(());
+        }
+        let outcome = self
+            .vacuum
+            .while_idle(&self.connection, &mut self.checkpoints, &self.readers);
+        match outcome {
+            Err(error @ (Error::DiskFailed(_) | Error::OutcomeUnknown(_))) => Err(error),
+            // Nothing was changed, and the next attempt is some minutes away.
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Checks that the files are still in place. If only the log is gone, the writer first
+    /// copies all of it into the file.
+    fn look_at_files(&mut self) -> Result<(), Error> {
+        match self.watch.look_if_due() {
+            Ok(()) => Ok(()),
+            Err(Gone::Database(error)) => Err(error),
+            Err(Gone::Log(error)) => {
+                self.readers.keep_nothing();
+                match self.checkpoints.close(&self.connection, &self.readers) {
+                    Ok(()) => log::warn!("the file holds every commit; its log was copied before the service stops"),
+                    Err(problem) => log::error!("the last commits are lost with their log: {problem}"),
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns the command if it may run. Otherwise answers it: the system's clock is refused.
+    fn admit(&self, command: Box<dyn Command>) -> Option<Box<dyn Command>> {
+        match self.clock.check() {
+            Err(error) if command.purpose() == Purpose::Service => {
+                command.answer(Err(error));
+                None
+            }
+            _ => Some(command),
+        }
+    }
+
+    /// Runs and commits one group. Returns `Ok(true)` if the writer must stop after it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file can no longer be trusted.
+    fn commit_group(&mut self, first: Box<dyn Command>, waiting: &Inbox) -> Result<bool, Error> {
+        if let Err(error) = self.look_at_files() {
+            refuse_all(first, waiting, &error);
+            return Err(error);
+        }
+        if let Err(error) = self.execute("BEGIN IMMEDIATE") {
+            return Ok(refuse_all(first, waiting, &error));
+        }
+        let changes_before = self.connection.total_changes();
+        self.merchants_to_wake.clear();
+        let mut group: Vec<Box<dyn Command>> = Vec::with_capacity(self.group_commands_max);
+        let mut next = Some(first);
+        let mut stop_after = false;
+        let mut is_any_kept = false;
+        while let Some(mut command) = next.take() {
+            match self.run_one(command.as_mut()) {
+                Ran::InGroup(outcome) => is_any_kept |= outcome == CommandOutcome::Keep,
+                Ran::GroupLost(answer) => {
+                    let rolled_back = self.roll_back();
+                    self.health
+                        .record(Err(answer.clone().err().unwrap_or(Error::Abandoned)));
+                    command.answer(answer);
+                    answer_all(group, &Err(Error::Abandoned));
+                    return rolled_back.map(|()| stop_after);
+                }
+            }
+            group.push(command);
+            if group.len() < self.group_commands_max {
+                match waiting.next() {
+                    Some(Message::Run(command)) => next = self.admit(command),
+                    Some(Message::Ask(reply)) => drop(reply.send(Ok(()))),
+                    Some(Message::Stop) => stop_after = true,
+                    None => {}
+                }
+            }
+        }
+        // A group of refusals has nothing to write and does not touch the disk.
+        let commit = if is_any_kept {
+            self.commit_measured(changes_before, group.len())
+        } else {
+            self.roll_back()
+        };
+        if commit.is_ok() {
+            self.wakeups.notify(&mut self.merchants_to_wake);
+        }
+        answer_all(group, &commit);
+        match commit {
+            Ok(()) if is_any_kept => {
+                self.vacuum.after_commit();
+                let checkpointed = self.checkpoints.after_commit(&self.connection, &self.readers);
+                checkpointed.map(|()| stop_after)
+            }
+            Ok(()) | Err(Error::StorageFull | Error::Abandoned) => Ok(stop_after),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs one command in its savepoint.
+    fn run_one(&mut self, command: &mut dyn Command) -> Ran {
+        if let Err(error) = self.execute("SAVEPOINT command") {
+            return Ran::GroupLost(Err(error));
+        }
+        let mut tx = Tx::on(&self.connection, self.clock.now(), self.entropy.as_mut());
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| command.run(&mut tx))).unwrap_or(CommandOutcome::Undo);
+        if outcome == CommandOutcome::Keep {
+            self.merchants_to_wake.append(&mut tx.new_deliveries);
+        }
+        if self.connection.is_autocommit() {
+            let is_refused = outcome == CommandOutcome::Undo;
+            return Ran::GroupLost(if is_refused { Ok(()) } else { Err(Error::Abandoned) });
+        }
+        let undone = if outcome == CommandOutcome::Undo {
+            self.execute("ROLLBACK TO command")
+        } else {
+            Ok(())
+        };
+        match undone.and_then(|()| self.execute("RELEASE command")) {
+            Ok(()) => Ran::InGroup(outcome),
+            Err(error) => Ran::GroupLost(Err(error)),
+        }
+    }
+
+    /// Commits a group of this many commands, and keeps its outcome and its time.
+    fn commit_measured(&mut self, changes_before: u64, commands: usize) -> Result<(), Error> {
+        let began = Instant::now();
+        let commit = self.commit(changes_before);
+        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.meter.commit_micros.observe(micros);
+        self.meter
+            .group_commands
+            .observe(u64::try_from(commands).unwrap_or(u64::MAX));
+        self.health.record(commit.clone());
+        commit
+    }
+
+    /// Commits the group. One that has changed nothing leaves the mark as it is, and is not
+    /// written to the disk.
+    fn commit(&mut self, changes_before: u64) -> Result<(), Error> {
+        let is_changed = self.connection.total_changes() != changes_before;
+        let begins_generation = is_changed && !self.has_generation;
+        let is_open = is_changed && self.checkpoints.needs_open_mark();
+        if is_changed {
+            self.count_mark(begins_generation, is_open)?;
+        }
+        let commit = || self.connection.prepare_cached("COMMIT")?.execute([]);
+        if let Err(error) = self.readers.commit_with(commit) {
+            if error.sqlite_error_code() == Some(ErrorCode::DiskFull) && self.roll_back().is_ok() {
+                return Err(Error::StorageFull);
+            }
+            return Err(Error::OutcomeUnknown(Arc::new(error)));
+        }
+        self.has_generation |= begins_generation;
+        if is_open {
+            self.checkpoints.arm(&self.connection, &self.readers)?;
+        }
+        Ok(())
+    }
+
+    /// Counts the mark up in the group's transaction, for the first time after a start in a
+    /// new generation.
+    fn count_mark(&mut self, begins_generation: bool, is_open: bool) -> Result<(), Error> {
+        self.marked_at = self.clock.now();
+        let counted = if begins_generation {
+            let generation = self.entropy.random().to_ne_bytes();
+            let generation = i64::from_ne_bytes(*generation.first_chunk().expect("16 bytes"));
+            let cookie = mark::random_cookie(self.entropy.as_mut());
+            mark::begin_generation(&self.connection, generation, cookie)
+        } else {
+            Ok(())
+        };
+        let counted = counted.and_then(|()| mark::count_at(&self.connection, is_open, self.marked_at));
+        counted.or_else(|error| {
+            let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+            let error = if is_full { Error::StorageFull } else { Error::Abandoned };
+            self.roll_back().and(Err(error))
+        })
+    }
+
+    /// Rolls back the group, unless SQLite has done so. If the rollback fails, the
+    /// connection is unusable.
+    fn roll_back(&self) -> Result<(), Error> {
+        if self.connection.is_autocommit() {
+            Ok(())
+        } else {
+            self.execute("ROLLBACK")
+        }
+    }
+
+    fn execute(&self, sql: &str) -> Result<(), Error> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+}

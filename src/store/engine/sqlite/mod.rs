@@ -1,0 +1,20 @@
+//! The engine around SQLite: the database file with its lock and its log, one writing
+//! connection, connections for reading, checkpoints, and blobs beside the file.
+
+pub(crate) mod backup;
+pub(crate) mod blobs;
+pub(crate) mod checkpoints;
+pub(crate) mod checksum;
+pub(crate) mod connection;
+pub(crate) mod deadline;
+pub(crate) mod file;
+pub(crate) mod group_commit;
+pub(crate) mod inspection;
+pub(crate) mod lock;
+pub(crate) mod log_file;
+pub(crate) mod mark;
+pub(crate) mod migrations;
+pub(crate) mod readers;
+pub(crate) mod schema;
+pub(crate) mod vacuum;
+pub(crate) mod watch;
