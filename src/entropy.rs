@@ -35,6 +35,10 @@ impl Entropy for SystemEntropy {
         self.newest = self.newest.max(number);
     }
 
+    fn newest(&self) -> i64 {
+        self.newest
+    }
+
     fn random(&mut self) -> u128 {
         self.bits.next()
     }

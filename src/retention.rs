@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::commands::deliveries;
 use crate::domain::time::Timestamp;
-use crate::store::{Error, Store};
+use crate::store::{Error, Store, Tx};
 
 /// The pause between two passes over the idempotency records.
 const IDEMPOTENCY_PERIOD: Duration = Duration::from_mins(1);
@@ -19,6 +19,8 @@ const EVENTS_DELAY: Duration = Duration::from_mins(1);
 const EVENTS_PERIOD: Duration = Duration::from_hours(1);
 /// The pause between two commits of one pass over the events.
 const EVENTS_PAUSE: Duration = Duration::from_millis(20);
+/// The pause between two looks for files that nothing refers to.
+const FILES_PERIOD: Duration = Duration::from_hours(1);
 /// The most idempotency records that one commit removes.
 const RECORDS_MAX: u32 = 100;
 /// The longest pause between two looks for merchants that resets left behind.
@@ -55,7 +57,22 @@ pub(crate) async fn run(store: Store, retention: Retention) {
         }
     };
     let records = remove_expired_records(&store, retention.idempotency_seconds);
-    tokio::join!(records, events, left_behind);
+    let files = remove_unused_files(&store);
+    tokio::join!(records, events, left_behind, files);
+}
+
+/// Removes the files in the database to which no command came to refer.
+async fn remove_unused_files(store: &Store) {
+    loop {
+        tokio::time::sleep(FILES_PERIOD).await;
+        store.until_leader().await;
+        let removed = store.write(|tx: &mut Tx<'_>| tx.remove_unused_files());
+        if let Err(error) = removed.await
+            && !error.refuses_all_writes()
+        {
+            log::warn!("cannot remove files that nothing refers to; the next pass retries: {error}");
+        }
+    }
 }
 
 async fn remove_expired_records(store: &Store, kept_seconds: i64) {
@@ -63,6 +80,7 @@ async fn remove_expired_records(store: &Store, kept_seconds: i64) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        store.until_leader().await;
         match remove_all_expired(store, kept_seconds).await {
             // The log already says why.
             Ok(()) | Err(Error::Stopped | Error::QueueFull) => {}
@@ -88,6 +106,7 @@ async fn remove_old_events(store: &Store, kept: Duration) {
     let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
     tokio::time::sleep(EVENTS_DELAY).await;
     loop {
+        store.until_leader().await;
         let before = store.ledger_time().millis_earlier(kept);
         while removed_some_events(store, before).await {
             tokio::time::sleep(EVENTS_PAUSE).await;
@@ -110,6 +129,7 @@ async fn remove_left_behind(store: &Store, kept: Duration) {
     let kept_millis = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
     loop {
         tokio::time::sleep(kept.min(LEFT_BEHIND_PERIOD_MAX)).await;
+        store.until_leader().await;
         let before = store.ledger_time().millis_earlier(kept_millis);
         match remove_all_left_behind(store, before).await {
             // The log already says why.

@@ -21,6 +21,7 @@ pub(crate) async fn run(store: Store, policy: SharedPolicy) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        store.until_leader().await;
         let policy = policy.load_full();
         let settled = match policy.mode {
             Mode::Sandbox => settle_all(&store, &policy).await,

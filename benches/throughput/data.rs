@@ -53,7 +53,7 @@ impl Size {
 
 pub(crate) fn settings(path: &Path, synchronous: Synchronous) -> Settings {
     Settings {
-        path: path.to_owned(),
+        place: path.to_owned().into(),
         mode: Mode::Sandbox,
         currency: "NGN".to_owned(),
         synchronous,

@@ -5,7 +5,7 @@ mod settings;
 
 use std::net::{SocketAddr, TcpListener};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use actix_web::dev::{Server, ServerHandle};
@@ -24,13 +24,13 @@ use crate::domain::time::Clock;
 use crate::domain::web_address::reachable_from_here;
 use crate::entropy::{self, SystemEntropy};
 use crate::http::{
-    self, AppState, Connections, EventStreams, FaultBook, RateLimiter, RequestLog, RequestMeter, SessionSigner,
-    TrustedProxies,
+    self, ApiKeyCache, AppState, Connections, EventStreams, FaultBook, RateLimiter, RequestLog, RequestMeter,
+    SessionSigner, TrustedProxies,
 };
 use crate::metrics::{Measured, Metrics};
 use crate::retention::{self, Retention};
 use crate::settlements;
-use crate::store::{self, EphemeralFolder, Store, WriterEnded};
+use crate::store::{self, EphemeralFolder, Place, Store, WriterEnded};
 use crate::web;
 use crate::webhooks;
 
@@ -42,7 +42,7 @@ pub struct App {
     server: Server,
     address: SocketAddr,
     store: Store,
-    database: PathBuf,
+    database: Place,
     ephemeral: Option<Arc<EphemeralFolder>>,
     writer_ended: WriterEnded,
     webhooks: webhooks::Handle,
@@ -142,8 +142,8 @@ impl App {
         let metrics_listener = listen_for_metrics(config)?;
         let ephemeral = config.ephemeral.then(EphemeralFolder::make).transpose()?.map(Arc::new);
         let store_settings = settings::store(config, ephemeral.as_deref());
-        if let Some(snapshot) = &config.snapshot {
-            load_snapshot(snapshot, &store_settings.path)?;
+        if let (Some(snapshot), Some(path)) = (&config.snapshot, store_settings.place.path()) {
+            load_snapshot(snapshot, path)?;
         }
         let (store, writer_ended) = Store::open(&store_settings, clock, entropy)?;
         let policy = policy(config)?;
@@ -175,12 +175,12 @@ impl App {
         let state = AppState {
             store: store.clone(),
             webhooks: webhooks.clone(),
-            api_keys: Arc::default(),
+            api_keys: Arc::new(ApiKeyCache::of(store.key_version())),
             policy: reloader.policy.clone(),
             limits: settings::limits(config),
             connections: Arc::clone(&connections),
             rate_limiter: Arc::clone(&reloader.rate_limiter),
-            checkout_sessions: SessionSigner::new(&entropy::secret_bytes()),
+            checkout_sessions: SessionSigner::new(&store.shared_secret().unwrap_or_else(entropy::secret_bytes)),
             unknown_keys: Arc::clone(&reloader.unknown_keys),
             faults: Arc::new(FaultBook::new(http::routes(config.mode, config.strict))),
             requests: request_log.map(|limits| Arc::new(RequestLog::new(limits))),
@@ -210,7 +210,7 @@ impl App {
             server,
             address,
             store,
-            database: store_settings.path,
+            database: store_settings.place,
             ephemeral,
             writer_ended,
             webhooks,
@@ -232,8 +232,8 @@ impl App {
         self.metrics.as_ref().map(|(_, address)| *address)
     }
 
-    /// Returns the path of the database file.
-    pub fn database(&self) -> &Path {
+    /// Returns the place of the database.
+    pub const fn database(&self) -> &Place {
         &self.database
     }
 

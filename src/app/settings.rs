@@ -17,7 +17,7 @@ use crate::domain::transaction::DepositAccount;
 use crate::domain::treasury::operator::TwoPersonRule;
 use crate::http::{self, AllowedOrigins, ConnectionLimits, EventStreamLimits, RequestLogLimits, ServerSettings};
 use crate::retention::Retention;
-use crate::store::{self, EphemeralFolder, Synchronous};
+use crate::store::{self, EphemeralFolder, Place, Synchronous};
 use crate::webhooks::{self, AttemptSettings, Endpoints};
 
 const DAY_SECONDS: i64 = 86_400;
@@ -105,7 +105,7 @@ fn deposit_account(bank: &Bank) -> DepositAccount {
 pub(super) fn store(config: &Config, ephemeral: Option<&EphemeralFolder>) -> store::Settings {
     let synchronous = config.storage.synchronous;
     store::Settings {
-        path: ephemeral.map_or_else(|| config.database.clone(), EphemeralFolder::database),
+        place: ephemeral.map_or_else(|| config.database.clone(), |folder| Place::File(folder.database())),
         mode: config.mode,
         currency: config.currency.clone(),
         synchronous: ephemeral.map_or(synchronous, |_| Synchronous::Off),
@@ -235,10 +235,11 @@ pub(super) fn request_log(config: &Config) -> Option<RequestLogLimits> {
 /// Returns the schedule of the backups. An ephemeral service makes none.
 pub(super) fn backups(config: &Config) -> Option<Schedule> {
     let folder = config.backups.folder.clone().filter(|_| !config.ephemeral)?;
+    let database = config.database.path()?.to_owned();
     Some(Schedule {
         folder,
         every: Duration::from_secs(60 * config.backups.every_minutes),
         kept: config.backups.keep,
-        database: config.database.clone(),
+        database,
     })
 }

@@ -1,21 +1,23 @@
 //! `escrowd check FILE`: audits the twelve invariants of the ledger.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
+use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::settings::PlaceParser;
 use crate::clock::SystemClock;
 use crate::domain::ledger_time::TOLERANCE_MILLIS;
 use crate::domain::time::{Clock, Timestamp};
-use crate::store;
+use crate::store::{self, Place};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArguments {
-    /// The database file
-    pub(super) file: PathBuf,
+    /// The database file, or the URL of a PostgreSQL database
+    #[arg(value_parser = PlaceParser)]
+    pub(super) file: Place,
     /// Also check the structure of the file with SQLite; takes several times as long
     #[arg(long)]
     pub(super) deep: bool,
@@ -30,7 +32,10 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     if arguments.deep {
         let spinner = ProgressBar::new_spinner().with_message("checking every page, index and foreign key");
         spinner.enable_steady_tick(Duration::from_millis(100));
-        let problems = store::check_structure(&arguments.file)?;
+        let Some(path) = arguments.file.path() else {
+            bail!("--deep is for files; `pg_amcheck` checks the structure of a PostgreSQL database");
+        };
+        let problems = store::check_structure(path)?;
         spinner.finish_and_clear();
         for problem in &problems {
             anstream::println!("  {BAD}structure{BAD:#}: {problem}");
@@ -59,7 +64,7 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let seconds = started.elapsed();
     anstream::println!(
         "{}: transfers {transfers}, accounts {accounts}, escrows {escrows}, merchants {merchants}; read in {seconds:.2?}",
-        arguments.file.display()
+        arguments.file
     );
     tell_of_clock(store::newest_ledger_time(&arguments.file)?);
     if findings_total == 0 {

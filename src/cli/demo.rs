@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir().context("cannot create a temporary folder for the database")?;
     let config = Config {
         listen: ([127, 0, 0, 1], 0).into(),
-        database: folder.path().join("demo.db"),
+        database: folder.path().join("demo.db").into(),
         fees: Fees {
             commission_bps: 50,
             ..Config::default().fees

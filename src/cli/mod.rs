@@ -9,6 +9,7 @@ mod client;
 mod clock;
 mod completions;
 mod config;
+mod copy;
 mod demo;
 mod demo_web;
 mod event_stream;
@@ -62,6 +63,9 @@ enum Command {
     Backup(backup::BackupArguments),
     /// Put a backup in the place of a database file that no server uses
     Restore(restore::RestoreArguments),
+    /// Move a database that no server uses from a file to PostgreSQL or back, as a copy, and
+    /// check the copy
+    Copy(copy::CopyArguments),
     /// Save the state of a sandbox for tests, or put a saved one back
     Snapshot(snapshot::SnapshotArguments),
     /// Create merchants in a running live service, and keep their settings and webhooks
@@ -98,6 +102,7 @@ pub fn run() -> ExitCode {
         Command::Position(arguments) => position::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
+        Command::Copy(arguments) => copy::run(&arguments),
         Command::Snapshot(arguments) => snapshot::run(arguments),
         Command::Merchant(arguments) => merchant::run(arguments),
         Command::Key(arguments) => key::run(arguments),

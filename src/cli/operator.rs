@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::app;
 use crate::cli::log_output;
 use crate::cli::service::{ServiceArguments, all_pages, or_dash};
-use crate::cli::settings::variables;
+use crate::cli::settings::{PlaceParser, variables};
 use crate::commands::{self, operators};
 use crate::config::{Accepted, Config, Flags, LogLevel};
 use crate::domain::ids::{MerchantId, OperatorId};
@@ -22,7 +22,7 @@ use crate::domain::page::{LIMIT_MAX, PageRequest, PageStart};
 use crate::domain::treasury::act::Agent;
 use crate::domain::treasury::operator::{Operator, Role};
 use crate::entropy;
-use crate::store::{Store, Tx};
+use crate::store::{Place, Store, Tx};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct OperatorArguments {
@@ -31,9 +31,9 @@ pub(super) struct OperatorArguments {
     /// Configuration file [default: config.toml, if there is one]
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// Database file
-    #[arg(long, value_name = "FILE", global = true)]
-    database: Option<PathBuf>,
+    /// Database file, or the URL of a PostgreSQL database
+    #[arg(long, value_name = "FILE", global = true, value_parser = PlaceParser)]
+    database: Option<Place>,
     #[command(flatten)]
     service: ServiceArguments,
 }

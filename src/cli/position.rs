@@ -1,20 +1,21 @@
 //! `escrowd position FILE`: shows where the money is, and how much the bank should hold.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::cli::settings::PlaceParser;
 use crate::domain::money::Amount;
 use crate::domain::treasury::position::{Figures, MerchantPosition, Position, Tally};
 use crate::domain::treasury::signed_amount::SignedAmount;
-use crate::store;
+use crate::store::{self, Place};
 use crate::views::PositionView;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct PositionArguments {
-    /// The database file
-    pub(super) file: PathBuf,
+    /// The database file, or the URL of a PostgreSQL database
+    #[arg(value_parser = PlaceParser)]
+    pub(super) file: Place,
     /// Print the JSON of `GET /operator/position`
     #[arg(long)]
     pub(super) json: bool,
@@ -33,7 +34,7 @@ pub(super) fn run(arguments: &PositionArguments) -> anyhow::Result<ExitCode> {
         let view = PositionView::new(&position, &currency);
         anstream::println!("{}", serde_json::to_string_pretty(&view)?);
     } else {
-        print(&arguments.file.display().to_string(), &position, &currency);
+        print(&arguments.file.to_string(), &position, &currency);
     }
     Ok(if position.agrees() {
         ExitCode::SUCCESS

@@ -89,7 +89,7 @@ fn greet(config: &Config, app: &App) {
     let address = reachable_from_here(listening);
     let version = env!("CARGO_PKG_VERSION");
     anstream::println!("escrowd {version} listening on {BOLD}http://{address}{BOLD:#}");
-    let database = app.database().display();
+    let database = app.database();
     if config.ephemeral {
         anstream::println!("  database  none is kept; until the service stops it is {database}");
     } else {

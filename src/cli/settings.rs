@@ -1,10 +1,15 @@
 //! The options and the environment variables that are settings of the service.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Command};
+
 use crate::config::{Accepted, Flags};
+use crate::store::Place;
 
 /// The options that name the configuration file or override it.
 #[derive(Debug, clap::Args)]
@@ -15,15 +20,34 @@ pub(super) struct SettingsArguments {
     /// Address and port to listen on; port 0 picks a free port
     #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
-    /// Database file
-    #[arg(long, value_name = "FILE")]
-    database: Option<PathBuf>,
+    /// Database file, or the URL of a PostgreSQL database (postgres://...)
+    #[arg(long, value_name = "FILE", value_parser = PlaceParser)]
+    database: Option<Place>,
     /// Keep the database in a temporary folder, and remove it when the service stops
     #[arg(long)]
     ephemeral: bool,
     /// Behave exactly as the hosted API where the default is more lenient
     #[arg(long)]
     strict: bool,
+}
+
+/// Parses the place of a database. Its error does not repeat the value, as those of other parsers
+/// do: a URL may have a password.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PlaceParser;
+
+impl TypedValueParser for PlaceParser {
+    type Value = Place;
+
+    fn parse_ref(&self, command: &Command, argument: Option<&Arg>, value: &OsStr) -> Result<Place, clap::Error> {
+        let Some(text) = value.to_str() else {
+            return Ok(Place::File(value.into()));
+        };
+        text.parse().map_err(|error| {
+            let name = argument.map(Arg::to_string).unwrap_or_default();
+            clap::Error::raw(ErrorKind::ValueValidation, format!("{name}: {error}\n")).with_cmd(command)
+        })
+    }
 }
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {

@@ -8,10 +8,10 @@ use clap::Subcommand;
 
 use crate::cli::backup::{Progress, described};
 use crate::cli::restore::put_in_place;
-use crate::cli::settings::variables;
+use crate::cli::settings::{PlaceParser, variables};
 use crate::config::{Config, Flags};
 use crate::domain::mode::Mode;
-use crate::store;
+use crate::store::{self, Place};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SnapshotArguments {
@@ -21,8 +21,8 @@ pub(super) struct SnapshotArguments {
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     /// Database file of the sandbox
-    #[arg(long, value_name = "FILE", global = true)]
-    database: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", global = true, value_parser = PlaceParser)]
+    database: Option<Place>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -56,21 +56,24 @@ pub(super) fn run(arguments: SnapshotArguments) -> anyhow::Result<ExitCode> {
     if config.mode != Mode::Sandbox {
         bail!("mode is \"live\", and {SANDBOX_ONLY}");
     }
+    let Some(database) = config.database.path() else {
+        bail!(
+            "snapshots are of database files, and the database is {}",
+            config.database
+        );
+    };
     match arguments.command {
         SnapshotCommand::Save { to } => {
-            if store::mode_of(&config.database)? != Mode::Sandbox {
-                bail!(
-                    "{} was made for live mode, and {SANDBOX_ONLY}",
-                    config.database.display()
-                );
+            if store::mode_of(database)? != Mode::Sandbox {
+                bail!("{} was made for live mode, and {SANDBOX_ONLY}", database.display());
             }
             let mut progress = Progress::new()?;
-            let made = store::backup(&config.database, &to, &mut |step| progress.show(step));
+            let made = store::backup(database, &to, &mut |step| progress.show(step));
             progress.clear();
             anstream::println!("{}: {}", to.display(), described(&made?));
         }
         SnapshotCommand::Load { from, replace } => {
-            put_in_place(&from, &config.database, replace, Some((Mode::Sandbox, SANDBOX_ONLY)))?;
+            put_in_place(&from, database, replace, Some((Mode::Sandbox, SANDBOX_ONLY)))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use toml::Value;
 
 use super::Config;
+use crate::store::Place;
 
 /// Settings of the command line.
 #[derive(Clone, Debug, Default)]
@@ -14,8 +15,8 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// Address and port.
     pub listen: Option<SocketAddr>,
-    /// The database file.
-    pub database: Option<PathBuf>,
+    /// The database.
+    pub database: Option<Place>,
     /// Turns on `strict`.
     pub strict: bool,
     /// Turns on `ephemeral`.
@@ -44,10 +45,7 @@ impl Flags {
     /// Returns the option, the key and the value of each setting that the flags set.
     pub(super) fn values(&self) -> impl Iterator<Item = (&'static str, &'static str, Value)> {
         let listen = self.listen.map(|listen| Value::from(listen.to_string()));
-        let database = self
-            .database
-            .as_ref()
-            .map(|path| Value::String(path.to_string_lossy().into_owned()));
+        let database = self.database.as_ref().map(|place| Value::String(place.to_string()));
         let turned_on = |is_on: bool| is_on.then_some(Value::Boolean(true));
         [
             ("--listen", "listen", listen),

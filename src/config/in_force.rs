@@ -10,6 +10,7 @@ use super::error::ConfigError;
 use super::flags::Flags;
 use super::sources::{Loaded, Source, leaves};
 use super::{Config, redaction};
+use crate::store::without_password;
 
 /// A setting in force.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +55,7 @@ impl Config {
 fn shown(key: &str, value: Option<Value>) -> SettingValue {
     match value {
         None => SettingValue::Unset,
+        Some(Value::String(place)) if key == "database" => SettingValue::Shown(without_password(&place).into()),
         Some(value) if redaction::may_show_valid(key) => SettingValue::Shown(value),
         Some(_) => SettingValue::Secret,
     }

@@ -30,9 +30,9 @@ use crate::domain::fees::{Rates, WithdrawalFees};
 use crate::domain::ids::MILESTONES_MAX;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
-use crate::store::Synchronous;
+use crate::store::{Place, Synchronous};
 use values::{
-    address_ranges, amount, currency, flag, folder, line, line_if_set, origins, path, public_url, retry_schedule,
+    address_ranges, amount, currency, flag, folder, line, line_if_set, origins, place, public_url, retry_schedule,
     sandbox_webhook_url, socket_address, socket_address_if_set, withdrawal_fees, within,
 };
 
@@ -66,9 +66,9 @@ pub struct Config {
     /// The proxies in front of the service, whose `X-Forwarded-For` is believed.
     #[serde(deserialize_with = "address_ranges")]
     pub trusted_proxies: Vec<AddressRange>,
-    /// The database file.
-    #[serde(deserialize_with = "path")]
-    pub database: PathBuf,
+    /// The database: a file, or the URL of a PostgreSQL database.
+    #[serde(deserialize_with = "place")]
+    pub database: Place,
     /// Keeps the database in a temporary folder, which the service removes when it stops.
     #[serde(deserialize_with = "flag")]
     pub ephemeral: bool,

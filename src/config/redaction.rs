@@ -5,7 +5,7 @@ use toml::Table;
 
 use super::defaults::DEFAULTS;
 
-/// The keys whose values may contain a secret: URLs with a token in them.
+/// The keys whose values may contain a secret: URLs with a token or a password in them.
 const SECRET_KEYS: [&str; 2] = ["callback_url", "public_url"];
 /// The keys without a default that hold no secret. The other settings are in the defaults.
 const PLAIN_KEYS: [&str; 6] = [
@@ -27,7 +27,7 @@ pub(super) fn describe(text: &str, mut error: toml::de::Error) -> String {
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[line_start..].lines().next().unwrap_or_default();
     let key = key_before(text, line_start).unwrap_or_default();
-    if holds_no_secret(key) && is_shown(line) {
+    if holds_no_secret(key, line) && is_shown(line) {
         error.set_input(Some(text));
         return error.to_string().trim_end().to_owned();
     }
@@ -43,7 +43,7 @@ pub(super) fn describe(text: &str, mut error: toml::de::Error) -> String {
 /// be secret.
 pub(super) fn message(key: &str, message: &str) -> String {
     let message = message.trim_end();
-    if holds_no_secret(key) {
+    if holds_no_secret(key, message) {
         return message.to_owned();
     }
     // As in: invalid type: string "sk_live_...", expected a sequence
@@ -91,9 +91,10 @@ fn is_shown(line: &str) -> bool {
     line.matches('=').count() <= 1 && !line.contains(['#', '{'])
 }
 
-/// Returns true if the values of this key are never secret.
-fn holds_no_secret(key: &str) -> bool {
-    if SECRET_KEYS.contains(&key) {
+/// Returns true if a value of this key, which stands in this text, is not secret. The place of the
+/// database is if it is a URL, which may have a password.
+fn holds_no_secret(key: &str, text: &str) -> bool {
+    if SECRET_KEYS.contains(&key) || (key == "database" && text.contains("://")) {
         return false;
     }
     let defaults: Table = DEFAULTS.parse().expect("the embedded config.toml is valid");
@@ -107,5 +108,5 @@ fn holds_no_secret(key: &str) -> bool {
 /// `public_url` has no password and no query.
 pub(super) fn may_show_valid(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or(key);
-    name == "public_url" || holds_no_secret(name)
+    name == "public_url" || holds_no_secret(name, "")
 }

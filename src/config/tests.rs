@@ -74,7 +74,7 @@ fn flags_override_the_environment_which_overrides_the_file() {
     )
     .unwrap();
     assert_eq!((config.listen.port(), config.limits.milestones_max), (2, 8));
-    assert_eq!(config.database, Path::new("file.db"));
+    assert_eq!(config.database.path(), Some(Path::new("file.db")));
 
     let flags = Flags {
         listen: Some(SocketAddr::from(([127, 0, 0, 1], 3))),
@@ -115,7 +115,10 @@ fn an_error_says_in_plain_words_which_values_are_right() {
             "listen = 8080",
             "expected an IP address and a port, such as \"127.0.0.1:8080\" in quotes",
         ),
-        ("database = 1", "expected the path of a file in quotes"),
+        (
+            "database = 1",
+            "expected the path of a file, or the URL of a PostgreSQL database in quotes",
+        ),
         (
             "[webhooks]\nretry_seconds = [\"1m\"]",
             "must be a list of at most 20 whole numbers of seconds",

@@ -18,6 +18,7 @@ use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::text;
 use crate::domain::web_address::is_unspecified;
+use crate::store::Place;
 
 /// Parses a whole number from `MIN` to `MAX`.
 pub(super) fn within<'de, D, T, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<T, D::Error>
@@ -123,8 +124,9 @@ pub(super) fn address_ranges<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
 }
 
 /// Parses the path of a file.
-pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
-    quoted(deserializer, "the path of a file").map(PathBuf::from)
+pub(super) fn place<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Place, D::Error> {
+    let place = quoted(deserializer, "the path of a file, or the URL of a PostgreSQL database")?;
+    place.parse().map_err(D::Error::custom)
 }
 
 /// Parses the path of a folder where the key may be left out.

@@ -32,6 +32,14 @@ struct Entries {
 }
 
 impl ApiKeyCache {
+    /// Returns an empty cache of this version, which the store raises too.
+    pub fn of(version: Arc<AtomicU64>) -> Self {
+        Self {
+            version,
+            entries: RwLock::default(),
+        }
+    }
+
     /// Returns an empty cache that shares this one's version, for another worker.
     pub(super) fn for_worker(&self) -> Self {
         Self {

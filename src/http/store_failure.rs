@@ -16,7 +16,7 @@ pub(super) enum StoreFailure {
     ClockJumped,
     StorageFailing,
     Stopping,
-    #[strum(props(status = 500))]
+    DatabaseUnreachable,
     OutcomeUnknown,
     #[strum(props(status = 500))]
     Internal,
@@ -72,11 +72,20 @@ pub(super) fn store_failure(error: &store::Error) -> (StoreFailure, &'static str
             StoreFailure::Stopping,
             "The service is stopping; nothing was changed, try again shortly",
         ),
+        store::Error::Unreachable(_) => (
+            StoreFailure::DatabaseUnreachable,
+            "No database server can be reached that takes writes; nothing was changed, try again shortly",
+        ),
         store::Error::OutcomeUnknown(_) | store::Error::DiskFailed(_) => (
             StoreFailure::OutcomeUnknown,
-            "The disk failed, and the service cannot tell if this took effect; its state shows after a restart",
+            "The storage failed, and the service cannot tell if this took effect; look it up before you send it again, or \
+             send it with the same Idempotency-Key",
         ),
-        store::Error::Panicked | store::Error::Sqlite(_) | store::Error::Corrupt(_) | store::Error::Files(_) => (
+        store::Error::Panicked
+        | store::Error::Sqlite(_)
+        | store::Error::Postgres(_)
+        | store::Error::Corrupt(_)
+        | store::Error::Files(_) => (
             StoreFailure::Internal,
             "Something went wrong on our side; nothing was changed",
         ),

@@ -5,26 +5,28 @@ use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
-
-use rusqlite::Connection;
+use std::time::{Duration, Instant};
 
 use crate::store::audit::verification::{Verification, Verified};
 use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
+use crate::store::engine::long_reads::Reader;
 
 /// The thread works for a tenth of the time, so that requests hardly notice it.
 const PAUSE_PER_WORK: u32 = 9;
+
+/// The most time that a step may take, which reads a thousand transfers, or the accounts.
+const STEP_TIME_MAX: Duration = Duration::from_mins(10);
 
 /// The running check. Dropping it ends the thread after the step under way.
 pub(crate) struct BackgroundCheck(Mutex<Option<(Sender<()>, JoinHandle<()>)>>);
 
 impl BackgroundCheck {
     /// Starts the check on a connection of its own.
-    pub(crate) fn start(connection: Connection, health: Arc<Health>) -> io::Result<Self> {
+    pub(crate) fn start(connection: impl Reader, health: Arc<Health>) -> io::Result<Self> {
         let (stop, stopped) = channel();
         let check = thread::Builder::new().name("check".to_owned());
-        let thread = check.spawn(move || run(&connection, &health, &stopped))?;
+        let thread = check.spawn(move || run(connection, &health, &stopped))?;
         Ok(Self(Mutex::new(Some((stop, thread)))))
     }
 
@@ -46,14 +48,14 @@ impl Drop for BackgroundCheck {
     }
 }
 
-fn run(connection: &Connection, health: &Health, stopped: &Receiver<()>) {
+fn run(mut connection: impl Reader, health: &Health, stopped: &Receiver<()>) {
     let mut verification = Verification::default();
     loop {
         let started = Instant::now();
-        match verification.step(connection) {
+        match connection.read(STEP_TIME_MAX, |snapshot| verification.step(snapshot.connection)) {
             Ok(Some(verified)) => return report(&verified, health),
-            // More follows, or another program holds the file's locks.
-            Ok(None) | Err(Error::FileBusy) => {}
+            // More follows, or another program holds the file's locks, or PostgreSQL comes back.
+            Ok(None) | Err(Error::FileBusy | Error::Unreachable(_)) => {}
             Err(error) => {
                 return log::error!(
                     "the ledger cannot be read: {error}; stop the service, run `escrowd check`, and keep the file"

@@ -27,7 +27,7 @@ use crate::store::tx::Snapshot;
 /// grows by all that is written while the pages are copied.
 const LOG_BYTES_MAX: u64 = 1 << 30;
 /// The findings of an audit that a message shows.
-const SHOWN_MAX: usize = 3;
+pub(super) const SHOWN_MAX: usize = 3;
 
 /// A finished backup.
 #[derive(Debug)]
@@ -80,6 +80,12 @@ pub enum BackupError {
     /// The source, or the copy, cannot be opened as a database.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The database is on a PostgreSQL server.
+    #[error(
+        "escrowd copies database files only; back a PostgreSQL database up with its own means, such as pg_dump or \
+         pg_basebackup"
+    )]
+    NotAFile,
     /// There is already something with this name.
     #[error("{path} exists already; {remedy}")]
     Exists {
@@ -259,7 +265,7 @@ impl Source<'_> {
             return whole.map(|()| None).map_err(|problem| self.damaged(vec![problem], 1));
         }
         let mut is_stopped = false;
-        let audited = audit(copy, &mut |done, all| {
+        let audited = audit(&copy.to_owned().into(), &mut |done, all| {
             // The audit itself goes on to its end.
             is_stopped |= on_step(Step::Audit { done, all }).is_break();
         });
@@ -322,7 +328,7 @@ pub(super) fn refuse_existing(to: &Path) -> Result<(), BackupError> {
 
 /// Removes all that a killed backup with this name has left under its unfinished name, but for
 /// the file, which is written anew.
-fn remove_leftovers(to: &Path) -> io::Result<()> {
+pub(super) fn remove_leftovers(to: &Path) -> io::Result<()> {
     let unfinished = sibling(to, UNFINISHED);
     for part in ["-wal", "-shm"] {
         match fs::remove_file(sibling(&unfinished, part)) {
@@ -335,7 +341,7 @@ fn remove_leftovers(to: &Path) -> io::Result<()> {
 
 /// Removes the files of a backup with this name that was killed before its database had the
 /// name. The caller holds the lock of the copy.
-fn remove_files_without_database(to: &Path) -> io::Result<()> {
+pub(super) fn remove_files_without_database(to: &Path) -> io::Result<()> {
     if blobs::is_unfinished(to) && fs::symlink_metadata(to).is_err() {
         blobs::remove_all(to)?;
     }

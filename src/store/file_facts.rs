@@ -7,9 +7,11 @@ use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::position::Position;
 use crate::domain::treasury::reconciliation::SumTooLarge;
-use crate::store::engine::error::OpenError;
-use crate::store::engine::sql;
+use crate::store::engine::error::{Error, OpenError};
+use crate::store::engine::sql::Connection;
 use crate::store::engine::sqlite::{connection, inspection};
+use crate::store::opened::{Opened, unreadable};
+use crate::store::place::Place;
 use crate::store::tx::Snapshot;
 
 /// Returns the mode that a database was made for. It may be in use.
@@ -22,45 +24,39 @@ pub fn mode_of(path: &Path) -> Result<Mode, OpenError> {
     inspection::mode_of(path, &connection::open_to_copy(path)?)
 }
 
-/// Returns the ledger time of the newest commit in a file, `None` in a fresh file. Only reads,
-/// and may run beside a server.
+/// Returns the ledger time of the newest commit in a database, `None` in a fresh one. Only
+/// reads, and may run beside a server.
 ///
 /// # Errors
 ///
-/// Fails when the file cannot be opened or read.
-pub fn newest_ledger_time(path: &Path) -> Result<Option<Timestamp>, OpenError> {
-    connection::check_to_audit(path)?;
-    let connection = connection::open_to_audit(path)?;
-    let newest = Snapshot::of(sql::Connection::of(&connection)).newest_row_at();
-    newest.map_err(|cause| OpenError::Damaged {
-        path: path.to_owned(),
-        cause,
-    })
+/// Fails when the database cannot be opened or read.
+pub fn newest_ledger_time(place: &Place) -> Result<Option<Timestamp>, OpenError> {
+    Opened::check(place)?;
+    let newest = Opened::open(place)?.in_snapshot(|snapshot| Snapshot::of(snapshot).newest_row_at());
+    newest.map_err(|cause| unreadable(place, cause))
 }
 
-/// Returns the position of all merchants in a file, at the time of its newest commit, and the
-/// currency of its amounts. Only reads, and may run beside a server. The inner error is a sum
-/// beyond the largest amount.
+/// Returns the position of all merchants in a database, at the time of its newest commit, and
+/// the currency of its amounts. Only reads, and may run beside a server. The inner error is a
+/// sum beyond the largest amount.
 ///
 /// # Errors
 ///
-/// Fails when the file cannot be opened or read.
-pub fn position(path: &Path) -> Result<(Result<Position, SumTooLarge>, String), OpenError> {
-    connection::check_to_audit(path)?;
-    let connection = connection::open_to_audit(path)?;
-    let read = || {
-        let transaction = connection.unchecked_transaction()?;
-        let snapshot = Snapshot::of(sql::Connection::of(&transaction));
-        let merchants = snapshot.every_merchant()?.into_iter();
-        let merchants = merchants
-            .map(|merchant| snapshot.position_of(merchant))
-            .collect::<Result<_, _>>()?;
-        let as_of = snapshot.newest_row_at()?.unwrap_or(Timestamp::EPOCH);
-        let currency = transaction.query_row("SELECT currency FROM instance", [], |row| row.get(0))?;
-        Ok((Position::of(merchants, as_of, snapshot.newest_transfer()?), currency))
-    };
-    read().map_err(|cause| OpenError::Damaged {
-        path: path.to_owned(),
-        cause,
-    })
+/// Fails when the database cannot be opened or read.
+pub fn position(place: &Place) -> Result<(Result<Position, SumTooLarge>, String), OpenError> {
+    Opened::check(place)?;
+    let read = Opened::open(place)?.in_snapshot(position_in);
+    read.map_err(|cause| unreadable(place, cause))
+}
+
+/// Returns the position of all merchants in an open database, as [`position`] does.
+pub(super) fn position_in(connection: Connection<'_>) -> Result<(Result<Position, SumTooLarge>, String), Error> {
+    let snapshot = Snapshot::of(connection);
+    let merchants = snapshot.every_merchant()?.into_iter();
+    let merchants = merchants
+        .map(|merchant| snapshot.position_of(merchant))
+        .collect::<Result<_, _>>()?;
+    let as_of = snapshot.newest_row_at()?.unwrap_or(Timestamp::EPOCH);
+    let position = Position::of(merchants, as_of, snapshot.newest_transfer()?);
+    Ok((position, snapshot.currency()?))
 }

@@ -33,6 +33,8 @@ pub struct Tx<'a> {
     pub(crate) merchant: Option<MerchantRow>,
     /// The merchants for whose webhook endpoints the command has added deliveries.
     pub(crate) new_deliveries: Vec<MerchantId>,
+    /// The command has changed a key, or a setting that decides what a key opens.
+    pub(crate) has_key_change: bool,
     pub(crate) write_summary: WriteSummary,
     /// The event that the command has inserted last, if it has data of its own.
     pub(crate) last_event: Option<InsertedEvent>,
@@ -55,8 +57,13 @@ impl<'a> Tx<'a> {
     /// Returns a command on a connection whose transaction the caller begins and ends. The
     /// benchmarks use it too, to compare other ways to commit with the writer's.
     pub fn on(connection: &'a rusqlite::Connection, ledger_time: Timestamp, entropy: &'a mut dyn Entropy) -> Self {
+        Self::of(Connection::of(connection), ledger_time, entropy)
+    }
+
+    /// Returns a command on a connection whose transaction the caller begins and ends.
+    pub(crate) fn of(connection: Connection<'a>, ledger_time: Timestamp, entropy: &'a mut dyn Entropy) -> Self {
         Self {
-            snapshot: Snapshot::of(Connection::of(connection)),
+            snapshot: Snapshot::of(connection),
             ledger_time,
             acts_for: None,
             clock: ClockOffset::NONE,
@@ -64,6 +71,7 @@ impl<'a> Tx<'a> {
             seed: None,
             merchant: None,
             new_deliveries: Vec::new(),
+            has_key_change: false,
             write_summary: WriteSummary::default(),
             last_event: None,
         }

@@ -84,16 +84,19 @@ impl Deliverer {
 
     /// Delivers until a message says to stop, and then until the attempts in flight are
     /// recorded or [`Settings::stop_timeout`] has passed. Ends at once when the last handle
-    /// is dropped or the store has stopped.
+    /// is dropped or the store has stopped. A process that is not the leader of its database
+    /// starts no attempt.
     pub(super) async fn run(mut self, mut messages: UnboundedReceiver<Message>) {
         let mut poll_at = Instant::now();
         let mut stop_at: Option<Instant> = None;
+        let mut leadership = self.store.leadership();
         loop {
-            if poll_at <= Instant::now() {
+            let is_leader = *leadership.borrow_and_update();
+            if is_leader && poll_at <= Instant::now() {
                 self.find_unscheduled().await;
                 poll_at = Instant::now() + POLL;
             }
-            if stop_at.is_none() {
+            if is_leader && stop_at.is_none() {
                 self.start_due().await;
             }
             if let Some(batch) = self.outcomes.next_batch() {
@@ -111,7 +114,7 @@ impl Deliverer {
                 }
                 Some(report) = self.reports.recv() => self.handle_report(report).await,
                 message = messages.recv() => match message {
-                    Some(Message::Flush(merchant, done)) if stop_at.is_none() => self.flush(merchant, done).await,
+                    Some(Message::Flush(merchant, done)) if is_leader && stop_at.is_none() => self.flush(merchant, done).await,
                     // Dropping `done` ends the wait.
                     Some(Message::Flush(..)) => {}
                     Some(Message::SetAttempts(attempts)) => self.set_attempts(attempts),
@@ -121,7 +124,9 @@ impl Deliverer {
                     }
                     None => return,
                 },
-                () = sleep_until(wake_at.into()) => {}
+                // Deliveries of before are then looked for at once.
+                Ok(()) = leadership.changed() => poll_at = Instant::now(),
+                () = sleep_until(wake_at.into()), if is_leader || stop_at.is_some() => {}
             }
         }
     }

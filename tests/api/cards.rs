@@ -1,9 +1,8 @@
 //! Tests saved cards and payments by card (contract sections 4.3.1 and 4.10).
 
-use std::fs;
-
 use serde_json::{Value, json};
 
+use crate::database;
 use crate::helpers::{Answer, Deal, TestApp, kobo, spawn_app, spawn_app_with};
 
 const VISA: &str = "4242424242424242";
@@ -226,7 +225,7 @@ fn strict_mode_requires_amount_and_reference_and_pays_by_card_by_default() {
     let database = app.database.clone();
     app.stop();
     let strict = spawn_app_with(|config| {
-        assert!(fs::copy(database, &config.database).is_ok());
+        database::copy(&database, &config.database);
         config.strict = true;
     });
     let mut request = json!({ "escrowDetails": { "escrowId": deal.id } });

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use escrowd::domain::time::Timestamp;
+use escrowd::clock::SystemClock;
+use escrowd::domain::time::{Clock, Timestamp};
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, Deal, LIVE_KEY, TestApp, new_customer, spawn_app, spawn_app_with, spawn_live_app};
+use crate::helpers::{
+    Answer, Deal, LIVE_KEY, TestApp, day_in, new_customer, spawn_app, spawn_app_with, spawn_live_app,
+};
 use crate::helpers::{standard_terms, two_milestones};
 
 const HOUR: i64 = 3_600;
@@ -195,7 +198,7 @@ fn ids_follow_the_ledger_time() {
 fn due_dates_are_checked_by_the_merchants_clock() {
     let app = spawn_app();
     let mut offer = two_milestones();
-    let tomorrow = app.column("SELECT date('now', '+1 day')").remove(0);
+    let tomorrow = day_in(1);
     offer["milestones"][0]["dueDate"] = json!(tomorrow);
     app.create_milestone_escrow("ada", &offer).ok();
     app.advance("3d").ok();
@@ -234,14 +237,13 @@ fn lists_by_date_include_escrows_from_before_the_clock_moved() {
             .map(|row| row["id"].as_str().unwrap().to_owned())
             .collect::<Vec<_>>()
     };
-    let day = |ahead: &str| app.column(&format!("SELECT date('now', '{ahead}')")).remove(0);
     assert_eq!(
-        listed(&format!("fromDate={}", day("+0 days"))),
+        listed(&format!("fromDate={}", day_in(0))),
         [second.id.clone(), first.id.clone()]
     );
-    assert_eq!(listed(&format!("fromDate={}", day("+9 days"))), [second.id.as_str()]);
-    assert_eq!(listed(&format!("toDate={}", day("+9 days"))), [first.id]);
-    assert_eq!(listed(&format!("fromDate={}", day("+12 days"))), [""; 0]);
+    assert_eq!(listed(&format!("fromDate={}", day_in(9))), [second.id.as_str()]);
+    assert_eq!(listed(&format!("toDate={}", day_in(9))), [first.id]);
+    assert_eq!(listed(&format!("fromDate={}", day_in(12))), [""; 0]);
 }
 
 #[test]
@@ -255,7 +257,7 @@ fn a_restart_keeps_each_merchants_clock() {
     let next = spawn_app_with(|config| config.database = database);
     assert_eq!(clock(&next, Some(KEY)).data()["offsetSeconds"], 30 * DAY);
     assert_ahead(&next, &clock(&next, Some(KEY)).text("now"), 30 * DAY);
-    let system = millis(&next.column("SELECT strftime('%FT%H:%M:%fZ', 'now')")[0]);
+    let system = SystemClock.now().millis();
     for key in [None, Some("sk_test_newcomer")] {
         let shown = millis(&clock(&next, key).text("now"));
         assert!((system - shown).abs() < 5_000, "{key:?}");

@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, Deal, TestApp, spawn_app, standard_terms};
+use crate::cluster;
+use crate::helpers::{Answer, Deal, TestApp, day_in, spawn_app, standard_terms};
 
 const NO_ID: &str = "0123456789abcdef01234567";
 
@@ -54,8 +55,8 @@ fn set_created_at(app: &TestApp, deal: &Deal, day: &str) {
     app.wallet(&format!("someone-{}", deal.token)).ok();
 }
 
-fn today(app: &TestApp) -> String {
-    app.column("SELECT date('now')").remove(0)
+fn today() -> String {
+    day_in(0)
 }
 
 #[test]
@@ -154,6 +155,10 @@ fn the_merchant_lists_every_dispute() {
 
 #[test]
 fn the_merchants_list_has_every_escrow_and_every_filter() {
+    if cluster::is_wanted() {
+        // It changes rows of a file.
+        return;
+    }
     let app = spawn_app();
     let pending = offered(&app, "ada");
     let stages = app.funded();
@@ -219,6 +224,10 @@ fn the_merchants_list_has_every_escrow_and_every_filter() {
 
 #[test]
 fn the_merchants_list_includes_vaults() {
+    if cluster::is_wanted() {
+        // It changes rows of a file.
+        return;
+    }
     let app = spawn_app();
     app.wallet("ada").ok();
     let connection = app.sqlite();
@@ -245,10 +254,14 @@ fn the_merchants_list_includes_vaults() {
 
 #[test]
 fn date_filters_include_their_days_and_use_the_escrows_creation_time() {
+    if cluster::is_wanted() {
+        // It changes rows of a file.
+        return;
+    }
     let app = spawn_app();
     let (early, late) = (disputed(&app, "ada", "ben"), disputed(&app, "ada", "ben"));
     set_created_at(&app, &late, "2999-06-30 23:59:59");
-    let today = today(&app);
+    let today = today();
     for (path, customer) in [
         ("/v1/escrow/dispute/get", "ben"),
         ("/v1/escrow/all-dispute", ""),

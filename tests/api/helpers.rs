@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
@@ -19,13 +19,13 @@ use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::time::{Clock, Timestamp};
 use escrowd::entropy::SystemEntropy;
-use escrowd::store::{OpenError, Synchronous};
-use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, OpenFlags};
+use escrowd::store::{OpenError, Place, Synchronous};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use crate::database;
 use crate::described::Document;
 use crate::live_merchants::{Merchant, TestConfig};
 use crate::snapshots::transcript::{Request, Transcript};
@@ -39,7 +39,7 @@ pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
     /// The address of the metrics, if the test has set one.
     pub(crate) metrics_address: Option<SocketAddr>,
-    pub(crate) database: PathBuf,
+    pub(crate) database: Place,
     agent: ureq::Agent,
     described: &'static Document,
     clock: MovedClock,
@@ -84,6 +84,10 @@ impl Entropy for PanickingEntropy {
 
     fn start_after(&mut self, number: i64) {
         self.system.start_after(number);
+    }
+
+    fn newest(&self) -> i64 {
+        self.system.newest()
     }
 
     fn random(&mut self) -> u128 {
@@ -245,6 +249,12 @@ impl Deal {
     }
 }
 
+/// Returns the day that is this many days ahead, as YYYY-MM-DD.
+pub(crate) fn day_in(days: i64) -> String {
+    let at = SystemClock.now().millis_later(days * 86_400_000);
+    at.to_string()[..10].to_owned()
+}
+
 pub(crate) fn spawn_app() -> TestApp {
     spawn_app_with(|_| {})
 }
@@ -274,7 +284,7 @@ fn spawn_app_with_clock(clock: MovedClock, change: impl FnOnce(&mut TestConfig))
     let folder = tempfile::tempdir().unwrap();
     let mut config = TestConfig::of(Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        database: folder.path().join("test.db"),
+        database: database::new_place(folder.path()),
         ..Config::default()
     });
     change(&mut config);
@@ -525,7 +535,10 @@ impl TestApp {
 
     /// Returns the paths of all files in the database's blob folder, relative to the folder.
     pub(crate) fn stored_files(&self) -> Vec<String> {
-        let root = PathBuf::from(format!("{}-files", self.database.display()));
+        let Some(database) = self.database.path() else {
+            return self.column("SELECT name FROM file ORDER BY name");
+        };
+        let root = PathBuf::from(format!("{}-files", database.display()));
         let mut found = Vec::new();
         let mut folders = vec![root.clone()];
         while let Some(folder) = folders.pop() {
@@ -874,33 +887,10 @@ impl TestApp {
         deal
     }
 
-    /// Returns every row of every table in the file as text. It leaves out the table
-    /// `instance`, since health checks write to it.
+    /// Returns every row of every table as text, without those that health checks and commits
+    /// themselves write.
     pub(crate) fn dump(&self) -> String {
-        let connection = Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-        let snapshot = connection.unchecked_transaction().unwrap();
-        let mut tables = snapshot
-            .prepare(
-                "SELECT name FROM sqlite_schema
-                 WHERE type = 'table' AND name NOT IN ('instance', 'file_mark') ORDER BY name",
-            )
-            .unwrap();
-        let tables: Vec<String> = tables
-            .query_map([], |row| row.get(0))
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
-        let mut dump = String::new();
-        for table in tables {
-            let mut statement = snapshot.prepare(&format!("SELECT * FROM {table}")).unwrap();
-            let columns = statement.column_count();
-            let mut rows = statement.query([]).unwrap();
-            while let Some(row) = rows.next().unwrap() {
-                let values: Vec<SqlValue> = (0..columns).map(|column| row.get(column).unwrap()).collect();
-                writeln!(dump, "{table} {values:?}").unwrap();
-            }
-        }
-        dump
+        database::dump(&self.database)
     }
 
     /// Returns the number of rows in a table.
@@ -944,10 +934,15 @@ impl TestApp {
         self.send(method, path, &headers, body.as_deref().map(str::as_bytes))
     }
 
+    /// Returns the path of the database file.
+    pub(crate) fn database_file(&self) -> &Path {
+        self.database.path().expect("a test on a file")
+    }
+
     /// Opens the file to change rows in it. The service's readers see a change of another
     /// program only after the service's next commit.
     pub(crate) fn sqlite(&self) -> Connection {
-        let connection = Connection::open(&self.database).unwrap();
+        let connection = Connection::open(self.database_file()).unwrap();
         escrowd::store::add_functions(&connection).unwrap();
         connection
     }
@@ -955,31 +950,18 @@ impl TestApp {
     /// Returns the reference of each transaction that a condition selects, oldest first.
     pub(crate) fn references(&self, condition: &str) -> Vec<String> {
         let sql = format!("SELECT id, guard, reference FROM payment_transaction WHERE {condition} ORDER BY id");
-        let connection = self.sqlite();
-        let mut statement = connection.prepare(&sql).unwrap();
-        let references = statement.query_map([], |row| {
-            let id = TransactionId::new(row.get(0)?, row.get(1)?);
-            let stored: Option<String> = row.get(2)?;
-            Ok(Reference::from_stored(stored.as_deref(), id).as_str().to_owned())
+        let references = database::rows(&self.database, &sql).into_iter().map(|row| {
+            let [id, guard, stored] = row.try_into().unwrap();
+            let number = |text: Option<String>| text.unwrap().parse().unwrap();
+            let id = TransactionId::new(number(id), u32::try_from(number(guard)).unwrap());
+            Reference::from_stored(stored.as_deref(), id).as_str().to_owned()
         });
-        references.unwrap().map(Result::unwrap).collect()
+        references.collect()
     }
 
     /// Returns the first column of a query's rows, as text.
     pub(crate) fn column(&self, sql: &str) -> Vec<String> {
-        let connection = Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-        escrowd::store::add_functions(&connection).unwrap();
-        let mut statement = connection.prepare(sql).unwrap();
-        let mut rows = statement.query([]).unwrap();
-        let mut found = Vec::new();
-        while let Some(row) = rows.next().unwrap() {
-            found.push(match row.get(0).unwrap() {
-                SqlValue::Text(text) => text,
-                SqlValue::Integer(number) => number.to_string(),
-                other => panic!("expected text or an integer, got {other:?}"),
-            });
-        }
-        found
+        database::column(&self.database, sql)
     }
 
     /// Returns every transfer of an escrow, in order, as `KIND from -> to amount` with the amount
@@ -1029,8 +1011,14 @@ impl Drop for TestApp {
         if thread::panicking() {
             return;
         }
+        // Another service may have gone on with the database of one that was stopped.
+        let is_last = self.thread.is_some() || self.database.path().is_some();
         self.stop();
+        if !is_last {
+            return;
+        }
         let audit = escrowd::store::audit(&self.database, &mut |_, _| {}).unwrap();
         assert_eq!(audit.findings, []);
+        database::remove(&self.database);
     }
 }

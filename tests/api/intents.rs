@@ -1,11 +1,10 @@
 //! Deposits and withdrawals: the creation of an intent, then its verification (contract
 //! sections 4.3.2, 4.3.3, 5.9 and 6.4).
 
-use std::fs;
-
 use escrowd::domain::fees::WithdrawalFees;
 use serde_json::{Value, json};
 
+use crate::database;
 use crate::helpers::{Answer, LIVE_KEY, TestApp, kobo, new_customer, spawn_app, spawn_app_with, spawn_live_app};
 use crate::shapes::{REFERENCE, assert_shape};
 
@@ -192,7 +191,7 @@ fn an_intent_keeps_its_fee_when_the_setting_changes() {
     let database = app.database.clone();
     app.stop();
     let again = spawn_app_with(|config| {
-        assert!(fs::copy(database, &config.database).is_ok());
+        database::copy(&database, &config.database);
         config.fees.withdrawal_minor = WithdrawalFees::parse("500000:1000, 5000000:2500, 5000").unwrap();
     });
     assert_eq!(again.verify_payment("ada", "w-1").ok().data()["fee"], 100);
@@ -466,7 +465,7 @@ fn strict_mode_requires_a_reference() {
     let database = app.database.clone();
     app.stop();
     let strict = spawn_app_with(|config| {
-        assert!(fs::copy(database, &config.database).is_ok());
+        database::copy(&database, &config.database);
         config.strict = true;
     });
     let mut unnamed = deposit("", 1000);

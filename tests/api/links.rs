@@ -99,7 +99,7 @@ fn a_payment_for_a_link_emits_events_of_the_copy() {
     app.pay_for("ben", &link).ok();
     assert_eq!(
         app.column(
-            "SELECT name || ' ' || coalesce(total_quantity, '') FROM event JOIN event_name ON event_name.id = name_id
+            "SELECT name || ' ' || coalesce(total_quantity || '', '') FROM event JOIN event_name ON event_name.id = name_id
              LEFT JOIN escrow ON escrow.id = escrow_id ORDER BY event.id"
         ),
         [

@@ -18,9 +18,13 @@ mod checkout;
 mod claims;
 mod clients;
 mod clocks;
+#[path = "../postgres/cluster.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod cluster;
 mod console;
 mod contract;
 mod customers;
+mod database;
 mod declines;
 mod described;
 mod desk;

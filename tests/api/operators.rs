@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::cluster;
 use crate::desk::{
     ADA, BEN, DAYO, EFE, STALL_KEY, paid, payout_of, reason, receipt, spawn_desk, spawn_desk_of_two, spawn_desk_with,
 };
@@ -139,6 +140,10 @@ fn keys_of_merchants_and_of_operators_do_not_mix() {
 /// A sandbox has no business keys of its own; one is put into the file.
 #[test]
 fn a_business_key_is_no_operator_in_a_sandbox() {
+    if cluster::is_wanted() {
+        // It changes rows of a file.
+        return;
+    }
     let app = spawn_app();
     app.wallet("ada").ok();
     let connection = app.sqlite();

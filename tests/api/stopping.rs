@@ -154,7 +154,7 @@ fn a_service_stopped_under_load_keeps_every_acknowledged_command() {
     let released = ids(
         &app,
         "SELECT printf('%016x%08x', escrow_id, escrow.guard) FROM milestone JOIN escrow ON escrow.id = escrow_id
-         WHERE is_released",
+         WHERE is_released = 1",
     );
     for client in &acknowledged {
         assert!(client.offered.iter().all(|id| offered.contains(id)));

@@ -100,7 +100,10 @@ fn a_fresh_file_is_sound() {
 #[test]
 fn progress_runs_from_zero_to_all_transfers() {
     let mut heard = Vec::new();
-    audit(&SOUND.0.path, &mut |done, total| heard.push((done, total))).unwrap();
+    audit(&SOUND.0.path.clone().into(), &mut |done, total| {
+        heard.push((done, total));
+    })
+    .unwrap();
     let transfers = newest_transfer().unsigned_abs();
     assert_eq!(heard.last(), Some(&(transfers, transfers)));
 }
@@ -147,7 +150,7 @@ fn a_file_that_cannot_be_audited_is_named() {
         .unwrap();
     for file in [missing, foreign, other] {
         let existed = file.path.exists();
-        let error = audit(&file.path, &mut |_, _| {}).unwrap_err();
+        let error = audit(&file.path.clone().into(), &mut |_, _| {}).unwrap_err();
         assert!(error.to_string().contains(file.path.to_str().unwrap()), "{error}");
         assert_eq!(file.path.exists(), existed);
     }
@@ -603,7 +606,7 @@ fn a_flipped_byte_anywhere_in_the_file_causes_no_panic() {
         let at = random.below(bytes.len());
         bytes[at] ^= 1 << random.below(8);
         fs::write(&file.path, &bytes).unwrap();
-        match audit(&file.path, &mut |_, _| {}) {
+        match audit(&file.path.clone().into(), &mut |_, _| {}) {
             Ok(_) | Err(OpenError::NotOurs { .. } | OpenError::TooNew { .. }) => {}
             Err(error) => {
                 let error = error.to_string();

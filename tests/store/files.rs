@@ -148,18 +148,19 @@ fn a_link_to_the_file_is_the_same_file() {
     let file = TestFile::new();
     let _store = file.open();
     let mut linked = TestFile::new();
-    std::os::unix::fs::symlink(&file.path, &linked.settings.path).unwrap();
+    std::os::unix::fs::symlink(&file.path, &linked.path).unwrap();
     let refusal = linked.try_open().unwrap_err();
     assert!(matches!(refusal, OpenError::InUse { .. }), "{refusal}");
 
-    linked.settings.path = linked.path.with_file_name("nowhere.db");
-    std::os::unix::fs::symlink(linked.path.with_file_name("gone.db"), &linked.settings.path).unwrap();
+    let nowhere = linked.path.with_file_name("nowhere.db");
+    linked.settings.place = nowhere.clone().into();
+    std::os::unix::fs::symlink(linked.path.with_file_name("gone.db"), &nowhere).unwrap();
     let refusal = linked.refusal();
     assert!(
         refusal.contains("nowhere.db") && refusal.contains("does not exist"),
         "{refusal}"
     );
-    let is_link = fs::symlink_metadata(&linked.settings.path).unwrap().is_symlink();
+    let is_link = fs::symlink_metadata(&nowhere).unwrap().is_symlink();
     assert!(is_link, "the store replaced the link");
 }
 
@@ -293,7 +294,7 @@ fn a_file_of_a_newer_version_is_refused() {
 fn a_folder_is_refused_with_the_name_of_a_file_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut file = TestFile::new();
-    folder.path().clone_into(&mut file.settings.path);
+    file.settings.place = folder.path().to_owned().into();
     let error = file.refusal();
     let expected = format!(
         "it is a folder; name a file in it, such as {}/escrowd.db",
@@ -363,11 +364,12 @@ fn a_fresh_file_does_not_hide_an_interrupted_restore() {
 #[test]
 fn a_missing_folder_is_named() {
     let mut file = TestFile::new();
-    file.settings.path = file.path.parent().unwrap().join("missing/test.db");
+    let missing = file.path.parent().unwrap().join("missing/test.db");
+    file.settings.place = missing.clone().into();
     let refusal = file.refusal();
-    assert!(refusal.contains(file.settings.path.to_str().unwrap()), "{refusal}");
+    assert!(refusal.contains(missing.to_str().unwrap()), "{refusal}");
     assert!(refusal.contains("folder exists"), "{refusal}");
-    assert!(!file.settings.path.parent().unwrap().exists());
+    assert!(!missing.parent().unwrap().exists());
 }
 
 #[test]
@@ -389,7 +391,7 @@ fn a_backup_taken_while_the_store_runs_is_whole() {
         .execute("VACUUM INTO ?1", [copy.to_str().unwrap()])
         .unwrap();
     trade.top_up("ada", 100_000);
-    let audit = escrowd::store::audit(&copy, &mut |_, _| {}).unwrap();
+    let audit = escrowd::store::audit(&copy.clone().into(), &mut |_, _| {}).unwrap();
     assert_eq!(audit.findings, []);
     assert_eq!(audit.transfers, 2);
 }
@@ -418,7 +420,7 @@ fn as_child() -> Option<TestFile> {
     let path = std::env::var_os(CHILD)?;
     let mut file = TestFile::new();
     file.path = path.into();
-    file.settings.path = file.path.clone();
+    file.settings.place = file.path.clone().into();
     Some(file)
 }
 

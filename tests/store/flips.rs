@@ -72,7 +72,7 @@ fn nearly_every_flip_that_changes_a_value_is_found() {
             continue;
         }
         changing += 1;
-        let is_found = audit(&copy.path, &mut |_, _| {}).map_or(true, |audit| audit.findings_total > 0);
+        let is_found = audit(&copy.path.clone().into(), &mut |_, _| {}).map_or(true, |audit| audit.findings_total > 0);
         if is_found {
             found += 1;
             continue;

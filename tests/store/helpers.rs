@@ -111,6 +111,10 @@ impl Entropy for CountingEntropy {
             .fetch_max(u64::try_from(number / 1024 + 1).unwrap(), Ordering::SeqCst);
     }
 
+    fn newest(&self) -> i64 {
+        i64::try_from(self.0.load(Ordering::SeqCst) * 1024).unwrap()
+    }
+
     fn random(&mut self) -> u128 {
         u128::from(self.next())
     }
@@ -132,7 +136,7 @@ impl TestFile {
         let path = folder.path().join("test.db");
         Self {
             settings: Settings {
-                path: path.clone(),
+                place: path.clone().into(),
                 mode: Mode::Sandbox,
                 currency: "NGN".to_owned(),
                 synchronous: Synchronous::Full,
@@ -189,7 +193,7 @@ impl TestFile {
 
     #[track_caller]
     pub(crate) fn audit(&self) -> Audit {
-        audit(&self.path, &mut |_, _| {}).unwrap()
+        audit(&self.path.clone().into(), &mut |_, _| {}).unwrap()
     }
 
     #[track_caller]

@@ -76,7 +76,9 @@ fn wait_until_settled(file: &TestFile) {
 fn both_refuse(file: &TestFile, words: &[&str]) {
     let log = file.beside("-wal");
     let before = fs::read(&file.path).unwrap();
-    let by_audit = audit(&file.path, &mut |_, _| {}).unwrap_err().to_string();
+    let by_audit = audit(&file.path.clone().into(), &mut |_, _| {})
+        .unwrap_err()
+        .to_string();
     let by_store = file.refusal();
     assert_eq!(by_audit, by_store);
     for word in words
@@ -382,11 +384,12 @@ fn a_hard_link_is_the_same_file() {
     let file = TestFile::new();
     let _store = file.open();
     let mut linked = TestFile::new();
-    linked.settings.path = file.path.with_file_name("linked.db");
-    fs::hard_link(&file.path, &linked.settings.path).unwrap();
+    let link = file.path.with_file_name("linked.db");
+    linked.settings.place = link.clone().into();
+    fs::hard_link(&file.path, &link).unwrap();
     let refusal = linked.try_open().unwrap_err();
     assert!(matches!(refusal, OpenError::InUse { .. }), "{refusal}");
-    assert!(!beside(&linked.settings.path, "-wal").exists());
+    assert!(!beside(&link, "-wal").exists());
 }
 
 #[test]

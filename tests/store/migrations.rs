@@ -169,9 +169,9 @@ fn an_older_file_is_read_by_the_service_only() {
     let file = released(&FILES[0]);
     let bytes = fs::read(&file.path).unwrap();
     for refusal in [
-        escrowd::store::audit(&file.path, &mut |_, _| {}).unwrap_err(),
+        escrowd::store::audit(&file.path.clone().into(), &mut |_, _| {}).unwrap_err(),
         check_structure(&file.path).unwrap_err(),
-        escrowd::store::position(&file.path).unwrap_err(),
+        escrowd::store::position(&file.path.clone().into()).unwrap_err(),
     ] {
         let message = refusal.to_string();
         for words in ["schema version 1", "version 2", "`escrowd serve`", "migrates it once"] {
@@ -181,7 +181,9 @@ fn an_older_file_is_read_by_the_service_only() {
     assert_eq!(fs::read(&file.path).unwrap(), bytes);
     file.open().close();
     let kept = file.beside(".version-1");
-    let refusal = escrowd::store::audit(&kept, &mut |_, _| {}).unwrap_err().to_string();
+    let refusal = escrowd::store::audit(&kept.clone().into(), &mut |_, _| {})
+        .unwrap_err()
+        .to_string();
     assert!(refusal.contains("by the escrowd that made it only"), "{refusal}");
 }
 

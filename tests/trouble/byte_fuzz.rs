@@ -338,7 +338,7 @@ fn no_bytes_in_a_database_or_its_log_cause_a_panic() {
         for (name, bytes) in names.iter().zip(&bytes) {
             fs::write(copy.path().join(name), bytes).unwrap();
         }
-        let audit = escrowd::store::audit(&path, &mut |_, _| {});
+        let audit = escrowd::store::audit(&path.clone().into(), &mut |_, _| {});
         refused += u64::from(audit.map_or(true, |audit| audit.findings_total > 0));
     });
     println!("{runs} databases, of which {refused} were refused");

@@ -35,7 +35,7 @@ const IDLE_USE_MAX: Duration = Duration::from_millis(700);
 fn insert_merchant(database: PathBuf) {
     let config = Config {
         mode: Mode::Live,
-        database,
+        database: database.into(),
         ..Config::default()
     };
     let store = app::open_store(&config).unwrap();

@@ -26,7 +26,7 @@ fn configure(disk: &Disk, url: &str, events: Option<&str>) {
     .unwrap();
     let config = Config {
         mode: Mode::Live,
-        database: disk.path(DATABASE),
+        database: disk.path(DATABASE).into(),
         ..Config::default()
     };
     let store = app::open_store(&config).unwrap();

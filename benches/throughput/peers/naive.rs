@@ -45,6 +45,10 @@ impl Entropy for SharedEntropy {
         self.lock().start_after(number);
     }
 
+    fn newest(&self) -> i64 {
+        self.lock().newest()
+    }
+
     fn random(&mut self) -> u128 {
         self.lock().random()
     }

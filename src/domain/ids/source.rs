@@ -21,6 +21,9 @@ pub trait Entropy: Send {
     /// Gives out only numbers above this one from now on.
     fn start_after(&mut self, number: i64);
 
+    /// Returns the greatest number given out so far, or the one that was to be exceeded.
+    fn newest(&self) -> i64;
+
     /// Returns random bits that callers cannot guess.
     fn random(&mut self) -> u128;
 }

@@ -72,7 +72,7 @@ row! {
                 (SELECT 1 FROM payout WHERE payout.transaction_id = payment_detail.transaction_id))",
         // A withdrawal that came back after the bank had paid it has cost its fee.
         has_cost_fee: bool = "payment_detail.status = 'reversed' AND EXISTS
-            (SELECT 1 FROM payout WHERE payout.transaction_id = payment_detail.transaction_id AND was_paid)",
+            (SELECT 1 FROM payout WHERE payout.transaction_id = payment_detail.transaction_id AND was_paid = 1)",
     }
 }
 

@@ -23,6 +23,8 @@ use crate::domain::ledger::ChainHash;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::sql::{Connection, params};
 use crate::store::engine::sqlite::{blobs, connection};
+use crate::store::opened::{Opened, unreadable};
+use crate::store::place::Place;
 use crate::store::tables::columns::row;
 use escrows::StoredEscrow;
 use histories::{Corrections, Histories, History};
@@ -59,21 +61,19 @@ pub struct Finding {
     pub problem: String,
 }
 
-/// Audits a file. Calls `progress` with the number of transfers read so far and the number
+/// Audits a database. Calls `progress` with the number of transfers read so far and the number
 /// of all. A broken invariant is a finding, not an error.
 ///
 /// # Errors
 ///
-/// Fails when the file cannot be opened or read.
-pub fn audit(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, OpenError> {
-    connection::check_to_audit(path)?;
-    let connection = connection::open_to_audit(path)?;
-    let beside = connection::open_to_audit(path)?;
-    let of_rows = connection::open_to_audit(path)?;
-    run(path, &connection, [beside, of_rows], progress).map_err(|cause| OpenError::Damaged {
-        path: path.to_owned(),
-        cause,
-    })
+/// Fails when the database cannot be opened or read.
+pub fn audit(place: &Place, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, OpenError> {
+    Opened::check(place)?;
+    let opened = Opened::open(place)?;
+    let beside = Opened::open(place)?;
+    let of_rows = Opened::open(place)?;
+    let audited = opened.in_snapshot(|snapshot| run(place.path(), snapshot, [beside, of_rows], progress));
+    audited.map_err(|cause| unreadable(place, cause))
 }
 
 /// Lets SQLite check the structure of a file: that every page is readable, every index
@@ -118,13 +118,11 @@ pub fn check_structure(path: &Path) -> Result<Vec<String>, OpenError> {
 }
 
 fn run(
-    path: &Path,
-    connection: &rusqlite::Connection,
-    [of_histories, of_rows]: [rusqlite::Connection; 2],
+    path: Option<&Path>,
+    snapshot: Connection<'_>,
+    [of_histories, of_rows]: [Opened; 2],
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Audit, Error> {
-    let transaction = connection.unchecked_transaction()?;
-    let snapshot = Connection::of(&transaction);
     let mut newest = snapshot.prepare("SELECT max(id) FROM payment_transaction")?;
     let newest: Option<i64> = newest.one(params![], |row| row.get(0))?;
     thread::scope(|scope| {
@@ -132,9 +130,9 @@ fn run(
         // ever added, so another snapshot has the same entries up to this one's newest. Some
         // time passes between a reset and the removal of entries, and those of merchants that
         // are left behind on this snapshot do not count.
-        let histories = scope.spawn(move || Histories::up_to(newest, Connection::of(&of_histories)));
+        let histories = scope.spawn(move || of_histories.in_snapshot(|snapshot| Histories::up_to(newest, snapshot)));
         // No row of another table is compared with those that this reads.
-        let rows = scope.spawn(move || Rows::read(&of_rows, path));
+        let rows = scope.spawn(move || of_rows.in_snapshot(|snapshot| Rows::read(snapshot, path)));
         // Reading the transfers takes about as long as adding them up.
         let (batches, read) = mpsc::sync_channel(BATCHES_WAITING);
         let not_checked = verification::merchants_not_checked(snapshot)?;

@@ -39,19 +39,23 @@ row! {
 }
 
 impl Rows {
-    /// Reads all rows on one snapshot.
+    /// Reads all rows on one snapshot. Files are beside the database file, if it is one.
     ///
     /// # Errors
     ///
-    /// Fails when SQLite cannot read the file.
-    pub(super) fn read(connection: &rusqlite::Connection, database: &Path) -> Result<Self, Error> {
-        let transaction = connection.unchecked_transaction()?;
-        let connection = Connection::of(&transaction);
+    /// Fails when the rows cannot be read.
+    pub(super) fn read(connection: Connection<'_>, database: Option<&Path>) -> Result<Self, Error> {
         let mut rows = Self::default();
-        rows.compare_checksums(connection)?;
+        // PostgreSQL has checksums of its pages instead.
+        if matches!(connection, Connection::Sqlite(_)) {
+            rows.compare_checksums(connection)?;
+        }
         rows.read_as_service(&Snapshot::of(connection))?;
         rows.count_events(connection)?;
-        rows.look_for_files(connection, database)?;
+        // In PostgreSQL a reference leads from each name to the content.
+        if let Some(database) = database {
+            rows.look_for_files(connection, database)?;
+        }
         Ok(rows)
     }
 

@@ -109,9 +109,7 @@ impl Verification {
     /// # Errors
     ///
     /// Fails when the file cannot be read.
-    pub(crate) fn step(&mut self, connection: &rusqlite::Connection) -> Result<Option<Verified>, Error> {
-        let transaction = connection.unchecked_transaction()?;
-        let snapshot = Connection::of(&transaction);
+    pub(crate) fn step(&mut self, snapshot: Connection<'_>) -> Result<Option<Verified>, Error> {
         let transfers = transfers_after(snapshot, self.last, STEP_TRANSFERS)?;
         for transfer in &transfers {
             self.sums.add(transfer);

@@ -1,9 +1,11 @@
 //! The errors of the store. Variants differ where the caller must react differently.
 
+use std::error::Error as StdError;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use postgres::error::SqlState;
 use rusqlite::ErrorCode;
 
 use crate::domain::time::Timestamp;
@@ -49,6 +51,13 @@ pub enum Error {
     /// Another error of SQLite: a bug, or a damaged file.
     #[error("SQLite: {0}")]
     Sqlite(Arc<rusqlite::Error>),
+    /// Another error of PostgreSQL: a bug, or a damaged database.
+    #[error("PostgreSQL: {}", describe_postgres(.0))]
+    Postgres(Arc<postgres::Error>),
+    /// No PostgreSQL server can be reached that takes writes, or the connection to it was
+    /// lost before anything was committed; try again shortly.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
     /// The folder of blobs could not be read or written.
     #[error("the folder of files: {0}")]
     Files(Arc<io::Error>),
@@ -73,7 +82,7 @@ pub enum Error {
     /// The commit failed, and the store cannot know if it took effect. The store stops, and
     /// the next start recovers the state before or after the commit.
     #[error("the outcome of the commit is unknown: {0}")]
-    OutcomeUnknown(Arc<rusqlite::Error>),
+    OutcomeUnknown(String),
     /// The disk failed during a checkpoint. The store stops, and the next start copies
     /// the whole log again.
     #[error("the disk failed: {0}")]
@@ -109,6 +118,41 @@ impl From<rusqlite::Error> for Error {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::FileBusy,
             _ => Self::Sqlite(Arc::new(error)),
         }
+    }
+}
+
+impl From<postgres::Error> for Error {
+    fn from(error: postgres::Error) -> Self {
+        let Some(code) = error.code() else {
+            let is_connection =
+                error.is_closed() || StdError::source(&error).is_some_and(<dyn StdError>::is::<io::Error>);
+            return if is_connection {
+                Self::Unreachable(error.to_string())
+            } else {
+                Self::Postgres(Arc::new(error))
+            };
+        };
+        match *code {
+            SqlState::DISK_FULL => Self::StorageFull,
+            SqlState::QUERY_CANCELED => Self::ReadTooLong,
+            SqlState::LOCK_NOT_AVAILABLE => Self::FileBusy,
+            SqlState::ADMIN_SHUTDOWN
+            | SqlState::CRASH_SHUTDOWN
+            | SqlState::CANNOT_CONNECT_NOW
+            | SqlState::DATABASE_DROPPED
+            | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+            | SqlState::READ_ONLY_SQL_TRANSACTION
+            | SqlState::TOO_MANY_CONNECTIONS => Self::Unreachable(describe_postgres(&error)),
+            _ => Self::Postgres(Arc::new(error)),
+        }
+    }
+}
+
+/// Returns what PostgreSQL says of an error, or what the connection does.
+fn describe_postgres(error: &postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(said) => format!("{} ({})", said.message(), said.code().code()),
+        None => error.to_string(),
     }
 }
 
@@ -287,5 +331,21 @@ pub enum OpenError {
         path: PathBuf,
         /// The error met.
         cause: Error,
+    },
+    /// A PostgreSQL database cannot be reached or read.
+    #[error("the database {address} cannot be used: {cause}")]
+    Postgres {
+        /// Its URL without the password.
+        address: String,
+        /// The error met.
+        cause: Error,
+    },
+    /// A PostgreSQL database, or its server, is not one for this service.
+    #[error("the database {address} cannot be used: {problem}; it was left untouched")]
+    OtherDatabase {
+        /// Its URL without the password.
+        address: String,
+        /// The difference that was found, and the remedy.
+        problem: String,
     },
 }

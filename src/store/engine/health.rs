@@ -15,9 +15,10 @@ const FREE_BYTES_MIN: u64 = 256 * 1024;
 /// The pause between two writes that only find out if writing is possible again.
 const TRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// The state of the disk, as the last write found it.
+/// The state of the disk, or of PostgreSQL, as the last write found it.
 pub(crate) struct Health {
-    database: PathBuf,
+    /// The database file, if there is one on this machine.
+    database: Option<PathBuf>,
     /// The error of the last write, `None` after a success.
     last: Mutex<Option<Error>>,
     /// The error that ended the writer, if callers must know it.
@@ -39,9 +40,9 @@ pub struct FileSizes {
 }
 
 impl Health {
-    pub(crate) fn of(database: &Path) -> Self {
+    pub(crate) fn of(database: Option<&Path>) -> Self {
         Self {
-            database: database.to_owned(),
+            database: database.map(Path::to_owned),
             last: Mutex::new(None),
             end: OnceLock::new(),
             damage: OnceLock::new(),
@@ -61,9 +62,12 @@ impl Health {
         last.clone().map_or(Ok(()), Err)
     }
 
-    /// Returns true if the disk has room to try a write again after a failure.
+    /// Returns true if the disk, unless it is that of a server, has room to try a write again after a failure.
     pub(crate) fn has_room(&self) -> bool {
-        let folder = self.database.parent().unwrap_or(Path::new("/"));
+        let Some(database) = &self.database else {
+            return true;
+        };
+        let folder = database.parent().unwrap_or(Path::new("/"));
         rustix::fs::statvfs(folder).is_ok_and(|system| {
             let bytes = system.f_bavail.saturating_mul(system.f_frsize);
             bytes >= FREE_BYTES_MIN
@@ -84,10 +88,16 @@ impl Health {
     /// Returns the sizes of the files.
     pub(crate) fn file_sizes(&self) -> FileSizes {
         let size_of = |path: &Path| fs::metadata(path).ok().map(|file| file.len());
-        let mut log = self.database.clone().into_os_string();
+        let Some(database) = &self.database else {
+            return FileSizes {
+                database: None,
+                log: None,
+            };
+        };
+        let mut log = database.clone().into_os_string();
         log.push("-wal");
         FileSizes {
-            database: size_of(&self.database),
+            database: size_of(database),
             log: size_of(Path::new(&log)),
         }
     }

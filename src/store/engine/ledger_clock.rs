@@ -41,6 +41,12 @@ impl LedgerClock {
         self.read().0
     }
 
+    /// Makes ledger time go on from this time, which another process has used, if it is later.
+    pub(crate) fn go_on_from(&self, time: Timestamp) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.ledger.at = last.ledger.at.max(time);
+    }
+
     /// Reads the clocks, and checks that they allow a write.
     ///
     /// # Errors

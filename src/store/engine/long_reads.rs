@@ -13,24 +13,32 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::domain::ids::MerchantId;
 use crate::store::engine::error::Error;
-use crate::store::engine::sqlite::readers::read_on;
 use crate::store::tx::Snapshot;
 
+/// A connection that reads from snapshots.
+pub(crate) trait Reader: Send + 'static {
+    /// Runs a query on a snapshot of its own, and stops it when `time_max` is over.
+    fn read<T>(
+        &mut self,
+        time_max: Duration,
+        query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error>;
+}
+
 /// The threads and their queue. Dropping it stops them.
-pub(crate) struct LongReads {
-    queue: Arc<Queue>,
+pub(crate) struct LongReads<R: Reader> {
+    queue: Arc<Queue<R>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// The most time that a read may take, and the most time that it may wait before.
     time_max: Duration,
 }
 
-struct Queue {
-    state: Mutex<State>,
+struct Queue<R> {
+    state: Mutex<State<R>>,
     /// Signals that a read may be able to run.
     changed: Condvar,
     /// The most reads that wait, of all merchants and of one.
@@ -40,44 +48,70 @@ struct Queue {
     running_of_one_max: usize,
 }
 
-#[derive(Default)]
-struct State {
-    waiting: VecDeque<Waiting>,
+struct State<R> {
+    waiting: VecDeque<Waiting<R>>,
     /// The numbers of reads that run, without merchants that have none.
     running: HashMap<MerchantId, usize>,
     is_stopped: bool,
 }
 
-struct Waiting {
+struct Waiting<R> {
     merchant: MerchantId,
     since: Instant,
     /// Runs the read and sends its outcome. Without a connection it sends that there were
     /// too many reads.
-    run: Run,
+    run: Run<R>,
 }
 
-type Run = Box<dyn FnOnce(Option<&Connection>) + Send>;
+type Run<R> = Box<dyn FnOnce(Option<&mut R>) + Send>;
 
-impl LongReads {
-    /// Starts a thread for each connection.
-    pub(crate) fn start(connections: Vec<Connection>, waiting_max: usize, time_max: Duration) -> io::Result<Self> {
+impl<R: Reader> LongReads<R> {
+    /// Starts a thread for each connection, of which no merchant has all.
+    pub(crate) fn start(connections: Vec<R>, waiting_max: usize, time_max: Duration) -> io::Result<Self> {
+        let running_of_one_max = connections.len().saturating_sub(1).max(1);
+        Self::start_within(
+            connections,
+            waiting_max,
+            waiting_max.div_ceil(2),
+            running_of_one_max,
+            time_max,
+        )
+    }
+
+    /// Starts a thread for each connection, for short reads of all merchants alike.
+    pub(crate) fn start_for_all(connections: Vec<R>, waiting_max: usize, time_max: Duration) -> io::Result<Self> {
+        let threads = connections.len();
+        Self::start_within(connections, waiting_max, waiting_max, threads, time_max)
+    }
+
+    fn start_within(
+        connections: Vec<R>,
+        waiting_max: usize,
+        waiting_of_one_max: usize,
+        running_of_one_max: usize,
+        time_max: Duration,
+    ) -> io::Result<Self> {
         let reads = Self {
             queue: Arc::new(Queue {
-                state: Mutex::default(),
+                state: Mutex::new(State {
+                    waiting: VecDeque::new(),
+                    running: HashMap::new(),
+                    is_stopped: false,
+                }),
                 changed: Condvar::new(),
                 waiting_max,
-                waiting_of_one_max: waiting_max.div_ceil(2),
-                running_of_one_max: connections.len().saturating_sub(1).max(1),
+                waiting_of_one_max,
+                running_of_one_max,
             }),
             threads: Mutex::default(),
             time_max,
         };
-        for connection in connections {
+        for mut connection in connections {
             let queue = Arc::clone(&reads.queue);
             let run = move || {
                 while let Some(next) = queue.take() {
                     let is_late = next.since.elapsed() > time_max;
-                    (next.run)((!is_late).then_some(&connection));
+                    (next.run)((!is_late).then_some(&mut connection));
                     queue.finish(next.merchant);
                 }
             };
@@ -101,12 +135,12 @@ impl LongReads {
     ) -> Result<T, Error> {
         let (reply, outcome) = oneshot::channel();
         let time_max = self.time_max;
-        let run = move |connection: Option<&Connection>| {
+        let run = move |connection: Option<&mut R>| {
             if reply.is_closed() {
                 return;
             }
             let outcome = connection.map_or(Err(Error::TooManyReads), |connection| {
-                let read = AssertUnwindSafe(|| read_on(connection, time_max, query));
+                let read = AssertUnwindSafe(|| connection.read(time_max, query));
                 panic::catch_unwind(read).unwrap_or(Err(Error::Panicked))
             });
             // The receiver is gone if the caller has stopped waiting.
@@ -138,14 +172,14 @@ impl LongReads {
     }
 }
 
-impl Drop for LongReads {
+impl<R: Reader> Drop for LongReads<R> {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-impl Queue {
-    fn add(&self, merchant: MerchantId, run: Run) -> Result<(), Error> {
+impl<R> Queue<R> {
+    fn add(&self, merchant: MerchantId, run: Run<R>) -> Result<(), Error> {
         let mut state = self.state();
         if state.is_stopped {
             return Err(Error::Stopped);
@@ -165,7 +199,7 @@ impl Queue {
     }
 
     /// Waits for a read that may run and takes it. Returns `None` once the queue is stopped.
-    fn take(&self) -> Option<Waiting> {
+    fn take(&self) -> Option<Waiting<R>> {
         let mut state = self.state();
         loop {
             if state.is_stopped {
@@ -190,19 +224,19 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<R>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl<R> State<R> {
     fn running_of(&self, merchant: MerchantId) -> usize {
         self.running.get(&merchant).copied().unwrap_or_default()
     }
 
     /// Takes the oldest read of a merchant with the fewest running reads, if that merchant
     /// may run one more.
-    fn take(&mut self, running_of_one_max: usize) -> Option<Waiting> {
+    fn take(&mut self, running_of_one_max: usize) -> Option<Waiting<R>> {
         let running = |place: &usize| self.running_of(self.waiting[*place].merchant);
         let place = (0..self.waiting.len()).min_by_key(running)?;
         if running(&place) >= running_of_one_max {
@@ -218,6 +252,7 @@ impl State {
 mod tests {
     use std::sync::mpsc::{self, Receiver, Sender};
 
+    use rusqlite::Connection;
     use tokio::task::JoinHandle;
 
     use super::*;
@@ -227,7 +262,7 @@ mod tests {
     const WAITING_MAX: usize = 4;
     const FOREVER: Duration = Duration::from_hours(1);
 
-    fn long_reads(threads: usize, time_max: Duration) -> Arc<LongReads> {
+    fn long_reads(threads: usize, time_max: Duration) -> Arc<LongReads<Connection>> {
         let connections = (0..threads).map(|_| Connection::open_in_memory().unwrap());
         Arc::new(LongReads::start(connections.collect(), WAITING_MAX, time_max).unwrap())
     }
@@ -241,7 +276,7 @@ mod tests {
 
     impl Held {
         /// Queues the read.
-        async fn queued(reads: &Arc<LongReads>, merchant: MerchantId) -> Self {
+        async fn queued(reads: &Arc<LongReads<Connection>>, merchant: MerchantId) -> Self {
             let (go, may_go) = mpsc::channel();
             let (begins, begun) = mpsc::channel();
             let reads = Arc::clone(reads);
@@ -258,7 +293,7 @@ mod tests {
         }
 
         /// Queues the read and waits until it runs.
-        async fn running(reads: &Arc<LongReads>, merchant: MerchantId) -> Self {
+        async fn running(reads: &Arc<LongReads<Connection>>, merchant: MerchantId) -> Self {
             let held = Self::queued(reads, merchant).await;
             held.begun.recv().unwrap();
             held

@@ -1,92 +1,108 @@
-//! Statements, their values and their rows, as the tables use them. The tables know no database
-//! library; this is the one place that does for them.
+//! Statements, their values and their rows, as the tables use them. The tables know no
+//! engine and no database library; this file leads to the one that is in use.
+//!
+//! Statements are written in SQLite's SQL. Where PostgreSQL's differs, it is translated
+//! (`postgres/dialect.rs`).
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use crate::store::engine::error::Error;
+use crate::store::engine::postgres;
+pub(crate) use crate::store::engine::value::{Value, params};
 
 /// A connection that is in a transaction.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Connection<'a>(&'a rusqlite::Connection);
+pub(crate) enum Connection<'a> {
+    Sqlite(&'a rusqlite::Connection),
+    Postgres(&'a postgres::Session),
+}
 
 /// A prepared statement. The connection keeps it for the next use of the same SQL.
-pub(crate) struct Statement<'a>(rusqlite::CachedStatement<'a>);
+pub(crate) enum Statement<'a> {
+    Sqlite(rusqlite::CachedStatement<'a>),
+    Postgres(postgres::Statement<'a>),
+}
 
 /// The rows of a result, read one after another.
-pub(crate) struct Rows<'a>(rusqlite::Rows<'a>);
+pub(crate) enum Rows<'a> {
+    Sqlite(rusqlite::Rows<'a>),
+    Postgres(postgres::Rows<'a>),
+}
 
 /// One row of a result, whose columns are read by their position.
 #[derive(Clone, Copy)]
-pub(crate) struct Row<'r>(&'r rusqlite::Row<'r>);
-
-/// A value in SQL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Value<'v> {
-    Null,
-    Integer(i64),
-    Text(&'v str),
-    Blob(&'v [u8]),
+pub(crate) enum Row<'r> {
+    Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r postgres::Row),
 }
-
-/// A type that a parameter of a statement takes.
-pub(crate) trait ToValue {
-    fn to_value(&self) -> Value<'_>;
-}
-
-/// The values of a statement's parameters, in their order: `?1`, `?2` and so on.
-macro_rules! params {
-    ($($value:expr),* $(,)?) => {
-        &[$(crate::store::engine::sql::ToValue::to_value(&$value)),*]
-    };
-}
-pub(crate) use params;
 
 impl<'a> Connection<'a> {
     pub(crate) const fn of(connection: &'a rusqlite::Connection) -> Self {
-        Self(connection)
-    }
-
-    /// Returns the connection for the engine's own statements.
-    pub(in crate::store::engine) const fn sqlite(self) -> &'a rusqlite::Connection {
-        self.0
+        Self::Sqlite(connection)
     }
 
     /// Prepares a statement, or takes the one that was kept.
     pub(crate) fn prepare(self, sql: &str) -> Result<Statement<'a>, Error> {
-        Ok(Statement(self.0.prepare_cached(sql)?))
+        Ok(match self {
+            Self::Sqlite(connection) => Statement::Sqlite(connection.prepare_cached(sql)?),
+            Self::Postgres(session) => Statement::Postgres(session.prepare(sql)?),
+        })
     }
 
     /// Returns true if the transaction goes on. The database ends it by itself if the disk is
-    /// full or failing.
+    /// full or failing, or the connection is lost.
     pub(crate) fn is_in_transaction(self) -> bool {
-        !self.0.is_autocommit()
+        match self {
+            Self::Sqlite(connection) => !connection.is_autocommit(),
+            Self::Postgres(session) => !session.is_lost(),
+        }
     }
 
-    /// Runs a part of a command without checking references between rows.
+    /// Returns true if the content of files is in the database itself.
+    pub(crate) const fn has_files(self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// Runs a part of a command without checking references between rows, where that is
+    /// possible: PostgreSQL lets nobody but its administrator do so.
     pub(crate) fn without_references<T>(self, part: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-        struct Unchecked<'a>(&'a rusqlite::Connection);
-        impl Drop for Unchecked<'_> {
-            fn drop(&mut self) {
-                let checked = self.0.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true);
-                checked.expect("SQLite sets a flag of the connection");
+        match self {
+            Self::Sqlite(connection) => {
+                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+                let _unchecked = Unchecked(connection);
+                part()
             }
+            Self::Postgres(_) => part(),
         }
-        self.0.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
-        let _unchecked = Unchecked(self.0);
-        part()
+    }
+}
+
+/// A connection that does not check references until this is dropped.
+struct Unchecked<'a>(&'a rusqlite::Connection);
+
+impl Drop for Unchecked<'_> {
+    fn drop(&mut self) {
+        let checked = self.0.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true);
+        checked.expect("SQLite sets a flag of the connection");
     }
 }
 
 impl Statement<'_> {
     /// Runs a statement that changes rows, and returns how many.
     pub(crate) fn execute(&mut self, values: &[Value<'_>]) -> Result<usize, Error> {
-        Ok(self.0.execute(rusqlite::params_from_iter(values))?)
+        match self {
+            Self::Sqlite(statement) => Ok(statement.execute(rusqlite::params_from_iter(values))?),
+            Self::Postgres(statement) => statement.execute(values),
+        }
     }
 
     /// Runs a query.
     pub(crate) fn query(&mut self, values: &[Value<'_>]) -> Result<Rows<'_>, Error> {
-        Ok(Rows(self.0.query(rusqlite::params_from_iter(values))?))
+        Ok(match self {
+            Self::Sqlite(statement) => Rows::Sqlite(statement.query(rusqlite::params_from_iter(values))?),
+            Self::Postgres(statement) => Rows::Postgres(statement.query(values)?),
+        })
     }
 
     /// Runs a query of one row.
@@ -121,14 +137,21 @@ impl Statement<'_> {
 impl Rows<'_> {
     /// Returns the next row, or `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Row<'_>>, Error> {
-        Ok(self.0.next()?.map(Row))
+        Ok(match self {
+            Self::Sqlite(rows) => rows.next()?.map(Row::Sqlite),
+            Self::Postgres(rows) => rows.next()?.map(Row::Postgres),
+        })
     }
 }
 
 impl<'r> Row<'r> {
     /// Returns the value of a column.
     pub(crate) fn value(self, column: usize) -> Result<Value<'r>, Error> {
-        match self.0.get_ref(column)? {
+        let row = match self {
+            Self::Sqlite(row) => row,
+            Self::Postgres(row) => return postgres::value_of(row, column),
+        };
+        match row.get_ref(column)? {
             ValueRef::Null => Ok(Value::Null),
             ValueRef::Integer(number) => Ok(Value::Integer(number)),
             ValueRef::Text(text) => match std::str::from_utf8(text) {
@@ -146,87 +169,11 @@ impl<'r> Row<'r> {
     }
 
     fn name(self, column: usize) -> String {
-        let name = self.0.as_ref().column_name(column);
-        name.map_or_else(|_| format!("column {column}"), str::to_owned)
-    }
-}
-
-impl From<i64> for Value<'_> {
-    fn from(number: i64) -> Self {
-        Self::Integer(number)
-    }
-}
-
-impl From<u32> for Value<'_> {
-    fn from(number: u32) -> Self {
-        Self::Integer(number.into())
-    }
-}
-
-impl<'v> From<&'v str> for Value<'v> {
-    fn from(text: &'v str) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl<T: Into<Self>> From<Option<T>> for Value<'_> {
-    fn from(value: Option<T>) -> Self {
-        value.map_or(Self::Null, Into::into)
-    }
-}
-
-/// Implements [`ToValue`] for types of numbers.
-macro_rules! numbers {
-    ($($type:ty),*) => {
-        $(impl ToValue for $type {
-            fn to_value(&self) -> Value<'_> {
-                Value::Integer(i64::from(*self))
-            }
-        })*
-    };
-}
-
-numbers!(bool, i64, u8, u16, u32);
-
-impl ToValue for str {
-    fn to_value(&self) -> Value<'_> {
-        Value::Text(self)
-    }
-}
-
-impl ToValue for String {
-    fn to_value(&self) -> Value<'_> {
-        Value::Text(self)
-    }
-}
-
-impl ToValue for [u8] {
-    fn to_value(&self) -> Value<'_> {
-        Value::Blob(self)
-    }
-}
-
-impl ToValue for Vec<u8> {
-    fn to_value(&self) -> Value<'_> {
-        Value::Blob(self)
-    }
-}
-
-impl<const N: usize> ToValue for [u8; N] {
-    fn to_value(&self) -> Value<'_> {
-        Value::Blob(self)
-    }
-}
-
-impl<T: ToValue> ToValue for Option<T> {
-    fn to_value(&self) -> Value<'_> {
-        self.as_ref().map_or(Value::Null, ToValue::to_value)
-    }
-}
-
-impl<T: ToValue + ?Sized> ToValue for &T {
-    fn to_value(&self) -> Value<'_> {
-        (**self).to_value()
+        let name = match self {
+            Self::Sqlite(row) => row.as_ref().column_name(column).ok(),
+            Self::Postgres(row) => row.columns().get(column).map(postgres::Column::name),
+        };
+        name.map_or_else(|| format!("column {column}"), str::to_owned)
     }
 }
 

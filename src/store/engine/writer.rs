@@ -12,6 +12,7 @@ use crate::store::engine::command::{Command, Purpose, Waiting};
 use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
 use crate::store::engine::inbox::{Inbox, Message};
+use crate::store::engine::ledger_clock::LedgerClock;
 use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::tx::Tx;
 
@@ -137,6 +138,17 @@ impl Writer {
         self.meter.waiting.enter();
         // Sending fails only if the thread has already ended.
         drop(self.queue.send(Message::Stop));
+    }
+}
+
+/// Returns the command if it may run. Otherwise answers it: the system's clock is refused.
+pub(crate) fn admit(clock: &LedgerClock, command: Box<dyn Command>) -> Option<Box<dyn Command>> {
+    match clock.check() {
+        Err(error) if command.purpose() == Purpose::Service => {
+            command.answer(Err(error));
+            None
+        }
+        _ => Some(command),
     }
 }
 

@@ -173,7 +173,8 @@ impl Tx<'_> {
         self.connection
             .prepare(
                 "INSERT INTO delivery (id, event_id, merchant_id, lane, due_at)
-                 SELECT ?1, ?2, ?3, ?4, CASE WHEN EXISTS (SELECT 1 FROM delivery WHERE lane = ?4) THEN NULL ELSE ?5 END",
+                 VALUES (?1, ?2, ?3, ?4, CASE WHEN EXISTS (SELECT 1 FROM delivery WHERE lane = ?4) THEN NULL
+                                         ELSE CAST(?5 AS INTEGER) END)",
             )?
             .execute(params![
                 id,
@@ -196,8 +197,9 @@ impl Tx<'_> {
             .connection
             .prepare(
                 "INSERT INTO delivery_attempt (event_id, number, attempted_at, url, status, error, duration_millis, answer)
-                 SELECT ?1, (SELECT coalesce(max(number), 0) + 1 FROM delivery_attempt WHERE event_id = ?1),
-                        ?2, ?3, ?4, ?5, ?6, ?7
+                 SELECT CAST(?1 AS INTEGER),
+                        (SELECT coalesce(max(number), 0) + 1 FROM delivery_attempt WHERE event_id = ?1),
+                        CAST(?2 AS INTEGER), ?3, CAST(?4 AS INTEGER), ?5, CAST(?6 AS INTEGER), ?7
                  WHERE EXISTS (SELECT 1 FROM event WHERE id = ?1)",
             )?
             .execute(params![

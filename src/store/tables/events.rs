@@ -64,7 +64,7 @@ macro_rules! is_intact_event {
             is_intact_row!(),
             " AND ",
             is_intact!(event_name, id, name),
-            ", 0)"
+            ", false)"
         )
     };
 }

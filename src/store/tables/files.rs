@@ -17,6 +17,21 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
+    /// Removes the content of files that are in the database and that no command has referred to
+    /// within a day. Files beside the database are removed when their command has ended.
+    pub fn remove_unused_files(&mut self) -> Result<(), Error> {
+        if !self.connection.has_files() {
+            return Ok(());
+        }
+        self.connection
+            .prepare(
+                "DELETE FROM file_content WHERE kept_at < now() - interval '1 day'
+                 AND NOT EXISTS (SELECT 1 FROM file WHERE file.name = file_content.name)",
+            )?
+            .execute(params![])?;
+        Ok(())
+    }
+
     /// Marks these files as referenced. The mark is never removed. A command must call this
     /// before it inserts the row that refers to them, which a foreign key checks.
     pub(crate) fn reference_files(&mut self, files: &[FileName]) -> Result<(), Error> {

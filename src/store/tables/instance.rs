@@ -1,10 +1,11 @@
 //! Facts about the file as a whole: where its time and its numbers go on after a
 //! restart.
 
+use crate::domain::ids;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::params;
-use crate::store::tx::Snapshot;
+use crate::store::tx::{Snapshot, Tx};
 
 impl Snapshot<'_> {
     /// Returns the ledger time of the newest commit, or an earlier time that no later
@@ -30,11 +31,17 @@ impl Snapshot<'_> {
                  UNION ALL
                  SELECT max(clock_moved_at) FROM merchant
                  UNION ALL
-                 SELECT nullif(ledger_time, 0) FROM file_mark)";
+                 SELECT nullif(ledger_time, 0) FROM file_mark) AS times";
         self.connection.prepare(sql)?.one(params![], |row| row.get(0))
     }
 
-    /// Returns the greatest number that a row took from
+    /// Returns the currency of all amounts.
+    pub(crate) fn currency(&self) -> Result<String, Error> {
+        let sql = "SELECT currency FROM instance";
+        self.connection.prepare(sql)?.one(params![], |row| row.get(0))
+    }
+
+    /// Returns a number that is not less than any that a row took from
     /// [`IdSource`](crate::domain::ids::IdSource), 0 in a fresh file. New numbers must
     /// be greater.
     pub(crate) fn newest_number(&self) -> Result<i64, Error> {
@@ -43,6 +50,26 @@ impl Snapshot<'_> {
                         coalesce((SELECT max(id) FROM category), 0), coalesce((SELECT max(id) FROM delivery), 0),
                         coalesce((SELECT max(id) FROM event), 0), coalesce((SELECT max(id) FROM receipt), 0),
                         coalesce((SELECT max(id) FROM payout), 0), coalesce((SELECT max(id) FROM operator), 0))";
-        self.connection.prepare(sql)?.one(params![], |row| row.get(0))
+        let of_row: i64 = self.connection.prepare(sql)?.one(params![], |row| row.get(0))?;
+        // Wallets take numbers too, and no index leads to the greatest of them. But each
+        // wallet is created with accounts, whose time `newest_row_at` includes.
+        let of_wallet = self.newest_row_at()?.map_or(0, ids::last_number_of);
+        Ok(of_row.max(of_wallet))
+    }
+}
+
+impl Tx<'_> {
+    /// Changes the mark to what it is, which makes a command change something.
+    pub(crate) fn touch_mark(&mut self) -> Result<(), Error> {
+        let sql = "UPDATE file_mark SET commits = commits";
+        self.connection.prepare(sql)?.execute(params![]).map(drop)
+    }
+
+    /// Keeps the number of the newest transfer, before transfers are removed in the transaction
+    /// under way: the next one follows it.
+    pub(crate) fn keep_newest_transfer(&self) -> Result<(), Error> {
+        let sql = "UPDATE file_mark
+                   SET newest_transfer = max(newest_transfer, coalesce((SELECT max(id) FROM transfer), 0))";
+        self.connection.prepare(sql)?.execute(params![]).map(drop)
     }
 }

@@ -14,7 +14,6 @@ use crate::domain::ids::MerchantId;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Connection, params};
-use crate::store::engine::sqlite::mark;
 use crate::store::tables::columns::read_all;
 use crate::store::tx::{Snapshot, Tx};
 
@@ -96,7 +95,7 @@ const UNNAMED: &[Part] = &[
     OfMerchant(
         ROWS_MAX,
         &[
-            "DELETE FROM operator_act_head WHERE merchant_id IN (SELECT ?1 LIMIT ?2)",
+            "DELETE FROM operator_act_head WHERE merchant_id IN (SELECT CAST(?1 AS INTEGER) LIMIT ?2)",
             "DELETE FROM operator_act WHERE id IN (SELECT id FROM operator_act WHERE merchant_id = ?1 LIMIT ?2)",
         ],
     ),
@@ -161,8 +160,8 @@ const NAMED: &[Part] = &[
     OfMerchant(
         ROWS_MAX,
         &[
-            "DELETE FROM account WHERE customer_id IS NULL AND merchant_id IN (SELECT ?1 LIMIT ?2)",
-            "DELETE FROM merchant WHERE id IN (SELECT ?1 LIMIT ?2)",
+            "DELETE FROM account WHERE customer_id IS NULL AND merchant_id IN (SELECT CAST(?1 AS INTEGER) LIMIT ?2)",
+            "DELETE FROM merchant WHERE id IN (SELECT CAST(?1 AS INTEGER) LIMIT ?2)",
         ],
     ),
 ];
@@ -290,7 +289,7 @@ impl Tx<'_> {
             .filter(|(_, owner)| owner.is_some_and(is_of_removal))
             .peekable();
         if numbers.peek().is_some() {
-            mark::keep_newest_transfer(self.connection)?;
+            self.keep_newest_transfer()?;
         }
         for (number, _) in numbers {
             for sql in statements {

@@ -141,6 +141,7 @@ fn read_key(row: Row<'_>) -> Result<MerchantKey, Error> {
 impl Tx<'_> {
     /// Adds the key of a sandbox to its merchant.
     pub fn insert_sandbox_key(&mut self, key_hash: &[u8; 32], owner: KeyOwner) -> Result<(), Error> {
+        self.has_key_change = true;
         self.connection
             .prepare("INSERT INTO merchant_key (key_hash, merchant_id, scope, created_at) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![
@@ -154,6 +155,7 @@ impl Tx<'_> {
 
     /// Adds a key to a live merchant.
     pub fn insert_merchant_key(&mut self, merchant: MerchantId, key: &MerchantKey) -> Result<(), Error> {
+        self.has_key_change = true;
         self.connection
             .prepare(
                 "INSERT INTO merchant_key (key_hash, merchant_id, scope, label, ending, created_at, expires_at)
@@ -173,6 +175,7 @@ impl Tx<'_> {
 
     /// Saves when a key ends and when it was last used.
     pub fn save_merchant_key(&mut self, key: &MerchantKey) -> Result<(), Error> {
+        self.has_key_change = true;
         let changed = self
             .connection
             .prepare("UPDATE merchant_key SET expires_at = ?2, revoked_at = ?3, last_used_at = ?4 WHERE key_hash = ?1")?
@@ -187,6 +190,7 @@ impl Tx<'_> {
 
     /// Moves a key that exists to another merchant.
     pub fn save_key_owner(&mut self, key_hash: &[u8; 32], merchant: MerchantId) -> Result<(), Error> {
+        self.has_key_change = true;
         let changed = self
             .connection
             .prepare("UPDATE merchant_key SET merchant_id = ?2 WHERE key_hash = ?1")?

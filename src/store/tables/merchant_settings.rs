@@ -47,7 +47,8 @@ impl Snapshot<'_> {
         let ids: Vec<i64> = only.iter().map(|merchant| merchant.0).collect();
         let ids = serde_json::to_string(&ids).expect("numbers are JSON");
         let mut statement = self.connection.prepare(select_settings!(
-            "name IS NOT NULL AND id > ?3 AND (?4 = '[]' OR id IN (SELECT value FROM json_each(?4)))
+            "name IS NOT NULL AND id > ?3 AND (?4 = '[]' OR id IN (/*sqlite*/SELECT value FROM json_each(?4)/*end*/
+                     /*postgres SELECT value::bigint FROM json_array_elements_text(?4::json) AS one (value)*/))
              ORDER BY id LIMIT ?1 OFFSET ?2"
         ))?;
         let rows = statement.query(params![
@@ -61,7 +62,8 @@ impl Snapshot<'_> {
             .connection
             .prepare(
                 "SELECT count(*) FROM merchant
-                 WHERE name IS NOT NULL AND (?1 = '[]' OR id IN (SELECT value FROM json_each(?1)))",
+                 WHERE name IS NOT NULL AND (?1 = '[]' OR id IN (/*sqlite*/SELECT value FROM json_each(?1)/*end*/
+                     /*postgres SELECT value::bigint FROM json_array_elements_text(?1::json) AS one (value)*/))",
             )?
             .one(params![&ids], |row| row.get(0))?;
         Ok(Page::of(rows, count.unsigned_abs(), request, |merchant| merchant.id.0))
@@ -126,6 +128,7 @@ pub(crate) fn address_ranges(stored: &str) -> Result<Vec<AddressRange>, Error> {
 impl Tx<'_> {
     /// Saves a merchant's settings.
     pub fn save_merchant_settings(&mut self, merchant: &Merchant) -> Result<(), Error> {
+        self.has_key_change = true;
         let addresses: Vec<String> = merchant.allowed_addresses.iter().map(AddressRange::to_string).collect();
         let changed = self
             .connection
@@ -159,7 +162,7 @@ impl Tx<'_> {
                 .connection
                 .prepare(
                     "INSERT INTO notice_secret (merchant_id, provider, secret) VALUES (?1, ?2, ?3)
-                     ON CONFLICT DO UPDATE SET secret = excluded.secret",
+                     ON CONFLICT (merchant_id, provider) DO UPDATE SET secret = excluded.secret",
                 )?
                 .execute(params![merchant.0, provider, secret.as_str()])?,
             None => self

@@ -175,7 +175,7 @@ impl Snapshot<'_> {
             "SELECT ",
             act_columns!(),
             " FROM operator_act LEFT JOIN operator ON operator.id = operator_id
-              WHERE (?1 IS NULL OR merchant_id = ?1) AND operator_act.id <= ?4
+              WHERE (merchant_id = ?1 OR ?1 IS NULL) AND operator_act.id <= ?4
               ORDER BY operator_act.id DESC LIMIT ?2 OFFSET ?3"
         ))?;
         let (limit, offset) = (read_limit_of(request), offset_of(request));
@@ -197,7 +197,7 @@ impl Snapshot<'_> {
         })?;
         let count: i64 = self
             .connection
-            .prepare("SELECT count(*) FROM operator_act WHERE (?1 IS NULL OR merchant_id = ?1) AND id <= ?2")?
+            .prepare("SELECT count(*) FROM operator_act WHERE (merchant_id = ?1 OR ?1 IS NULL) AND id <= ?2")?
             .one(params![merchant, request.newest_counted()], |row| row.get(0))?;
         Ok(Page::of(rows, count.unsigned_abs(), request, |act| act.id))
     }
@@ -293,7 +293,7 @@ impl Tx<'_> {
         self.connection
             .prepare(
                 "INSERT INTO operator_act_head (merchant_id, number, hash) VALUES (?1, ?2, ?3)
-                 ON CONFLICT DO UPDATE SET number = excluded.number, hash = excluded.hash",
+                 ON CONFLICT (merchant_id) DO UPDATE SET number = excluded.number, hash = excluded.hash",
             )?
             .execute(params![scope, posted.number, hash.bytes()])?;
         Ok(())

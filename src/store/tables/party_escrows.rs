@@ -26,10 +26,10 @@ macro_rules! filtered {
         concat!(
             "merchant_id = ?1 AND deleted_at IS NULL AND ",
             $side,
-            " AND (?3 IS NULL OR category_id = ?3 AND ?4 = (SELECT guard FROM category WHERE id = ?3 AND deleted_at IS NULL))
-             AND (?5 IS NULL OR ?5 = ",
+            " AND (category_id = ?3 AND ?4 = (SELECT guard FROM category WHERE id = ?3 AND deleted_at IS NULL) OR ?3 IS NULL)
+             AND (?5 = ",
             status!(),
-            ")"
+            " OR ?5 IS NULL)"
         )
     };
 }

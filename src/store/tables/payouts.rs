@@ -98,7 +98,7 @@ impl Snapshot<'_> {
         request: PageRequest,
     ) -> Result<Page<StoredPayout>, Error> {
         let mut statement = self.connection.prepare(select_payout!(
-            "payout.merchant_id = ?1 AND (?2 IS NULL OR payout.status = ?2) AND payout.id <= ?5
+            "payout.merchant_id = ?1 AND (payout.status = ?2 OR ?2 IS NULL) AND payout.id <= ?5
              ORDER BY payout.id DESC LIMIT ?3 OFFSET ?4"
         ))?;
         let (limit, offset) = (read_limit_of(request), offset_of(request));
@@ -107,7 +107,7 @@ impl Snapshot<'_> {
         let rows = read_all(rows, |row| self.read_payout(row))?;
         let count: i64 = self
             .connection
-            .prepare("SELECT count(*) FROM payout WHERE merchant_id = ?1 AND (?2 IS NULL OR status = ?2) AND id <= ?3")?
+            .prepare("SELECT count(*) FROM payout WHERE merchant_id = ?1 AND (status = ?2 OR ?2 IS NULL) AND id <= ?3")?
             .one(params![merchant.0, word, request.newest_counted()], |row| row.get(0))?;
         let key = |payout: &StoredPayout| payout.payout.id.number();
         Ok(Page::of(rows, count.unsigned_abs(), request, key))

@@ -99,7 +99,7 @@ impl Snapshot<'_> {
         request: PageRequest,
     ) -> Result<Page<Receipt>, Error> {
         let mut statement = self.connection.prepare(select_receipt!(
-            "receipt.merchant_id = ?1 AND (?2 IS NULL OR receipt.status = ?2) AND receipt.id <= ?5
+            "receipt.merchant_id = ?1 AND (receipt.status = ?2 OR ?2 IS NULL) AND receipt.id <= ?5
              ORDER BY receipt.id DESC LIMIT ?3 OFFSET ?4"
         ))?;
         let (limit, offset) = (read_limit_of(request), offset_of(request));
@@ -109,7 +109,7 @@ impl Snapshot<'_> {
         let count: i64 = self
             .connection
             .prepare(
-                "SELECT count(*) FROM receipt WHERE merchant_id = ?1 AND (?2 IS NULL OR status = ?2) AND id <= ?3",
+                "SELECT count(*) FROM receipt WHERE merchant_id = ?1 AND (status = ?2 OR ?2 IS NULL) AND id <= ?3",
             )?
             .one(params![merchant.0, word, request.newest_counted()], |row| row.get(0))?;
         Ok(Page::of(rows, count.unsigned_abs(), request, |receipt| {

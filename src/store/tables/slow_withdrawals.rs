@@ -72,7 +72,7 @@ impl Tx<'_> {
         self.connection
             .prepare(
                 "INSERT INTO slow_withdrawal (merchant_id, transaction_id, due_at) VALUES (?1, ?2, ?3)
-                 ON CONFLICT DO UPDATE SET due_at = excluded.due_at",
+                 ON CONFLICT (merchant_id, transaction_id) DO UPDATE SET due_at = excluded.due_at",
             )?
             .execute(params![merchant.0, withdrawal.number(), due_at.millis()])?;
         Ok(())

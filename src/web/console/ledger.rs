@@ -71,9 +71,9 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
 /// Checks the whole file: in a sandbox, whose file is small and whose merchants are all of one
 /// developer.
 async fn check(reader: &Reader) -> Result<Result<Audit, OpenError>, Refused> {
-    let path = reader.state.store.path().to_owned();
+    let place = reader.state.store.place().clone();
     let _one_at_a_time = CHECKING.lock().await;
-    let checked = web::block(move || audit(&path, &mut |_, _| {})).await;
+    let checked = web::block(move || audit(&place, &mut |_, _| {})).await;
     Ok(checked.map_err(|_| ApiError::Internal)?)
 }
 

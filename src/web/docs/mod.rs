@@ -27,7 +27,7 @@ macro_rules! documents {
     };
 }
 
-const DOCUMENTS: [Document; 15] = documents! {
+const DOCUMENTS: [Document; 16] = documents! {
     "api": "All routes, a line each",
     "errors": "Every refusal with its cause and its remedy",
     "contract": "Every field, status, message and rule",
@@ -43,6 +43,7 @@ const DOCUMENTS: [Document; 15] = documents! {
     "install": "Installing the binary",
     "self-hosting": "A server of your own, from nothing",
     "operating": "Backups, restarts, metrics and damage",
+    "scaling": "PostgreSQL: several processes, failover",
 };
 
 pub(super) fn configure(config: &mut ServiceConfig) {

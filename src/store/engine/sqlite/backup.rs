@@ -132,10 +132,12 @@ impl Copying {
         }
         drop(backup);
         copy.close().map_err(|(_, error)| error)?;
-        if let Some(file) = &self.file {
-            file.sync_all()?;
-        }
-        Ok(())
+        Ok(self.sync()?)
+    }
+
+    /// Waits until the copy is on the disk.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), File::sync_all)
     }
 
     /// Gives the copy its name, which must be free, and syncs the folder.

@@ -121,10 +121,7 @@ fn create(path: &Path, of: Fresh<'_>) -> Result<(), OpenError> {
     fresh.open(&unfinished).map_err(io)?;
     let connection = Connection::open(&unfinished).map_err(sqlite)?;
     let fill = || {
-        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-        connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-        connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
+        create_tables(&connection)?;
         let instance = params![stored_mode(of.mode), of.currency, of.now.millis()];
         let sql = "INSERT INTO instance (only_row, mode, currency, created_at) VALUES (1, ?1, ?2, ?3)";
         connection.execute(sql, instance)?;
@@ -134,6 +131,14 @@ fn create(path: &Path, of: Fresh<'_>) -> Result<(), OpenError> {
     connection.close().map_err(|(_, cause)| sqlite(cause))?;
     fs::rename(&unfinished, path).map_err(io)?;
     sync_folder_of(path).map_err(io)
+}
+
+/// Makes an empty file one of escrowd, whose tables have no rows yet.
+pub(crate) fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))
 }
 
 /// Fails if there is a log without a database. SQLite would apply that log to the fresh

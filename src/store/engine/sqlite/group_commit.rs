@@ -21,7 +21,7 @@ use crate::store::engine::sqlite::mark;
 use crate::store::engine::sqlite::readers::Readers;
 use crate::store::engine::sqlite::vacuum::Vacuum;
 use crate::store::engine::sqlite::watch::{FileWatch, Gone};
-use crate::store::engine::writer::{GroupCommit, answer_all, refuse_all};
+use crate::store::engine::writer::{GroupCommit, admit, answer_all, refuse_all};
 use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::tx::Tx;
 
@@ -101,7 +101,7 @@ impl FileGroupCommit {
             };
             match waiting.next_within(pause) {
                 Ok(Message::Run(first)) => {
-                    if let Some(first) = self.admit(first) {
+                    if let Some(first) = admit(&self.clock, first) {
                         if self.commit_group(first, waiting)? {
                             return Ok(());
                         }
@@ -142,9 +142,9 @@ impl FileGroupCommit {
         }
         // Whatever comes of it, the next attempt is as far away.
         self.marked_at = now;
-        let touch = |tx: &mut Tx<'_>| Ok::<_, Error>(mark::touch(tx.connection)?);
+        let touch = |tx: &mut Tx<'_>| tx.touch_mark();
         let (touch, _) = Waiting::new(Purpose::Service, touch);
-        let admitted = self.admit(Box::new(touch));
+        let admitted = admit(&self.clock, Box::new(touch));
         admitted.map_or(Ok(false), |touch| self.commit_group(touch, waiting))
     }
 
@@ -185,17 +185,6 @@ impl FileGroupCommit {
         }
     }
 
-    /// Returns the command if it may run. Otherwise answers it: the system's clock is refused.
-    fn admit(&self, command: Box<dyn Command>) -> Option<Box<dyn Command>> {
-        match self.clock.check() {
-            Err(error) if command.purpose() == Purpose::Service => {
-                command.answer(Err(error));
-                None
-            }
-            _ => Some(command),
-        }
-    }
-
     /// Runs and commits one group. Returns `Ok(true)` if the writer must stop after it.
     ///
     /// # Errors
@@ -230,7 +219,7 @@ impl FileGroupCommit {
             group.push(command);
             if group.len() < self.group_commands_max {
                 match waiting.next() {
-                    Some(Message::Run(command)) => next = self.admit(command),
+                    Some(Message::Run(command)) => next = admit(&self.clock, command),
                     Some(Message::Ask(reply)) => drop(reply.send(Ok(()))),
                     Some(Message::Stop) => stop_after = true,
                     None => {}
@@ -310,7 +299,7 @@ impl FileGroupCommit {
             if error.sqlite_error_code() == Some(ErrorCode::DiskFull) && self.roll_back().is_ok() {
                 return Err(Error::StorageFull);
             }
-            return Err(Error::OutcomeUnknown(Arc::new(error)));
+            return Err(Error::OutcomeUnknown(error.to_string()));
         }
         self.has_generation |= begins_generation;
         if is_open {

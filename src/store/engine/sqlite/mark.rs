@@ -11,7 +11,6 @@ use rusqlite::{Connection, params};
 
 use crate::domain::ids::Entropy;
 use crate::domain::time::Timestamp;
-use crate::store::engine::sql;
 
 /// The page of the mark, which is the root page of the schema's first table.
 pub(crate) const MARK_PAGE: u32 = 2;
@@ -144,6 +143,19 @@ pub(crate) fn insert(connection: &Connection, schema_cookie: u32) -> rusqlite::R
     connection.execute(sql, [schema_cookie]).map(drop)
 }
 
+/// Lets the first mark of a file go on from the commits and the time of another database.
+pub(crate) fn go_on(
+    connection: &Connection,
+    commits: i64,
+    newest_transfer: i64,
+    ledger_time: i64,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE file_mark SET commits = ?1, newest_transfer = ?2, ledger_time = ?3";
+    connection
+        .execute(sql, params![commits, newest_transfer, ledger_time])
+        .map(drop)
+}
+
 /// Begins a new generation, in the transaction under way. A copy that SQLite made, and a file
 /// whose schema a migration has changed, get this schema cookie, since SQLite counts from the
 /// old one for the next copy.
@@ -157,22 +169,6 @@ pub(crate) fn begin_generation(connection: &Connection, generation: i64, schema_
     }
     let sql = "UPDATE file_mark SET previous_generation = generation, generation = ?1, schema_cookie = ?2";
     connection.execute(sql, params![generation, cookie]).map(drop)
-}
-
-/// Changes the mark to what it is, which makes a command change something.
-pub(crate) fn touch(connection: sql::Connection<'_>) -> rusqlite::Result<()> {
-    connection
-        .sqlite()
-        .execute("UPDATE file_mark SET commits = commits", [])
-        .map(drop)
-}
-
-/// Keeps the number of the newest transfer, before transfers are removed in the transaction
-/// under way: the next one follows it.
-pub(crate) fn keep_newest_transfer(connection: sql::Connection<'_>) -> rusqlite::Result<()> {
-    let sql =
-        "UPDATE file_mark SET newest_transfer = max(newest_transfer, coalesce((SELECT max(id) FROM transfer), 0))";
-    connection.sqlite().prepare_cached(sql)?.execute([]).map(drop)
 }
 
 /// Counts the mark up with the schema cookie that SQLite has set, in a commit of its own.

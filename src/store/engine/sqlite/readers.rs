@@ -23,6 +23,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
 
 use crate::store::engine::error::{Error, OpenError};
+use crate::store::engine::long_reads::Reader;
 use crate::store::engine::sql;
 use crate::store::engine::sqlite::connection::{self, Role};
 use crate::store::engine::sqlite::deadline;
@@ -109,8 +110,18 @@ impl Readers {
     }
 }
 
+impl Reader for Connection {
+    fn read<T>(
+        &mut self,
+        time_max: Duration,
+        query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        read_on(self, time_max, query)
+    }
+}
+
 /// Runs a query on a snapshot of its own, and stops it when `time_max` is over.
-pub(crate) fn read_on<T>(
+fn read_on<T>(
     connection: &Connection,
     time_max: Duration,
     query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,

@@ -4,7 +4,6 @@
 //! the file, and a commit then writes 3 to 6 percent more pages. `VACUUM` costs nothing until
 //! it runs. It copies the pages in use into the log in one commit, for which commands wait.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
@@ -80,7 +79,7 @@ impl Vacuum {
                 );
                 return Ok(());
             }
-            Err(error) => return Err(Error::OutcomeUnknown(Arc::new(error))),
+            Err(error) => return Err(Error::OutcomeUnknown(error.to_string())),
         }
         // If it fails, the file passes for a copy that SQLite made, until the next start.
         if let Err(error) = readers.commit_with(|| mark::follow_schema_cookie(writer)) {

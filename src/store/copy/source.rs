@@ -1,0 +1,157 @@
+//! The database that a copy reads.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::domain::file::FileName;
+use crate::store::engine::error::{Error, OpenError};
+use crate::store::engine::postgres::link::open_to_read_all;
+use crate::store::engine::postgres::schema::Unusable;
+use crate::store::engine::postgres::{Session, copying};
+use crate::store::engine::sql::{Connection, params};
+use crate::store::engine::sqlite::file::{self, SCHEMA_VERSION};
+use crate::store::engine::sqlite::lock::{self, InstanceLock};
+use crate::store::engine::sqlite::{blobs, connection, inspection};
+use crate::store::place::Place;
+use crate::store::tables::columns::FromColumn;
+use crate::store::tx::Snapshot;
+
+/// Takes the name and the content of a file.
+type KeepFile<'a> = &'a mut dyn FnMut(FileName, &[u8]) -> Result<(), Error>;
+
+/// A database in one snapshot. No service can use it until this is dropped.
+pub(super) enum Source {
+    File {
+        path: PathBuf,
+        connection: rusqlite::Connection,
+        /// Dropped after the connection: closing a handle of the file ends the locks of SQLite.
+        _file: File,
+        _lock: InstanceLock,
+    },
+    Postgres(Session),
+}
+
+/// Where the commits, the time and the numbers of a database go on.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    pub(super) commits: i64,
+    pub(super) newest_transfer: i64,
+    pub(super) ledger_time: i64,
+    /// The greatest number that a row took.
+    pub(super) newest_number: i64,
+}
+
+impl Source {
+    /// Locks a database and begins its snapshot.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a service uses the database, or it has not this program's schema.
+    pub(super) fn open(place: &Place) -> Result<Self, OpenError> {
+        match place {
+            Place::File(path) => Self::open_file(path),
+            Place::Postgres(address) => {
+                let begun = open_to_read_all(address)
+                    .map_err(Unusable::Server)
+                    .and_then(|mut session| {
+                        copying::begin_source(&mut session, SCHEMA_VERSION)?;
+                        Ok(session)
+                    });
+                begun.map(Self::Postgres).map_err(|problem| problem.into_error(address))
+            }
+        }
+    }
+
+    fn open_file(path: &Path) -> Result<Self, OpenError> {
+        let path = file::resolve(path)?;
+        let io = |cause| OpenError::Io {
+            path: path.clone(),
+            cause,
+        };
+        let file = File::open(&path).map_err(io)?;
+        let lock = InstanceLock::take(&path)?;
+        lock::lock_file(&path, &file)?;
+        inspection::check_log(&path)?;
+        let connection = connection::open_to_audit(&path)?;
+        // SQLite takes the snapshot with the first read.
+        let begun = connection
+            .execute_batch("BEGIN")
+            .and_then(|()| connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())));
+        begun.map_err(|cause| OpenError::Sqlite {
+            path: path.clone(),
+            cause,
+        })?;
+        Ok(Self::File {
+            path,
+            connection,
+            _file: file,
+            _lock: lock,
+        })
+    }
+
+    /// Returns the connection, which is in the transaction of the snapshot.
+    pub(super) const fn connection(&self) -> Connection<'_> {
+        match self {
+            Self::File { connection, .. } => Connection::of(connection),
+            Self::Postgres(session) => Connection::Postgres(session),
+        }
+    }
+
+    /// Reads where the database goes on.
+    pub(super) fn mark(&self) -> Result<Mark, Error> {
+        let snapshot = Snapshot::of(self.connection());
+        let sql = "SELECT commits, newest_transfer, ledger_time, /*sqlite*/0/*end*//*postgres newest_number*/
+                   FROM file_mark";
+        let (commits, newest_transfer, ledger_time, given_out): (i64, i64, i64, i64) =
+            self.connection().prepare(sql)?.one(params![], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })?;
+        Ok(Mark {
+            commits,
+            newest_transfer,
+            ledger_time,
+            newest_number: snapshot.newest_number()?.max(given_out),
+        })
+    }
+
+    /// Calls `keep` with the name and the content of every file that a row names.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file is missing or damaged, and with the error of `keep`.
+    pub(super) fn each_file(&self, keep: KeepFile<'_>) -> Result<(), Error> {
+        let mut names = self.connection().prepare("SELECT name FROM file ORDER BY name")?;
+        let mut rows = names.query(params![])?;
+        while let Some(row) = rows.next()? {
+            let name = FileName::from_column(row, 0)?;
+            match self {
+                Self::File { path, .. } => keep(name, &content_beside(path, name)?)?,
+                Self::Postgres(_) => {
+                    let sql = "SELECT content FROM file_content WHERE name = ?1";
+                    let mut content = self.connection().prepare(sql)?;
+                    content.one(params![name.to_string()], |row| {
+                        let bytes = <&[u8]>::from_column(row, 0)?;
+                        if FileName::of(name.kind, bytes) != name {
+                            return Err(changed(name));
+                        }
+                        keep(name, bytes)
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn content_beside(database: &Path, name: FileName) -> Result<Vec<u8>, Error> {
+    blobs::content(database, name).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::Corrupt(format!("file {name} is missing")),
+        io::ErrorKind::InvalidData => changed(name),
+        _ => error.into(),
+    })
+}
+
+fn changed(name: FileName) -> Error {
+    Error::Corrupt(format!("the content of file {name} is not the one that it had"))
+}

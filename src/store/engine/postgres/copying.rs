@@ -1,0 +1,104 @@
+//! A whole PostgreSQL database as the source or the target of a copy.
+
+use postgres::binary_copy::BinaryCopyInWriter;
+use postgres::types::{ToSql, Type};
+
+use crate::store::engine::error::Error;
+use crate::store::engine::postgres::peers::LEADER_LOCK;
+use crate::store::engine::postgres::schema::{self, ADDED_TABLES, LOCK, Unusable};
+use crate::store::engine::postgres::session::Session;
+use crate::store::engine::value::Value;
+
+/// Rows on their way into one table.
+pub(crate) struct CopyIn<'a>(BinaryCopyInWriter<'a>);
+
+impl CopyIn<'_> {
+    pub(crate) fn write(&mut self, values: &[Value<'_>]) -> Result<(), Error> {
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        Ok(self.0.write(&values)?)
+    }
+
+    /// Adds the rows to the table. Without this they are dropped, and the transaction with them.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        Ok(self.0.finish().map(drop)?)
+    }
+}
+
+impl Session {
+    /// Begins to add rows to a table, with values for these columns, which are separated by
+    /// commas.
+    pub(crate) fn copy_in(&mut self, table: &str, columns: &str) -> Result<CopyIn<'_>, Error> {
+        let client = self.client();
+        let selected = client.prepare(&format!("SELECT {columns} FROM {table}"))?;
+        let types: Vec<Type> = selected.columns().iter().map(|column| column.type_().clone()).collect();
+        let writer = client.copy_in(&format!("COPY {table} ({columns}) FROM STDIN BINARY"))?;
+        Ok(CopyIn(BinaryCopyInWriter::new(writer, &types)))
+    }
+}
+
+/// Begins the snapshot of a source. No service can start on it or commit until the session
+/// ends.
+///
+/// # Errors
+///
+/// [`Unusable::Other`] if a service uses the database, or it has not this schema.
+pub(crate) fn begin_source(session: &mut Session, version: u32) -> Result<(), Unusable> {
+    let client = session.client();
+    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK])?;
+    if !schema::exists(client)? {
+        return Err(Unusable::Other("it has no tables of escrowd".to_owned()));
+    }
+    schema::check_identity(client, version)?;
+    let is_at_rest: bool = client
+        .query_one("SELECT pg_try_advisory_lock($1)", &[&LEADER_LOCK])?
+        .try_get(0)?;
+    if !is_at_rest {
+        return Err(Unusable::Other(
+            "a service uses it; stop all services on it before its copy".to_owned(),
+        ));
+    }
+    // Locking the table takes no snapshot, so the snapshot that follows has every commit. The
+    // lock of a row would be refused after a commit that it has waited for.
+    client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE file_mark IN EXCLUSIVE MODE")?;
+    Ok(())
+}
+
+/// Begins the transaction of a target and creates its tables, which have no rows yet. No
+/// service can start on it until the session ends.
+///
+/// # Errors
+///
+/// [`Unusable::Other`] if the database is not empty, or its server may lose what it
+/// acknowledges.
+pub(crate) fn begin_target(session: &mut Session, version: u32, secret: &[u8; 32]) -> Result<(), Unusable> {
+    let client = session.client();
+    schema::check_server(client)?;
+    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK])?;
+    client.batch_execute("BEGIN")?;
+    let tables = schema::count_tables(client)?;
+    if tables > 0 {
+        return Err(Unusable::Other(format!(
+            "it has {tables} tables; create an empty database for the copy"
+        )));
+    }
+    schema::create_for_copy(client, version, secret)
+}
+
+/// Completes the schema of a target whose rows are there.
+pub(crate) fn complete_target(session: &mut Session) -> Result<(), Error> {
+    Ok(schema::complete(session.client())?)
+}
+
+/// Removes the tables of a target whose transaction was committed, these and those that only
+/// PostgreSQL has.
+pub(crate) fn remove_target<'t>(session: &Session, tables: impl Iterator<Item = &'t str>) -> Result<(), Error> {
+    let tables: Vec<&str> = tables.chain(ADDED_TABLES).collect();
+    session.batch(&format!(
+        "BEGIN;
+         DROP TABLE IF EXISTS {} CASCADE;
+         DROP FUNCTION IF EXISTS refuse_change(), refuse_removal(), count_removed_event();
+         DROP COLLATION IF EXISTS without_case;
+         COMMIT",
+        tables.join(", ")
+    ))
+}

@@ -1,0 +1,268 @@
+//! Group commit on PostgreSQL, by any number of processes.
+//!
+//! Each group begins by locking the row of the mark and keeps it until its commit, so groups
+//! run one after another over all processes. Chains of hashes, numbers, ledger time and
+//! balances therefore need no other lock, and no two transactions can wait for each other or
+//! fail to be serialized.
+//!
+//! A connection that is lost before the commit has changed nothing. One that is lost at the
+//! commit leaves open if it took effect. The next session then looks for the number that the
+//! commit would have left.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::domain::ids::Entropy;
+use crate::domain::time::Timestamp;
+use crate::store::engine::command::{Command, CommandOutcome};
+use crate::store::engine::delivery_wakeups::DeliveryWakeups;
+use crate::store::engine::error::Error;
+use crate::store::engine::health::Health;
+use crate::store::engine::inbox::{Inbox, Message};
+use crate::store::engine::ledger_clock::LedgerClock;
+use crate::store::engine::postgres::link::Link;
+use crate::store::engine::postgres::peers::Notice;
+use crate::store::engine::postgres::session::Session;
+use crate::store::engine::sql::Connection;
+use crate::store::engine::writer::{GroupCommit, admit, answer_all, refuse_all};
+use crate::store::engine::writer_meter::WriterMeter;
+use crate::store::tx::Tx;
+
+/// The pause of an idle writer between two looks at the clock, so that a jump is told when it
+/// happens.
+const CLOCK_PAUSE: Duration = Duration::from_secs(1);
+/// The longest search for the outcome of a commit.
+const SEARCH_MAX: Duration = Duration::from_secs(15);
+/// The pause between two attempts of it.
+const SEARCH_PAUSE: Duration = Duration::from_millis(200);
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
+    SELECT ledger_time, newest_number FROM file_mark FOR UPDATE;
+    SAVEPOINT command";
+
+/// The group commit of one process.
+pub(crate) struct PostgresGroupCommit {
+    pub(crate) link: Link,
+    /// The number of this process among all.
+    pub(crate) process: i64,
+    /// The number of its commits.
+    pub(crate) commits: i64,
+    pub(crate) health: Arc<Health>,
+    pub(crate) meter: Arc<WriterMeter>,
+    pub(crate) clock: Arc<LedgerClock>,
+    pub(crate) entropy: Box<dyn Entropy>,
+    pub(crate) wakeups: Arc<DeliveryWakeups>,
+    /// What the other processes must know of the current group.
+    pub(crate) notice: Notice,
+    /// The most commands that share one commit.
+    pub(crate) group_commands_max: usize,
+}
+
+/// The effect of one command on its group.
+enum Ran {
+    /// The command is part of the group, kept or undone.
+    InGroup(CommandOutcome),
+    /// The connection was lost, and with it the whole group.
+    GroupLost(Error),
+}
+
+impl GroupCommit for PostgresGroupCommit {
+    fn run(mut self, waiting: &Inbox) -> Result<(), Error> {
+        loop {
+            match waiting.next_within(CLOCK_PAUSE) {
+                Ok(Message::Run(first)) => {
+                    if let Some(first) = admit(&self.clock, first)
+                        && self.commit_group(first, waiting)
+                    {
+                        return Ok(());
+                    }
+                }
+                Ok(Message::Ask(reply)) => {
+                    let can_begin = self
+                        .clock
+                        .check()
+                        .and_then(|()| self.link.begin("BEGIN")?.batch("ROLLBACK"));
+                    // The caller may have stopped waiting.
+                    drop(reply.send(can_begin));
+                }
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.clock.now();
+                }
+            }
+        }
+    }
+}
+
+impl PostgresGroupCommit {
+    /// Runs and commits one group. Returns true if the writer must stop after it.
+    fn commit_group(&mut self, first: Box<dyn Command>, waiting: &Inbox) -> bool {
+        let session = match self.begin() {
+            Ok(session) => session,
+            Err(error) => {
+                self.health.record(Err(error.clone()));
+                return refuse_all(first, waiting, &error);
+            }
+        };
+        self.notice.clear();
+        let changes_before = session.changes();
+        let mut group: Vec<Box<dyn Command>> = Vec::with_capacity(self.group_commands_max);
+        let mut next = Some(first);
+        let mut stop_after = false;
+        let mut is_any_kept = false;
+        while let Some(mut command) = next.take() {
+            match self.run_one(&session, command.as_mut()) {
+                Ran::InGroup(outcome) => is_any_kept |= outcome == CommandOutcome::Keep,
+                Ran::GroupLost(error) => {
+                    self.health.record(Err(error.clone()));
+                    command.answer(Err(error.clone()));
+                    answer_all(group, &Err(error));
+                    return stop_after;
+                }
+            }
+            group.push(command);
+            if group.len() < self.group_commands_max {
+                match waiting.next() {
+                    Some(Message::Run(command)) => next = admit(&self.clock, command),
+                    Some(Message::Ask(reply)) => drop(reply.send(Ok(()))),
+                    Some(Message::Stop) => stop_after = true,
+                    None => {}
+                }
+            }
+        }
+        let is_changed = is_any_kept && session.changes() != changes_before;
+        let outcome = if is_changed {
+            self.commit_measured(session, group.len())
+        } else {
+            session.batch("ROLLBACK").map(|()| self.link.put(session))
+        };
+        if outcome.is_ok() {
+            self.wakeups.notify(&mut self.notice.merchants);
+        }
+        answer_all(group, &outcome);
+        stop_after
+    }
+
+    /// Begins a group on a session that is known to work, at a time not before that of any
+    /// earlier commit.
+    fn begin(&mut self) -> Result<Session, Error> {
+        let mut session = self.link.take()?;
+        let row = match session.row(BEGIN) {
+            // The connection was lost while it was idle.
+            Err(Error::Unreachable(_)) => {
+                session = self.link.take()?;
+                session.row(BEGIN)?
+            }
+            row => row?,
+        };
+        let number = |place: usize| row.get(place).copied().ok_or_else(no_mark);
+        let last = Timestamp::from_millis(number(0)?).ok_or_else(no_mark)?;
+        self.clock.go_on_from(last);
+        self.entropy.start_after(number(1)?);
+        Ok(session)
+    }
+
+    /// Runs one command in its savepoint, which is left for the next one.
+    fn run_one(&mut self, session: &Session, command: &mut dyn Command) -> Ran {
+        let connection = Connection::Postgres(session);
+        let mut tx = Tx::of(connection, self.clock.now(), self.entropy.as_mut());
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| command.run(&mut tx))).unwrap_or(CommandOutcome::Undo);
+        let ended = match outcome {
+            CommandOutcome::Keep => {
+                self.notice.merchants.append(&mut tx.new_deliveries);
+                self.notice.has_key_change |= tx.has_key_change;
+                session.batch("RELEASE command; SAVEPOINT command")
+            }
+            CommandOutcome::Undo => session.batch("ROLLBACK TO command"),
+        };
+        match ended {
+            Ok(()) => Ran::InGroup(outcome),
+            Err(error) => Ran::GroupLost(error),
+        }
+    }
+
+    /// Commits a group of this many commands, and keeps its outcome and its time.
+    fn commit_measured(&mut self, session: Session, commands: usize) -> Result<(), Error> {
+        let began = Instant::now();
+        let commit = self.commit(session);
+        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.meter.commit_micros.observe(micros);
+        self.meter
+            .group_commands
+            .observe(u64::try_from(commands).unwrap_or(u64::MAX));
+        self.health.record(commit.clone());
+        commit
+    }
+
+    fn commit(&mut self, session: Session) -> Result<(), Error> {
+        self.commits += 1;
+        let sql = format!(
+            "UPDATE file_mark
+                 SET commits = commits + 1, ledger_time = greatest(ledger_time, {now}), newest_number = {newest},
+                     newest_transfer = greatest(newest_transfer, (SELECT coalesce(max(id), 0) FROM transfer));
+             INSERT INTO process_commit (process, number) VALUES ({process}, {number})
+                 ON CONFLICT (process) DO UPDATE SET number = excluded.number, committed_at = now();
+             {notices} COMMIT",
+            now = self.clock.now().millis(),
+            newest = self.entropy.newest(),
+            process = self.process,
+            number = self.commits,
+            notices = self.notice.statements(self.process),
+        );
+        match session.batch(&sql) {
+            Ok(()) => {
+                self.link.put(session);
+                Ok(())
+            }
+            // Dropping the session ends its transaction.
+            Err(Error::Unreachable(cause)) => self.find_outcome(&cause),
+            Err(error) => {
+                log::error!("a commit was refused: {error}");
+                Err(match error {
+                    Error::StorageFull => error,
+                    _ => Error::Abandoned,
+                })
+            }
+        }
+    }
+
+    /// Finds out if the commit took effect whose connection was lost.
+    fn find_outcome(&mut self, cause: &str) -> Result<(), Error> {
+        log::warn!("the connection was lost at a commit, its outcome is looked up: {cause}");
+        let until = Instant::now() + SEARCH_MAX;
+        loop {
+            match self.look_up_commit() {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(Error::Unreachable(cause.to_owned())),
+                Err(error) if Instant::now() >= until => {
+                    log::error!("the outcome of a commit is unknown: {error}");
+                    return Err(Error::OutcomeUnknown(error.to_string()));
+                }
+                Err(_) => thread::sleep(SEARCH_PAUSE),
+            }
+        }
+    }
+
+    /// Returns true if this process's last commit is in the database. The lock is free only
+    /// when the lost transaction has ended, and the commit here waits for a synchronous standby
+    /// to have that one too.
+    fn look_up_commit(&mut self) -> Result<bool, Error> {
+        let mut session = self.link.take()?;
+        session.row("BEGIN; SELECT commits FROM file_mark FOR UPDATE")?;
+        let sql = format!(
+            "UPDATE process_commit SET committed_at = now() WHERE process = {} RETURNING number",
+            self.process
+        );
+        let found = session.row(&sql)?.first().copied();
+        session.batch("COMMIT")?;
+        self.link.put(session);
+        Ok(found == Some(self.commits))
+    }
+}
+
+fn no_mark() -> Error {
+    Error::Corrupt("the mark of the database is missing".to_owned())
+}

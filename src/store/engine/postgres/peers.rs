@@ -1,0 +1,212 @@
+//! What the processes on one database tell each other, and the choice of the one that does the
+//! work in the background.
+//!
+//! A commit notifies the others: which merchants have new deliveries, and if keys have changed.
+//! A lost notice costs no more than a delay: deliveries are looked for from time to time, and
+//! what is remembered of keys is dropped whenever notices may have been lost.
+//!
+//! The leader is the process whose session holds an advisory lock. When the session ends, by
+//! whatever cause, the next process takes it.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use postgres::fallible_iterator::FallibleIterator;
+use tokio::sync::watch;
+
+use crate::domain::ids::MerchantId;
+use crate::store::engine::delivery_wakeups::DeliveryWakeups;
+use crate::store::engine::error::Error;
+use crate::store::engine::postgres::link::Link;
+
+/// The session-wide lock that the leader holds.
+pub(crate) const LEADER_LOCK: i64 = 0x4553_4352_0000_0002;
+/// The wait for notices between two looks at the lock.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The most merchants in one notice, whose text PostgreSQL limits to 8000 bytes.
+const MERCHANTS_MAX: usize = 300;
+
+/// What the other processes must know of a commit.
+#[derive(Debug, Default)]
+pub(crate) struct Notice {
+    /// The merchants with new deliveries.
+    pub(crate) merchants: Vec<MerchantId>,
+    /// A key, or a setting that decides what a key opens, has changed.
+    pub(crate) has_key_change: bool,
+}
+
+impl Notice {
+    pub(crate) fn clear(&mut self) {
+        self.merchants.clear();
+        self.has_key_change = false;
+    }
+
+    /// Returns the statements that notify the others at the commit. Also an empty notice is
+    /// sent: streams of events wait for any commit.
+    pub(crate) fn statements(&self, process: i64) -> String {
+        let keys = if self.has_key_change { " keys" } else { "" };
+        let empty: &[MerchantId] = &[];
+        let chunks = self.merchants.chunks(MERCHANTS_MAX);
+        let chunks = chunks.chain(self.merchants.is_empty().then_some(empty));
+        let statement = |merchants: &[MerchantId]| {
+            let merchants: Vec<String> = merchants.iter().map(|merchant| format!(" {}", merchant.0)).collect();
+            format!("SELECT pg_notify('escrowd', '{process}{keys}{}'); ", merchants.concat())
+        };
+        chunks.map(statement).collect()
+    }
+}
+
+/// The parts of this process that hear of the others.
+pub(crate) struct Told {
+    pub(crate) wakeups: Arc<DeliveryWakeups>,
+    /// Raised by a change of keys in another process, and whenever one may have been missed.
+    pub(crate) key_version: Arc<AtomicU64>,
+    pub(crate) is_leader: watch::Sender<bool>,
+}
+
+/// The thread that listens to the other processes. Dropping it ends the thread.
+pub(crate) struct Peers(Mutex<Option<(Sender<()>, JoinHandle<()>)>>);
+
+impl Peers {
+    /// Starts the thread on a session of its own.
+    pub(crate) fn start(link: Link, process: i64, told: Told) -> io::Result<Self> {
+        let (stop, stopped) = channel();
+        let mut listener = Listener { link, process, told };
+        let thread = thread::Builder::new()
+            .name("peers".to_owned())
+            .spawn(move || listener.run(&stopped))?;
+        Ok(Self(Mutex::new(Some((stop, thread)))))
+    }
+
+    /// Ends the thread and gives the leadership up.
+    pub(crate) fn stop(&self) {
+        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((stop, thread)) = running {
+            drop(stop);
+            if thread.join().is_err() {
+                log::error!("the thread that listens to other processes panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Peers {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+struct Listener {
+    link: Link,
+    process: i64,
+    told: Told,
+}
+
+impl Listener {
+    fn run(&mut self, stopped: &Receiver<()>) {
+        let mut was_reachable = true;
+        loop {
+            let lost = self.listen(stopped);
+            self.told.is_leader.send_replace(false);
+            self.told.key_version.fetch_add(1, Ordering::Release);
+            match lost {
+                Ok(()) => return,
+                Err(error) if was_reachable => log::warn!("other processes are not heard: {error}"),
+                Err(_) => {}
+            }
+            was_reachable = false;
+            if stopped.recv_timeout(PAUSE) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    }
+
+    /// Listens until the thread is told to stop.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the session is lost.
+    fn listen(&mut self, stopped: &Receiver<()>) -> Result<(), Error> {
+        self.link.session()?.batch("LISTEN escrowd")?;
+        // What was committed before may have gone unheard.
+        self.told.key_version.fetch_add(1, Ordering::Release);
+        let mut look_at = Instant::now();
+        while stopped.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Timeout) {
+            if look_at <= Instant::now() {
+                self.look_at_lock()?;
+                look_at = Instant::now() + PAUSE;
+            }
+            for notice in self.wait_for_notices()? {
+                self.hear(&notice);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the leader's lock if it is free. The leader finds out if it still has its session.
+    fn look_at_lock(&mut self) -> Result<(), Error> {
+        let is_leader = *self.told.is_leader.borrow();
+        let sql = if is_leader {
+            "SELECT 1".to_owned()
+        } else {
+            format!("SELECT pg_try_advisory_lock({LEADER_LOCK})::int")
+        };
+        if self.link.session()?.row(&sql)?.first() == Some(&1) && !is_leader {
+            log::info!("this process now does the work in the background");
+            self.told.is_leader.send_replace(true);
+        }
+        Ok(())
+    }
+
+    /// Waits for a notice, and takes all that have come.
+    fn wait_for_notices(&mut self) -> Result<Vec<String>, Error> {
+        let mut notifications = self.link.session()?.client().notifications();
+        let mut heard = Vec::new();
+        if let Some(first) = notifications.timeout_iter(PAUSE).next()? {
+            heard.push(first.payload().to_owned());
+        }
+        let mut others = notifications.iter();
+        while let Some(notice) = others.next()? {
+            heard.push(notice.payload().to_owned());
+        }
+        Ok(heard)
+    }
+
+    fn hear(&self, notice: &str) {
+        let mut words = notice.split(' ');
+        if words.next().and_then(|process| process.parse().ok()) == Some(self.process) {
+            return;
+        }
+        let mut merchants = Vec::new();
+        for word in words {
+            if word == "keys" {
+                self.told.key_version.fetch_add(1, Ordering::Release);
+            } else {
+                merchants.extend(word.parse().map(MerchantId));
+            }
+        }
+        self.told.wakeups.notify(&mut merchants);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_names_merchants_and_keys_and_stays_short() {
+        let mut notice = Notice::default();
+        assert_eq!(notice.statements(7), "SELECT pg_notify('escrowd', '7'); ");
+        notice.has_key_change = true;
+        notice.merchants = vec![MerchantId(3), MerchantId(12)];
+        assert_eq!(notice.statements(-7), "SELECT pg_notify('escrowd', '-7 keys 3 12'); ");
+        notice.merchants = (0..700).map(|merchant| MerchantId(i64::MAX - merchant)).collect();
+        let statements = notice.statements(i64::MIN);
+        assert_eq!(statements.matches("pg_notify").count(), 3);
+        assert!(statements.split(';').all(|one| one.len() < 8_000));
+    }
+}

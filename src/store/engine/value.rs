@@ -1,0 +1,102 @@
+//! The values of statements, as both engines take and return them.
+
+/// A value in SQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Value<'v> {
+    Null,
+    Integer(i64),
+    Text(&'v str),
+    Blob(&'v [u8]),
+}
+
+/// A type that a parameter of a statement takes.
+pub(crate) trait ToValue {
+    fn to_value(&self) -> Value<'_>;
+}
+
+/// The values of a statement's parameters, in their order: `?1`, `?2` and so on.
+macro_rules! params {
+    ($($value:expr),* $(,)?) => {
+        &[$(crate::store::engine::value::ToValue::to_value(&$value)),*]
+    };
+}
+pub(crate) use params;
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<u32> for Value<'_> {
+    fn from(number: u32) -> Self {
+        Self::Integer(number.into())
+    }
+}
+
+impl<'v> From<&'v str> for Value<'v> {
+    fn from(text: &'v str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value<'_> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// Implements [`ToValue`] for types of numbers.
+macro_rules! numbers {
+    ($($type:ty),*) => {
+        $(impl ToValue for $type {
+            fn to_value(&self) -> Value<'_> {
+                Value::Integer(i64::from(*self))
+            }
+        })*
+    };
+}
+
+numbers!(bool, i64, u8, u16, u32);
+
+impl ToValue for str {
+    fn to_value(&self) -> Value<'_> {
+        Value::Text(self)
+    }
+}
+
+impl ToValue for String {
+    fn to_value(&self) -> Value<'_> {
+        Value::Text(self)
+    }
+}
+
+impl ToValue for [u8] {
+    fn to_value(&self) -> Value<'_> {
+        Value::Blob(self)
+    }
+}
+
+impl ToValue for Vec<u8> {
+    fn to_value(&self) -> Value<'_> {
+        Value::Blob(self)
+    }
+}
+
+impl<const N: usize> ToValue for [u8; N] {
+    fn to_value(&self) -> Value<'_> {
+        Value::Blob(self)
+    }
+}
+
+impl<T: ToValue> ToValue for Option<T> {
+    fn to_value(&self) -> Value<'_> {
+        self.as_ref().map_or(Value::Null, ToValue::to_value)
+    }
+}
+
+impl<T: ToValue + ?Sized> ToValue for &T {
+    fn to_value(&self) -> Value<'_> {
+        (**self).to_value()
+    }
+}

@@ -1,0 +1,227 @@
+//! A store in a database file.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{oneshot, watch};
+
+use crate::domain::file::{FileKind, FileName};
+use crate::domain::ids::Entropy;
+use crate::domain::time::Clock;
+use crate::store::audit::verification::check_newest;
+use crate::store::background_check::BackgroundCheck;
+use crate::store::backup::{self, Backup, BackupError, OnStep};
+use crate::store::engine::delivery_wakeups::DeliveryWakeups;
+use crate::store::engine::error::{Error, LogLoss, OpenError};
+use crate::store::engine::health::Health;
+use crate::store::engine::long_reads::LongReads;
+use crate::store::engine::sql;
+use crate::store::engine::sqlite::blobs::Blobs;
+use crate::store::engine::sqlite::checkpoints::{Checkpoints, SyncHandle};
+use crate::store::engine::sqlite::connection::Role;
+use crate::store::engine::sqlite::file::Fresh;
+use crate::store::engine::sqlite::group_commit::FileGroupCommit;
+use crate::store::engine::sqlite::lock::InstanceLock;
+use crate::store::engine::sqlite::readers::Readers;
+use crate::store::engine::sqlite::vacuum::Vacuum;
+use crate::store::engine::sqlite::watch::FileWatch;
+use crate::store::engine::sqlite::{connection, file, inspection, lock, mark, migrations};
+use crate::store::engine::writer::{Writer, WriterThread};
+use crate::store::engine::writer_meter::WriterMeter;
+use crate::store::place::Place;
+use crate::store::settings::{Settings, WriterEnded};
+use crate::store::tx::Snapshot;
+use crate::store::write_side::WriteSide;
+
+/// An open database file.
+pub(super) struct FileStore {
+    pub(super) place: Place,
+    path: PathBuf,
+    pub(super) blobs: Blobs,
+    pub(super) readers: Arc<Readers>,
+    pub(super) long_reads: LongReads<rusqlite::Connection>,
+    pub(super) write_side: WriteSide,
+    background_check: BackgroundCheck,
+    thread: Mutex<Option<WriterThread>>,
+    /// Declared after every connection, because fields drop in order: see [`SyncHandle`].
+    _file: SyncHandle,
+    /// Dropped last: two writers must never meet on one file.
+    _lock: InstanceLock,
+}
+
+impl FileStore {
+    /// Opens the database file, or creates it.
+    pub(super) fn open(
+        path: &Path,
+        settings: &Settings,
+        clock: Box<dyn Clock>,
+        mut entropy: Box<dyn Entropy>,
+    ) -> Result<(Self, WriterEnded), OpenError> {
+        let path = &file::resolve(path)?;
+        let io = |cause| OpenError::Io {
+            path: path.clone(),
+            cause,
+        };
+        let lock = InstanceLock::take(path)?;
+        let fresh = Fresh {
+            mode: settings.mode,
+            currency: &settings.currency,
+            now: clock.now(),
+            schema_cookie: mark::random_cookie(entropy.as_mut()),
+        };
+        let is_fresh = file::create_if_missing(path, fresh)?;
+        let file = SyncHandle::open(path).map_err(io)?;
+        lock::lock_file(path, file.file())?;
+        if !is_fresh {
+            check_file(path, settings, entropy.as_mut())?;
+        }
+
+        let &Settings {
+            synchronous,
+            checkpoint_pages,
+            ..
+        } = settings;
+        let writing = Role::Writer {
+            synchronous,
+            checkpoint_pages,
+        };
+        let connection = connection::open(path, writing)?;
+        let unreadable = |cause| OpenError::Store {
+            path: path.clone(),
+            cause,
+        };
+        if let Some(problem) = check_newest(sql::Connection::of(&connection)).map_err(unreadable)? {
+            return Err(OpenError::Damaged {
+                path: path.clone(),
+                cause: Error::Corrupt(problem),
+            });
+        }
+        let health = Arc::new(Health::of(Some(path)));
+        let stored = Snapshot::of(sql::Connection::of(&connection));
+        let newest = stored.newest_row_at().map_err(unreadable)?;
+        entropy.start_after(stored.newest_number().map_err(unreadable)?);
+        // After its first read, the connection has the log open.
+        let watch = FileWatch::start(path, file.file()).map_err(io)?;
+        let readers = Arc::new(Readers::open(path, settings.readers, settings.read_time_max)?);
+        let of_blobs = Arc::clone(&readers);
+        let is_referenced = move |file| of_blobs.read(|snapshot| snapshot.is_file_referenced(file));
+        let blobs = Blobs::open(path, is_referenced)?;
+        let connections = (0..settings.long_readers).map(|_| connection::open(path, Role::Reader));
+        let connections = connections.collect::<Result<_, _>>()?;
+        let long_reads = LongReads::start(connections, settings.long_reads_waiting_max, settings.read_time_max);
+        let long_reads = long_reads.map_err(io)?;
+
+        let background_check =
+            BackgroundCheck::start(connection::open(path, Role::Reader)?, Arc::clone(&health)).map_err(io)?;
+
+        let (ended, writer_ended) = oneshot::channel();
+        let checkpointing = connection::open(path, Role::Checkpoints { synchronous })?;
+        let writer_meter = Arc::<WriterMeter>::default();
+        let (pages, meter) = (i64::from(checkpoint_pages), Arc::clone(&writer_meter));
+        let checkpoints = Checkpoints::start(checkpointing, file.clone(), pages, meter).map_err(io)?;
+        let clock = settings.start_clock(clock, newest);
+        let wakeups = Arc::<DeliveryWakeups>::default();
+        let group_commit = FileGroupCommit {
+            connection,
+            readers: Arc::clone(&readers),
+            checkpoints,
+            watch,
+            health: Arc::clone(&health),
+            meter: Arc::clone(&writer_meter),
+            clock: Arc::clone(&clock),
+            marked_at: clock.now(),
+            entropy,
+            has_generation: false,
+            wakeups: Arc::clone(&wakeups),
+            merchants_to_wake: Vec::new(),
+            group_commands_max: settings.group_commands_max,
+            vacuum: Vacuum::new(settings.vacuum_free_bytes_min),
+        };
+        let (for_health, for_meter) = (Arc::clone(&health), Arc::clone(&writer_meter));
+        let started = Writer::start(group_commit, for_health, for_meter, settings.queue_commands_max, ended);
+        let (writer, thread) = started.map_err(io)?;
+        let store = Self {
+            place: Place::File(path.clone()),
+            path: path.clone(),
+            blobs,
+            readers,
+            long_reads,
+            background_check,
+            write_side: WriteSide {
+                writer,
+                health,
+                clock,
+                wakeups,
+                meter: writer_meter,
+                key_version: Arc::default(),
+                is_leader: watch::Sender::new(true),
+            },
+            thread: Mutex::new(Some(thread)),
+            _file: file,
+            _lock: lock,
+        };
+        Ok((store, writer_ended))
+    }
+
+    /// Copies the database and its files to a new name, on the calling thread.
+    pub(super) fn backup(&self, to: &Path, on_step: OnStep<'_>) -> Result<Backup, BackupError> {
+        let connection = connection::open(&self.path, Role::Reader)?;
+        let source = backup::Source {
+            path: &self.path,
+            connection: &connection,
+            version: file::SCHEMA_VERSION,
+        };
+        source.copy_to(to, on_step)
+    }
+
+    /// Writes files that a command is about to refer to.
+    pub(super) fn keep_files(&self, files: &[(FileKind, Vec<u8>)]) -> Result<Vec<FileName>, Error> {
+        let kept = self.blobs.keep(files);
+        if let Err(error @ Error::StorageFull) = &kept {
+            self.write_side.health.record(Err(error.clone()));
+        }
+        kept
+    }
+
+    /// Ends the long reads, lets the waiting commands finish, runs the last checkpoint and ends
+    /// the writer.
+    pub(super) fn close(&self) {
+        // A running read would hold up the last checkpoint.
+        self.long_reads.stop();
+        self.background_check.stop();
+        self.write_side.writer.stop();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            log::error!("the writer thread panicked");
+        }
+    }
+}
+
+/// Checks a file that existed before, and migrates one of an earlier version. With
+/// [`Settings::accept_loss`], a lost log is told and accepted.
+fn check_file(path: &Path, settings: &Settings, entropy: &mut dyn Entropy) -> Result<(), OpenError> {
+    let version = match inspection::check_log(path) {
+        Err(OpenError::Log(loss)) if settings.accept_loss => {
+            log::warn!("accepted the loss of every commit that is not in the file: {loss}");
+            if let LogLoss::OfAnother { log, .. } = &loss {
+                let aside = inspection::set_log_aside(log)?;
+                log::warn!("{} is now {}", log.display(), aside.display());
+            }
+            inspection::version_alone(path)?
+        }
+        checked => checked?,
+    };
+    if (1..file::SCHEMA_VERSION).contains(&version) {
+        inspection::check_purpose(path, settings.mode, &settings.currency)?;
+        migrations::migrate(path, version, entropy)?;
+    }
+    inspection::check_content(path, settings.mode, &settings.currency)
+}
+
+impl Drop for FileStore {
+    /// Waits for the writer, since a command may still be running whose caller has stopped
+    /// waiting. The lock is released after that.
+    fn drop(&mut self) {
+        self.close();
+    }
+}

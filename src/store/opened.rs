@@ -1,0 +1,77 @@
+//! A database that is opened for reading alone, for commands that need no service.
+
+use std::path::Path;
+
+use crate::store::engine::error::{Error, OpenError};
+use crate::store::engine::postgres::Session;
+use crate::store::engine::postgres::address::Address;
+use crate::store::engine::postgres::link::open_to_read_all;
+use crate::store::engine::sql::Connection;
+use crate::store::engine::sqlite::connection;
+use crate::store::place::Place;
+
+/// A connection for reading. A service may use the database at the same time.
+pub(super) enum Opened {
+    Sqlite(rusqlite::Connection),
+    Postgres(Session),
+}
+
+impl Opened {
+    /// Checks that a database can be read. For a file, this must come before the first
+    /// [`Opened::open`].
+    pub(super) fn check(place: &Place) -> Result<(), OpenError> {
+        match place {
+            Place::File(path) => connection::check_to_audit(path),
+            Place::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Opens a checked database.
+    pub(super) fn open(place: &Place) -> Result<Self, OpenError> {
+        match place {
+            Place::File(path) => connection::open_to_audit(path).map(Self::Sqlite),
+            Place::Postgres(address) => {
+                let opened = open_to_read_all(address);
+                opened.map(Self::Postgres).map_err(|cause| failed(address, cause))
+            }
+        }
+    }
+
+    /// Reads from one snapshot.
+    pub(super) fn in_snapshot<T>(&self, read: impl FnOnce(Connection<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        match self {
+            Self::Sqlite(connection) => {
+                let transaction = connection.unchecked_transaction()?;
+                read(Connection::of(&transaction))
+            }
+            Self::Postgres(session) => {
+                session.batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+                let outcome = read(Connection::Postgres(session));
+                session.batch("ROLLBACK")?;
+                outcome
+            }
+        }
+    }
+}
+
+/// Returns the error of a database that was opened and cannot be read.
+pub(super) fn unreadable(place: &Place, cause: Error) -> OpenError {
+    match place {
+        Place::File(path) => damaged(path, cause),
+        Place::Postgres(address) => failed(address, cause),
+    }
+}
+
+fn damaged(path: &Path, cause: Error) -> OpenError {
+    OpenError::Damaged {
+        path: path.to_owned(),
+        cause,
+    }
+}
+
+fn failed(address: &Address, cause: Error) -> OpenError {
+    OpenError::Postgres {
+        address: address.to_string(),
+        cause,
+    }
+}

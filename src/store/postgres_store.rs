@@ -1,0 +1,234 @@
+//! A store in a PostgreSQL database, which other processes may use at the same time.
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use crate::domain::file::{FileKind, FileName};
+use crate::domain::ids::Entropy;
+use crate::domain::time::Clock;
+use crate::store::audit::verification::check_newest;
+use crate::store::background_check::BackgroundCheck;
+use crate::store::engine::delivery_wakeups::DeliveryWakeups;
+use crate::store::engine::error::{Error, OpenError};
+use crate::store::engine::health::Health;
+use crate::store::engine::long_reads::{LongReads, Reader};
+use crate::store::engine::postgres::address::Address;
+use crate::store::engine::postgres::group_commit::PostgresGroupCommit;
+use crate::store::engine::postgres::link::Link;
+use crate::store::engine::postgres::peers::{Notice, Peers, Told};
+use crate::store::engine::postgres::schema::{self, Purpose};
+use crate::store::engine::sqlite::file::SCHEMA_VERSION;
+use crate::store::engine::writer::{Writer, WriterThread};
+use crate::store::engine::writer_meter::WriterMeter;
+use crate::store::place::Place;
+use crate::store::settings::{Settings, WriterEnded};
+use crate::store::write_side::WriteSide;
+
+/// An open PostgreSQL database.
+pub(super) struct PostgresStore {
+    pub(super) place: Place,
+    pub(super) reads: LongReads<Link>,
+    pub(super) long_reads: LongReads<Link>,
+    pub(super) write_side: WriteSide,
+    peers: Peers,
+    pub(super) secret: [u8; 32],
+    background_check: BackgroundCheck,
+    /// `None` after the store was closed.
+    files: Mutex<Option<Link>>,
+    thread: Mutex<Option<WriterThread>>,
+}
+
+impl PostgresStore {
+    /// Opens the database, and creates its tables if it is empty.
+    pub(super) fn open(
+        address: &Address,
+        settings: &Settings,
+        clock: Box<dyn Clock>,
+        mut entropy: Box<dyn Entropy>,
+    ) -> Result<(Self, WriterEnded), OpenError> {
+        let address = Arc::new(address.clone());
+        let link = |time_max: Duration| Link::new(Arc::clone(&address), time_max);
+        let failed = |cause| OpenError::Postgres {
+            address: address.to_string(),
+            cause,
+        };
+        let thread_failed = |cause: std::io::Error| failed(Error::Files(Arc::new(cause)));
+        // A commit that waits for a synchronous standby must not be broken off: the server would
+        // then answer that it was made.
+        let mut writing = link(Duration::ZERO);
+        let mut secret = [0; 32];
+        for half in secret.chunks_exact_mut(16) {
+            half.copy_from_slice(&entropy.random().to_ne_bytes());
+        }
+        let purpose = Purpose {
+            mode: settings.mode,
+            currency: &settings.currency,
+            version: SCHEMA_VERSION,
+        };
+        let session = writing.session().map_err(failed)?;
+        schema::check_server(session.client()).map_err(|problem| problem.into_error(&address))?;
+        let secret = schema::prepare(session.client(), purpose, clock.now(), &secret);
+        let secret = secret.map_err(|problem| problem.into_error(&address))?;
+        let (newest, number, problem) = writing
+            .read(settings.read_time_max, |snapshot| {
+                Ok((
+                    snapshot.newest_row_at()?,
+                    snapshot.newest_number()?,
+                    check_newest(snapshot.connection)?,
+                ))
+            })
+            .map_err(failed)?;
+        if let Some(problem) = problem {
+            return Err(failed(Error::Corrupt(problem)));
+        }
+        entropy.start_after(number);
+
+        let health = Arc::new(Health::of(None));
+        let meter = Arc::<WriterMeter>::default();
+        let wakeups = Arc::<DeliveryWakeups>::default();
+        let clock = settings.start_clock(clock, newest);
+        let process = i64::from_ne_bytes(*entropy.random().to_ne_bytes().first_chunk().expect("16 bytes"));
+        let group_commit = PostgresGroupCommit {
+            link: writing,
+            process,
+            commits: 0,
+            health: Arc::clone(&health),
+            meter: Arc::clone(&meter),
+            clock: Arc::clone(&clock),
+            entropy,
+            wakeups: Arc::clone(&wakeups),
+            notice: Notice::default(),
+            group_commands_max: settings.group_commands_max,
+        };
+        let (ended, writer_ended) = oneshot::channel();
+        let started = Writer::start(
+            group_commit,
+            Arc::clone(&health),
+            Arc::clone(&meter),
+            settings.queue_commands_max,
+            ended,
+        );
+        let (writer, thread) = started.map_err(thread_failed)?;
+        let links = |count: u32| (0..count).map(|_| link(settings.read_time_max)).collect();
+        let waiting_max = settings.queue_commands_max;
+        let reads = LongReads::start_for_all(links(settings.readers), waiting_max, settings.read_time_max);
+        let long_reads = LongReads::start(
+            links(settings.long_readers),
+            settings.long_reads_waiting_max,
+            settings.read_time_max,
+        );
+        let key_version = Arc::<AtomicU64>::default();
+        let is_leader = watch::Sender::new(false);
+        let told = Told {
+            wakeups: Arc::clone(&wakeups),
+            key_version: Arc::clone(&key_version),
+            is_leader: is_leader.clone(),
+        };
+        let peers = Peers::start(link(settings.read_time_max), process, told);
+        let background_check = BackgroundCheck::start(link(settings.read_time_max), Arc::clone(&health));
+        let store = Self {
+            reads: reads.map_err(thread_failed)?,
+            long_reads: long_reads.map_err(thread_failed)?,
+            peers: peers.map_err(thread_failed)?,
+            background_check: background_check.map_err(thread_failed)?,
+            files: Mutex::new(Some(link(settings.read_time_max))),
+            thread: Mutex::new(Some(thread)),
+            secret,
+            write_side: WriteSide {
+                writer,
+                health,
+                clock,
+                wakeups,
+                meter,
+                key_version,
+                is_leader,
+            },
+            place: Place::Postgres((*address).clone()),
+        };
+        Ok((store, writer_ended))
+    }
+
+    /// Writes files that a command is about to refer to, each in a commit of its own.
+    pub(super) fn keep_files(&self, files: &[(FileKind, Vec<u8>)]) -> Result<Vec<FileName>, Error> {
+        let mut kept = Vec::with_capacity(files.len());
+        for (kind, bytes) in files {
+            let name = FileName::of(*kind, bytes);
+            let sql = "INSERT INTO file_content (name, content) VALUES ($1, $2)
+                       ON CONFLICT (name) DO UPDATE SET kept_at = now()";
+            self.with_files(|link| {
+                let session = link.session()?;
+                Ok(session.client().execute(sql, &[&name.to_string(), &bytes.as_slice()])?)
+            })?;
+            kept.push(name);
+        }
+        Ok(kept)
+    }
+
+    /// Copies a file out of the database for reading, and returns it with its length.
+    pub(super) fn open_file(&self, file: FileName) -> Result<Option<(File, u64)>, Error> {
+        let sql = "SELECT content FROM file_content WHERE name = $1";
+        let row = self.with_files(|link| Ok(link.session()?.client().query_opt(sql, &[&file.to_string()])?))?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let content: &[u8] = row.try_get(0)?;
+        let mut copy = tempfile::tempfile()?;
+        copy.write_all(content)?;
+        copy.seek(SeekFrom::Start(0))?;
+        Ok(Some((copy, u64::try_from(content.len()).unwrap_or(u64::MAX))))
+    }
+
+    fn with_files<T>(&self, run: impl Fn(&mut Link) -> Result<T, Error>) -> Result<T, Error> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let link = files.as_mut().ok_or(Error::Stopped)?;
+        match run(link) {
+            // The connection was lost while it was idle.
+            Err(Error::Unreachable(_)) => run(link),
+            outcome => outcome,
+        }
+    }
+
+    /// Ends the reads, lets the waiting commands finish and ends the threads.
+    pub(super) fn close(&self) {
+        self.reads.stop();
+        self.long_reads.stop();
+        self.background_check.stop();
+        self.peers.stop();
+        self.write_side.writer.stop();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            log::error!("the writer thread panicked");
+        }
+        // A session closes on a thread without a runtime, as it was opened.
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(thread::spawn(move || drop(files)).join());
+    }
+}
+
+impl Drop for PostgresStore {
+    /// Waits for the writer, since a command may still be running whose caller has stopped
+    /// waiting.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Opens a PostgreSQL database on a thread of its own: the library that talks to it waits with
+/// a runtime, of which a thread has one at most.
+pub(super) fn open(
+    address: &Address,
+    settings: &Settings,
+    clock: Box<dyn Clock>,
+    entropy: Box<dyn Entropy>,
+) -> Result<(PostgresStore, WriterEnded), OpenError> {
+    thread::scope(|scope| {
+        let opening = scope.spawn(|| PostgresStore::open(address, settings, clock, entropy));
+        opening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

@@ -1,0 +1,163 @@
+//! Several processes on one database: what happens once happens once over all of them.
+
+use std::collections::BTreeSet;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::cluster;
+use crate::service::{Answer, Service, check};
+
+/// The deals of each worker.
+const DEALS: usize = 30;
+/// The requests that race in each round.
+const RACERS: usize = 8;
+
+/// Sends the same request at the same moment, half of them to each process, and returns the
+/// replies.
+fn race(services: &[Service; 2], request: impl Fn(&Service, usize) -> Answer + Sync) -> Vec<Answer> {
+    let gate = Barrier::new(RACERS);
+    thread::scope(|scope| {
+        let run = |racer: usize| {
+            let (gate, request) = (&gate, &request);
+            scope.spawn(move || {
+                gate.wait();
+                request(&services[racer % 2], racer)
+            })
+        };
+        let running: Vec<_> = (0..RACERS).map(run).collect();
+        running.into_iter().map(|racer| racer.join().unwrap()).collect()
+    })
+}
+
+fn statuses(answers: &[Answer], status: u16) -> usize {
+    answers.iter().filter(|answer| answer.status == status).count()
+}
+
+#[test]
+fn a_milestone_is_released_once_and_a_wallet_is_never_overdrawn() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    let services = [Service::start(&url), Service::start(&url)];
+    for _ in 0..10 {
+        let deal = services[0].funded();
+        let (escrow, milestone) = (&deal["id"], &deal["milestones"][0]["id"]);
+        let path = format!(
+            "/v1/escrow/milestone/confirm/{}/{}",
+            escrow.as_str().unwrap(),
+            milestone.as_str().unwrap()
+        );
+        let before = services[1].get("/v1/wallet", "ada")["mainBalance"].as_f64().unwrap();
+        let answers = race(&services, |service, _| {
+            service.send("POST", &path, "ben", &json!({})).unwrap()
+        });
+        assert_eq!(statuses(&answers, 200), 1, "{answers:?}");
+        assert_eq!(statuses(&answers, 400), RACERS - 1, "{answers:?}");
+        let after = services[0].get("/v1/wallet", "ada")["mainBalance"].as_f64().unwrap();
+        assert!(after > before && after - before <= 100.0, "{before} {after}");
+    }
+    // Dora can pay for one of these deals and not for two.
+    let offer = json!({
+        "amount": 600_000, "purpose": "Hall", "whoPays": "buyer",
+        "milestones": [{ "title": "Frame", "amount": 300_000 }, { "title": "Tiles", "amount": 300_000 }],
+    });
+    services[0].get("/v1/wallet", "dora");
+    let create = || services[1].post("/v1/escrow/milestone/create", "ada", &offer)["id"].clone();
+    let offers: Vec<_> = (0..RACERS).map(|_| create()).collect();
+    let answers = race(&services, |service, racer| {
+        let body = json!({ "escrowDetails": { "escrowId": offers[racer] } });
+        service.send("POST", "/v1/payment/escrow", "dora", &body).unwrap()
+    });
+    assert_eq!(statuses(&answers, 400), RACERS - 1, "{answers:?}");
+    assert_eq!(
+        answers.iter().filter(|answer| answer.status < 300).count(),
+        1,
+        "{answers:?}"
+    );
+    check(&url);
+}
+
+#[test]
+fn an_idempotency_key_counts_over_all_processes() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    let services = [Service::start(&url), Service::start(&url)];
+    let offer = json!({
+        "amount": 300, "purpose": "Roof", "whoPays": "buyer",
+        "milestones": [{ "title": "Frame", "amount": 100 }, { "title": "Tiles", "amount": 200 }],
+    });
+    for round in 0..10 {
+        let key = format!("once-{round}");
+        let answers = race(&services, |service, _| {
+            let answer = service.send_with_key("POST", "/v1/escrow/milestone/create", "ada", &key, &offer);
+            answer.unwrap()
+        });
+        // One process says that the key is in flight, another waits for the first reply.
+        let ids: BTreeSet<String> = answers
+            .iter()
+            .filter(|answer| answer.status == 201)
+            .map(|answer| answer.body["data"]["id"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(ids.len(), 1, "{answers:?}");
+        assert_eq!(statuses(&answers, 201) + statuses(&answers, 409), RACERS, "{answers:?}");
+    }
+    check(&url);
+}
+
+/// Ids and numbers of transfers are unique, chains do not break, and no time goes backwards.
+#[test]
+fn two_processes_write_at_full_speed_and_the_ledger_is_sound() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    let services = [Service::start(&url), Service::start(&url)];
+    let ids: Vec<String> = thread::scope(|scope| {
+        let work = |worker: usize| {
+            let service = &services[worker % 2];
+            scope.spawn(move || {
+                let deals = (0..DEALS).map(|_| service.funded()["id"].as_str().unwrap().to_owned());
+                deals.collect::<Vec<_>>()
+            })
+        };
+        let working: Vec<_> = (0..4).map(work).collect();
+        working.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 4 * DEALS);
+    check(&url);
+}
+
+#[test]
+fn another_process_takes_over_the_work_in_the_background() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    let receiver = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    receiver.set_nonblocking(true).unwrap();
+    let callback = format!("http://{}/hook", receiver.local_addr().unwrap());
+    let environment = [("ESCROWD_WEBHOOKS_CALLBACK_URL", callback.as_str())];
+    let mut first = Service::start_with(&url, &environment);
+    let second = Service::start_with(&url, &environment);
+    second.funded();
+    wait_for_connection(&receiver);
+    first.kill();
+    while receiver.accept().is_ok() {}
+    second.funded();
+    wait_for_connection(&receiver);
+}
+
+/// Waits until a webhook arrives.
+fn wait_for_connection(receiver: &std::net::TcpListener) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while receiver.accept().is_err() {
+        assert!(Instant::now() < until, "no webhook arrived");
+        thread::sleep(Duration::from_millis(20));
+    }
+}

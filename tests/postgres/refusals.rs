@@ -1,0 +1,70 @@
+//! Databases and servers that the service refuses, and addresses that lead nowhere.
+
+use postgres::{Client, NoTls};
+
+use crate::cluster::{self, Cluster};
+use crate::service::{Service, run};
+
+/// Returns what the program says when it cannot start.
+#[track_caller]
+fn refusal(url: &str) -> String {
+    let output = run(&["serve", "--listen", "127.0.0.1:0", "--database", url]);
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_database_of_another_program_is_left_alone() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    client.batch_execute("CREATE TABLE theirs (id BIGINT)").unwrap();
+    let said = refusal(&url);
+    assert!(said.contains("tables of another program"), "{said}");
+    let tables = client.query_one(
+        "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace",
+        &[],
+    );
+    assert_eq!(tables.unwrap().get::<_, i64>(0), 1);
+}
+
+#[test]
+fn a_database_of_another_currency_is_refused() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    drop(Service::start(&url));
+    let output = crate::service::escrowd()
+        .args(["serve", "--listen", "127.0.0.1:0", "--database", &url])
+        .env("ESCROWD_CURRENCY", "GHS")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("made for sandbox in NGN and cannot serve sandbox in GHS"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_server_that_may_lose_commits_is_refused() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(folder.path(), &["synchronous_commit=off"]);
+    let said = refusal(&cluster.url("postgres"));
+    assert!(said.contains("synchronous_commit"), "{said}");
+}
+
+#[test]
+fn an_address_without_a_server_is_told_without_its_password() {
+    let said = refusal("postgres://ada:s3cret@127.0.0.1:1/escrow");
+    assert!(said.contains("postgres://ada@127.0.0.1:1/escrow"), "{said}");
+    assert!(!said.contains("s3cret"), "{said}");
+    let said = refusal("postgres://ada:s3cret@127.0.0.1:1/escrow?colour=s3cret");
+    assert!(!said.contains("s3cret"), "{said}");
+}

@@ -1,0 +1,176 @@
+//! The real binary on a PostgreSQL database.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use ureq::Agent;
+use ureq::http::Request;
+
+/// A running service, killed when dropped.
+pub(crate) struct Service {
+    process: Child,
+    pub(crate) address: String,
+    agent: Agent,
+}
+
+/// The status and the body of a reply.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn ok(self) -> Value {
+        assert!(
+            self.status == 200 || self.status == 201,
+            "{} {}",
+            self.status,
+            self.body
+        );
+        self.body["data"].clone()
+    }
+}
+
+impl Service {
+    /// Starts a service and waits until it listens.
+    pub(crate) fn start(url: &str) -> Self {
+        Self::start_with(url, &[])
+    }
+
+    /// Starts a service with these environment variables.
+    pub(crate) fn start_with(url: &str, environment: &[(&str, &str)]) -> Self {
+        let mut command = escrowd();
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--database", url])
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut greeting = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut greeting)
+            .unwrap();
+        let Some((_, address)) = greeting.trim_end().rsplit_once("http://") else {
+            panic!("the service did not start: {greeting:?} {:?}", process.wait());
+        };
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(40)))
+            .build()
+            .new_agent();
+        Self {
+            process,
+            address: address.to_owned(),
+            agent,
+        }
+    }
+
+    /// Sends a request of the default merchant. An error leaves open if the service did the
+    /// work.
+    pub(crate) fn send(&self, method: &str, path: &str, customer: &str, body: &Value) -> Result<Answer, ureq::Error> {
+        self.send_with_key(method, path, customer, "", body)
+    }
+
+    /// Sends a request with an idempotency key, unless that is empty.
+    pub(crate) fn send_with_key(
+        &self,
+        method: &str,
+        path: &str,
+        customer: &str,
+        key: &str,
+        body: &Value,
+    ) -> Result<Answer, ureq::Error> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
+            .header("content-type", "application/json");
+        for (name, value) in [("customer-id", customer), ("idempotency-key", key)] {
+            if !value.is_empty() {
+                request = request.header(name, value);
+            }
+        }
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let mut reply = self.agent.run(request.body(body).unwrap())?;
+        let text = reply.body_mut().read_to_string()?;
+        Ok(Answer {
+            status: reply.status().as_u16(),
+            body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str, customer: &str) -> Value {
+        self.send("GET", path, customer, &Value::Null).unwrap().ok()
+    }
+
+    #[track_caller]
+    pub(crate) fn post(&self, path: &str, customer: &str, body: &Value) -> Value {
+        self.send("POST", path, customer, body).unwrap().ok()
+    }
+
+    /// Makes a deal in two stages that Ben has paid.
+    #[track_caller]
+    pub(crate) fn funded(&self) -> Value {
+        let offer = json!({
+            "amount": 300, "purpose": "Roof", "whoPays": "buyer",
+            "milestones": [{ "title": "Frame", "amount": 100 }, { "title": "Tiles", "amount": 200 }],
+        });
+        let deal = self.post("/v1/escrow/milestone/create", "ada", &offer);
+        let token = deal["paymentToken"].as_str().unwrap();
+        self.post(
+            "/v1/payment/escrow",
+            "ben",
+            &json!({ "escrowDetails": { "paymentToken": token } }),
+        );
+        deal
+    }
+
+    /// Kills the process while others use this handle.
+    pub(crate) fn kill_now(&self) {
+        let killed = Command::new("kill")
+            .args(["-9", &self.process.id().to_string()])
+            .status();
+        assert!(killed.unwrap().success());
+    }
+
+    /// Kills the process.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// Returns the program, which logs errors only.
+pub(crate) fn escrowd() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_escrowd"));
+    command.env("ESCROWD_LOG", "error");
+    command
+}
+
+/// Runs the program to its end.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    escrowd().args(arguments).output().unwrap()
+}
+
+/// Fails unless the ledger is sound.
+#[track_caller]
+pub(crate) fn check(url: &str) {
+    let output = run(&["check", url]);
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{said}");
+}
