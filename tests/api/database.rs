@@ -32,13 +32,21 @@ pub(crate) fn column(place: &Place, sql: &str) -> Vec<String> {
 pub(crate) fn rows(place: &Place, sql: &str) -> Vec<Vec<Option<String>>> {
     match place {
         Place::File(path) => rows_of_file(path, sql),
-        Place::Postgres(_) => rows_of_server(place, sql),
+        Place::Postgres(_) => rows_of_server(&mut client(place), sql),
     }
 }
 
 fn rows_of_file(path: &Path, sql: &str) -> Vec<Vec<Option<String>>> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let connection = open(path);
     escrowd::store::add_functions(&connection).unwrap();
+    rows_on(&connection, sql)
+}
+
+fn open(path: &Path) -> Connection {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
+}
+
+fn rows_on(connection: &Connection, sql: &str) -> Vec<Vec<Option<String>>> {
     let mut statement = connection.prepare(sql).unwrap();
     let columns = statement.column_count();
     let mut rows = statement.query([]).unwrap();
@@ -55,8 +63,7 @@ fn rows_of_file(path: &Path, sql: &str) -> Vec<Vec<Option<String>>> {
     found
 }
 
-fn rows_of_server(place: &Place, sql: &str) -> Vec<Vec<Option<String>>> {
-    let mut client = client(place);
+fn rows_of_server(client: &mut Client, sql: &str) -> Vec<Vec<Option<String>>> {
     let messages = client.simple_query(sql).unwrap();
     let rows = messages.into_iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(
@@ -74,22 +81,33 @@ fn client(place: &Place) -> Client {
     Client::connect(&place.to_string(), NoTls).unwrap()
 }
 
-/// Returns every row of every table that commands write, as text.
+/// Returns every row of every table that commands write, as text, from one connection.
 pub(crate) fn dump(place: &Place) -> String {
-    let tables = match place {
-        Place::File(_) => {
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('instance', 'file_mark') ORDER BY name"
+    match place {
+        Place::File(path) => {
+            let connection = open(path);
+            let snapshot = connection.unchecked_transaction().unwrap();
+            dump_by(&mut |sql| rows_on(&snapshot, sql), TABLES_OF_FILE)
         }
         Place::Postgres(_) => {
-            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-             AND relname NOT IN ('instance', 'file_mark', 'process_commit', 'file_content') ORDER BY relname"
+            let mut client = client(place);
+            dump_by(&mut |sql| rows_of_server(&mut client, sql), TABLES_OF_SERVER)
         }
-    };
+    }
+}
+
+const TABLES_OF_FILE: &str =
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('instance', 'file_mark') ORDER BY name";
+const TABLES_OF_SERVER: &str = "SELECT relname FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+      AND relname NOT IN ('instance', 'file_mark', 'process_commit', 'file_content') ORDER BY relname";
+
+fn dump_by(rows: &mut dyn FnMut(&str) -> Vec<Vec<Option<String>>>, tables: &str) -> String {
     let mut dump = String::new();
-    for table in column(place, tables) {
-        let mut rows = rows(place, &format!("SELECT * FROM {table}"));
-        rows.sort_unstable();
-        for row in rows {
+    for table in rows(tables).into_iter().flatten().flatten() {
+        let mut content = rows(&format!("SELECT * FROM {table}"));
+        content.sort_unstable();
+        for row in content {
             writeln!(dump, "{table} {row:?}").unwrap();
         }
     }

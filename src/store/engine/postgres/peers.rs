@@ -25,8 +25,10 @@ use crate::store::engine::postgres::link::Link;
 
 /// The session-wide lock that the leader holds.
 pub(crate) const LEADER_LOCK: i64 = 0x4553_4352_0000_0002;
-/// The wait for notices between two looks at the lock.
+/// The pause between two looks at the lock, and before a lost session is opened again.
 const PAUSE: Duration = Duration::from_millis(500);
+/// The longest wait for notices, after which the thread looks if it should end.
+const NOTICE_WAIT: Duration = Duration::from_millis(100);
 /// The most merchants in one notice, whose text PostgreSQL limits to 8000 bytes.
 const MERCHANTS_MAX: usize = 300;
 
@@ -166,7 +168,7 @@ impl Listener {
     fn wait_for_notices(&mut self) -> Result<Vec<String>, Error> {
         let mut notifications = self.link.session()?.client().notifications();
         let mut heard = Vec::new();
-        if let Some(first) = notifications.timeout_iter(PAUSE).next()? {
+        if let Some(first) = notifications.timeout_iter(NOTICE_WAIT).next()? {
             heard.push(first.payload().to_owned());
         }
         let mut others = notifications.iter();
