@@ -2,12 +2,12 @@
 //! start and ends when it has read them once.
 
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::store::audit::verification::{Verification, Verified};
+use crate::store::engine::background_thread::BackgroundThread;
 use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
 use crate::store::engine::long_reads::Reader;
@@ -18,34 +18,9 @@ const PAUSE_PER_WORK: u32 = 9;
 /// The most time that a step may take, which reads a thousand transfers, or the accounts.
 const STEP_TIME_MAX: Duration = Duration::from_mins(10);
 
-/// The running check. Dropping it ends the thread after the step under way.
-pub(crate) struct BackgroundCheck(Mutex<Option<(Sender<()>, JoinHandle<()>)>>);
-
-impl BackgroundCheck {
-    /// Starts the check on a connection of its own.
-    pub(crate) fn start(connection: impl Reader, health: Arc<Health>) -> io::Result<Self> {
-        let (stop, stopped) = channel();
-        let check = thread::Builder::new().name("check".to_owned());
-        let thread = check.spawn(move || run(connection, &health, &stopped))?;
-        Ok(Self(Mutex::new(Some((stop, thread)))))
-    }
-
-    /// Ends the check and closes its connection.
-    pub(crate) fn stop(&self) {
-        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((stop, thread)) = running {
-            drop(stop);
-            if thread.join().is_err() {
-                log::error!("the thread that checks the ledger panicked");
-            }
-        }
-    }
-}
-
-impl Drop for BackgroundCheck {
-    fn drop(&mut self) {
-        self.stop();
-    }
+/// Starts the check on a connection of its own.
+pub(crate) fn start(connection: impl Reader, health: Arc<Health>) -> io::Result<BackgroundThread> {
+    BackgroundThread::start("check", move |stopped| run(connection, &health, stopped))
 }
 
 fn run(mut connection: impl Reader, health: &Health, stopped: &Receiver<()>) {

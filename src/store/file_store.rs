@@ -9,8 +9,9 @@ use crate::domain::file::{FileKind, FileName};
 use crate::domain::ids::Entropy;
 use crate::domain::time::Clock;
 use crate::store::audit::verification::check_newest;
-use crate::store::background_check::BackgroundCheck;
+use crate::store::background_check;
 use crate::store::backup::{self, Backup, BackupError, OnStep};
+use crate::store::engine::background_thread::BackgroundThread;
 use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::{Error, LogLoss, OpenError};
 use crate::store::engine::health::Health;
@@ -41,7 +42,7 @@ pub(super) struct FileStore {
     pub(super) readers: Arc<Readers>,
     pub(super) long_reads: LongReads<rusqlite::Connection>,
     pub(super) write_side: WriteSide,
-    background_check: BackgroundCheck,
+    background_check: BackgroundThread,
     thread: Mutex<Option<WriterThread>>,
     /// Declared after every connection, because fields drop in order: see [`SyncHandle`].
     _file: SyncHandle,
@@ -112,7 +113,7 @@ impl FileStore {
         let long_reads = long_reads.map_err(io)?;
 
         let background_check =
-            BackgroundCheck::start(connection::open(path, Role::Reader)?, Arc::clone(&health)).map_err(io)?;
+            background_check::start(connection::open(path, Role::Reader)?, Arc::clone(&health)).map_err(io)?;
 
         let (ended, writer_ended) = oneshot::channel();
         let checkpointing = connection::open(path, Role::Checkpoints { synchronous })?;

@@ -1,11 +1,9 @@
 //! A database that is opened for reading alone, for commands that need no service.
 
-use std::path::Path;
-
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::postgres::Session;
 use crate::store::engine::postgres::address::Address;
-use crate::store::engine::postgres::link::open_to_read_all;
+use crate::store::engine::postgres::link::{in_snapshot, open_to_read_all};
 use crate::store::engine::sql::Connection;
 use crate::store::engine::sqlite::connection;
 use crate::store::place::Place;
@@ -44,12 +42,7 @@ impl Opened {
                 let transaction = connection.unchecked_transaction()?;
                 read(Connection::of(&transaction))
             }
-            Self::Postgres(session) => {
-                session.batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
-                let outcome = read(Connection::Postgres(session));
-                session.batch("ROLLBACK")?;
-                outcome
-            }
+            Self::Postgres(session) => in_snapshot(session, read),
         }
     }
 }
@@ -57,15 +50,11 @@ impl Opened {
 /// Returns the error of a database that was opened and cannot be read.
 pub(super) fn unreadable(place: &Place, cause: Error) -> OpenError {
     match place {
-        Place::File(path) => damaged(path, cause),
+        Place::File(path) => OpenError::Damaged {
+            path: path.clone(),
+            cause,
+        },
         Place::Postgres(address) => failed(address, cause),
-    }
-}
-
-fn damaged(path: &Path, cause: Error) -> OpenError {
-    OpenError::Damaged {
-        path: path.to_owned(),
-        cause,
     }
 }
 

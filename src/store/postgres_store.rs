@@ -13,15 +13,17 @@ use crate::domain::file::{FileKind, FileName};
 use crate::domain::ids::Entropy;
 use crate::domain::time::Clock;
 use crate::store::audit::verification::check_newest;
-use crate::store::background_check::BackgroundCheck;
+use crate::store::background_check;
+use crate::store::engine::background_thread::BackgroundThread;
 use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::health::Health;
 use crate::store::engine::long_reads::{LongReads, Reader};
+use crate::store::engine::postgres::Session;
 use crate::store::engine::postgres::address::Address;
 use crate::store::engine::postgres::group_commit::PostgresGroupCommit;
 use crate::store::engine::postgres::link::Link;
-use crate::store::engine::postgres::peers::{Notice, Peers, Told};
+use crate::store::engine::postgres::peers::{self, Notice, Told};
 use crate::store::engine::postgres::schema::{self, Purpose};
 use crate::store::engine::sqlite::file::SCHEMA_VERSION;
 use crate::store::engine::writer::{Writer, WriterThread};
@@ -36,9 +38,9 @@ pub(super) struct PostgresStore {
     pub(super) reads: LongReads<Link>,
     pub(super) long_reads: LongReads<Link>,
     pub(super) write_side: WriteSide,
-    peers: Peers,
+    peers: BackgroundThread,
     pub(super) secret: [u8; 32],
-    background_check: BackgroundCheck,
+    background_check: BackgroundThread,
     /// `None` after the store was closed.
     files: Mutex<Option<Link>>,
     thread: Mutex<Option<WriterThread>>,
@@ -62,19 +64,20 @@ impl PostgresStore {
         // A commit that waits for a synchronous standby must not be broken off: the server would
         // then answer that it was made.
         let mut writing = link(Duration::ZERO);
-        let mut secret = [0; 32];
-        for half in secret.chunks_exact_mut(16) {
-            half.copy_from_slice(&entropy.random().to_ne_bytes());
-        }
+        let secret = schema::random_secret(entropy.as_mut());
         let purpose = Purpose {
             mode: settings.mode,
             currency: &settings.currency,
             version: SCHEMA_VERSION,
         };
-        let session = writing.session().map_err(failed)?;
+        let mut session = writing
+            .begin(|_| Ok(()))
+            .and_then(|()| writing.take())
+            .map_err(failed)?;
         schema::check_server(session.client()).map_err(|problem| problem.into_error(&address))?;
         let secret = schema::prepare(session.client(), purpose, clock.now(), &secret);
         let secret = secret.map_err(|problem| problem.into_error(&address))?;
+        writing.put(session);
         let (newest, number, problem) = writing
             .read(settings.read_time_max, |snapshot| {
                 Ok((
@@ -130,8 +133,8 @@ impl PostgresStore {
             key_version: Arc::clone(&key_version),
             is_leader: is_leader.clone(),
         };
-        let peers = Peers::start(link(settings.read_time_max), process, told);
-        let background_check = BackgroundCheck::start(link(settings.read_time_max), Arc::clone(&health));
+        let peers = peers::start(link(settings.read_time_max), process, told);
+        let background_check = background_check::start(link(settings.read_time_max), Arc::clone(&health));
         let store = Self {
             reads: reads.map_err(thread_failed)?,
             long_reads: long_reads.map_err(thread_failed)?,
@@ -161,10 +164,7 @@ impl PostgresStore {
             let name = FileName::of(*kind, bytes);
             let sql = "INSERT INTO file_content (name, content) VALUES ($1, $2)
                        ON CONFLICT (name) DO UPDATE SET kept_at = now()";
-            self.with_files(|link| {
-                let session = link.session()?;
-                Ok(session.client().execute(sql, &[&name.to_string(), &bytes.as_slice()])?)
-            })?;
+            self.with_files(|session| Ok(session.client().execute(sql, &[&name.to_string(), &bytes.as_slice()])?))?;
             kept.push(name);
         }
         Ok(kept)
@@ -173,7 +173,7 @@ impl PostgresStore {
     /// Copies a file out of the database for reading, and returns it with its length.
     pub(super) fn open_file(&self, file: FileName) -> Result<Option<(File, u64)>, Error> {
         let sql = "SELECT content FROM file_content WHERE name = $1";
-        let row = self.with_files(|link| Ok(link.session()?.client().query_opt(sql, &[&file.to_string()])?))?;
+        let row = self.with_files(|session| Ok(session.client().query_opt(sql, &[&file.to_string()])?))?;
         let Some(row) = row else {
             return Ok(None);
         };
@@ -184,14 +184,9 @@ impl PostgresStore {
         Ok(Some((copy, u64::try_from(content.len()).unwrap_or(u64::MAX))))
     }
 
-    fn with_files<T>(&self, run: impl Fn(&mut Link) -> Result<T, Error>) -> Result<T, Error> {
+    fn with_files<T>(&self, run: impl Fn(&mut Session) -> Result<T, Error>) -> Result<T, Error> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let link = files.as_mut().ok_or(Error::Stopped)?;
-        match run(link) {
-            // The connection was lost while it was idle.
-            Err(Error::Unreachable(_)) => run(link),
-            outcome => outcome,
-        }
+        files.as_mut().ok_or(Error::Stopped)?.begin(run)
     }
 
     /// Ends the reads, lets the waiting commands finish and ends the threads.

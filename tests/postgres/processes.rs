@@ -5,6 +5,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use postgres::{Client, NoTls};
 use serde_json::json;
 
 use crate::cluster;
@@ -151,6 +152,36 @@ fn another_process_takes_over_the_work_in_the_background() {
     while receiver.accept().is_ok() {}
     second.funded();
     wait_for_connection(&receiver);
+}
+
+/// Without the lock two processes would do the work, and without listening one would not hear of a
+/// revoked key.
+#[test]
+fn a_leader_whose_session_ends_takes_the_lock_and_listens_again() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    let _service = Service::start(&url);
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    let leader = |client: &mut Client| -> Option<i32> {
+        let sql = "SELECT pg_locks.pid FROM pg_locks JOIN pg_stat_activity USING (pid)
+                   WHERE locktype = 'advisory' AND granted AND datname = current_database()";
+        Some(client.query_opt(sql, &[]).unwrap()?.get(0))
+    };
+    let wait_for_leader = |client: &mut Client, not: i32| {
+        let until = Instant::now() + Duration::from_secs(10);
+        loop {
+            match leader(client) {
+                Some(pid) if pid != not => return pid,
+                _ => assert!(Instant::now() < until, "no process is the leader"),
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let first = wait_for_leader(&mut client, 0);
+    client.query_one("SELECT pg_terminate_backend($1)", &[&first]).unwrap();
+    wait_for_leader(&mut client, first);
 }
 
 /// Waits until a webhook arrives.

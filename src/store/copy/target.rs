@@ -16,7 +16,7 @@ use crate::store::engine::postgres::Session;
 use crate::store::engine::postgres::address::Address;
 use crate::store::engine::postgres::copying::{self, CopyIn};
 use crate::store::engine::postgres::link::open_to_read_all;
-use crate::store::engine::postgres::schema::Unusable;
+use crate::store::engine::postgres::schema::{Unusable, random_secret};
 use crate::store::engine::sql::{Connection, Value, params};
 use crate::store::engine::sqlite::backup::{CopyError as FileError, Copying};
 use crate::store::engine::sqlite::connection::add_functions;
@@ -77,10 +77,7 @@ impl Target {
         match place {
             Place::File(to) => Ok(Self::File(NewFile::begin(to, mark::random_cookie(entropy))?)),
             Place::Postgres(address) => {
-                let mut secret = [0; 32];
-                for half in secret.chunks_exact_mut(16) {
-                    half.copy_from_slice(&entropy.random().to_ne_bytes());
-                }
+                let secret = random_secret(entropy);
                 let begun = open_to_read_all(address)
                     .map_err(Unusable::Server)
                     .and_then(|mut session| {

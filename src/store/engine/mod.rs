@@ -1,6 +1,7 @@
 //! The engines: what they share is here, and what belongs to one of them in its folder. They
 //! know no escrow.
 
+pub(crate) mod background_thread;
 pub(crate) mod command;
 pub(crate) mod delivery_wakeups;
 pub(crate) mod ephemeral;

@@ -1,5 +1,7 @@
 //! The counts of the writer's work, for the metrics.
 
+use std::time::Duration;
+
 use crate::meter::{Counter, Gauge, Histogram, HistogramReading};
 
 /// The bounds of the commands in one commit.
@@ -17,9 +19,9 @@ pub(crate) struct WriterMeter {
     /// Commands that found the queue full.
     pub(crate) refused: Counter,
     /// Commands in each group that was committed.
-    pub(crate) group_commands: Histogram,
+    group_commands: Histogram,
     /// The time of each commit, in microseconds.
-    pub(crate) commit_micros: Histogram,
+    commit_micros: Histogram,
     /// Checkpoints that copied the whole write-ahead log into the file.
     pub(crate) checkpoints: Counter,
 }
@@ -52,6 +54,13 @@ pub struct WriterReading {
 }
 
 impl WriterMeter {
+    /// Counts a commit of this many commands.
+    pub(crate) fn observe_commit(&self, took: Duration, commands: usize) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.commit_micros.observe(micros);
+        self.group_commands.observe(u64::try_from(commands).unwrap_or(u64::MAX));
+    }
+
     pub(crate) fn read(&self) -> WriterReading {
         WriterReading {
             waiting: self.waiting.get(),

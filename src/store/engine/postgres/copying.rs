@@ -1,12 +1,12 @@
 //! A whole PostgreSQL database as the source or the target of a copy.
 
 use postgres::binary_copy::BinaryCopyInWriter;
-use postgres::types::{ToSql, Type};
+use postgres::types::Type;
 
 use crate::store::engine::error::Error;
 use crate::store::engine::postgres::peers::LEADER_LOCK;
 use crate::store::engine::postgres::schema::{self, ADDED_TABLES, LOCK, Unusable};
-use crate::store::engine::postgres::session::Session;
+use crate::store::engine::postgres::session::{Session, parameters};
 use crate::store::engine::value::Value;
 
 /// Rows on their way into one table.
@@ -14,8 +14,7 @@ pub(crate) struct CopyIn<'a>(BinaryCopyInWriter<'a>);
 
 impl CopyIn<'_> {
     pub(crate) fn write(&mut self, values: &[Value<'_>]) -> Result<(), Error> {
-        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        Ok(self.0.write(&values)?)
+        Ok(self.0.write(&parameters(values))?)
     }
 
     /// Adds the rows to the table. Without this they are dropped, and the transaction with them.

@@ -84,7 +84,7 @@ impl GroupCommit for PostgresGroupCommit {
                     let can_begin = self
                         .clock
                         .check()
-                        .and_then(|()| self.link.begin("BEGIN")?.batch("ROLLBACK"));
+                        .and_then(|()| self.link.begin(|session| session.batch("BEGIN; ROLLBACK")));
                     // The caller may have stopped waiting.
                     drop(reply.send(can_begin));
                 }
@@ -146,18 +146,10 @@ impl PostgresGroupCommit {
         stop_after
     }
 
-    /// Begins a group on a session that is known to work, at a time not before that of any
-    /// earlier commit.
+    /// Begins a group, at a time not before that of any earlier commit.
     fn begin(&mut self) -> Result<Session, Error> {
-        let mut session = self.link.take()?;
-        let row = match session.row(BEGIN) {
-            // The connection was lost while it was idle.
-            Err(Error::Unreachable(_)) => {
-                session = self.link.take()?;
-                session.row(BEGIN)?
-            }
-            row => row?,
-        };
+        let row = self.link.begin(|session| session.row(BEGIN))?;
+        let session = self.link.take()?;
         let number = |place: usize| row.get(place).copied().ok_or_else(no_mark);
         let last = Timestamp::from_millis(number(0)?).ok_or_else(no_mark)?;
         self.clock.go_on_from(last);
@@ -188,11 +180,7 @@ impl PostgresGroupCommit {
     fn commit_measured(&mut self, session: Session, commands: usize) -> Result<(), Error> {
         let began = Instant::now();
         let commit = self.commit(session);
-        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.meter.commit_micros.observe(micros);
-        self.meter
-            .group_commands
-            .observe(u64::try_from(commands).unwrap_or(u64::MAX));
+        self.meter.observe_commit(began.elapsed(), commands);
         self.health.record(commit.clone());
         commit
     }
@@ -250,8 +238,9 @@ impl PostgresGroupCommit {
     /// when the lost transaction has ended, and the commit here waits for a synchronous standby
     /// to have that one too.
     fn look_up_commit(&mut self) -> Result<bool, Error> {
+        self.link
+            .begin(|session| session.row("BEGIN; SELECT commits FROM file_mark FOR UPDATE"))?;
         let mut session = self.link.take()?;
-        session.row("BEGIN; SELECT commits FROM file_mark FOR UPDATE")?;
         let sql = format!(
             "UPDATE process_commit SET committed_at = now() WHERE process = {} RETURNING number",
             self.process

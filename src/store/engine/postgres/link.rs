@@ -39,43 +39,30 @@ impl Link {
         }
     }
 
-    /// Returns the session, which is opened if there is none or it was lost.
+    /// Runs the beginning of some work, and runs it again on a new session if the old one turns out
+    /// to be lost. The session is opened if there is none.
     ///
     /// # Errors
     ///
     /// [`Error::Unreachable`] if no host can be reached, or none takes writes although the URL
-    /// asks for one that does.
-    pub(crate) fn session(&mut self) -> Result<&mut Session, Error> {
-        let kept = self.session.take().filter(|session| !session.is_lost());
-        let session = kept.map_or_else(|| open(&self.address, self.statement_time_max), Ok)?;
-        Ok(self.session.insert(session))
-    }
-
-    /// Begins a transaction, on a new session if the old one turns out to be lost.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Link::session`] and of `sql`.
-    pub(crate) fn begin(&mut self, sql: &str) -> Result<&Session, Error> {
-        let begun = self.session()?.batch(sql);
-        match begun {
-            Ok(()) => {}
-            Err(Error::Unreachable(_)) => {
-                self.session = None;
-                self.session()?.batch(sql)?;
+    /// asks for one that does, or the error of the work.
+    pub(crate) fn begin<T>(&mut self, work: impl Fn(&mut Session) -> Result<T, Error>) -> Result<T, Error> {
+        if let Some(session) = self.session.as_mut().filter(|session| !session.is_lost()) {
+            match work(session) {
+                Err(Error::Unreachable(_)) => {}
+                outcome => return outcome,
             }
-            Err(error) => return Err(error),
         }
-        self.session.as_ref().ok_or(Error::Stopped)
+        self.session = None;
+        work(self.session.insert(open(&self.address, self.statement_time_max)?))
     }
 
-    /// Takes the session, which is opened if there is none or it was lost.
+    /// Takes the session on which work was begun.
     ///
     /// # Errors
     ///
-    /// Those of [`Link::session`].
+    /// [`Error::Stopped`] if there is none.
     pub(crate) fn take(&mut self) -> Result<Session, Error> {
-        self.session()?;
         self.session.take().ok_or(Error::Stopped)
     }
 
@@ -91,10 +78,28 @@ impl Reader for Link {
         _time_max: Duration,
         query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let session = self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
-        let transaction = Transaction(session);
-        query(&Snapshot::of(Connection::Postgres(transaction.0)))
+        self.begin(|session| session.batch(BEGIN_SNAPSHOT))?;
+        let session = self.session.as_ref().ok_or(Error::Stopped)?;
+        read_and_end(session, |connection| query(&Snapshot::of(connection)))
     }
+}
+
+/// Begins a transaction that reads from one snapshot.
+const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
+/// Reads from one snapshot.
+pub(crate) fn in_snapshot<T>(
+    session: &Session,
+    read: impl FnOnce(Connection<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    session.batch(BEGIN_SNAPSHOT)?;
+    read_and_end(session, read)
+}
+
+/// Reads in the transaction under way, and ends it.
+fn read_and_end<T>(session: &Session, read: impl FnOnce(Connection<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    let transaction = Transaction(session);
+    read(Connection::Postgres(transaction.0))
 }
 
 /// A transaction that only reads. Dropping it ends it, also after a panic.

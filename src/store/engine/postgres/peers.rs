@@ -9,19 +9,20 @@
 //! whatever cause, the next process takes it.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use postgres::fallible_iterator::FallibleIterator;
 use tokio::sync::watch;
 
 use crate::domain::ids::MerchantId;
+use crate::store::engine::background_thread::BackgroundThread;
 use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::Error;
 use crate::store::engine::postgres::link::Link;
+use crate::store::engine::postgres::session::Session;
 
 /// The session-wide lock that the leader holds.
 pub(crate) const LEADER_LOCK: i64 = 0x4553_4352_0000_0002;
@@ -70,36 +71,11 @@ pub(crate) struct Told {
     pub(crate) is_leader: watch::Sender<bool>,
 }
 
-/// The thread that listens to the other processes. Dropping it ends the thread.
-pub(crate) struct Peers(Mutex<Option<(Sender<()>, JoinHandle<()>)>>);
-
-impl Peers {
-    /// Starts the thread on a session of its own.
-    pub(crate) fn start(link: Link, process: i64, told: Told) -> io::Result<Self> {
-        let (stop, stopped) = channel();
-        let mut listener = Listener { link, process, told };
-        let thread = thread::Builder::new()
-            .name("peers".to_owned())
-            .spawn(move || listener.run(&stopped))?;
-        Ok(Self(Mutex::new(Some((stop, thread)))))
-    }
-
-    /// Ends the thread and gives the leadership up.
-    pub(crate) fn stop(&self) {
-        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((stop, thread)) = running {
-            drop(stop);
-            if thread.join().is_err() {
-                log::error!("the thread that listens to other processes panicked");
-            }
-        }
-    }
-}
-
-impl Drop for Peers {
-    fn drop(&mut self) {
-        self.stop();
-    }
+/// Starts the thread that listens to the other processes, on a session of its own. Its end gives
+/// the leadership up.
+pub(crate) fn start(link: Link, process: i64, told: Told) -> io::Result<BackgroundThread> {
+    let mut listener = Listener { link, process, told };
+    BackgroundThread::start("peers", move |stopped| listener.run(stopped))
 }
 
 struct Listener {
@@ -133,16 +109,18 @@ impl Listener {
     ///
     /// Fails when the session is lost.
     fn listen(&mut self, stopped: &Receiver<()>) -> Result<(), Error> {
-        self.link.session()?.batch("LISTEN escrowd")?;
+        self.link.begin(|session| session.batch("LISTEN escrowd"))?;
+        // Another session would neither listen nor hold the lock.
+        let mut session = self.link.take()?;
         // What was committed before may have gone unheard.
         self.told.key_version.fetch_add(1, Ordering::Release);
         let mut look_at = Instant::now();
         while stopped.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Timeout) {
             if look_at <= Instant::now() {
-                self.look_at_lock()?;
+                self.look_at_lock(&mut session)?;
                 look_at = Instant::now() + PAUSE;
             }
-            for notice in self.wait_for_notices()? {
+            for notice in wait_for_notices(&mut session)? {
                 self.hear(&notice);
             }
         }
@@ -150,32 +128,18 @@ impl Listener {
     }
 
     /// Takes the leader's lock if it is free. The leader finds out if it still has its session.
-    fn look_at_lock(&mut self) -> Result<(), Error> {
+    fn look_at_lock(&self, session: &mut Session) -> Result<(), Error> {
         let is_leader = *self.told.is_leader.borrow();
         let sql = if is_leader {
             "SELECT 1".to_owned()
         } else {
             format!("SELECT pg_try_advisory_lock({LEADER_LOCK})::int")
         };
-        if self.link.session()?.row(&sql)?.first() == Some(&1) && !is_leader {
+        if session.row(&sql)?.first() == Some(&1) && !is_leader {
             log::info!("this process now does the work in the background");
             self.told.is_leader.send_replace(true);
         }
         Ok(())
-    }
-
-    /// Waits for a notice, and takes all that have come.
-    fn wait_for_notices(&mut self) -> Result<Vec<String>, Error> {
-        let mut notifications = self.link.session()?.client().notifications();
-        let mut heard = Vec::new();
-        if let Some(first) = notifications.timeout_iter(NOTICE_WAIT).next()? {
-            heard.push(first.payload().to_owned());
-        }
-        let mut others = notifications.iter();
-        while let Some(notice) = others.next()? {
-            heard.push(notice.payload().to_owned());
-        }
-        Ok(heard)
     }
 
     fn hear(&self, notice: &str) {
@@ -193,6 +157,20 @@ impl Listener {
         }
         self.told.wakeups.notify(&mut merchants);
     }
+}
+
+/// Waits for a notice, and takes all that have come.
+fn wait_for_notices(session: &mut Session) -> Result<Vec<String>, Error> {
+    let mut notifications = session.client().notifications();
+    let mut heard = Vec::new();
+    if let Some(first) = notifications.timeout_iter(NOTICE_WAIT).next()? {
+        heard.push(first.payload().to_owned());
+    }
+    let mut others = notifications.iter();
+    while let Some(notice) = others.next()? {
+        heard.push(notice.payload().to_owned());
+    }
+    Ok(heard)
 }
 
 #[cfg(test)]

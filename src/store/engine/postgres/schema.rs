@@ -4,6 +4,7 @@
 use postgres::{Client, GenericClient};
 use sha2::{Digest, Sha256};
 
+use crate::domain::ids::Entropy;
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, OpenError};
@@ -100,6 +101,15 @@ fn without_triggers(sql: &str) -> String {
 /// The identity of the schema.
 pub(crate) fn hash() -> [u8; 32] {
     Sha256::digest(without_comments(&statements())).into()
+}
+
+/// Returns a new secret for all processes on a database.
+pub(crate) fn random_secret(entropy: &mut dyn Entropy) -> [u8; 32] {
+    let mut secret = [0; 32];
+    for half in secret.chunks_exact_mut(16) {
+        half.copy_from_slice(&entropy.random().to_ne_bytes());
+    }
+    secret
 }
 
 /// What a database is for.

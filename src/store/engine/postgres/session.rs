@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::vec::IntoIter;
 
 use postgres::types::{ToSql, Type};
@@ -23,18 +24,24 @@ const PART_ROWS: u32 = 1_000;
 pub(crate) struct Session {
     client: RefCell<Client>,
     /// The prepared statements, by their SQL before translation.
-    statements: RefCell<HashMap<String, postgres::Statement>>,
+    statements: RefCell<HashMap<String, Prepared>>,
     /// The number of rows that statements have changed.
     changes: Cell<u64>,
     /// The number of cursors so far, if queries without values read whole tables and use them.
     cursors: Option<Cell<u64>>,
 }
 
+/// A prepared statement with its SQL after translation.
+#[derive(Clone)]
+struct Prepared {
+    statement: postgres::Statement,
+    sql: Arc<str>,
+}
+
 /// A prepared statement of a session.
 pub(crate) struct Statement<'a> {
     session: &'a Session,
-    prepared: postgres::Statement,
-    sql: Option<String>,
+    prepared: Prepared,
 }
 
 /// The rows of a result, all of which are in memory unless a cursor reads them in parts.
@@ -108,17 +115,20 @@ impl Session {
         Ok(Statement {
             session: self,
             prepared,
-            sql: self.cursors.as_ref().map(|_| dialect::translate(sql)),
         })
     }
 
-    fn prepare_anew(&self, sql: &str) -> Result<postgres::Statement, Error> {
+    fn prepare_anew(&self, sql: &str) -> Result<Prepared, Error> {
         let translated = dialect::translate(sql);
         let occur = dialect::parameters_in(&translated).into_iter();
         let types: Vec<Type> = occur
             .map(|occurs| if occurs { Type::UNKNOWN } else { Type::TEXT })
             .collect();
-        let prepared = self.client.borrow_mut().prepare_typed(&translated, &types)?;
+        let statement = self.client.borrow_mut().prepare_typed(&translated, &types)?;
+        let prepared = Prepared {
+            statement,
+            sql: translated.into(),
+        };
         let mut statements = self.statements.borrow_mut();
         if statements.len() >= STATEMENTS_MAX {
             statements.clear();
@@ -141,18 +151,20 @@ impl Statement<'_> {
             .session
             .client
             .borrow_mut()
-            .execute(&self.prepared, &parameters(values))?;
+            .execute(&self.prepared.statement, &parameters(values))?;
         self.session.changes.set(self.session.changes.get() + changed);
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
     /// Runs a query.
     pub(crate) fn query(&self, values: &[Value<'_>]) -> Result<Rows<'_>, Error> {
-        if let (Some(sql), Some(cursors), []) = (&self.sql, &self.session.cursors, values) {
+        if let (Some(cursors), []) = (&self.session.cursors, values) {
             let number = cursors.get() + 1;
             cursors.set(number);
-            self.session
-                .batch(&format!("DECLARE part_{number} NO SCROLL CURSOR FOR {sql}"))?;
+            self.session.batch(&format!(
+                "DECLARE part_{number} NO SCROLL CURSOR FOR {}",
+                self.prepared.sql
+            ))?;
             return Ok(Rows {
                 fetched: Vec::new().into_iter(),
                 current: None,
@@ -166,7 +178,7 @@ impl Statement<'_> {
             .session
             .client
             .borrow_mut()
-            .query(&self.prepared, &parameters(values))?;
+            .query(&self.prepared.statement, &parameters(values))?;
         Ok(Rows {
             fetched: rows.into_iter(),
             current: None,
@@ -175,7 +187,8 @@ impl Statement<'_> {
     }
 }
 
-fn parameters<'v>(values: &'v [Value<'v>]) -> Vec<&'v (dyn ToSql + Sync)> {
+/// Returns values as the library takes them.
+pub(super) fn parameters<'v>(values: &'v [Value<'v>]) -> Vec<&'v (dyn ToSql + Sync)> {
     values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
 }
 

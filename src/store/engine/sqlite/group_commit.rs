@@ -276,11 +276,7 @@ impl FileGroupCommit {
     fn commit_measured(&mut self, changes_before: u64, commands: usize) -> Result<(), Error> {
         let began = Instant::now();
         let commit = self.commit(changes_before);
-        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.meter.commit_micros.observe(micros);
-        self.meter
-            .group_commands
-            .observe(u64::try_from(commands).unwrap_or(u64::MAX));
+        self.meter.observe_commit(began.elapsed(), commands);
         self.health.record(commit.clone());
         commit
     }
