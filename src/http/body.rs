@@ -191,7 +191,7 @@ impl FromRequest for JsonOrFormBody {
 
 /// Returns the description of the fields of the route's body.
 fn specs_of(request: &HttpRequest) -> Option<FieldGroups> {
-    Some(request.app_data::<RouteFacts>()?.request.body_fields())
+    Some(RouteFacts::of(request)?.request.body_fields())
 }
 
 pub(super) fn limits_of(request: &HttpRequest) -> Result<Limits, ApiError> {

@@ -59,7 +59,7 @@ fn check(request: &HttpRequest) -> Result<(), ApiError> {
 }
 
 fn spec_of(request: &HttpRequest) -> Option<RequestSpec> {
-    Some(request.app_data::<RouteFacts>()?.request)
+    Some(RouteFacts::of(request)?.request)
 }
 
 /// The body of a request whose handler reads none. Reading it keeps its text in the request

@@ -54,7 +54,7 @@ impl Query {
             walks: Arc::clone(&state.walks),
             list: list_hash(request, &fields)?,
         };
-        let specs = request.app_data::<RouteFacts>().map(|facts| facts.request.query);
+        let specs = RouteFacts::of(request).map(|facts| facts.request.query);
         Ok(Self { fields, specs, walk })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::http::StatusCode;
 
+use crate::http::route::RouteIndex;
 use crate::meter::{Counter, Histogram, HistogramReading};
 
 /// The bounds of the durations, in microseconds.
@@ -17,10 +18,6 @@ const STATUSES: [u16; 21] = [
     200, 201, 202, 204, 304, 400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 415, 422, 429, 500, 502, 503,
 ];
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-
-/// The place of a route in the route table. The resource of each route carries it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RouteIndex(pub(super) usize);
 
 /// The counters of one worker, and the list of those of all workers.
 #[derive(Clone, Debug)]

@@ -1,6 +1,9 @@
 //! The facts of a route. The route table states them, and all other code reads them from
 //! there.
 
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+
 use crate::domain::treasury::operator::Right;
 use crate::http::refusals::Refusals;
 use crate::http::request_spec::RequestSpec;
@@ -82,7 +85,38 @@ pub(crate) enum Section {
     Open,
 }
 
+/// The place of a route in the route table, by which its requests are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RouteIndex(pub(super) usize);
+
+/// The facts of each method of a path. The resource of the path carries them.
+#[derive(Clone, Debug)]
+pub(super) struct PathFacts(Vec<(Method, (RouteFacts, RouteIndex))>);
+
+impl PathFacts {
+    pub(super) const fn new(methods: Vec<(Method, (RouteFacts, RouteIndex))>) -> Self {
+        Self(methods)
+    }
+
+    /// Returns the facts of the route that a request was led to, if its path and method have
+    /// one.
+    pub(super) fn of(request: &HttpRequest) -> Option<&(RouteFacts, RouteIndex)> {
+        let Self(methods) = request.app_data::<Self>()?;
+        let find = |wanted: &Method| methods.iter().find(|(method, _)| method == wanted);
+        let (_, found) = match *request.method() {
+            Method::HEAD => find(&Method::GET).filter(|(_, (facts, _))| !facts.writes)?,
+            ref method => find(method)?,
+        };
+        Some(found)
+    }
+}
+
 impl RouteFacts {
+    /// Returns the facts of the route that a request was led to.
+    pub(super) fn of(request: &HttpRequest) -> Option<&Self> {
+        PathFacts::of(request).map(|(facts, _)| facts)
+    }
+
     /// Returns true if a request counts against its key's rate limit.
     pub(crate) const fn is_limited(self) -> bool {
         matches!(self.section, Section::Contract)

@@ -25,8 +25,7 @@ use crate::http::doc_url;
 use crate::http::error::ApiError;
 use crate::http::headers::REQUEST_ID;
 use crate::http::rate_limit::RateState;
-use crate::http::request_meter::RouteIndex;
-use crate::http::route::RouteFacts;
+use crate::http::route::{PathFacts, RouteFacts, RouteIndex};
 use crate::http::state::AppState;
 use cors::Cors;
 use recording::Arrival;
@@ -69,11 +68,13 @@ pub(crate) async fn observe(
             log::error!("request {id} failed: {cause}");
         }
     };
-    let finish = |mut response: HttpResponse, facts: Option<RouteFacts>, route: Option<RouteIndex>| {
+    let finish = |mut response: HttpResponse, route: Option<(RouteFacts, RouteIndex)>| {
         let status = response.status().as_u16();
         let micros = arrival.micros();
         if let Some(state) = &state {
-            state.request_meter.count(route, response.status(), micros);
+            state
+                .request_meter
+                .count(route.map(|(_, index)| index), response.status(), micros);
         }
         request_line::log(&context, status, micros);
         let id = HeaderValue::from_str(id).expect("an id is plain text");
@@ -92,7 +93,7 @@ pub(crate) async fn observe(
             response = doc_url::add(response, &state.policy, context.host.as_deref());
         }
         if let Some(log) = state.as_ref().and_then(|state| state.requests.as_ref()) {
-            response = recording::record(log, &context, facts, arrival, effect, response);
+            response = recording::record(log, &context, route.map(|(facts, _)| facts), arrival, effect, response);
         }
         if let Some(state) = &state {
             response = in_pieces(response, state, &context);
@@ -109,9 +110,7 @@ pub(crate) async fn observe(
             if let Some(error) = response.error() {
                 log_cause(error);
             }
-            let facts = request.app_data::<RouteFacts>().copied();
-            let route = request.app_data::<RouteIndex>().copied();
-            let mut response = finish(enveloped(response), facts, route);
+            let mut response = finish(enveloped(response), PathFacts::of(&request).copied());
             if counts_requests && let Some(rate) = request.extensions().get::<RateState>() {
                 rate.write_headers(response.headers_mut());
             }
@@ -119,12 +118,12 @@ pub(crate) async fn observe(
         }
         Ok(Err(error)) => {
             log_cause(&error);
-            let response = finish(enveloped(error.error_response()), None, None);
+            let response = finish(enveloped(error.error_response()), None);
             Err(InternalError::from_response(error, response).into())
         }
         Err(_panic) => {
             log::error!("the handler of request {id} panicked");
-            let response = finish(ApiError::Internal.error_response(), None, None);
+            let response = finish(ApiError::Internal.error_response(), None);
             Err(InternalError::from_response(ApiError::Internal, response).into())
         }
     }

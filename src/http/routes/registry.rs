@@ -15,9 +15,8 @@ use crate::http::authenticated::Authenticated;
 use crate::http::error::ApiError;
 use crate::http::known_fields::Checked;
 use crate::http::refusals::Refusals;
-use crate::http::request_meter::RouteIndex;
 use crate::http::request_spec::{BodySpec, RequestSpec};
-use crate::http::route::{Access, ActsAs, RouteFacts, Section};
+use crate::http::route::{Access, ActsAs, PathFacts, RouteFacts, RouteIndex, Section};
 
 pub(super) const DELETE: Method = Method::DELETE;
 pub(super) const GET: Method = Method::GET;
@@ -35,14 +34,14 @@ pub(super) struct Operation {
     pub(super) success: SuccessOf,
 }
 
-/// A path, with a resource for each of its methods.
+/// A path with its methods.
 pub(super) struct Route {
     pub(super) path: &'static str,
     pub(super) operations: Vec<Operation>,
     /// True if the route answers HEAD as it answers GET. A GET that changes state does not:
     /// clients send HEAD in the belief that it changes nothing.
     answers_head: bool,
-    resources: Vec<Resource>,
+    endpoints: Vec<actix_web::Route>,
 }
 
 impl Operation {
@@ -310,11 +309,10 @@ impl Routes {
         F::Output: Responder + 'static,
     {
         let answers_head = method == Method::GET && !facts.writes;
-        let resource = web::resource(path).to(handler);
-        let resource = if answers_head {
-            resource.guard(guard::Any(guard::Get()).or(guard::Head()))
+        let endpoint = if answers_head {
+            web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
         } else {
-            resource.guard(guard::Method(method.clone()))
+            web::method(method.clone())
         };
         let route = match self.0.iter().position(|route| route.path == path) {
             Some(known) => &mut self.0[known],
@@ -322,24 +320,24 @@ impl Routes {
                 path,
                 operations: Vec::new(),
                 answers_head: false,
-                resources: Vec::new(),
+                endpoints: Vec::new(),
             }),
         };
         route.answers_head |= answers_head;
-        route.resources.push(resource);
+        route.endpoints.push(endpoint.to(handler));
         route.operations.push_mut(Operation { method, facts, success })
     }
 
-    /// Registers the routes, each with its place in the table, by which requests are counted.
-    /// OPTIONS on the path of a route names its methods, and every
-    /// other method gets the refusal [`ApiError::MethodNotAllowed`].
+    /// Registers one resource for each path: the framework compiles a pattern for each resource,
+    /// in each worker, and tries them one after another. OPTIONS on a path names its methods,
+    /// and every other method gets the refusal [`ApiError::MethodNotAllowed`].
     pub(super) fn serve(self, config: &mut ServiceConfig) {
-        let mut indices = 0..;
+        let mut indices = (0..).map(RouteIndex);
         for route in self.0 {
             let allow = route.allow();
-            for ((resource, operation), index) in route.resources.into_iter().zip(&route.operations).zip(&mut indices) {
-                config.service(resource.app_data(operation.facts).app_data(RouteIndex(index)));
-            }
+            let facts = route.operations.iter().map(|operation| operation.facts);
+            let methods = route.operations.iter().map(|operation| operation.method.clone());
+            let facts = PathFacts::new(methods.zip(facts.zip(&mut indices)).collect());
             let methods: Vec<&str> = route
                 .operations
                 .iter()
@@ -356,7 +354,9 @@ impl Routes {
                     })
                 })
             };
-            config.service(web::resource(route.path).to(other_method));
+            let resource = web::resource(route.path).app_data(facts);
+            let resource = route.endpoints.into_iter().fold(resource, Resource::route);
+            config.service(resource.default_service(web::to(other_method)));
         }
     }
 }
