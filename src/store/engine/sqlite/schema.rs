@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
@@ -14,6 +15,9 @@ pub(crate) const SCHEMA: &str = include_str!("../../../../schema.sql");
 
 /// Bytes of a hash that a message shows.
 const SHOWN_BYTES: usize = 6;
+
+/// The statement that made each object, by the object's name.
+type Statements = BTreeMap<String, String>;
 
 /// The objects that must be equal.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,9 +60,10 @@ pub(crate) fn difference(
     schema: &str,
     objects: Objects,
 ) -> rusqlite::Result<Option<Difference>> {
-    let made = Connection::open_in_memory()?;
-    made.execute_batch(schema)?;
-    let ours = statements_of(&made, objects)?;
+    let ours = match schema {
+        SCHEMA => known_statements(objects).clone(),
+        other => statements_that_make(other, objects)?,
+    };
     let mut in_file = statements_of(connection, objects)?;
     // An operator may add an index or a view.
     in_file.retain(|name, _| ours.contains_key(name));
@@ -69,8 +74,28 @@ pub(crate) fn difference(
     }))
 }
 
-/// Returns the statement that made each object, by the object's name.
-fn statements_of(connection: &Connection, objects: Objects) -> rusqlite::Result<BTreeMap<String, String>> {
+/// Returns the statements of this program's schema, which are read once in a process.
+fn known_statements(objects: Objects) -> &'static Statements {
+    static ALL: LazyLock<Statements> = LazyLock::new(|| read_known(Objects::All));
+    static TABLES: LazyLock<Statements> = LazyLock::new(|| read_known(Objects::Tables));
+    match objects {
+        Objects::All => &ALL,
+        Objects::Tables => &TABLES,
+    }
+}
+
+fn read_known(objects: Objects) -> Statements {
+    statements_that_make(SCHEMA, objects).expect("SQLite reads the program's schema")
+}
+
+/// Returns the statements of a schema, as SQLite keeps them.
+fn statements_that_make(schema: &str, objects: Objects) -> rusqlite::Result<Statements> {
+    let made = Connection::open_in_memory()?;
+    made.execute_batch(schema)?;
+    statements_of(&made, objects)
+}
+
+fn statements_of(connection: &Connection, objects: Objects) -> rusqlite::Result<Statements> {
     let sql = "SELECT name, type, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%'";
     let mut statements = connection.prepare(sql)?;
     let mut rows = statements.query([])?;
@@ -84,7 +109,7 @@ fn statements_of(connection: &Connection, objects: Objects) -> rusqlite::Result<
     Ok(found)
 }
 
-fn hash_of(statements: &BTreeMap<String, String>) -> [u8; 32] {
+fn hash_of(statements: &Statements) -> [u8; 32] {
     let mut hash = Sha256::new();
     for statement in statements.values() {
         hash.update(statement);
