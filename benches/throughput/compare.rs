@@ -65,19 +65,14 @@ struct Comparison<'a> {
 
 /// Runs the comparison and reports it.
 pub(crate) fn run(options: &CompareOptions, common: &CommonOptions) -> anyhow::Result<()> {
-    let size = Size {
-        escrows: options.escrows,
-        milestones: options.milestones,
-        customers: common.customers,
-        kept: options.escrows,
-    };
+    let size = Size::new(options.escrows, options.milestones, common);
     let workbench = Workbench::new(common, size.bytes() * COPIES)?;
     let built = workbench.file("built.db");
     let deals = Arc::new(data::build(&built, size)?);
     let mut postgres = if options.no_postgres {
         None
     } else {
-        PostgresPeers::prepare(&workbench, &built, &deals, options, common.connections)?
+        PostgresPeers::prepare(&workbench, &built, &deals, options, common)?
     };
     let mut comparison = Comparison::new(&workbench, &built, deals, options, common, postgres.as_ref())?;
     for _ in 0..options.rounds {

@@ -37,12 +37,7 @@ struct Side {
 
 /// Measures confirms with and without open pages in turns, and reports the ratio.
 pub(crate) fn run(options: &ConsoleOptions, common: &CommonOptions) -> anyhow::Result<()> {
-    let size = Size {
-        escrows: options.escrows,
-        milestones: options.milestones,
-        customers: common.customers,
-        kept: options.escrows,
-    };
+    let size = Size::new(options.escrows, options.milestones, common);
     let workbench = Workbench::new(common, size.bytes() * COPIES)?;
     let filled = workbench.file("filled.db");
     let deals = Arc::new(data::build(&filled, size)?);

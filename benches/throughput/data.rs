@@ -23,6 +23,7 @@ use escrowd::entropy::SystemEntropy;
 use escrowd::store::{Settings, Store, Synchronous, Tx};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::arguments::CommonOptions;
 use crate::deals::{Deal, Deals};
 use crate::stop;
 
@@ -39,11 +40,28 @@ pub(crate) struct Size {
     pub(crate) escrows: usize,
     pub(crate) milestones: usize,
     pub(crate) customers: usize,
-    /// The number of deals kept for requests, spread evenly over the file.
+    /// The number of deals kept for requests, spread evenly over those before the newest.
     pub(crate) kept: usize,
+    /// The number of newest deals, all of which are kept for requests.
+    pub(crate) newest: usize,
+    /// The number of merchants, who take turns in offering deals. The first is the default
+    /// merchant, for which requests need no key.
+    pub(crate) merchants: usize,
 }
 
 impl Size {
+    /// Returns a size with one merchant, of which all deals are kept.
+    pub(crate) const fn new(escrows: usize, milestones: usize, common: &CommonOptions) -> Self {
+        Self {
+            escrows,
+            milestones,
+            customers: common.customers,
+            kept: escrows,
+            newest: 0,
+            merchants: 1,
+        }
+    }
+
     /// Returns an upper estimate of the bytes of a file of this size after every milestone
     /// is confirmed.
     pub(crate) const fn bytes(self) -> u64 {
@@ -94,9 +112,20 @@ pub(crate) fn build(path: &Path, size: Size) -> anyhow::Result<Deals> {
     bar.set_message(format!("a file with {} milestones each", size.milestones));
     let policy = Arc::new(policy());
     let mut random = fastrand::Rng::with_seed(7);
-    let mut kept = Vec::with_capacity(size.kept);
-    // The default merchant, for which requests need no key.
-    let merchant = runtime.block_on(store.write(|tx| merchants::of_sandbox_key(tx, &SandboxKey::new(""))))?;
+    let older = size.escrows - size.newest;
+    let mut kept = Vec::with_capacity(size.kept + size.newest);
+    let mut keys = Vec::with_capacity(size.merchants);
+    for number in 0..size.merchants {
+        let key: Arc<str> = if number == 0 {
+            "".into()
+        } else {
+            format!("sk_test_{number}").into()
+        };
+        let sandbox_key = SandboxKey::new(&key);
+        let merchant = runtime.block_on(store.write(move |tx| merchants::of_sandbox_key(tx, &sandbox_key)))?;
+        keys.push((merchant, key));
+    }
+    let keys: Arc<[(MerchantId, Arc<str>)]> = keys.into();
     for start in (0..size.escrows).step_by(BATCH * BATCHES_IN_FLIGHT) {
         stop::check()?;
         let end = size.escrows.min(start + BATCH * BATCHES_IN_FLIGHT);
@@ -105,12 +134,13 @@ pub(crate) fn build(path: &Path, size: Size) -> anyhow::Result<Deals> {
             let pairs: Vec<_> = (from..end.min(from + BATCH))
                 .map(|_| (random.usize(..half), half + random.usize(..half)))
                 .collect();
-            let policy = Arc::clone(&policy);
+            let (policy, keys) = (Arc::clone(&policy), Arc::clone(&keys));
             store.write(move |tx| {
                 pairs
                     .into_iter()
-                    .map(|(seller, buyer)| {
-                        deal(tx, &policy, merchant, &format!("c{seller}"), format!("c{buyer}"), size)
+                    .zip(keys.iter().cycle().skip(from % size.merchants))
+                    .map(|((seller, buyer), key)| {
+                        deal(tx, &policy, key, &format!("c{seller}"), format!("c{buyer}"), size)
                     })
                     .collect::<Result<Vec<Deal>, Error>>()
             })
@@ -120,7 +150,7 @@ pub(crate) fn build(path: &Path, size: Size) -> anyhow::Result<Deals> {
         for batch in batches {
             for deal in batch.map_err(|error| anyhow!("{error:?}"))? {
                 number += 1;
-                if number * size.kept / size.escrows > kept.len() {
+                if number > older || number * size.kept / older > kept.len() {
                     kept.push(deal);
                 }
             }
@@ -136,13 +166,13 @@ pub(crate) fn build(path: &Path, size: Size) -> anyhow::Result<Deals> {
 fn deal(
     tx: &mut Tx<'_>,
     policy: &Policy,
-    merchant: MerchantId,
+    (merchant, key): &(MerchantId, Arc<str>),
     seller: &str,
     buyer: String,
     size: Size,
 ) -> Result<Deal, Error> {
     let actor = |id: &str| Actor {
-        merchant,
+        merchant: *merchant,
         party: Party::Customer(CustomerId::parse(id).expect("a plain id")),
     };
     let escrow = milestone_escrows::create(tx, policy, &actor(seller), Ok(escrow_request(size.milestones)))?;
@@ -155,6 +185,7 @@ fn deal(
     };
     payments::fund(tx, policy, &actor(&buyer), Ok(request))?;
     Ok(Deal {
+        key: Arc::clone(key),
         buyer,
         escrow: escrow.id.to_string(),
         token: escrow.payment_token.as_str().to_owned(),

@@ -1,12 +1,15 @@
 //! The ids of the deals in a file, and the order in which their milestones are confirmed.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 
 /// One funded escrow.
 #[derive(Clone)]
 pub(crate) struct Deal {
+    /// The key of its merchant, which is empty for the default merchant.
+    pub(crate) key: Arc<str>,
     pub(crate) buyer: String,
     pub(crate) escrow: String,
     pub(crate) token: String,
@@ -22,6 +25,7 @@ pub(crate) struct Deals {
 
 /// One milestone to confirm.
 pub(crate) struct Confirmation<'a> {
+    pub(crate) key: &'a str,
     pub(crate) buyer: &'a str,
     pub(crate) escrow: &'a str,
     pub(crate) milestone: &'a str,
@@ -35,7 +39,14 @@ impl Deals {
         Self { deals, order }
     }
 
-    /// Splits the deals into this many sets, each spread evenly over the file.
+    /// Splits the deals into the oldest ones, as many as this, and the others.
+    pub(crate) fn split_at(self, oldest: usize) -> (Self, Self) {
+        let mut older = self.deals;
+        let newer = older.split_off(oldest);
+        (Self::shuffled(older), Self::shuffled(newer))
+    }
+
+    /// Splits the deals into this many sets, each spread evenly over all of them.
     pub(crate) fn into_sets(self, sets: usize) -> Vec<Self> {
         let mut parts = vec![Vec::new(); sets];
         for (index, deal) in self.deals.into_iter().enumerate() {
@@ -59,6 +70,7 @@ impl Deals {
         let &(deal, milestone) = self.order.get(place)?;
         let deal = &self.deals[deal];
         Some(Confirmation {
+            key: &deal.key,
             buyer: &deal.buyer,
             escrow: &deal.escrow,
             milestone: &deal.milestones[milestone],
@@ -72,7 +84,7 @@ impl Deals {
         &self.deals[deal]
     }
 
-    /// Writes the confirmations to a file in order, one per line.
+    /// Writes the confirmations of the default merchant to a file in order, one per line.
     pub(crate) fn write_confirmations(&self, file: &Path) -> anyhow::Result<()> {
         let mut text = String::with_capacity(self.len() * 60);
         for place in 0..self.len() {
@@ -80,6 +92,7 @@ impl Deals {
                 buyer,
                 escrow,
                 milestone,
+                ..
             } = self.confirmation(place).context("a place below the length")?;
             for word in [buyer, " ", escrow, " ", milestone, "\n"] {
                 text.push_str(word);
@@ -94,6 +107,7 @@ impl<'a> Confirmation<'a> {
     pub(crate) fn parse(line: &'a str) -> Option<Self> {
         let mut words = line.split(' ');
         Some(Self {
+            key: "",
             buyer: words.next()?,
             escrow: words.next()?,
             milestone: words.next()?,

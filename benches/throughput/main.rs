@@ -24,6 +24,7 @@ mod growth;
 mod live_file;
 mod load;
 mod machine;
+mod on_postgres;
 mod peers;
 mod postgres;
 mod postgres_peers;

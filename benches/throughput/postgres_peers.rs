@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::ensure;
 use indicatif::ProgressBar;
 
-use crate::arguments::CompareOptions;
+use crate::arguments::{CommonOptions, CompareOptions};
 use crate::deals::Deals;
 use crate::figures::{Line, Ratio, millis, rate};
 use crate::load::{Load, Run};
+use crate::on_postgres::OnPostgres;
 use crate::postgres::{self, Cluster, Confirms, Pgbench, pgledger};
 use crate::requests::Requests;
 use crate::workbench::Workbench;
@@ -31,6 +32,7 @@ pub(crate) struct PostgresPeers<'a> {
     /// With pgbench in place of HTTP; the hash of a transfer covers that transfer alone.
     pgbench: (Confirms, Vec<Run>),
     pgledger: Option<(Pgbench, Vec<Run>)>,
+    ours: OnPostgres,
     /// The last field, so that the cluster stops after every user of it is dropped.
     cluster: Cluster,
 }
@@ -43,7 +45,7 @@ impl<'a> PostgresPeers<'a> {
         file: &Path,
         deals: &Arc<Deals>,
         options: &CompareOptions,
-        connections: usize,
+        common: &CommonOptions,
     ) -> anyhow::Result<Option<Self>> {
         let cluster = match Cluster::start(workbench)? {
             Ok(cluster) => cluster,
@@ -63,41 +65,44 @@ impl<'a> PostgresPeers<'a> {
         } else {
             Some((pgledger::prepare(&cluster, folder, &options.pgledger)?, Vec::new()))
         };
+        let ours = OnPostgres::prepare(workbench, &cluster, options, common)?;
         cluster.database("postgres")?.run("CHECKPOINT")?;
         Ok(Some(Self {
             workbench,
-            connections,
+            connections: common.connections,
             seconds: options.seconds,
             alone: (Requests::confirm(Arc::clone(deals)), Vec::new()),
             chained: (Requests::confirm(Arc::clone(deals)), Vec::new()),
             pgbench: (Confirms::new(&cluster, folder, PGBENCH, deals.len())?, Vec::new()),
             pgledger,
+            ours,
             cluster,
         }))
     }
 
     /// Returns the number of turns in one round.
     pub(crate) const fn turns(&self) -> usize {
-        if self.pgledger.is_some() { 4 } else { 3 }
+        OnPostgres::TURNS + if self.pgledger.is_some() { 4 } else { 3 }
     }
 
     /// Runs one turn of each peer. Returns the confirms per second of the faster of the two
     /// peers behind actix.
     pub(crate) fn round(&mut self, bar: &ProgressBar) -> anyhow::Result<f64> {
-        let turn = |name: &'static str| {
+        let turn = |name: String| {
             bar.set_message(name);
             bar.inc(1);
         };
-        turn("confirm: actix and PostgreSQL");
+        turn("confirm: actix and PostgreSQL".to_owned());
         let alone = self.behind_actix(ALONE, &[], &self.alone.0)?;
-        turn("confirm: actix and PostgreSQL, chained");
+        turn("confirm: actix and PostgreSQL, chained".to_owned());
         let chained = self.behind_actix(CHAINED, &["--chained"], &self.chained.0)?;
-        turn("confirm: pgbench");
+        turn("confirm: pgbench".to_owned());
         self.pgbench.1.push(self.pgbench.0.run(self.seconds)?);
         if let Some((pgledger, runs)) = &mut self.pgledger {
-            turn("transfer: pgledger");
+            turn("transfer: pgledger".to_owned());
             runs.push(pgledger.run(self.seconds, &[])?.0);
         }
+        self.ours.round(self.workbench, turn)?;
         let reached = alone.per_second.max(chained.per_second);
         self.alone.1.push(alone);
         self.chained.1.push(chained);
@@ -126,6 +131,7 @@ impl<'a> PostgresPeers<'a> {
     ///
     /// Fails if a check fails.
     pub(crate) fn audit(&self) -> anyhow::Result<()> {
+        self.ours.audit()?;
         let databases = [
             (ALONE, &self.alone.1),
             (CHAINED, &self.chained.1),
@@ -157,6 +163,7 @@ impl<'a> PostgresPeers<'a> {
         ]
         .into_iter()
         .flatten()
+        .chain(self.ours.lines())
         .collect()
     }
 
@@ -197,6 +204,7 @@ impl<'a> PostgresPeers<'a> {
         ]
         .into_iter()
         .flatten()
+        .chain(self.ours.ratios(&faster))
         .collect()
     }
 

@@ -65,6 +65,7 @@ impl Requests {
 
 fn confirm(into: &mut Vec<u8>, confirmation: &Confirmation<'_>) -> std::io::Result<()> {
     let Confirmation {
+        key,
         buyer,
         escrow,
         milestone,
@@ -72,8 +73,12 @@ fn confirm(into: &mut Vec<u8>, confirmation: &Confirmation<'_>) -> std::io::Resu
     write!(
         into,
         "POST /v1/escrow/milestone/confirm/{escrow}/{milestone} HTTP/1.1\r\nhost: localhost\r\n\
-         customer-id: {buyer}\r\ncontent-length: 0\r\n\r\n"
-    )
+         customer-id: {buyer}\r\ncontent-length: 0\r\n"
+    )?;
+    if !key.is_empty() {
+        write!(into, "authorization: Bearer {key}\r\n")?;
+    }
+    into.write_all(b"\r\n")
 }
 
 fn read(into: &mut Vec<u8>, deal: &Deal) -> std::io::Result<()> {

@@ -40,10 +40,8 @@ struct Started {
 /// Measures the starts and reports them.
 pub(crate) fn run(options: &StartOptions, common: &CommonOptions) -> anyhow::Result<()> {
     let size = Size {
-        escrows: options.escrows,
-        milestones: options.milestones,
-        customers: common.customers,
         kept: options.escrows.min(200_000),
+        ..Size::new(options.escrows, options.milestones, common)
     };
     let workbench = Workbench::new(common, size.bytes())?;
     let large = workbench.file("large.db");

@@ -33,12 +33,7 @@ struct Build<'a> {
 
 /// Measures both builds in turns and reports the ratios between them.
 pub(crate) fn run(options: &VersusOptions, common: &CommonOptions) -> anyhow::Result<()> {
-    let size = Size {
-        escrows: options.escrows,
-        milestones: options.milestones,
-        customers: common.customers,
-        kept: options.escrows,
-    };
+    let size = Size::new(options.escrows, options.milestones, common);
     let workbench = Workbench::new(common, size.bytes() * COPIES)?;
     let filled = workbench.file("filled.db");
     let deals = Arc::new(data::build(&filled, size)?);

@@ -1,5 +1,6 @@
 //! The folder of a run, and the start of the programs that work in it.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -78,7 +79,7 @@ impl Workbench {
     }
 
     /// Returns the command of a program, with the slower fsync if the run asks for one.
-    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         if let Some(slow_fsync) = &self.slow_fsync {
             slow_fsync.load_under(&mut command);
@@ -86,17 +87,17 @@ impl Workbench {
         command
     }
 
-    /// Returns the command of the service on this file and address.
-    pub(crate) fn escrowd_command(&self, file: &Path, listen: &str) -> Command {
+    /// Returns the command of the service on this database and address.
+    pub(crate) fn escrowd_command(&self, database: impl AsRef<OsStr>, listen: &str) -> Command {
         let mut command = self.command(escrowd());
-        command.args(["--listen", listen, "--database"]).arg(file);
+        command.args(["--listen", listen, "--database"]).arg(database);
         command.env("ESCROWD_LOG", "warn").current_dir(self.folder());
         command
     }
 
-    /// Starts the service on this file and a free port.
-    pub(crate) fn escrowd(&self, file: &Path) -> anyhow::Result<Process> {
-        Process::start(self.escrowd_command(file, "127.0.0.1:0"))
+    /// Starts the service on this database and a free port.
+    pub(crate) fn escrowd(&self, database: impl AsRef<OsStr>) -> anyhow::Result<Process> {
+        Process::start(self.escrowd_command(database, "127.0.0.1:0"))
     }
 
     /// Returns the command of a peer, which is this program with other arguments.
@@ -112,13 +113,14 @@ impl Workbench {
     }
 }
 
-/// Audits a file after a run with `escrowd check`.
-pub(crate) fn audit(file: &Path) -> anyhow::Result<()> {
-    let audit = Command::new(escrowd()).arg("check").arg(file).output()?;
+/// Audits a database after a run with `escrowd check`.
+pub(crate) fn audit(database: impl AsRef<OsStr>) -> anyhow::Result<()> {
+    let database = database.as_ref();
+    let audit = Command::new(escrowd()).arg("check").arg(database).output()?;
     if !audit.status.success() {
         bail!(
             "{} is not sound after the run: {}",
-            file.display(),
+            database.display(),
             String::from_utf8_lossy(&audit.stdout)
         );
     }

@@ -89,6 +89,7 @@ pub(super) fn measure(file: &Path, confirmations: &Path, skip: usize, time: Dura
             buyer,
             escrow,
             milestone,
+            ..
         } in group
         {
             let mut tx = Tx::on(&connection, SystemClock.now(), &mut entropy);

@@ -96,6 +96,7 @@ fn copy_confirmations(database: &Database, deals: &Deals) -> anyhow::Result<()> 
                 buyer,
                 escrow,
                 milestone,
+                ..
             } = deals.confirmation(place).context("a place below the length")?;
             writeln!(rows, "{place}\t{buyer}\t\\\\x{escrow}\t\\\\x{milestone}")?;
         }

@@ -122,6 +122,12 @@ impl Cluster {
         &self.sockets
     }
 
+    /// Returns the URL of a database.
+    pub(crate) fn url(&self, database: &str) -> String {
+        let folder = self.sockets.to_string_lossy().replace('/', "%2F");
+        format!("postgres://bench@{folder}/{database}")
+    }
+
     /// Returns the version of the server.
     pub(crate) fn version(&self) -> anyhow::Result<String> {
         self.database("postgres")?.text("SHOW server_version")
