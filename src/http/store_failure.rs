@@ -12,6 +12,7 @@ pub(super) enum StoreFailure {
     Busy,
     StorageFull,
     DatabaseGone,
+    DatabaseMigrated,
     LedgerBroken,
     ClockJumped,
     StorageFailing,
@@ -53,6 +54,11 @@ pub(super) fn store_failure(error: &store::Error) -> (StoreFailure, &'static str
         store::Error::FileGone(_) => (
             StoreFailure::DatabaseGone,
             "The database file was removed or replaced while the service ran; nothing was changed, and the service stops",
+        ),
+        store::Error::Migrated { .. } => (
+            StoreFailure::DatabaseMigrated,
+            "A newer version of the service has migrated the database; nothing was changed, and this process of the older \
+             version stops",
         ),
         store::Error::LedgerBroken(_) => (
             StoreFailure::LedgerBroken,

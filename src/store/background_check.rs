@@ -31,6 +31,8 @@ fn run(mut connection: impl Reader, health: &Health, stopped: &Receiver<()>) {
             Ok(Some(verified)) => return report(&verified, health),
             // More follows, or another program holds the file's locks, or PostgreSQL comes back.
             Ok(None) | Err(Error::FileBusy | Error::Unreachable(_)) => {}
+            // The writer finds this out too, tells it, and ends the service.
+            Err(Error::Migrated { .. }) => return,
             Err(error) => {
                 return log::error!(
                     "the ledger cannot be read: {error}; stop the service, run `escrowd check`, and keep the file"

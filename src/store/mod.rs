@@ -39,6 +39,8 @@ pub use engine::ephemeral::EphemeralFolder;
 pub use engine::error::{Error, LogLoss, OpenError};
 pub use engine::health::FileSizes;
 pub use engine::postgres::address::{Address, AddressError, without_password};
+pub use engine::postgres::build::Build;
+pub use engine::postgres::preparation::Preparation;
 pub use engine::sqlite::connection::{Synchronous, add_functions};
 pub use engine::writer_meter::WriterReading;
 pub use file_facts::{mode_of, newest_ledger_time, position};

@@ -2,8 +2,9 @@
 
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::postgres::Session;
-use crate::store::engine::postgres::address::Address;
+use crate::store::engine::postgres::build::Build;
 use crate::store::engine::postgres::link::{in_snapshot, open_to_read_all};
+use crate::store::engine::postgres::unusable::Unusable;
 use crate::store::engine::sql::Connection;
 use crate::store::engine::sqlite::connection;
 use crate::store::place::Place;
@@ -29,8 +30,12 @@ impl Opened {
         match place {
             Place::File(path) => connection::open_to_audit(path).map(Self::Sqlite),
             Place::Postgres(address) => {
-                let opened = open_to_read_all(address);
-                opened.map(Self::Postgres).map_err(|cause| failed(address, cause))
+                let opened = open_to_read_all(address).map_err(Unusable::Server);
+                let checked = opened.and_then(|mut session| {
+                    Build::current().check(session.client())?;
+                    Ok(Self::Postgres(session))
+                });
+                checked.map_err(|problem| problem.into_error(address))
             }
         }
     }
@@ -54,13 +59,9 @@ pub(super) fn unreadable(place: &Place, cause: Error) -> OpenError {
             path: path.clone(),
             cause,
         },
-        Place::Postgres(address) => failed(address, cause),
-    }
-}
-
-fn failed(address: &Address, cause: Error) -> OpenError {
-    OpenError::Postgres {
-        address: address.to_string(),
-        cause,
+        Place::Postgres(address) => OpenError::Postgres {
+            address: address.to_string(),
+            cause,
+        },
     }
 }

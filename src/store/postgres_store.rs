@@ -19,13 +19,13 @@ use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::health::Health;
 use crate::store::engine::long_reads::{LongReads, Reader};
-use crate::store::engine::postgres::Session;
+use crate::store::engine::postgres::Client;
 use crate::store::engine::postgres::address::Address;
+use crate::store::engine::postgres::build::Build;
 use crate::store::engine::postgres::group_commit::PostgresGroupCommit;
 use crate::store::engine::postgres::link::Link;
 use crate::store::engine::postgres::peers::{self, Notice, Told};
-use crate::store::engine::postgres::schema::{self, Purpose};
-use crate::store::engine::sqlite::file::SCHEMA_VERSION;
+use crate::store::engine::postgres::preparation::{Preparation, random_secret};
 use crate::store::engine::writer::{Writer, WriterThread};
 use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::place::Place;
@@ -47,7 +47,7 @@ pub(super) struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the database, and creates its tables if it is empty.
+    /// Opens the database. Creates its tables if it is empty, and migrates one of an earlier version.
     pub(super) fn open(
         address: &Address,
         settings: &Settings,
@@ -61,23 +61,17 @@ impl PostgresStore {
             cause,
         };
         let thread_failed = |cause: std::io::Error| failed(Error::Files(Arc::new(cause)));
+        let preparation = Preparation {
+            build: &Build::current(),
+            mode: settings.mode,
+            currency: &settings.currency,
+            now: clock.now(),
+            secret: &random_secret(entropy.as_mut()),
+        };
+        let secret = preparation.run(&address)?;
         // A commit that waits for a synchronous standby must not be broken off: the server would
         // then answer that it was made.
         let mut writing = link(Duration::ZERO);
-        let secret = schema::random_secret(entropy.as_mut());
-        let purpose = Purpose {
-            mode: settings.mode,
-            currency: &settings.currency,
-            version: SCHEMA_VERSION,
-        };
-        let mut session = writing
-            .begin(|_| Ok(()))
-            .and_then(|()| writing.take())
-            .map_err(failed)?;
-        schema::check_server(session.client()).map_err(|problem| problem.into_error(&address))?;
-        let secret = schema::prepare(session.client(), purpose, clock.now(), &secret);
-        let secret = secret.map_err(|problem| problem.into_error(&address))?;
-        writing.put(session);
         let (newest, number, problem) = writing
             .read(settings.read_time_max, |snapshot| {
                 Ok((
@@ -132,6 +126,7 @@ impl PostgresStore {
             wakeups: Arc::clone(&wakeups),
             key_version: Arc::clone(&key_version),
             is_leader: is_leader.clone(),
+            writer: writer.clone(),
         };
         let peers = peers::start(link(settings.read_time_max), process, told);
         let background_check = background_check::start(link(settings.read_time_max), Arc::clone(&health));
@@ -164,7 +159,7 @@ impl PostgresStore {
             let name = FileName::of(*kind, bytes);
             let sql = "INSERT INTO file_content (name, content) VALUES ($1, $2)
                        ON CONFLICT (name) DO UPDATE SET kept_at = now()";
-            self.with_files(|session| Ok(session.client().execute(sql, &[&name.to_string(), &bytes.as_slice()])?))?;
+            self.with_files(|client| Ok(client.execute(sql, &[&name.to_string(), &bytes.as_slice()])?))?;
             kept.push(name);
         }
         Ok(kept)
@@ -173,7 +168,7 @@ impl PostgresStore {
     /// Copies a file out of the database for reading, and returns it with its length.
     pub(super) fn open_file(&self, file: FileName) -> Result<Option<(File, u64)>, Error> {
         let sql = "SELECT content FROM file_content WHERE name = $1";
-        let row = self.with_files(|session| Ok(session.client().query_opt(sql, &[&file.to_string()])?))?;
+        let row = self.with_files(|client| Ok(client.query_opt(sql, &[&file.to_string()])?))?;
         let Some(row) = row else {
             return Ok(None);
         };
@@ -184,9 +179,10 @@ impl PostgresStore {
         Ok(Some((copy, u64::try_from(content.len()).unwrap_or(u64::MAX))))
     }
 
-    fn with_files<T>(&self, run: impl Fn(&mut Session) -> Result<T, Error>) -> Result<T, Error> {
+    fn with_files<T>(&self, run: impl Fn(&mut Client) -> Result<T, Error>) -> Result<T, Error> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.as_mut().ok_or(Error::Stopped)?.begin(run)
+        let link = files.as_mut().ok_or(Error::Stopped)?;
+        link.begin(|session| session.in_transaction(&run))
     }
 
     /// Ends the reads, lets the waiting commands finish and ends the threads.

@@ -7,13 +7,9 @@ use std::process::Output;
 use postgres::{Client, NoTls};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use ureq::Agent;
-use ureq::http::Request;
 
 use crate::cluster;
-use crate::service::{Service, check, run};
-
-const PDF: &[u8] = b"%PDF-1.7 a receipt";
+use crate::service::{PDF, Service, check, run};
 
 /// Rows of tables that a sandbox seldom fills, or never.
 const OTHER_ROWS: &str = "
@@ -56,7 +52,7 @@ fn used() -> Used {
     let released = service.send_with_key("POST", &path, "ben", "release", &json!({}));
     released.unwrap().ok();
     let disputed = service.funded();
-    dispute(&service, &text(&disputed, "/paymentToken"));
+    service.dispute(&text(&disputed, "/paymentToken")).ok();
     let stakes = json!({ "purpose": "A race", "participants": [
         { "customerId": "ada", "amount": 600 }, { "customerId": "ben", "amount": 400 },
     ] });
@@ -65,23 +61,6 @@ fn used() -> Used {
     service.post("/v1/payment/create-intent", "ada", &deposit);
     drop(service);
     Used { folder, file, disputed }
-}
-
-/// Disputes a deal with a file as evidence.
-#[track_caller]
-fn dispute(service: &Service, token: &str) {
-    let mut body = b"--form\r\ncontent-disposition: form-data; name=\"message\"\r\n\r\nIt leaks\r\n\
-        --form\r\ncontent-disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n"
-        .to_vec();
-    body.extend_from_slice(PDF);
-    body.extend_from_slice(b"\r\n--form--\r\n");
-    let request = Request::builder()
-        .method("POST")
-        .uri(format!("http://{}/v1/escrow/submit-dispute/{token}", service.address))
-        .header("content-type", "multipart/form-data; boundary=form")
-        .header("customer-id", "ben");
-    let reply = Agent::new_with_defaults().run(request.body(body).unwrap());
-    assert_eq!(reply.unwrap().status(), 200);
 }
 
 fn text(body: &Value, pointer: &str) -> String {

@@ -13,6 +13,7 @@
 mod cluster;
 mod copy;
 mod failover;
+mod migrations;
 mod processes;
 mod refusals;
 mod schema;

@@ -1,12 +1,16 @@
 //! The real binary on a PostgreSQL database.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use ureq::Agent;
 use ureq::http::Request;
+use ureq::{Agent, AsSendBody};
+
+/// A file of evidence.
+pub(crate) const PDF: &[u8] = b"%PDF-1.7 a receipt";
 
 /// A running service, killed when dropped.
 pub(crate) struct Service {
@@ -43,11 +47,17 @@ impl Service {
 
     /// Starts a service with these environment variables.
     pub(crate) fn start_with(url: &str, environment: &[(&str, &str)]) -> Self {
+        Self::start_and_tell(url, environment, Stdio::inherit())
+    }
+
+    /// Starts a service whose errors go to `told`.
+    pub(crate) fn start_and_tell(url: &str, environment: &[(&str, &str)], told: Stdio) -> Self {
         let mut command = escrowd();
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--database", url])
             .envs(environment.iter().copied())
-            .stdout(Stdio::piped());
+            .stdout(Stdio::piped())
+            .stderr(told);
         let mut process = command.spawn().unwrap();
         let mut greeting = String::new();
         BufReader::new(process.stdout.take().unwrap())
@@ -97,7 +107,11 @@ impl Service {
         } else {
             body.to_string()
         };
-        let mut reply = self.agent.run(request.body(body).unwrap())?;
+        self.run(request.body(body).unwrap())
+    }
+
+    fn run(&self, request: Request<impl AsSendBody>) -> Result<Answer, ureq::Error> {
+        let mut reply = self.agent.run(request)?;
         let text = reply.body_mut().read_to_string()?;
         Ok(Answer {
             status: reply.status().as_u16(),
@@ -132,12 +146,44 @@ impl Service {
         deal
     }
 
+    /// Disputes a deal, with [`PDF`] as evidence.
+    pub(crate) fn dispute(&self, token: &str) -> Answer {
+        let mut body = b"--form\r\ncontent-disposition: form-data; name=\"message\"\r\n\r\nIt leaks\r\n\
+            --form\r\ncontent-disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n"
+            .to_vec();
+        body.extend_from_slice(PDF);
+        body.extend_from_slice(b"\r\n--form--\r\n");
+        let request = Request::builder()
+            .method("POST")
+            .uri(format!("http://{}/v1/escrow/submit-dispute/{token}", self.address))
+            .header("content-type", "multipart/form-data; boundary=form")
+            .header("customer-id", "ben");
+        self.run(request.body(body).unwrap()).unwrap()
+    }
+
     /// Kills the process while others use this handle.
     pub(crate) fn kill_now(&self) {
         let killed = Command::new("kill")
             .args(["-9", &self.process.id().to_string()])
             .status();
         assert!(killed.unwrap().success());
+    }
+
+    /// Waits until the process ends by itself, and returns what it has told.
+    #[track_caller]
+    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
+        let until = Instant::now() + Duration::from_secs(30);
+        let status = loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < until, "the service goes on");
+            thread::sleep(Duration::from_millis(10));
+        };
+        let mut told = String::new();
+        let stderr = self.process.stderr.take();
+        stderr.unwrap().read_to_string(&mut told).unwrap();
+        (status, told)
     }
 
     /// Kills the process.

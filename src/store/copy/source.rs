@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::domain::file::FileName;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::postgres::link::open_to_read_all;
-use crate::store::engine::postgres::schema::Unusable;
+use crate::store::engine::postgres::unusable::Unusable;
 use crate::store::engine::postgres::{Session, copying};
 use crate::store::engine::sql::{Connection, params};
-use crate::store::engine::sqlite::file::{self, SCHEMA_VERSION};
+use crate::store::engine::sqlite::file;
 use crate::store::engine::sqlite::lock::{self, InstanceLock};
 use crate::store::engine::sqlite::{blobs, connection, inspection};
 use crate::store::place::Place;
@@ -55,7 +55,7 @@ impl Source {
                 let begun = open_to_read_all(address)
                     .map_err(Unusable::Server)
                     .and_then(|mut session| {
-                        copying::begin_source(&mut session, SCHEMA_VERSION)?;
+                        copying::begin_source(&mut session)?;
                         Ok(session)
                     });
                 begun.map(Self::Postgres).map_err(|problem| problem.into_error(address))

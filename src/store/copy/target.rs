@@ -16,11 +16,12 @@ use crate::store::engine::postgres::Session;
 use crate::store::engine::postgres::address::Address;
 use crate::store::engine::postgres::copying::{self, CopyIn};
 use crate::store::engine::postgres::link::open_to_read_all;
-use crate::store::engine::postgres::schema::{Unusable, random_secret};
+use crate::store::engine::postgres::preparation::random_secret;
+use crate::store::engine::postgres::unusable::Unusable;
 use crate::store::engine::sql::{Connection, Value, params};
 use crate::store::engine::sqlite::backup::{CopyError as FileError, Copying};
 use crate::store::engine::sqlite::connection::add_functions;
-use crate::store::engine::sqlite::file::{self, SCHEMA_VERSION};
+use crate::store::engine::sqlite::file;
 use crate::store::engine::sqlite::{blobs, mark};
 use crate::store::place::Place;
 
@@ -81,7 +82,7 @@ impl Target {
                 let begun = open_to_read_all(address)
                     .map_err(Unusable::Server)
                     .and_then(|mut session| {
-                        copying::begin_target(&mut session, SCHEMA_VERSION, &secret)?;
+                        copying::begin_target(&mut session, &secret)?;
                         Ok(session)
                     });
                 let session = begun.map_err(|problem| problem.into_error(address))?;

@@ -37,6 +37,17 @@ pub enum Error {
     /// store stops: what it would write from now on would be lost.
     #[error("{0}")]
     FileGone(String),
+    /// A process of a newer build has migrated the PostgreSQL database. The store stops: its
+    /// statements are those of the version before.
+    #[error(
+        "another process has migrated the database to schema version {found}, and this build knows version {known}; replace this build by the newer one"
+    )]
+    Migrated {
+        /// The database's schema version.
+        found: i64,
+        /// The version of this program.
+        known: u32,
+    },
     /// The system's clock is further ahead of ledger time than it may be. The store accepts
     /// writes again when the clock is right.
     #[error(
@@ -93,7 +104,10 @@ impl Error {
     /// Returns true if all writes are refused until an operator acts. The log says so once, so
     /// work in the background logs its own refusals no more.
     pub fn refuses_all_writes(&self) -> bool {
-        matches!(self, Self::ClockJumped { .. } | Self::LedgerBroken(_))
+        matches!(
+            self,
+            Self::ClockJumped { .. } | Self::LedgerBroken(_) | Self::Migrated { .. }
+        )
     }
 }
 
@@ -135,7 +149,7 @@ impl From<postgres::Error> for Error {
         match *code {
             SqlState::DISK_FULL => Self::StorageFull,
             SqlState::QUERY_CANCELED => Self::ReadTooLong,
-            SqlState::LOCK_NOT_AVAILABLE => Self::FileBusy,
+            SqlState::LOCK_NOT_AVAILABLE | SqlState::T_R_DEADLOCK_DETECTED => Self::FileBusy,
             SqlState::ADMIN_SHUTDOWN
             | SqlState::CRASH_SHUTDOWN
             | SqlState::CANNOT_CONNECT_NOW

@@ -31,6 +31,7 @@ pub(crate) trait GroupCommit: Send + 'static {
 }
 
 /// The queue to the writer thread.
+#[derive(Clone)]
 pub(crate) struct Writer {
     queue: SyncSender<Message>,
     health: Arc<Health>,
@@ -113,6 +114,13 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         self.send(Message::Ask(reply))?;
         answer.await.unwrap_or_else(|_| Err(self.health.after_end()))
+    }
+
+    /// Asks the writer as [`Writer::ask`] does, for what it finds out itself. A full queue has
+    /// commands, which find it out too.
+    pub(crate) fn ask_unanswered(&self) {
+        let (reply, _answer) = oneshot::channel();
+        drop(self.send(Message::Ask(reply)));
     }
 
     fn send(&self, message: Message) -> Result<(), Error> {

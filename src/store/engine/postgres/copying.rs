@@ -4,9 +4,12 @@ use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::types::Type;
 
 use crate::store::engine::error::Error;
+use crate::store::engine::postgres::build::{self, Build, LOCK};
 use crate::store::engine::postgres::peers::LEADER_LOCK;
-use crate::store::engine::postgres::schema::{self, ADDED_TABLES, LOCK, Unusable};
+use crate::store::engine::postgres::preparation::check_server;
+use crate::store::engine::postgres::schema::{ADDED_TABLES, LATER_REFERENCE};
 use crate::store::engine::postgres::session::{Session, parameters};
+use crate::store::engine::postgres::unusable::Unusable;
 use crate::store::engine::value::Value;
 
 /// Rows on their way into one table.
@@ -41,13 +44,10 @@ impl Session {
 /// # Errors
 ///
 /// [`Unusable::Other`] if a service uses the database, or it has not this schema.
-pub(crate) fn begin_source(session: &mut Session, version: u32) -> Result<(), Unusable> {
+pub(crate) fn begin_source(session: &mut Session) -> Result<(), Unusable> {
     let client = session.client();
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK])?;
-    if !schema::exists(client)? {
-        return Err(Unusable::Other("it has no tables of escrowd".to_owned()));
-    }
-    schema::check_identity(client, version)?;
+    Build::current().check(client)?;
     let is_at_rest: bool = client
         .query_one("SELECT pg_try_advisory_lock($1)", &[&LEADER_LOCK])?
         .try_get(0)?;
@@ -69,23 +69,28 @@ pub(crate) fn begin_source(session: &mut Session, version: u32) -> Result<(), Un
 ///
 /// [`Unusable::Other`] if the database is not empty, or its server may lose what it
 /// acknowledges.
-pub(crate) fn begin_target(session: &mut Session, version: u32, secret: &[u8; 32]) -> Result<(), Unusable> {
+pub(crate) fn begin_target(session: &mut Session, secret: &[u8; 32]) -> Result<(), Unusable> {
     let client = session.client();
-    schema::check_server(client)?;
+    check_server(client)?;
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK])?;
     client.batch_execute("BEGIN")?;
-    let tables = schema::count_tables(client)?;
+    let tables = build::count_tables(client)?;
     if tables > 0 {
         return Err(Unusable::Other(format!(
             "it has {tables} tables; create an empty database for the copy"
         )));
     }
-    schema::create_for_copy(client, version, secret)
+    Build::current().create_for_copy(client, secret)
 }
 
-/// Completes the schema of a target whose rows are there.
-pub(crate) fn complete_target(session: &mut Session) -> Result<(), Error> {
-    Ok(schema::complete(session.client())?)
+/// Completes the schema of a target whose rows are there. Rows that SQLite numbers by itself are
+/// numbered on from the greatest.
+pub(crate) fn complete_target(session: &Session) -> Result<(), Error> {
+    session.batch(&format!(
+        "{LATER_REFERENCE}
+         SELECT setval(pg_get_serial_sequence('idempotency_record', 'id'), max(id)) FROM idempotency_record;
+         ANALYZE"
+    ))
 }
 
 /// Removes the tables of a target whose transaction was committed, these and those that only

@@ -5,6 +5,9 @@
 //! balances therefore need no other lock, and no two transactions can wait for each other or
 //! fail to be serialized.
 //!
+//! With the lock a group reads the version of the schema. If another process has migrated the
+//! database, the group is refused and the writer ends: its statements are of the version before.
+//!
 //! A connection that is lost before the commit has changed nothing. One that is lost at the
 //! commit leaves open if it took effect. The next session then looks for the number that the
 //! commit would have left.
@@ -39,9 +42,14 @@ const SEARCH_MAX: Duration = Duration::from_secs(15);
 /// The pause between two attempts of it.
 const SEARCH_PAUSE: Duration = Duration::from_millis(200);
 
+/// Begins a group. A statement of its own reads the version, so it is that of the time when the
+/// lock was there.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
     SELECT ledger_time, newest_number FROM file_mark FOR UPDATE;
+    SELECT version FROM schema_identity;
     SAVEPOINT command";
+/// Finds out if a group could begin, without a lock.
+const LOOK: &str = "BEGIN; SELECT version FROM schema_identity; ROLLBACK";
 
 /// The group commit of one process.
 pub(crate) struct PostgresGroupCommit {
@@ -71,22 +79,37 @@ enum Ran {
 
 impl GroupCommit for PostgresGroupCommit {
     fn run(mut self, waiting: &Inbox) -> Result<(), Error> {
+        let outcome = self.commit_groups(waiting);
+        if let Err(error) = &outcome {
+            self.health.end(error.clone());
+        }
+        outcome
+    }
+}
+
+impl PostgresGroupCommit {
+    /// Commits groups until the writer is told to stop.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Migrated`] when the database has another schema than this build.
+    fn commit_groups(&mut self, waiting: &Inbox) -> Result<(), Error> {
         loop {
             match waiting.next_within(CLOCK_PAUSE) {
                 Ok(Message::Run(first)) => {
                     if let Some(first) = admit(&self.clock, first)
-                        && self.commit_group(first, waiting)
+                        && self.commit_group(first, waiting)?
                     {
                         return Ok(());
                     }
                 }
                 Ok(Message::Ask(reply)) => {
-                    let can_begin = self
-                        .clock
-                        .check()
-                        .and_then(|()| self.link.begin(|session| session.batch("BEGIN; ROLLBACK")));
+                    let looked = self.link.begin(|session| session.begin(LOOK).map(drop));
                     // The caller may have stopped waiting.
-                    drop(reply.send(can_begin));
+                    drop(reply.send(self.clock.check().and_then(|()| looked.clone())));
+                    if let Err(migrated @ Error::Migrated { .. }) = looked {
+                        return Err(migrated);
+                    }
                 }
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {
@@ -95,16 +118,23 @@ impl GroupCommit for PostgresGroupCommit {
             }
         }
     }
-}
 
-impl PostgresGroupCommit {
     /// Runs and commits one group. Returns true if the writer must stop after it.
-    fn commit_group(&mut self, first: Box<dyn Command>, waiting: &Inbox) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Migrated`] when the database has another schema than this build. The group is
+    /// then refused.
+    fn commit_group(&mut self, first: Box<dyn Command>, waiting: &Inbox) -> Result<bool, Error> {
         let session = match self.begin() {
             Ok(session) => session,
             Err(error) => {
                 self.health.record(Err(error.clone()));
-                return refuse_all(first, waiting, &error);
+                let stop_after = refuse_all(first, waiting, &error);
+                return match error {
+                    Error::Migrated { .. } => Err(error),
+                    _ => Ok(stop_after),
+                };
             }
         };
         self.notice.clear();
@@ -120,7 +150,7 @@ impl PostgresGroupCommit {
                     self.health.record(Err(error.clone()));
                     command.answer(Err(error.clone()));
                     answer_all(group, &Err(error));
-                    return stop_after;
+                    return Ok(stop_after);
                 }
             }
             group.push(command);
@@ -143,12 +173,12 @@ impl PostgresGroupCommit {
             self.wakeups.notify(&mut self.notice.merchants);
         }
         answer_all(group, &outcome);
-        stop_after
+        Ok(stop_after)
     }
 
     /// Begins a group, at a time not before that of any earlier commit.
     fn begin(&mut self) -> Result<Session, Error> {
-        let row = self.link.begin(|session| session.row(BEGIN))?;
+        let row = self.link.begin(|session| session.begin(BEGIN))?;
         let session = self.link.take()?;
         let number = |place: usize| row.get(place).copied().ok_or_else(no_mark);
         let last = Timestamp::from_millis(number(0)?).ok_or_else(no_mark)?;
@@ -238,14 +268,15 @@ impl PostgresGroupCommit {
     /// when the lost transaction has ended, and the commit here waits for a synchronous standby
     /// to have that one too.
     fn look_up_commit(&mut self) -> Result<bool, Error> {
-        self.link
-            .begin(|session| session.row("BEGIN; SELECT commits FROM file_mark FOR UPDATE"))?;
-        let mut session = self.link.take()?;
+        self.link.begin(|session| {
+            session.rolled_back_after(session.batch("BEGIN; SELECT commits FROM file_mark FOR UPDATE"))
+        })?;
+        let session = self.link.take()?;
         let sql = format!(
             "UPDATE process_commit SET committed_at = now() WHERE process = {} RETURNING number",
             self.process
         );
-        let found = session.row(&sql)?.first().copied();
+        let found = session.numbers(&sql)?.first().copied();
         session.batch("COMMIT")?;
         self.link.put(session);
         Ok(found == Some(self.commits))

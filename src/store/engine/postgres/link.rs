@@ -16,7 +16,8 @@ use crate::store::engine::postgres::session::Session;
 use crate::store::engine::sql::Connection;
 use crate::store::tx::Snapshot;
 
-/// The longest time that a statement waits for a lock.
+/// The longest time that a statement waits for a lock. A statement with a limit of its own waits
+/// less than that, so that the wait is told as what it is.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time after which the server ends a transaction in which nothing happens, so that a
 /// process that hangs does not keep its locks.
@@ -78,21 +79,25 @@ impl Reader for Link {
         _time_max: Duration,
         query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.begin(|session| session.batch(BEGIN_SNAPSHOT))?;
+        self.begin(|session| session.begin(BEGIN_SNAPSHOT))?;
         let session = self.session.as_ref().ok_or(Error::Stopped)?;
         read_and_end(session, |connection| query(&Snapshot::of(connection)))
     }
 }
 
-/// Begins a transaction that reads from one snapshot.
-const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+/// Begins a transaction that reads from one snapshot. The lock, which takes no snapshot, keeps a
+/// migration from committing until the transaction ends: rows of a table that is made anew would
+/// not be in its snapshot.
+const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+    LOCK TABLE schema_identity IN ACCESS SHARE MODE;
+    SELECT version FROM schema_identity";
 
 /// Reads from one snapshot.
 pub(crate) fn in_snapshot<T>(
     session: &Session,
     read: impl FnOnce(Connection<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    session.batch(BEGIN_SNAPSHOT)?;
+    session.begin(BEGIN_SNAPSHOT)?;
     read_and_end(session, read)
 }
 
@@ -116,7 +121,7 @@ impl Drop for Transaction<'_> {
 }
 
 /// Opens a session.
-fn open(address: &Address, statement_time_max: Duration) -> Result<Session, Error> {
+pub(super) fn open(address: &Address, statement_time_max: Duration) -> Result<Session, Error> {
     let config = address.config();
     let is_local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
     let client = if is_local || config.get_ssl_mode() == SslMode::Disable {
@@ -125,13 +130,17 @@ fn open(address: &Address, statement_time_max: Duration) -> Result<Session, Erro
         let tls = tls().map_err(|error| Error::Unreachable(format!("{address}: TLS cannot be used: {error}")))?;
         config.connect(tls)
     };
+    let lock_time_max = match statement_time_max {
+        Duration::ZERO => LOCK_TIMEOUT,
+        limit => LOCK_TIMEOUT.min(limit * 9 / 10),
+    };
     let session = Session::of(client.map_err(|error| Error::Unreachable(describe(address, &error)))?);
     session.batch(&format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {};
          SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3;
          SET client_min_messages = warning; SET jit = off",
         statement_time_max.as_millis(),
-        LOCK_TIMEOUT.as_millis(),
+        lock_time_max.as_millis(),
         IDLE_TIMEOUT.as_millis(),
     ))?;
     Ok(session)

@@ -2,15 +2,20 @@
 //! their own, and what several processes tell each other.
 
 pub(crate) mod address;
+pub(crate) mod build;
+mod catalog;
 pub(crate) mod copying;
 mod dialect;
 pub(crate) mod group_commit;
 pub(crate) mod link;
+mod migrations;
 pub(crate) mod peers;
-pub(crate) mod schema;
+pub(crate) mod preparation;
+mod schema;
 mod session;
+pub(crate) mod unusable;
 mod value;
 
-pub(crate) use postgres::{Column, Row};
+pub(crate) use postgres::{Client, Column, Row};
 pub(crate) use session::{Rows, Session, Statement};
 pub(crate) use value::value_of;

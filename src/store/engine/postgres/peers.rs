@@ -2,8 +2,9 @@
 //! work in the background.
 //!
 //! A commit notifies the others: which merchants have new deliveries, and if keys have changed.
-//! A lost notice costs no more than a delay: deliveries are looked for from time to time, and
-//! what is remembered of keys is dropped whenever notices may have been lost.
+//! So does a migration, after which the writers of older processes end. A lost notice costs no
+//! more than a delay: deliveries are looked for from time to time, and whenever notices may have
+//! been lost, what is remembered of keys is dropped and the writer looks at the schema.
 //!
 //! The leader is the process whose session holds an advisory lock. When the session ends, by
 //! whatever cause, the next process takes it.
@@ -23,6 +24,7 @@ use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::Error;
 use crate::store::engine::postgres::link::Link;
 use crate::store::engine::postgres::session::Session;
+use crate::store::engine::writer::Writer;
 
 /// The session-wide lock that the leader holds.
 pub(crate) const LEADER_LOCK: i64 = 0x4553_4352_0000_0002;
@@ -32,6 +34,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 const NOTICE_WAIT: Duration = Duration::from_millis(100);
 /// The most merchants in one notice, whose text PostgreSQL limits to 8000 bytes.
 const MERCHANTS_MAX: usize = 300;
+
+/// The word of a notice that the database was migrated.
+const MIGRATED: &str = "migrated";
 
 /// What the other processes must know of a commit.
 #[derive(Debug, Default)]
@@ -63,12 +68,19 @@ impl Notice {
     }
 }
 
+/// Returns the statement that notifies all processes of a migration. It is of none of them.
+pub(super) fn notice_of_migration() -> String {
+    format!("SELECT pg_notify('escrowd', '0 {MIGRATED}')")
+}
+
 /// The parts of this process that hear of the others.
 pub(crate) struct Told {
     pub(crate) wakeups: Arc<DeliveryWakeups>,
     /// Raised by a change of keys in another process, and whenever one may have been missed.
     pub(crate) key_version: Arc<AtomicU64>,
     pub(crate) is_leader: watch::Sender<bool>,
+    /// Looks if the database was migrated.
+    pub(crate) writer: Writer,
 }
 
 /// Starts the thread that listens to the other processes, on a session of its own. Its end gives
@@ -114,10 +126,11 @@ impl Listener {
         let mut session = self.link.take()?;
         // What was committed before may have gone unheard.
         self.told.key_version.fetch_add(1, Ordering::Release);
+        self.told.writer.ask_unanswered();
         let mut look_at = Instant::now();
         while stopped.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Timeout) {
             if look_at <= Instant::now() {
-                self.look_at_lock(&mut session)?;
+                self.look_at_lock(&session)?;
                 look_at = Instant::now() + PAUSE;
             }
             for notice in wait_for_notices(&mut session)? {
@@ -128,14 +141,14 @@ impl Listener {
     }
 
     /// Takes the leader's lock if it is free. The leader finds out if it still has its session.
-    fn look_at_lock(&self, session: &mut Session) -> Result<(), Error> {
+    fn look_at_lock(&self, session: &Session) -> Result<(), Error> {
         let is_leader = *self.told.is_leader.borrow();
         let sql = if is_leader {
             "SELECT 1".to_owned()
         } else {
             format!("SELECT pg_try_advisory_lock({LEADER_LOCK})::int")
         };
-        if session.row(&sql)?.first() == Some(&1) && !is_leader {
+        if session.numbers(&sql)?.first() == Some(&1) && !is_leader {
             log::info!("this process now does the work in the background");
             self.told.is_leader.send_replace(true);
         }
@@ -149,10 +162,10 @@ impl Listener {
         }
         let mut merchants = Vec::new();
         for word in words {
-            if word == "keys" {
-                self.told.key_version.fetch_add(1, Ordering::Release);
-            } else {
-                merchants.extend(word.parse().map(MerchantId));
+            match word {
+                "keys" => drop(self.told.key_version.fetch_add(1, Ordering::Release)),
+                MIGRATED => self.told.writer.ask_unanswered(),
+                merchant => merchants.extend(merchant.parse().map(MerchantId)),
             }
         }
         self.told.wakeups.notify(&mut merchants);

@@ -11,6 +11,7 @@ use postgres::{Client, Row, SimpleQueryMessage};
 
 use crate::store::engine::error::Error;
 use crate::store::engine::postgres::dialect;
+use crate::store::engine::sqlite::file::SCHEMA_VERSION;
 use crate::store::engine::value::Value;
 
 /// The most prepared statements that a session keeps: more than the program has, with the lists
@@ -92,17 +93,58 @@ impl Session {
         Ok(self.client.borrow_mut().batch_execute(sql)?)
     }
 
-    /// Runs statements without values, in one round trip, and returns the first row of numbers.
-    /// They are not translated.
-    pub(crate) fn row(&mut self, sql: &str) -> Result<Vec<i64>, Error> {
-        for message in self.client.get_mut().simple_query(sql)? {
+    /// Runs statements without values, in one round trip, and returns the numbers of all their
+    /// rows. They are not translated.
+    pub(crate) fn numbers(&self, sql: &str) -> Result<Vec<i64>, Error> {
+        let mut numbers = Vec::new();
+        for message in self.client.borrow_mut().simple_query(sql)? {
             if let SimpleQueryMessage::Row(row) = message {
-                let numbers = (0..row.len()).map(|column| row.get(column)?.parse().ok());
-                let numbers: Option<_> = numbers.collect();
-                return numbers.ok_or_else(|| Error::Corrupt("a row of numbers was expected".to_owned()));
+                for column in 0..row.len() {
+                    let number = row.get(column).and_then(|text| text.parse().ok());
+                    numbers.push(number.ok_or_else(|| Error::Corrupt("a row of numbers was expected".to_owned()))?);
+                }
             }
         }
-        Ok(Vec::new())
+        Ok(numbers)
+    }
+
+    /// Begins a transaction with statements of which the last row has the version of the schema,
+    /// and returns the numbers of the rows before it. After an error no transaction is under way.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Migrated`] if another process has migrated the database, or the error of the
+    /// statements.
+    pub(super) fn begin(&self, sql: &str) -> Result<Vec<i64>, Error> {
+        let begun = self.numbers(sql).and_then(|mut numbers| match numbers.pop() {
+            Some(version) if version == i64::from(SCHEMA_VERSION) => Ok(numbers),
+            Some(found) => Err(Error::Migrated {
+                found,
+                known: SCHEMA_VERSION,
+            }),
+            None => Err(Error::Corrupt("the version of the schema is missing".to_owned())),
+        });
+        self.rolled_back_after(begun)
+    }
+
+    /// Ends the transaction under way if this outcome is an error, and returns it.
+    pub(super) fn rolled_back_after<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+        if outcome.is_err() && !self.is_lost() {
+            self.batch("ROLLBACK")?;
+        }
+        outcome
+    }
+
+    /// Runs statements in a transaction of their own, which no migration spans. After an error no
+    /// transaction is under way.
+    pub(crate) fn in_transaction<T>(&mut self, run: impl FnOnce(&mut Client) -> Result<T, Error>) -> Result<T, Error> {
+        self.begin(
+            "BEGIN ISOLATION LEVEL READ COMMITTED;
+             LOCK TABLE schema_identity IN ACCESS SHARE MODE;
+             SELECT version FROM schema_identity",
+        )?;
+        let outcome = run(self.client()).and_then(|value| self.batch("COMMIT").map(|()| value));
+        self.rolled_back_after(outcome)
     }
 
     /// Prepares a statement in SQLite's SQL, or takes the one that was kept.
