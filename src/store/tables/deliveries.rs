@@ -305,7 +305,7 @@ impl Tx<'_> {
         self.connection
             .prepare(
                 "DELETE FROM delivery WHERE id IN
-                     (SELECT id FROM delivery WHERE merchant_id = ?1 ORDER BY due_at LIMIT ?2)",
+                     (SELECT id FROM delivery WHERE merchant_id = ?1 ORDER BY due_at NULLS FIRST LIMIT ?2)",
             )?
             .execute(params![merchant.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
         Ok(())
