@@ -97,6 +97,7 @@ impl PostgresStore {
             commits: 0,
             health: Arc::clone(&health),
             meter: Arc::clone(&meter),
+            marked_at: clock.now(),
             clock: Arc::clone(&clock),
             entropy,
             wakeups: Arc::clone(&wakeups),

@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::oneshot;
 
+use crate::domain::time::Timestamp;
 use crate::store::engine::command::{Command, Purpose, Waiting};
 use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
@@ -28,6 +29,24 @@ pub(crate) trait GroupCommit: Send + 'static {
     ///
     /// Fails when the database can no longer be trusted.
     fn run(self, waiting: &Inbox) -> Result<(), Error>;
+}
+
+/// The ledger time after which an idle writer writes the time into the mark, in
+/// milliseconds. Otherwise a start after a quiet time would look like one with a wrong clock.
+const MARK_MILLIS_MAX: i64 = 6 * 3_600_000;
+
+/// Reads the clock, so that a jump is told when it happens. Returns a command that writes ledger
+/// time into the mark, if none was written for long.
+pub(crate) fn keep_time(clock: &LedgerClock, marked_at: &mut Timestamp) -> Option<Box<dyn Command>> {
+    let now = clock.now();
+    if now < marked_at.millis_later(MARK_MILLIS_MAX) {
+        return None;
+    }
+    // Whatever comes of it, the next attempt is as far away.
+    *marked_at = now;
+    let touch = |tx: &mut Tx<'_>| tx.touch_mark();
+    let (touch, _) = Waiting::new(Purpose::Service, touch);
+    admit(clock, Box::new(touch))
 }
 
 /// The queue to the writer thread.

@@ -30,7 +30,7 @@ use crate::store::engine::postgres::link::Link;
 use crate::store::engine::postgres::peers::Notice;
 use crate::store::engine::postgres::session::Session;
 use crate::store::engine::sql::Connection;
-use crate::store::engine::writer::{GroupCommit, admit, answer_all, refuse_all};
+use crate::store::engine::writer::{GroupCommit, admit, answer_all, keep_time, refuse_all};
 use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::tx::Tx;
 
@@ -61,6 +61,8 @@ pub(crate) struct PostgresGroupCommit {
     pub(crate) health: Arc<Health>,
     pub(crate) meter: Arc<WriterMeter>,
     pub(crate) clock: Arc<LedgerClock>,
+    /// The ledger time of the newest mark of this process.
+    pub(crate) marked_at: Timestamp,
     pub(crate) entropy: Box<dyn Entropy>,
     pub(crate) wakeups: Arc<DeliveryWakeups>,
     /// What the other processes must know of the current group.
@@ -113,7 +115,11 @@ impl PostgresGroupCommit {
                 }
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {
-                    self.clock.now();
+                    if let Some(touch) = keep_time(&self.clock, &mut self.marked_at)
+                        && self.commit_group(touch, waiting)?
+                    {
+                        return Ok(());
+                    }
                 }
             }
         }
@@ -217,6 +223,7 @@ impl PostgresGroupCommit {
 
     fn commit(&mut self, session: Session) -> Result<(), Error> {
         self.commits += 1;
+        self.marked_at = self.clock.now();
         let sql = format!(
             "UPDATE file_mark
                  SET commits = commits + 1, ledger_time = greatest(ledger_time, {now}), newest_number = {newest},
@@ -224,7 +231,7 @@ impl PostgresGroupCommit {
              INSERT INTO process_commit (process, number) VALUES ({process}, {number})
                  ON CONFLICT (process) DO UPDATE SET number = excluded.number, committed_at = now();
              {notices} COMMIT",
-            now = self.clock.now().millis(),
+            now = self.marked_at.millis(),
             newest = self.entropy.newest(),
             process = self.process,
             number = self.commits,

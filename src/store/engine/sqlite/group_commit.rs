@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::domain::ids::{Entropy, MerchantId};
 use crate::domain::time::Timestamp;
-use crate::store::engine::command::{Command, CommandOutcome, Purpose, Waiting};
+use crate::store::engine::command::{Command, CommandOutcome};
 use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
@@ -21,7 +21,7 @@ use crate::store::engine::sqlite::mark;
 use crate::store::engine::sqlite::readers::Readers;
 use crate::store::engine::sqlite::vacuum::Vacuum;
 use crate::store::engine::sqlite::watch::{FileWatch, Gone};
-use crate::store::engine::writer::{GroupCommit, admit, answer_all, refuse_all};
+use crate::store::engine::writer::{GroupCommit, admit, answer_all, keep_time, refuse_all};
 use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::tx::Tx;
 
@@ -30,10 +30,6 @@ use crate::store::tx::Tx;
 const IDLE_PAUSE: Duration = Duration::from_millis(100);
 /// The pause of an idle writer between two looks at its files.
 const WATCH_PAUSE: Duration = Duration::from_secs(1);
-
-/// The ledger time after which an idle writer writes the time into the mark, in
-/// milliseconds. Otherwise a start after a quiet time would look like one with a wrong clock.
-const MARK_MILLIS_MAX: i64 = 6 * 3_600_000;
 
 /// The effect of one command on its group.
 enum Ran {
@@ -119,7 +115,9 @@ impl FileGroupCommit {
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {
                     self.look_at_files()?;
-                    if self.keep_time(waiting)? {
+                    if let Some(touch) = keep_time(&self.clock, &mut self.marked_at)
+                        && self.commit_group(touch, waiting)?
+                    {
                         return Ok(());
                     }
                     self.checkpoints.while_idle(&self.connection, &self.readers)?;
@@ -127,25 +125,6 @@ impl FileGroupCommit {
                 }
             }
         }
-    }
-
-    /// Reads the clock, so that a jump is told when it happens, and writes ledger time into
-    /// the mark if none was written for long. Returns true if the writer must stop.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the file can no longer be trusted.
-    fn keep_time(&mut self, waiting: &Inbox) -> Result<bool, Error> {
-        let now = self.clock.now();
-        if now < self.marked_at.millis_later(MARK_MILLIS_MAX) {
-            return Ok(false);
-        }
-        // Whatever comes of it, the next attempt is as far away.
-        self.marked_at = now;
-        let touch = |tx: &mut Tx<'_>| tx.touch_mark();
-        let (touch, _) = Waiting::new(Purpose::Service, touch);
-        let admitted = admit(&self.clock, Box::new(touch));
-        admitted.map_or(Ok(false), |touch| self.commit_group(touch, waiting))
     }
 
     /// Makes the file smaller if it is due. The first commit of a start begins a generation,
