@@ -511,7 +511,7 @@ fn a_payment_with_a_changed_outcome_is_found() {
         ),
         ("status = 'success' WHERE status = 'failed'", &[8, 11]),
         ("status = 'success' WHERE status = 'reversed'", &[8, 11]),
-        ("fee = fee + 1 WHERE status = 'success' AND method = 'BANK'", &[8]),
+        ("fee = fee + 1 WHERE status = 'success' AND method = 'BANK'", &[8, 11]),
         ("method = 'BANK' WHERE method = 'CARD'", &[8]),
     ] {
         let audit = audit_of_payments_after(&format!("UPDATE payment_detail SET {change}"));

@@ -48,17 +48,38 @@ row! {
 }
 
 /// Pay-outs and receipts beside the withdrawal, the deposit or the pay-out that must have gone
-/// the same way, where it has not.
+/// the same way with the same money, where it has not.
 const MISMATCHES: &str = concat!(
     "WITH mismatch (merchant_id, object, id, status, other, found) AS (
      SELECT payout.merchant_id, 'pay-out', payout.id, payout.status, 'withdrawal', payment_detail.status
-         FROM payout JOIN payment_detail USING (transaction_id)
+         FROM payout JOIN payment_detail ON payment_detail.transaction_id = payout.transaction_id
          WHERE payment_detail.status <> CASE payout.status
              WHEN 'rejected' THEN 'failed' WHEN 'paid' THEN 'success' WHEN 'returned' THEN 'reversed' ELSE 'pending' END
      UNION ALL
      SELECT receipt.merchant_id, 'receipt', receipt.id, receipt.status, 'deposit', payment_detail.status
          FROM receipt JOIN payment_detail ON payment_detail.transaction_id = deposit_id
          WHERE payment_detail.status <> CASE receipt.status WHEN 'reversed' THEN 'reversed' ELSE 'success' END
+     UNION ALL
+     SELECT payout.merchant_id, 'pay-out', payout.id, payout.status, 'withdrawal', 'missing or of another amount, fee or owner'
+         FROM payout LEFT JOIN payment_transaction AS entry ON entry.id = payout.transaction_id
+             LEFT JOIN payment_detail ON payment_detail.transaction_id = entry.id
+         WHERE payout.transaction_id IS NOT NULL AND (entry.amount IS NOT payout.amount
+             OR entry.account_id IS NOT payout.account_id OR payment_detail.fee IS NOT payout.fee)
+     UNION ALL
+     SELECT payout.merchant_id, 'pay-out', payout.id, payout.status, 'account', 'of another merchant'
+         FROM payout LEFT JOIN account ON account.id = payout.account_id
+         WHERE account.merchant_id IS NOT payout.merchant_id
+     UNION ALL
+     SELECT payout.merchant_id, 'pay-out', payout.id, payout.status, 'receipt', 'missing or of another amount or merchant'
+         FROM payout LEFT JOIN receipt ON receipt.id = payout.receipt_id
+         WHERE payout.receipt_id IS NOT NULL
+             AND (receipt.amount IS NOT payout.amount OR receipt.merchant_id IS NOT payout.merchant_id)
+     UNION ALL
+     SELECT receipt.merchant_id, 'receipt', receipt.id, receipt.status, 'deposit', 'missing or of another amount or owner'
+         FROM receipt LEFT JOIN payment_transaction AS entry ON entry.id = receipt.deposit_id
+             LEFT JOIN account ON account.id = entry.account_id
+         WHERE receipt.deposit_id IS NOT NULL AND (entry.amount IS NOT receipt.amount
+             OR account.merchant_id IS NOT receipt.merchant_id OR account.customer_id IS NOT receipt.customer_id)
      UNION ALL
      SELECT merchant_id, 'receipt', id, status, 'pay-out', 'missing' FROM receipt
          WHERE status = 'sent_back' AND NOT EXISTS (SELECT 1 FROM payout
