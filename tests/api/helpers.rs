@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::database;
+use crate::database::{self, Engine};
 use crate::described::Document;
 use crate::live_merchants::{Merchant, TestConfig};
 use crate::snapshots::transcript::{Request, Transcript};
@@ -284,7 +284,7 @@ fn spawn_app_with_clock(clock: MovedClock, change: impl FnOnce(&mut TestConfig))
     let folder = tempfile::tempdir().unwrap();
     let mut config = TestConfig::of(Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        database: database::new_place(folder.path()),
+        database: database::new_place(Engine::wanted(), folder.path()),
         ..Config::default()
     });
     change(&mut config);

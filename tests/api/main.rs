@@ -24,6 +24,8 @@ mod cluster;
 mod console;
 mod contract;
 mod customers;
+#[path = "../postgres/database.rs"]
+#[allow(dead_code, reason = "the tests of the store use the rest")]
 mod database;
 mod declines;
 mod described;

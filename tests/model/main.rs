@@ -8,6 +8,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod categories;
+#[path = "../postgres/cluster.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod cluster;
+#[path = "../postgres/database.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod database;
 mod disputes;
 mod generator;
 #[path = "../store/helpers.rs"]

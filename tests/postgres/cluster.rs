@@ -15,8 +15,9 @@ use postgres::{Client, NoTls};
 /// The folders in which distributions keep the programs of PostgreSQL, by version.
 const PROGRAMS: &str = "/usr/lib/postgresql";
 
-/// Functions of SQLite with which tests look into a database.
+/// Functions of SQLite with which tests look into a database, and damage it.
 const FUNCTIONS_OF_SQLITE: &str = "
+    CREATE FUNCTION zeroblob(INT) RETURNS BYTEA LANGUAGE SQL AS $$ SELECT decode(repeat('00', $1), 'hex') $$;
     CREATE FUNCTION hex(BYTEA) RETURNS TEXT LANGUAGE SQL AS $$ SELECT upper(encode($1, 'hex')) $$;
     CREATE FUNCTION printf(TEXT, BIGINT, BIGINT) RETURNS TEXT LANGUAGE SQL AS
         $$ SELECT lpad(to_hex($2), 16, '0') || lpad(to_hex($3), 8, '0') $$;
@@ -182,9 +183,8 @@ pub(crate) fn copy_database(from: &str, to: &str) {
     let (server, from) = from.rsplit_once('/').unwrap();
     let (_, to) = to.rsplit_once('/').unwrap();
     let mut client = Client::connect(&format!("{server}/postgres"), NoTls).unwrap();
-    client
-        .batch_execute(&format!("CREATE DATABASE {to} TEMPLATE {from}"))
-        .unwrap();
+    let copied = client.batch_execute(&format!("CREATE DATABASE {to} TEMPLATE {from}"));
+    copied.unwrap();
 }
 
 /// Returns the URL of a new database on the server that all tests of this process share.

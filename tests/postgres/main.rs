@@ -1,8 +1,8 @@
 //! The service on PostgreSQL: several processes on one database, and what a lost server does to
 //! them.
 //!
-//! `FAILOVERS=200` sets the number of rounds of the failover. The tests of `tests/api` run on
-//! PostgreSQL too, with `ESCROWD_TEST_DATABASE=postgres`.
+//! `FAILOVERS=200` sets the number of rounds of the failover. `tests/api`, `tests/store` and
+//! `tests/model` run on PostgreSQL too, with `ESCROWD_TEST_DATABASE=postgres`.
 
 #![allow(
     clippy::unwrap_used,

@@ -5,7 +5,7 @@ use escrowd::domain::refusal::Refusal;
 use escrowd::domain::sandbox::clock_offset::ClockOffset;
 use escrowd::store::{Error, Tx};
 
-use crate::helpers::{TestFile, Trade, is_named, kobo, name_merchant, policy, wait_for, write};
+use crate::helpers::{TestDatabase, TestFile, Trade, is_named, kobo, name_merchant, policy, wait_for, write};
 
 /// Inserts a merchant and fails.
 fn failing(tx: &mut Tx<'_>) -> Result<(), Error> {
@@ -15,7 +15,7 @@ fn failing(tx: &mut Tx<'_>) -> Result<(), Error> {
 
 #[test]
 fn a_part_that_fails_is_undone_alone() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     let refused = write(&store, |tx| {
         name_merchant("before")(tx)?;
@@ -30,7 +30,7 @@ fn a_part_that_fails_is_undone_alone() {
 
 #[test]
 fn a_part_that_succeeds_is_committed_or_undone_with_its_command() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     write(&store, |tx| tx.attempt(name_merchant("kept"))?);
     let refused = wait_for(store.write(|tx| {
@@ -43,7 +43,7 @@ fn a_part_that_succeeds_is_committed_or_undone_with_its_command() {
 
 #[test]
 fn a_part_that_fails_keeps_the_acting_merchant() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     let [first, second] = [1, 2].map(|key| Trade::of_key(&store, key).merchant);
     write(&store, move |tx| {
@@ -65,7 +65,7 @@ fn a_part_that_fails_keeps_the_acting_merchant() {
 
 #[test]
 fn events_of_a_part_that_fails_are_not_recorded() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     let ada = Trade::of_key(&store, 1).actor("ada");
     for (fails, events) in [(true, 0), (false, 1)] {
@@ -82,15 +82,12 @@ fn events_of_a_part_that_fails_are_not_recorded() {
             assert_eq!(attempt?.is_err(), fails);
             Ok::<_, CommandError>(())
         });
-        let emitted: i64 = file
-            .sqlite()
-            .query_row("SELECT count(*) FROM event", [], |row| row.get(0))
-            .unwrap();
+        let emitted = file.outside().number("SELECT count(*) FROM event", &[]);
         assert_eq!(emitted, events);
     }
 }
 
-/// After SQLite has rolled back the whole group, the command must end: each further write
+/// PostgreSQL rolls back no more than a savepoint. After SQLite has rolled back the whole group, the command must end: each further write
 /// would be a commit of its own.
 #[test]
 fn when_the_group_is_lost_the_command_ends() {
@@ -123,7 +120,7 @@ fn when_the_group_is_lost_the_command_ends() {
 
 #[test]
 fn a_part_that_panics_fails_its_command() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     let panicked = wait_for(store.write(|tx| {
         name_merchant("before")(tx)?;

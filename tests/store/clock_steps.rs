@@ -11,7 +11,7 @@ use escrowd::domain::mode::Mode;
 use escrowd::domain::refusal::Refusal;
 use escrowd::store::{Error, Store};
 
-use crate::helpers::{START, TestFile, Trade, kobo, policy, wait_for};
+use crate::helpers::{START, TestDatabase, Trade, kobo, policy, wait_for};
 
 const WRITERS: usize = 4;
 /// The time that passes between two steps, and the number of steps of each clock.
@@ -96,7 +96,7 @@ fn claim_until(stop: &AtomicBool, trade: &Trade, token: &PaymentToken) -> Option
 }
 
 /// Steps the clock, and checks how far ledger time goes on by each of [`CLOCKS`].
-fn step_clocks(file: &TestFile, store: &Store, follows_all: bool) {
+fn step_clocks(file: &TestDatabase, store: &Store, follows_all: bool) {
     for clock in CLOCKS {
         if let WrongBy(millis) = clock {
             file.clock.jump_to(file.clock.right() + millis);
@@ -119,22 +119,15 @@ fn step_clocks(file: &TestFile, store: &Store, follows_all: bool) {
 }
 
 /// Asserts that the times of a table never decrease in the order of its ids.
-fn assert_in_order(file: &TestFile, table: &str) {
-    let sqlite = file.sqlite();
-    let mut statement = sqlite
-        .prepare(&format!("SELECT created_at FROM {table} ORDER BY id"))
-        .unwrap();
-    let times: Vec<i64> = statement
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
+fn assert_in_order(file: &TestDatabase, table: &str) {
+    let sql = format!("SELECT created_at FROM {table} ORDER BY id");
+    let times = file.outside().numbers(&sql, &[]);
     assert!(times.len() > WRITERS, "{} rows in {table}", times.len());
     assert!(times.is_sorted(), "{table} goes back");
 }
 
 fn run(mode: Mode) {
-    let mut file = TestFile::new();
+    let mut file = TestDatabase::new();
     file.settings.mode = mode;
     let follows_all = mode == Mode::Sandbox;
     let store = file.open();

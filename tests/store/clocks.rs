@@ -6,7 +6,7 @@ use escrowd::domain::party::Actor;
 use escrowd::domain::sandbox::clock_offset::ClockOffset;
 use escrowd::store::{Error, Store};
 
-use crate::helpers::{START, TestFile, Trade, policy, read, write};
+use crate::helpers::{START, TestDatabase, Trade, policy, read, write};
 
 /// The work before a restart.
 type Step = fn(&Store, MerchantId);
@@ -42,7 +42,7 @@ fn register(store: &Store, merchant: MerchantId, customer: &str) {
 
 #[test]
 fn a_clock_applies_to_its_own_merchant_only() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     let [ahead, other] = [1, 2].map(|key| Trade::of_key(&store, key).merchant);
     advance(&store, ahead, MONTH);
@@ -55,20 +55,14 @@ fn a_clock_applies_to_its_own_merchant_only() {
                  UNION SELECT created_at FROM customer WHERE merchant_id = ?1
                  UNION SELECT updated_at FROM account WHERE merchant_id = ?1 AND customer_id IS NOT NULL";
     for (merchant, date) in [(ahead, START + MONTH), (other, START)] {
-        let sqlite = file.sqlite();
-        let mut statement = sqlite.prepare(dates).unwrap();
-        let found: Vec<i64> = statement
-            .query_map([merchant.0], |row| row.get(0))
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
+        let found = file.outside().numbers(dates, &[merchant.0]);
         assert_eq!(found, [date], "{merchant:?}");
     }
 }
 
 #[test]
 fn a_clock_never_goes_back() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     let merchant = Trade::of_key(&store, 1).merchant;
     advance(&store, merchant, MONTH);
@@ -106,7 +100,7 @@ fn a_clock_far_ahead_does_not_move_ledger_time() {
         }),
     ];
     for (case, step) in steps {
-        let file = TestFile::new();
+        let file = TestDatabase::new();
         let store = file.open();
         let merchant = Trade::of_key(&store, 1).merchant;
         file.clock.set(START + 7_000);

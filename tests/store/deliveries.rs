@@ -11,7 +11,7 @@ use escrowd::domain::ids::{EscrowId, EventId, IdSource, MerchantId};
 use escrowd::domain::time::Timestamp;
 use escrowd::store::{Error, NewEvent, Store, Tx};
 
-use crate::helpers::{START, TestFile, Trade, name_merchant, read, wait_for, write};
+use crate::helpers::{START, TestDatabase, Trade, name_merchant, read, wait_for, write};
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis).unwrap()
@@ -25,7 +25,7 @@ struct Shop {
 }
 
 impl Shop {
-    fn on(file: &TestFile) -> Self {
+    fn on(file: &TestDatabase) -> Self {
         let trade = Trade::of_key(&file.open(), 1);
         let escrows = [100, 200].map(|amount| trade.offer_milestones("ada", &[amount, amount]).id);
         Self {
@@ -133,7 +133,7 @@ fn insert_event(tx: &mut Tx<'_>, merchant: MerchantId, escrow: EscrowId) -> Resu
 
 #[test]
 fn only_the_oldest_delivery_of_an_escrow_is_next() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let shop = Shop::on(&file);
     let [first, second] = [Some(0), Some(0)].map(|escrow| shop.emit(escrow));
     let [other, free, freer] = [Some(1), None, None].map(|escrow| shop.emit(escrow));
@@ -169,7 +169,7 @@ fn only_the_oldest_delivery_of_an_escrow_is_next() {
 
 #[test]
 fn a_refused_delivery_leaves_its_place_to_the_next() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let shop = Shop::on(&file);
     let [first, second, third] = [Some(0); 3].map(|escrow| shop.emit(escrow));
     shop.attempt(first, 400);
@@ -201,7 +201,7 @@ fn a_refused_delivery_leaves_its_place_to_the_next() {
 
 #[test]
 fn a_pending_event_waits_for_the_one_before_it_or_for_its_next_attempt() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let shop = Shop::on(&file);
     let [first, second, third] = [Some(0); 3].map(|escrow| shop.emit(escrow));
     shop.emit(Some(1));
@@ -230,7 +230,7 @@ fn a_pending_event_waits_for_the_one_before_it_or_for_its_next_attempt() {
 
 #[test]
 fn a_resend_that_is_delivered_ends_the_retries_of_a_refused_event() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let shop = Shop::on(&file);
     let [first, second] = [Some(0); 2].map(|escrow| shop.emit(escrow));
     shop.attempt(first, 404);
@@ -245,7 +245,7 @@ fn a_resend_that_is_delivered_ends_the_retries_of_a_refused_event() {
 
 #[test]
 fn a_resend_waits_behind_pending_deliveries() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let shop = Shop::on(&file);
     let [a, b] = [Some(0), Some(0)].map(|escrow| shop.emit(escrow));
     shop.attempt(a, 200);
@@ -276,7 +276,7 @@ fn a_resend_waits_behind_pending_deliveries() {
 
 #[test]
 fn an_attempt_that_ends_after_its_delivery_was_removed_is_only_recorded() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let shop = Shop::on(&file);
     let event = shop.emit(Some(0));
     let delivery = shop.next().remove(0);
@@ -302,14 +302,14 @@ fn an_attempt_that_ends_after_its_delivery_was_removed_is_only_recorded() {
 
 #[test]
 fn waiting_deliveries_are_removed_first() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let shop = Shop::on(&file);
     let [first, _, _] = [Some(0), Some(0), Some(0)].map(|escrow| shop.emit(escrow));
     let merchant = shop.merchant;
     for left in [2, 1] {
         write(&shop.store, move |tx| tx.delete_deliveries(merchant, 1));
         let sql = "SELECT count(*) FROM delivery";
-        let found: i64 = file.sqlite().query_row(sql, [], |row| row.get(0)).unwrap();
+        let found = file.outside().number(sql, &[]);
         assert_eq!(
             (found, shop.turns()),
             (left, vec![first]),
@@ -322,16 +322,12 @@ fn waiting_deliveries_are_removed_first() {
 
 #[test]
 fn old_events_are_removed_unless_their_delivery_is_pending() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let shop = Shop::on(&file);
     let [gone, waiting] = [Some(0), Some(1)].map(|escrow| shop.emit(escrow));
     shop.attempt(gone, 200);
     let forget = |before: i64| write(&shop.store, move |tx| deliveries::delete_events(tx, at(before)));
-    let events = || {
-        file.sqlite()
-            .query_row("SELECT count(*) FROM event", [], |row| row.get::<_, i64>(0))
-            .unwrap()
-    };
+    let events = || file.outside().number("SELECT count(*) FROM event", &[]);
     let before = events();
     assert!(!forget(0));
     assert_eq!(events(), before, "no event is that old");
@@ -348,14 +344,12 @@ fn old_events_are_removed_unless_their_delivery_is_pending() {
 
 #[test]
 fn an_event_with_the_data_of_the_one_before_does_not_hold_it_again() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let shop = Shop::on(&file);
     let [first, second] = shop.emit_pair(None);
     let holds = |event: EventId| -> bool {
-        let sql = "SELECT data IS NOT NULL FROM event WHERE id = ?1";
-        file.sqlite()
-            .query_row(sql, [event.number()], |row| row.get(0))
-            .unwrap()
+        let sql = "SELECT count(data) FROM event WHERE id = ?1";
+        file.outside().number(sql, &[event.number()]) == 1
     };
     assert_eq!([holds(first), holds(second)], [true, false]);
     assert!(shop.payload(first).is_some());
@@ -378,7 +372,7 @@ fn an_event_with_the_data_of_the_one_before_does_not_hold_it_again() {
 #[test]
 fn an_event_is_kept_while_the_next_one_shares_its_data() {
     for waiting in [None, Some(0), Some(1)] {
-        let file = TestFile::new();
+        let file = TestDatabase::new();
         let shop = Shop::on(&file);
         let pair = shop.emit_pair(waiting);
         write(&shop.store, move |tx| {
@@ -394,7 +388,7 @@ fn an_event_is_kept_while_the_next_one_shares_its_data() {
     }
     // However many events one command removes, no event loses its data.
     for limit in 1..6 {
-        let file = TestFile::new();
+        let file = TestDatabase::new();
         let shop = Shop::on(&file);
         let pairs = [shop.emit_pair(None), shop.emit_pair(None)];
         loop {
@@ -413,7 +407,7 @@ fn an_event_is_kept_while_the_next_one_shares_its_data() {
 
 #[test]
 fn only_committed_deliveries_wake_the_deliverer() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let shop = Shop::on(&file);
     let (merchant, escrow) = (shop.merchant, shop.escrows[0]);
     let refused = wait_for(shop.store.write(move |tx| {
@@ -452,7 +446,7 @@ fn only_committed_deliveries_wake_the_deliverer() {
 
 #[test]
 fn ledger_time_never_goes_back() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     write(&store, name_merchant("acme"));
     file.clock.set(START - 5_000);

@@ -410,7 +410,8 @@ fn run_limited(shell: &[&str], script: &str, test: &str, path: &Path) {
         .env(CHILD, path)
         .output()
         .unwrap();
-    let heard = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    let heard = [output.stderr, output.stdout].concat();
+    let heard = String::from_utf8_lossy(&heard);
     assert!(output.status.success(), "{heard}");
     assert!(heard.contains("1 passed"), "{heard}");
 }

@@ -1,8 +1,9 @@
-//! A database file for one test, the store on it, and a short history of deals that the
+//! A database for one test, the store on it, and a short history of deals that the
 //! real commands write.
 
 use std::fmt::Debug;
 use std::fs;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -29,6 +30,8 @@ use escrowd::domain::transaction::BankAccount;
 use escrowd::store::{Audit, Error, OpenError, Settings, Snapshot, Store, Synchronous, Tx, WriterEnded, audit};
 use rusqlite::Connection;
 use tempfile::TempDir;
+
+use crate::database::{self, Engine, Outside};
 
 /// The time when every test begins, 2026-06-22T10:15:00Z, in milliseconds.
 pub(crate) const START: i64 = 1_782_123_300_000;
@@ -120,23 +123,27 @@ impl Entropy for CountingEntropy {
     }
 }
 
-/// A folder for a database, with the clock and the ids of the stores on it.
-pub(crate) struct TestFile {
-    pub(crate) path: PathBuf,
+/// A place for a database, with the clock and the ids of the stores on it. It is a file, or with
+/// `ESCROWD_TEST_DATABASE=postgres` a database of a server, which ends with this value.
+pub(crate) struct TestDatabase {
     pub(crate) settings: Settings,
     pub(crate) clock: TestClock,
     pub(crate) entropy: CountingEntropy,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
-impl TestFile {
-    /// Creates a folder without a database.
+impl TestDatabase {
+    /// Creates a place without tables.
     pub(crate) fn new() -> Self {
+        Self::on(Engine::wanted())
+    }
+
+    /// Creates a place of an engine.
+    pub(crate) fn on(engine: Engine) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("test.db");
         Self {
             settings: Settings {
-                place: path.clone().into(),
+                place: database::new_place(engine, folder.path()),
                 mode: Mode::Sandbox,
                 currency: "NGN".to_owned(),
                 synchronous: Synchronous::Full,
@@ -152,17 +159,16 @@ impl TestFile {
                 accept_clock: false,
                 vacuum_free_bytes_min: None,
             },
-            path,
             clock: TestClock::new(),
             entropy: CountingEntropy(Arc::new(AtomicU64::new(FIRST_NUMBER))),
-            _folder: folder,
+            folder,
         }
     }
 
-    /// Copies a closed file, for damaging it.
+    /// Copies a database without a store, for damaging it.
     pub(crate) fn copy_of(original: &Self) -> Self {
         let copy = Self::new();
-        fs::copy(&original.path, &copy.path).unwrap();
+        database::copy(&original.settings.place, &copy.settings.place);
         copy
     }
 
@@ -179,10 +185,56 @@ impl TestFile {
         self.try_open().unwrap().0
     }
 
-    /// Returns the message with which the store refuses the file.
+    /// Returns the message with which the store refuses the database.
     #[track_caller]
     pub(crate) fn refusal(&self) -> String {
         self.try_open().unwrap_err().to_string()
+    }
+
+    /// Opens a plain connection to the database, without the store's settings.
+    #[track_caller]
+    pub(crate) fn outside(&self) -> Outside {
+        Outside::of(&self.settings.place)
+    }
+
+    #[track_caller]
+    pub(crate) fn audit(&self) -> Audit {
+        audit(&self.settings.place, &mut |_, _| {}).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_sound(&self) {
+        assert_eq!(self.audit().findings, []);
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        database::remove(&self.settings.place);
+    }
+}
+
+/// A database that is a file in any case, for tests of the file itself.
+pub(crate) struct TestFile {
+    pub(crate) path: PathBuf,
+    database: TestDatabase,
+}
+
+impl TestFile {
+    /// Creates a folder without a database.
+    pub(crate) fn new() -> Self {
+        let database = TestDatabase::on(Engine::Sqlite);
+        Self {
+            path: database.folder.path().join("test.db"),
+            database,
+        }
+    }
+
+    /// Copies a closed file, for damaging it.
+    pub(crate) fn copy_of(original: &Self) -> Self {
+        let copy = Self::new();
+        fs::copy(&original.path, &copy.path).unwrap();
+        copy
     }
 
     /// Opens a plain SQLite connection to the file, without the store's settings.
@@ -191,19 +243,23 @@ impl TestFile {
         Connection::open(&self.path).unwrap()
     }
 
-    #[track_caller]
-    pub(crate) fn audit(&self) -> Audit {
-        audit(&self.path.clone().into(), &mut |_, _| {}).unwrap()
-    }
-
-    #[track_caller]
-    pub(crate) fn assert_sound(&self) {
-        assert_eq!(self.audit().findings, []);
-    }
-
     /// Returns the path beside the database with this suffix.
     pub(crate) fn beside(&self, suffix: &str) -> PathBuf {
         beside(&self.path, suffix)
+    }
+}
+
+impl Deref for TestFile {
+    type Target = TestDatabase;
+
+    fn deref(&self) -> &TestDatabase {
+        &self.database
+    }
+}
+
+impl DerefMut for TestFile {
+    fn deref_mut(&mut self) -> &mut TestDatabase {
+        &mut self.database
     }
 }
 

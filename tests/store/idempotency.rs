@@ -6,7 +6,7 @@ use escrowd::domain::sandbox::clock_offset::ClockOffset;
 use escrowd::domain::time::Timestamp;
 use escrowd::store::Store;
 
-use crate::helpers::{START, TestFile, Trade, read, write};
+use crate::helpers::{START, TestDatabase, Trade, read, write};
 
 const HOUR: i64 = 3_600_000;
 
@@ -46,7 +46,7 @@ fn kept(store: &Store, merchant: MerchantId, name: &str) -> Option<IdempotencyRe
 
 #[test]
 fn a_record_is_read_back_and_replaced_by_a_later_one() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     let [ours, others] = [1, 2].map(|key| Trade::of_key(&store, key).merchant);
     let first = record("{\"a\": 1}", START);
@@ -61,7 +61,7 @@ fn a_record_is_read_back_and_replaced_by_a_later_one() {
 
 #[test]
 fn records_expire_by_their_merchants_clock_in_bounded_batches() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     let [behind, ahead] = [1, 2].map(|key| Trade::of_key(&store, key).merchant);
     for name in ["a", "b", "c"] {

@@ -10,7 +10,7 @@ use escrowd::domain::fees::WhoPays;
 use escrowd::domain::file::{FileKind, FileName};
 use escrowd::store::Store;
 
-use crate::helpers::{TestFile, Trade, policy, terms, write};
+use crate::helpers::{TestDatabase, TestFile, Trade, policy, terms, write};
 
 const PICTURE: &[u8] = b"\x89PNG a drawing";
 
@@ -42,6 +42,24 @@ fn content_of(store: &Store, name: FileName) -> Option<Vec<u8>> {
     file.read_to_end(&mut content).unwrap();
     assert_eq!(content.len() as u64, bytes);
     Some(content)
+}
+
+#[test]
+fn a_referenced_file_is_kept_across_restarts() {
+    let database = TestDatabase::new();
+    let store = database.open();
+    let name = keep(&store, PICTURE);
+    assert_eq!(keep(&store, PICTURE), name);
+    assert_eq!(offer(&store, name).images, [name]);
+    store.settle_files(&[name, name]).unwrap();
+    assert_eq!(content_of(&store, name).as_deref(), Some(PICTURE));
+    assert_eq!(content_of(&store, FileName::of(FileKind::Png, b"another")), None);
+    store.close();
+    drop(store);
+    let store = database.open();
+    assert_eq!(content_of(&store, name).as_deref(), Some(PICTURE));
+    store.close();
+    database.assert_sound();
 }
 
 #[test]

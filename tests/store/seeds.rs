@@ -5,13 +5,13 @@ use escrowd::domain::escrow::Escrow;
 use escrowd::domain::ids::{EscrowId, EscrowKey, MilestoneId, SeededIds};
 use escrowd::store::Store;
 
-use crate::helpers::{TestFile, Trade, policy, read, write};
+use crate::helpers::{TestDatabase, TestFile, Trade, policy, read, write};
 
 const CONTENT: [u8; 32] = [7; 32];
 
 /// Two milestones that the seller offers in each of two merchants, with the ids of one seed.
 struct Twins {
-    file: TestFile,
+    file: TestDatabase,
     store: Store,
     merchants: [Trade; 2],
     escrows: [Escrow; 2],
@@ -19,7 +19,7 @@ struct Twins {
 
 impl Twins {
     fn seeded() -> Self {
-        let file = TestFile::new();
+        let file = TestDatabase::new();
         let store = file.open();
         let merchants = [1, 2].map(|key| Trade::of_key(&store, key));
         let escrows = [0, 1].map(|one: usize| {
@@ -97,14 +97,8 @@ fn a_milestone_is_released_in_the_acting_merchant_only() {
         milestone_escrows::confirm(tx, &policy(), &buyer, written, milestone)
     });
     assert_eq!(confirmed.merchant, other.merchant);
-    let released: Vec<i64> = {
-        let connection = twins.file.sqlite();
-        let mut statement = connection
-            .prepare("SELECT id FROM milestone WHERE is_released = 1")
-            .unwrap();
-        let rows = statement.query_map([], |row| row.get(0)).unwrap();
-        rows.map(Result::unwrap).collect()
-    };
+    let sql = "SELECT id FROM milestone WHERE is_released = 1";
+    let released = twins.file.outside().numbers(sql, &[]);
     assert_eq!(released, [twins.escrows[1].id.number() + 1]);
     twins.store.close();
     twins.file.assert_sound();
@@ -126,7 +120,7 @@ fn a_seeded_escrow_is_found_only_where_its_seed_was_loaded() {
         SeededIds::new([8; 32]).first_escrow_id()
     ));
     let sql = "UPDATE escrow SET deleted_at = 1";
-    twins.file.sqlite().execute(sql, []).unwrap();
+    assert_eq!(twins.file.outside().execute(sql, &[]), Ok(2));
     assert!(
         is_seeded(&twins.merchants[0], first),
         "a deleted escrow keeps its seeded id"
@@ -135,8 +129,9 @@ fn a_seeded_escrow_is_found_only_where_its_seed_was_loaded() {
 
 #[test]
 fn a_seeded_id_is_looked_up_in_the_index_alone() {
-    let twins = Twins::seeded();
-    let connection = twins.file.sqlite();
+    let file = TestFile::new();
+    file.open().close();
+    let connection = file.sqlite();
     let sql = "EXPLAIN QUERY PLAN SELECT id FROM escrow
                WHERE merchant_id = 1 AND guard = 4294967296 AND guard > 4294967295";
     let plan: String = connection.query_row(sql, [], |row| row.get("detail")).unwrap();

@@ -1,7 +1,8 @@
 //! Group commit: the guarantees for a command, and the meaning of its reply.
 
 use std::sync::mpsc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use escrowd::domain::ids::IdSource;
 use escrowd::domain::ledger::Account;
@@ -12,7 +13,10 @@ use escrowd::entropy::SystemEntropy;
 use escrowd::store::{Error, Store, Tx};
 use tokio::task::{JoinHandle, yield_now};
 
-use crate::helpers::{START, TestFile, Trade, is_named, name_merchant, outcome_of, read, write};
+use crate::database::Engine;
+use crate::helpers::{
+    START, TestDatabase, TestFile, Trade, beside, is_named, name_merchant, outcome_of, read, wait_for, write,
+};
 
 type Answer<T> = JoinHandle<Result<T, Error>>;
 
@@ -100,7 +104,7 @@ fn panicking(name: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<(), Error
 
 #[tokio::test]
 async fn a_refused_command_rolls_back_alone() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     let gate = Gate::block(&store).await;
     let before = send(&store, name_merchant("before")).await;
@@ -119,7 +123,7 @@ async fn a_refused_command_rolls_back_alone() {
 
 #[tokio::test]
 async fn a_command_sees_what_the_commands_before_it_in_the_group_did() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     let gate = Gate::block(&store).await;
     let first = send(&store, name_merchant("ada")).await;
@@ -131,7 +135,7 @@ async fn a_command_sees_what_the_commands_before_it_in_the_group_did() {
 
 #[tokio::test]
 async fn every_answer_waits_for_the_commit() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     let first = Gate::block(&store).await;
     let kept = send(&store, name_merchant("kept")).await;
@@ -144,7 +148,7 @@ async fn every_answer_waits_for_the_commit() {
     // All commands except the last have run, and none is committed.
     for _ in 0..20 {
         yield_now().await;
-        tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(1)))
+        tokio::task::spawn_blocking(|| thread::sleep(Duration::from_millis(1)))
             .await
             .unwrap();
     }
@@ -164,7 +168,7 @@ async fn every_answer_waits_for_the_commit() {
 
 #[tokio::test]
 async fn a_read_after_the_reply_sees_the_commit() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     for round in 0..50_u8 {
         let key = [round; 32];
@@ -189,7 +193,7 @@ async fn a_read_after_the_reply_sees_the_commit() {
 
 #[tokio::test]
 async fn a_group_holds_no_more_commands_than_its_bound() {
-    let mut file = TestFile::new();
+    let mut file = TestDatabase::new();
     file.settings.group_commands_max = 2;
     let store = file.open();
     let reader = store.clone();
@@ -207,7 +211,7 @@ async fn a_group_holds_no_more_commands_than_its_bound() {
 
 #[tokio::test]
 async fn a_panic_undoes_its_own_command_and_no_other() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     let gate = Gate::block(&store).await;
     let before = send(&store, name_merchant("before")).await;
@@ -227,7 +231,7 @@ async fn a_panic_undoes_its_own_command_and_no_other() {
 
 #[tokio::test]
 async fn a_full_queue_refuses_at_once() {
-    let mut file = TestFile::new();
+    let mut file = TestDatabase::new();
     file.settings.queue_commands_max = 2;
     let store = file.open();
     let gate = Gate::block(&store).await;
@@ -250,54 +254,56 @@ async fn a_full_queue_refuses_at_once() {
 
 #[tokio::test]
 async fn closing_finishes_waiting_commands_and_refuses_later_ones() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let (store, writer_ended) = file.try_open().unwrap();
     let gate = Gate::block(&store).await;
     let waiting = send(&store, name_merchant("waiting")).await;
     let closing = {
         let store = store.clone();
-        std::thread::spawn(move || store.close())
+        thread::spawn(move || store.close())
     };
     // The late command gets a reply, before or after the stop.
     let late = send(&store, name_merchant("late")).await;
     gate.release().await.unwrap();
 
     waiting.await.unwrap().unwrap();
-    match late.await.unwrap() {
-        Ok(_) => assert_eq!(are_named(&store, ["late"]).await, [true]),
-        Err(Error::Stopped) => assert_eq!(are_named(&store, ["late"]).await, [false]),
+    let is_late_done = match late.await.unwrap() {
+        Ok(_) => true,
+        Err(Error::Stopped) => false,
         Err(other) => panic!("{other}"),
-    }
+    };
     closing.join().unwrap();
     outcome_of(writer_ended).await.unwrap();
-    assert_eq!(are_named(&store, ["waiting"]).await, [true]);
     assert!(matches!(store.write(name_merchant("later")).await, Err(Error::Stopped)));
     store.close();
+    drop(store);
+    assert_eq!(are_named(&file.open(), ["waiting", "late"]).await, [true, is_late_done]);
 }
 
 #[tokio::test]
 async fn commands_behind_the_stop_get_a_reply() {
-    let mut file = TestFile::new();
+    let mut file = TestDatabase::new();
     file.settings.group_commands_max = 1;
     let store = file.open();
     let gate = Gate::block(&store).await;
     let closing = {
         let store = store.clone();
-        std::thread::spawn(move || store.close())
+        thread::spawn(move || store.close())
     };
-    tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(50)))
+    tokio::task::spawn_blocking(|| thread::sleep(Duration::from_millis(300)))
         .await
         .unwrap();
     let behind = send(&store, name_merchant("behind")).await;
     gate.release().await.unwrap();
     assert!(matches!(behind.await.unwrap(), Err(Error::Stopped)));
     closing.join().unwrap();
-    assert_eq!(are_named(&store, ["behind"]).await, [false]);
+    drop(store);
+    assert_eq!(are_named(&file.open(), ["behind"]).await, [false]);
 }
 
 #[tokio::test]
 async fn a_command_runs_although_its_caller_stopped_waiting() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     let gate = Gate::block(&store).await;
     let abandoned = send(&store, name_merchant("abandoned")).await;
@@ -321,7 +327,7 @@ fn doom_commits(file: &TestFile) {
 }
 
 #[tokio::test]
-async fn a_failed_commit_fails_the_whole_group_and_stops_the_store() {
+async fn a_failed_commit_of_a_file_fails_the_whole_group_and_stops_the_store() {
     let file = TestFile::new();
     let (store, writer_ended) = file.try_open().unwrap();
     doom_commits(&file);
@@ -344,6 +350,33 @@ async fn a_failed_commit_fails_the_whole_group_and_stops_the_store() {
     let reopened = file.open();
     assert_eq!(are_named(&reopened, ["innocent"]).await, [false]);
     reopened.write(name_merchant("innocent")).await.unwrap();
+}
+
+/// A server that refuses a commit has changed nothing, so the store goes on.
+#[tokio::test]
+async fn a_commit_that_postgresql_refuses_fails_the_whole_group_and_no_other() {
+    if Engine::wanted() == Engine::Sqlite {
+        return;
+    }
+    let database = TestDatabase::new();
+    let store = database.open();
+    let sql = "CREATE TABLE doomed (merchant BIGINT REFERENCES merchant (id) DEFERRABLE INITIALLY DEFERRED);
+               CREATE FUNCTION doom() RETURNS trigger LANGUAGE plpgsql AS $$
+                   BEGIN INSERT INTO doomed VALUES (-1); RETURN NULL; END $$;
+               CREATE TRIGGER doom AFTER INSERT ON merchant FOR EACH ROW WHEN (new.name = 'doomed')
+                   EXECUTE FUNCTION doom()";
+    thread::scope(|scope| scope.spawn(|| database.outside().batch(sql)).join().unwrap());
+    let gate = Gate::block(&store).await;
+    let innocent = send(&store, name_merchant("innocent")).await;
+    let doomed = send(&store, name_merchant("doomed")).await;
+    assert!(matches!(gate.release().await, Err(Error::Abandoned)));
+    assert!(matches!(innocent.await.unwrap(), Err(Error::Abandoned)));
+    assert!(matches!(doomed.await.unwrap(), Err(Error::Abandoned)));
+    store.write(name_merchant("later")).await.unwrap();
+    assert_eq!(
+        are_named(&store, ["innocent", "doomed", "later"]).await,
+        [false, false, true]
+    );
 }
 
 /// Makes SQLite roll back the whole group when a command inserts a merchant named "doomed".
@@ -395,51 +428,54 @@ async fn a_command_that_ignores_the_loss_of_its_group_fails() {
 
 /// The first command waits until the busy timeout. The others must fail with it. Otherwise
 /// each would wait for the same timeout, one after another.
-#[tokio::test]
-async fn a_foreign_lock_held_too_long_fails_all_waiting_commands_together() {
-    let file = TestFile::new();
-    let store = file.open();
-    let outside = file.sqlite();
-    outside.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let started = std::time::Instant::now();
+#[test]
+fn a_foreign_lock_held_too_long_fails_all_waiting_commands_together() {
+    let database = TestDatabase::new();
+    let store = database.open();
+    let outside = database.outside();
+    outside.lock();
+    let started = Instant::now();
     let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
     let writes = names.iter().map(|&name| store.write(name_merchant(name)));
-    for outcome in futures_util::future::join_all(writes).await {
-        assert!(matches!(outcome, Err(Error::FileBusy)));
+    for outcome in wait_for(futures_util::future::join_all(writes)) {
+        assert!(matches!(outcome, Err(Error::FileBusy)), "{outcome:?}");
     }
     assert!(
         started.elapsed() < Duration::from_secs(15),
         "the commands waited one after another: {:?}",
         started.elapsed()
     );
-    outside.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(are_named(&store, names).await, [false; 8]);
-    store.write(name_merchant("let in")).await.unwrap();
+    outside.unlock();
+    assert_eq!(wait_for(are_named(&store, names)), [false; 8]);
+    write(&store, name_merchant("let in"));
 }
 
-#[tokio::test]
-async fn a_group_of_refusals_writes_nothing_to_the_disk() {
-    let file = TestFile::new();
-    let store = file.open();
-    store.write(name_merchant("ada")).await.unwrap();
-    let log = file.path.with_file_name("test.db-wal");
-    let before = std::fs::metadata(&log).unwrap().len();
+#[test]
+fn a_group_of_refusals_writes_nothing() {
+    let database = TestDatabase::new();
+    let store = database.open();
+    write(&store, name_merchant("ada"));
+    let outside = database.outside();
+    let log = database.settings.place.path().map(|path| beside(path, "-wal"));
+    let written = || {
+        let log_bytes = log.as_ref().map(|log| std::fs::metadata(log).unwrap().len());
+        (outside.commits(), log_bytes)
+    };
+    let before = written();
     for number in 0..20 {
         let name = format!("nobody {number}");
-        let refused = store
-            .write(move |tx| {
-                tx.insert_merchant(Some(&name), None)?;
-                Err::<(), Error>(Error::Corrupt("refused".to_owned()))
-            })
-            .await;
+        let refused = wait_for(store.write(move |tx| {
+            tx.insert_merchant(Some(&name), None)?;
+            Err::<(), Error>(Error::Corrupt("refused".to_owned()))
+        }));
         assert!(refused.is_err());
     }
-    assert_eq!(std::fs::metadata(&log).unwrap().len(), before);
+    assert_eq!(written(), before);
 }
 
 #[tokio::test]
 async fn time_does_not_run_backwards_when_the_clock_does() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     let mut newest = Timestamp::EPOCH;
     for clock in [START, START + 5, START - 3_600_000, 0, START + 4, START + 6] {
@@ -459,7 +495,7 @@ fn time_does_not_run_backwards_across_a_restart() {
         |trade| drop(Trade::of_key(&trade.store, 9)),
     ];
     for (case, action) in actions.into_iter().enumerate() {
-        let file = TestFile::new();
+        let file = TestDatabase::new();
         let store = file.open();
         let trade = Trade::of_key(&store, 1);
         trade.top_up("ada", 100_000);
@@ -478,7 +514,7 @@ fn time_does_not_run_backwards_across_a_restart() {
 
 #[test]
 fn ids_rise_through_clock_steps_and_restarts() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let mut newest = 0;
     for restart in 0..20 {
         file.clock.set(START - 3_600_000);
@@ -492,7 +528,7 @@ fn ids_rise_through_clock_steps_and_restarts() {
             file.clock.set(clock);
             Trade::of_key(&store, 1).top_up("ada", 100_000);
             let sql = "SELECT max(id) FROM payment_transaction";
-            let id: i64 = file.sqlite().query_row(sql, [], |row| row.get(0)).unwrap();
+            let id = file.outside().number(sql, &[]);
             assert!(id > newest, "restart {restart}: {id:x} does not follow {newest:x}");
             newest = id;
         }
@@ -503,14 +539,14 @@ fn ids_rise_through_clock_steps_and_restarts() {
 /// A category takes an id number, and no other row of the file is as new.
 #[test]
 fn a_category_keeps_its_number_across_a_restart() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     Trade::of_key(&store, 1).top_up("ada", 100_000);
     drop(store);
     let number = (START + 1_000_000) << 15;
     let sql =
         "INSERT INTO category (id, guard, merchant_id, name, position, created_at) VALUES (?1, 1, 1, 'Toys', 1, 0)";
-    assert_eq!(file.sqlite().execute(sql, [number]).unwrap(), 1);
+    assert_eq!(file.outside().execute(sql, &[number]), Ok(1));
     let store = file.open();
     let next = write(&store, |tx| Ok::<_, Error>(tx.number()));
     assert!(next > number, "{next:x} does not follow {number:x}");
@@ -518,7 +554,7 @@ fn a_category_keeps_its_number_across_a_restart() {
 
 #[test]
 fn a_reader_sees_one_snapshot_while_writes_go_on() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     let trade = Trade::of_key(&store, 1);
     trade.top_up("ada", 100_000);
@@ -536,7 +572,7 @@ fn a_reader_sees_one_snapshot_while_writes_go_on() {
     };
     let writer = {
         let trade = trade.clone();
-        std::thread::spawn(move || {
+        thread::spawn(move || {
             for _ in 0..40 {
                 let escrow = trade.offer_milestones("ada", &[400_000, 600_000]);
                 trade.fund("ben", escrow.id);
@@ -550,7 +586,7 @@ fn a_reader_sees_one_snapshot_while_writes_go_on() {
         let (merchant, accounts) = (trade.merchant, accounts.clone());
         let (inside, balances) = read(&store, move |snapshot| {
             let inside = snapshot.balance(merchant, &Account::OutsideWorld)?;
-            std::thread::sleep(Duration::from_micros(500));
+            thread::sleep(Duration::from_micros(500));
             let balances: Result<Vec<_>, _> = accounts
                 .iter()
                 .map(|account| snapshot.balance(merchant, account).map(Amount::minor))
@@ -568,12 +604,11 @@ fn a_reader_sees_one_snapshot_while_writes_go_on() {
 
 #[test]
 fn a_panic_while_reading_gives_the_connection_back() {
-    let mut file = TestFile::new();
+    let mut file = TestDatabase::new();
     file.settings.readers = 1;
     let store = file.open();
     let reader = store.clone();
-    let panicked =
-        std::thread::spawn(move || read(&reader, |_| -> Result<(), Error> { panic!("planned by the test") }));
+    let panicked = thread::spawn(move || read(&reader, |_| -> Result<(), Error> { panic!("planned by the test") }));
     assert!(panicked.join().is_err());
     write(&store, name_merchant("ada"));
     assert!(is_named(&store, "ada"), "the connection was left in an old snapshot");

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use escrowd::domain::mode::Mode;
 use escrowd::store::{Error, Store};
 
-use crate::helpers::{START, TestFile, Trade, is_named, name_merchant, wait_for, write};
+use crate::helpers::{START, TestDatabase, Trade, is_named, name_merchant, wait_for, write};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 
-fn live() -> TestFile {
-    let mut file = TestFile::new();
+fn live() -> TestDatabase {
+    let mut file = TestDatabase::new();
     file.settings.mode = Mode::Live;
     file.settings.clock_jump_max = Duration::from_hours(72);
     file
@@ -48,7 +48,7 @@ fn time_goes_on_after_a_clock_that_was_ahead_for_one_write() {
         |store| drop(Trade::of_key(store, 1).offer_milestones("ada", &[400_000, 600_000])),
     ];
     for (case, one_write) in writes.into_iter().enumerate() {
-        let file = TestFile::new();
+        let file = TestDatabase::new();
         let store = file.open();
         file.clock.pass(HOUR);
         assert_eq!(written_at(&store), START + HOUR);
@@ -177,7 +177,7 @@ fn a_start_far_ahead_of_the_newest_row_needs_a_confirmation_in_live_mode() {
 
 #[test]
 fn a_sandbox_file_may_lie_for_months() {
-    let file = TestFile::new();
+    let file = TestDatabase::new();
     let store = file.open();
     assert_eq!(written_at(&store), START);
     store.close();
@@ -195,7 +195,7 @@ fn a_quiet_service_keeps_its_time_in_the_file() {
     assert_eq!(written_at(&store), START);
     let marked_at = || {
         let sql = "SELECT ledger_time FROM file_mark";
-        file.sqlite().query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+        file.outside().number(sql, &[])
     };
     for day in 1..=5 {
         file.clock.pass(DAY);
