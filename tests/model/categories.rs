@@ -317,13 +317,16 @@ impl Service {
     /// Compares every category of a merchant.
     pub(crate) fn assert_categories(&self, merchant: usize, reference: &Reference) {
         let sql = "SELECT id, guard, owner_id, name, position FROM category
-                   WHERE merchant_id = ?1 AND deleted_at IS NULL ORDER BY owner_id, position, id";
-        let mut statement = self.rows.prepare_cached(sql).unwrap();
-        let stored = statement.query_map([self.merchants[merchant].0.0], |row| {
-            let (owner, name): (Option<String>, String) = (row.get(2)?, row.get(3)?);
-            Ok(((row.get(0)?, row.get(1)?), owner, name, row.get(4)?))
-        });
-        let stored: Vec<(Id, Option<String>, String, i64)> = stored.unwrap().map(Result::unwrap).collect();
+                   WHERE merchant_id = ?1 AND deleted_at IS NULL ORDER BY owner_id NULLS FIRST, position, id";
+        let text = |text: &Option<String>| text.clone().unwrap();
+        let number = |number: &Option<String>| text(number).parse::<i64>().unwrap();
+        let rows = self.rows.rows(sql, &[self.merchants[merchant].0.0]).into_iter();
+        let stored: Vec<(Id, Option<String>, String, i64)> = rows
+            .map(|row| {
+                let id = (number(&row[0]), number(&row[1]));
+                (id, row[2].clone(), text(&row[3]), number(&row[4]))
+            })
+            .collect();
         let orders = reference.category_orders.range((merchant, None)..(merchant + 1, None));
         let expected: Vec<(Id, Option<String>, String, i64)> = orders
             .flat_map(|((_, owner), order)| {

@@ -446,7 +446,7 @@ fn request(random: &mut Random, reference: &Reference, command: &mut Command) ->
         command.customer.clone_from(&first.customer);
         return Step::Request {
             kind: kind.clone(),
-            amount: amount + i64::from(random.one_in(4)),
+            amount: (amount + i64::from(random.one_in(4))).min(MOST),
             reference: Some(name.clone()),
         };
     }

@@ -1,9 +1,10 @@
 //! Compares the ledger with an independent reference. Each seeded random command runs
-//! through the real commands on a real file and through a plain reference in memory. After
+//! through the real commands on a real database and through a plain reference in memory. After
 //! each command both must agree.
 //!
 //! `MODEL_COMMANDS=10000000 MODEL_SEED=7 cargo test --release --test model` runs more
-//! commands. Every 100,000 commands the test starts a new file with the next seed.
+//! commands. Every 100,000 commands the test starts a new database with the next seed. With
+//! `ESCROWD_TEST_DATABASE=postgres` the databases are those of a PostgreSQL server.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
@@ -37,16 +38,24 @@ use std::collections::BTreeMap;
 use std::env;
 use std::time::Instant;
 
+use database::Engine;
 use reference::{Action, Command, Id, MOST, Merchant, Named, Reference};
 use refusals::Fault;
 use run::run;
 use service::{Reply, Service, milestones_of};
 
+/// The number of commands on a file, which meets all kinds and refusals.
 const COMMANDS: u64 = 10_000;
+/// The number on PostgreSQL, where each command waits for some fifty answers of the server.
+const COMMANDS_ON_POSTGRES: u64 = 2_000;
+/// The number on PostgreSQL beside the tests on files.
+const COMMANDS_ON_BOTH: u64 = 300;
 const SEED: u64 = 20_261_123;
+/// A seed of which one of the first commands moves a category, so that a failing run is short.
+const SEED_THAT_MOVES_EARLY: u64 = 19;
 /// A seed of which one of the first commands pays a pay-out, so that a failing run is short.
 const SEED_THAT_PAYS_EARLY: u64 = 58;
-const COMMANDS_PER_FILE: u64 = 100_000;
+const COMMANDS_PER_DATABASE: u64 = 100_000;
 
 /// The kinds of commands. Each must succeed and be refused at least once.
 const KINDS: [&str; 43] = [
@@ -167,20 +176,22 @@ struct Tally {
 #[test]
 fn the_ledger_agrees_with_the_reference() {
     let number = |name: &str, default| env::var(name).map_or(default, |text| text.parse().unwrap());
-    let (commands, seed) = (number("MODEL_COMMANDS", COMMANDS), number("MODEL_SEED", SEED));
+    let commands = match Engine::wanted() {
+        Engine::Sqlite => COMMANDS,
+        Engine::Postgres => COMMANDS_ON_POSTGRES,
+    };
+    let (commands, seed) = (number("MODEL_COMMANDS", commands), number("MODEL_SEED", SEED));
     println!("MODEL_COMMANDS={commands} MODEL_SEED={seed}");
     let mut tally = Tally::default();
-    let (mut done, mut files) = (0, 0);
+    let (mut done, mut databases) = (0, 0);
     let started = Instant::now();
     while done < commands {
-        let these = (commands - done).min(COMMANDS_PER_FILE);
-        if let Some(steps) = run(these, seed + files, None, &mut tally) {
-            panic!("The shortest list of commands that fails:\n{steps:#?}");
-        }
-        (done, files) = (done + these, files + 1);
+        let these = (commands - done).min(COMMANDS_PER_DATABASE);
+        assert_agrees(Engine::wanted(), these, seed + databases, &mut tally);
+        (done, databases) = (done + these, databases + 1);
     }
     let took = started.elapsed();
-    println!("{commands} commands in {files} files, {took:.1?}");
+    println!("{commands} commands in {databases} databases, {took:.1?}");
     println!("{} restarts, {} audits", tally.restarts, tally.audits);
     println!("{:>20} {:>10} {:>10}", "", "succeeded", "refused");
     for (kind, [succeeded, refused]) in &tally.kinds {
@@ -203,9 +214,23 @@ fn the_ledger_agrees_with_the_reference() {
     }
 }
 
+fn assert_agrees(engine: Engine, commands: u64, seed: u64, tally: &mut Tally) {
+    if let Some(steps) = run(engine, commands, seed, None, tally) {
+        panic!("The shortest list of commands that fails:\n{steps:#?}");
+    }
+}
+
+#[test]
+fn the_ledger_on_postgresql_agrees_with_the_reference() {
+    let runs_on_file = Engine::wanted() == Engine::Sqlite;
+    if runs_on_file && cluster::is_installed() {
+        assert_agrees(Engine::Postgres, COMMANDS_ON_BOTH, SEED, &mut Tally::default());
+    }
+}
+
 /// Runs the model on a service with a planted bug, and returns the commands that show it.
 fn commands_that_show(fault: Fault, seed: u64) -> Vec<&'static str> {
-    let steps = run(4_000, seed, Some(fault), &mut Tally::default());
+    let steps = run(Engine::wanted(), 4_000, seed, Some(fault), &mut Tally::default());
     let steps = steps.expect("the model finds the planted bug");
     println!("{steps:#?}");
     let reference = Reference {
@@ -239,7 +264,7 @@ fn a_deposit_paid_out_twice_is_found_with_the_commands_that_lead_to_it() {
 #[test]
 fn a_category_in_the_wrong_place_is_found_with_the_commands_that_lead_to_it() {
     // The customer may have to appear first.
-    let shown = commands_that_show(Fault::MovesTooFar, SEED);
+    let shown = commands_that_show(Fault::MovesTooFar, SEED_THAT_MOVES_EARLY);
     assert!(shown.len() <= 3, "{shown:?}");
     assert!(shown.ends_with(&["create a category", "move a category"]), "{shown:?}");
 }

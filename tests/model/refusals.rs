@@ -1,10 +1,7 @@
 //! Checks that a refusal changes nothing, and plants bugs for the controls.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use escrowd::domain::effects::Effects;
 use escrowd::domain::ledger::{Account, TransferKind};
-use rusqlite::Connection;
 
 use crate::helpers::{kobo, name_merchant, write};
 use crate::reference::{Action, Command};
@@ -32,32 +29,23 @@ pub(crate) enum Fault {
 impl Service {
     /// Keeps a view of the rows as they are now.
     pub(crate) fn keep_state(&self) -> i64 {
-        self.before
-            .execute_batch("BEGIN; SELECT id FROM merchant LIMIT 1")
-            .unwrap();
-        self.version()
+        self.before.begin_snapshot();
+        self.rows.commits()
     }
 
     /// Forgets the kept view, which a refused command must not have changed. Compares the
     /// hashes of both states if a commit has happened since, which may be one of the
     /// background, and for every hundredth refusal.
     pub(crate) fn drop_state(&self, version: i64, is_refused: bool) {
-        let is_changed = self.version() != version;
+        let is_changed = self.rows.commits() != version;
         if is_refused && (is_changed || version % 100 == 0) {
             assert_eq!(
-                state_hash(&self.rows),
-                state_hash(&self.before),
+                self.rows.hash_of_rows(),
+                self.before.hash_of_rows(),
                 "a refusal changes nothing"
             );
         }
-        self.before.execute_batch("COMMIT").unwrap();
-    }
-
-    /// Returns a number that changes when another connection commits.
-    fn version(&self) -> i64 {
-        self.rows
-            .query_row("PRAGMA data_version", [], |row| row.get(0))
-            .unwrap()
+        self.before.end_snapshot();
     }
 
     /// Does the harm of the planted bug.
@@ -96,7 +84,7 @@ impl Service {
                 if let categories::Step::Move { .. } = of_category.step {
                     let id = reply.category.as_ref().unwrap().id.number();
                     let sql = "UPDATE category SET position = position + 1 WHERE id = ?1";
-                    assert_eq!(self.rows.execute(sql, [id]).unwrap(), 1);
+                    assert_eq!(self.rows.execute(sql, &[id]), Ok(1));
                 }
                 return;
             }
@@ -108,28 +96,4 @@ impl Service {
         }
         write(&self.store, move |tx| tx.post(merchant, &effects));
     }
-}
-
-/// Returns the hash of all rows but the file's mark, which counts commits.
-fn state_hash(rows: &Connection) -> u64 {
-    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name != 'file_mark'";
-    let mut statement = rows.prepare_cached(sql).unwrap();
-    let tables: Vec<String> = statement
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
-    let mut hasher = DefaultHasher::new();
-    for table in tables {
-        table.hash(&mut hasher);
-        let mut statement = rows.prepare_cached(&format!("SELECT * FROM {table}")).unwrap();
-        let columns = statement.column_count();
-        let mut rows = statement.query([]).unwrap();
-        while let Some(row) = rows.next().unwrap() {
-            for column in 0..columns {
-                format!("{:?}", row.get_ref(column).unwrap()).hash(&mut hasher);
-            }
-        }
-    }
-    hasher.finish()
 }

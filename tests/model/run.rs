@@ -6,6 +6,7 @@ use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use crate::categories::Category;
+use crate::database::Engine;
 use crate::generator::{self, Random};
 use crate::helpers::START;
 use crate::intents::Intent;
@@ -43,7 +44,7 @@ struct World {
 }
 
 impl World {
-    fn start(fault: Option<Fault>) -> Self {
+    fn start(engine: Engine, fault: Option<Fault>) -> Self {
         let reference = Reference {
             merchants: merchants(),
             time: START,
@@ -53,7 +54,7 @@ impl World {
             },
             ..Reference::default()
         };
-        let mut service = Service::start(&reference);
+        let mut service = Service::start(engine, &reference);
         service.fault = fault;
         Self {
             service: Some(service),
@@ -95,7 +96,7 @@ impl World {
     }
 
     fn play(&mut self, step: &Step, tally: &mut Tally) {
-        self.service().file.clock.set(step.clock);
+        self.service().database.clock.set(step.clock);
         self.reference.time = self.reference.time.max(step.clock);
         if step.restarts {
             let service = self.service.take().unwrap();
@@ -138,9 +139,15 @@ impl World {
 }
 
 /// Runs random commands. Returns the shortest list of commands found that fails, if these do.
-pub(crate) fn run(commands: u64, seed: u64, fault: Option<Fault>, tally: &mut Tally) -> Option<Vec<Step>> {
+pub(crate) fn run(
+    engine: Engine,
+    commands: u64,
+    seed: u64,
+    fault: Option<Fault>,
+    tally: &mut Tally,
+) -> Option<Vec<Step>> {
     let mut random = Random(seed);
-    let mut world = World::start(fault);
+    let mut world = World::start(engine, fault);
     let mut steps: Vec<Step> = Vec::new();
     let mut now = START;
     let mut next_audit = AUDIT_STEP;
@@ -174,12 +181,12 @@ pub(crate) fn run(commands: u64, seed: u64, fault: Option<Fault>, tally: &mut Ta
         "To repeat: MODEL_SEED={seed} MODEL_COMMANDS={} cargo test --test model",
         steps.len()
     );
-    Some(shortest(steps, fault))
+    Some(shortest(engine, steps, fault))
 }
 
 /// Drops the steps that a failure does not need: halves, then smaller parts, then single
-/// steps, as long as there is time. Each try starts on a new file.
-fn shortest(mut steps: Vec<Step>, fault: Option<Fault>) -> Vec<Step> {
+/// steps, as long as there is time. Each try starts on a new database.
+fn shortest(engine: Engine, mut steps: Vec<Step>, fault: Option<Fault>) -> Vec<Step> {
     let ends = Instant::now() + SHORTENING_MAX;
     let mut size = steps.len().div_ceil(2);
     loop {
@@ -189,7 +196,7 @@ fn shortest(mut steps: Vec<Step>, fault: Option<Fault>) -> Vec<Step> {
             let start = end.saturating_sub(size);
             let mut fewer = steps.clone();
             fewer.drain(start..end);
-            if let Some(failing) = failing_part(&fewer, fault) {
+            if let Some(failing) = failing_part(engine, &fewer, fault) {
                 fewer.truncate(failing);
                 steps = fewer;
                 has_dropped = true;
@@ -205,8 +212,8 @@ fn shortest(mut steps: Vec<Step>, fault: Option<Fault>) -> Vec<Step> {
 
 /// Returns the number of steps after which the list fails, or `None` if it does not, or if
 /// its commands would name other deals than they did.
-fn failing_part(steps: &[Step], fault: Option<Fault>) -> Option<usize> {
-    let mut world = World::start(fault);
+fn failing_part(engine: Engine, steps: &[Step], fault: Option<Fault>) -> Option<usize> {
+    let mut world = World::start(engine, fault);
     let mut tally = Tally::default();
     for (index, step) in steps.iter().enumerate() {
         if !world.fill_places(step) {

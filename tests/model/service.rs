@@ -1,4 +1,4 @@
-//! The service under test: the real commands on a real file, and the rows of that file.
+//! The service under test: the real commands on a real database, and the rows of that database.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -25,11 +25,11 @@ use escrowd::domain::sandbox::span::Span;
 use escrowd::domain::treasury::payout::Payout;
 use escrowd::domain::treasury::receipt::Receipt;
 use escrowd::store::{Store, Synchronous, Tx};
-use rusqlite::Connection;
 
 use crate::categories::category_id;
+use crate::database::{Engine, Outside};
 use crate::disputes::Ruling;
-use crate::helpers::{TestFile, kobo, read, sandbox_key, wait_for, write};
+use crate::helpers::{TestDatabase, kobo, read, sandbox_key, wait_for, write};
 use crate::reference::{self, Action, Command, Deal, MISSING, Reference, Rows};
 use crate::refusals::Fault;
 use crate::requests::*;
@@ -48,33 +48,34 @@ pub(crate) struct Reply {
 }
 
 pub(crate) struct Service {
-    pub(crate) file: TestFile,
     pub(crate) store: Store,
-    /// A plain SQLite connection for reading the rows.
-    pub(crate) rows: Connection,
+    /// A plain connection for reading the rows.
+    pub(crate) rows: Outside,
     /// Another one, which sees the rows as they were before a command.
-    pub(crate) before: Connection,
+    pub(crate) before: Outside,
     pub(crate) fault: Option<Fault>,
     /// The merchant of the command that runs.
     acts_for: Cell<MerchantId>,
     pub(crate) merchants: Vec<(MerchantId, Policy)>,
     pub(crate) operators: Vec<OperatorId>,
+    /// Removed last.
+    pub(crate) database: TestDatabase,
 }
 
 impl Service {
-    /// Starts on a new file with the merchants of the reference.
-    pub(crate) fn start(reference: &Reference) -> Self {
-        let mut file = TestFile::new();
-        file.settings.synchronous = Synchronous::Normal;
-        let mut service = Self::open(file, reference);
+    /// Starts on a new database with the merchants of the reference.
+    pub(crate) fn start(engine: Engine, reference: &Reference) -> Self {
+        let mut database = TestDatabase::on(engine);
+        database.settings.synchronous = Synchronous::Normal;
+        let mut service = Self::open(database, reference);
         service.operators = treasury::make_operators(&service.store);
         service
     }
 
-    /// Opens the same file with another store.
+    /// Opens the same database with another store.
     pub(crate) fn restart(self, reference: &Reference) -> Self {
         let Self {
-            file,
+            database,
             store,
             merchants,
             fault,
@@ -83,7 +84,7 @@ impl Service {
         } = self;
         store.close();
         drop(store);
-        let mut again = Self::open(file, reference);
+        let mut again = Self::open(database, reference);
         again.fault = fault;
         again.operators = operators;
         let ids = |merchants: &[(MerchantId, Policy)]| merchants.iter().map(|(id, _)| *id).collect::<Vec<_>>();
@@ -95,16 +96,15 @@ impl Service {
         again
     }
 
-    fn open(file: TestFile, reference: &Reference) -> Self {
-        let store = file.open();
-        let (rows, before) = (file.sqlite(), file.sqlite());
+    fn open(database: TestDatabase, reference: &Reference) -> Self {
+        let store = database.open();
+        let (rows, before) = (database.outside(), database.outside());
         let merchant = |(key, merchant)| {
             let id = write(&store, move |tx| merchants::of_sandbox_key(tx, &sandbox_key(key)));
             (id, policy(merchant))
         };
         let merchants = (1_u8..).zip(&reference.merchants).map(merchant).collect();
         Self {
-            file,
             store,
             rows,
             before,
@@ -112,6 +112,7 @@ impl Service {
             acts_for: Cell::new(MerchantId(0)),
             merchants,
             operators: Vec::new(),
+            database,
         }
     }
 
@@ -346,13 +347,10 @@ impl Service {
         expected_balances.insert((String::new(), "OUTSIDE_WORLD"), -merchant.deposited);
 
         let sql = "SELECT coalesce(customer_id, ''), purpose, balance FROM account WHERE merchant_id = ?1";
-        let mut statement = self.rows.prepare_cached(sql).unwrap();
-        let mut rows = statement.query([id.0]).unwrap();
         let (mut accounts, mut sum) = (0, 0);
-        while let Some(row) = rows.next().unwrap() {
-            let owner: String = row.get(0).unwrap();
-            let purpose = row.get_ref(1).unwrap().as_str().unwrap();
-            let balance: i64 = row.get(2).unwrap();
+        for row in self.rows.rows(sql, &[id.0]) {
+            let [owner, purpose, balance] = [0, 1, 2].map(|column| row[column].clone().unwrap());
+            let balance: i64 = balance.parse().unwrap();
             let expected = expected_balances
                 .iter()
                 .find(|((name, kind), _)| *name == owner && *kind == purpose)
@@ -369,11 +367,9 @@ impl Service {
     pub(crate) fn assert_newest_rows(&self, expected: Rows) {
         let sql = "SELECT (SELECT coalesce(max(id), 0) FROM transfer), (SELECT count(*) FROM event),
                    (SELECT count(*) FROM operator_act)";
-        let newest = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let newest: (i64, i64, i64) = self.rows.prepare_cached(sql).unwrap().query_row([], newest).unwrap();
         assert_eq!(
-            newest,
-            (expected.transfers, expected.events, expected.acts),
+            self.rows.row(sql, &[]),
+            [expected.transfers, expected.events, expected.acts],
             "transfers, events and acts"
         );
     }
@@ -443,12 +439,15 @@ impl Service {
     /// Checks the twelve invariants, and the row counts that are too slow to check after
     /// each command.
     pub(crate) fn assert_sound(&self, expected: Rows) {
-        let audit = self.file.audit();
+        let audit = self.database.audit();
         assert_eq!(audit.findings, []);
         assert_eq!(audit.transfers, expected.transfers.unsigned_abs());
         let sql = "SELECT count(*) FROM payment_transaction";
-        let entries: i64 = self.rows.query_row(sql, [], |row| row.get(0)).unwrap();
-        assert_eq!(entries, expected.entries, "entries of payment histories");
+        assert_eq!(
+            self.rows.number(sql, &[]),
+            expected.entries,
+            "entries of payment histories"
+        );
     }
 }
 

@@ -416,19 +416,18 @@ impl Service {
     /// Returns the escrows that the last command has funded, in the order of their ids.
     pub(crate) fn newly_funded(&self) -> Vec<Escrow> {
         let sql = "SELECT coalesce(max(id), 0) FROM payment_transaction";
-        let before: i64 = self.before.query_row(sql, [], |row| row.get(0)).unwrap();
+        let before = self.before.number(sql, &[]);
         let sql = "SELECT merchant_id, id, guard FROM escrow WHERE payment_id > ?1 ORDER BY id";
-        let mut statement = self.rows.prepare_cached(sql).unwrap();
-        let columns = |row: &rusqlite::Row<'_>| Ok((MerchantId(row.get(0)?), (row.get(1)?, row.get(2)?)));
-        let found = statement.query_map([before], columns).unwrap();
-        let load = |(merchant, id): (MerchantId, Id)| {
-            let key = EscrowKey::Id(escrow_id(id));
+        let load = |row: Vec<Option<String>>| {
+            let numbers: Vec<i64> = row.iter().flatten().map(|number| number.parse().unwrap()).collect();
+            let merchant = MerchantId(numbers[0]);
+            let key = EscrowKey::Id(escrow_id((numbers[1], numbers[2])));
             match read(&self.store, move |snapshot| snapshot.deal(merchant, &key)) {
                 Some(Deal::Escrow(escrow)) => escrow,
                 other => panic!("not an escrow: {other:?}"),
             }
         };
-        found.map(|row| load(row.unwrap())).collect()
+        self.rows.rows(sql, &[before]).into_iter().map(load).collect()
     }
 
     /// Checks that the pay-outs and receipts of a merchant explain the money in transit and in
@@ -438,10 +437,8 @@ impl Service {
             (SELECT coalesce(sum(amount + fee), 0) FROM payout
              WHERE merchant_id = ?1 AND status IN ('requested', 'approved')),
             (SELECT coalesce(sum(amount), 0) FROM receipt WHERE merchant_id = ?1 AND status = 'suspense')";
-        let sums = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        let mut statement = self.rows.prepare_cached(sql).unwrap();
-        let found: (i64, i64) = statement.query_row([merchant.0], sums).unwrap();
-        assert_eq!(found, (in_transit, suspense), "open pay-outs and receipts in suspense");
+        let found = self.rows.row(sql, &[merchant.0]);
+        assert_eq!(found, [in_transit, suspense], "open pay-outs and receipts in suspense");
     }
 }
 
