@@ -27,6 +27,7 @@ mod left_behind;
 mod log_length;
 mod lost_logs;
 mod migrations;
+mod postgres;
 mod released;
 mod schema;
 mod seeds;
