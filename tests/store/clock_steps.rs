@@ -96,16 +96,16 @@ fn claim_until(stop: &AtomicBool, trade: &Trade, token: &PaymentToken) -> Option
 }
 
 /// Steps the clock, and checks how far ledger time goes on by each of [`CLOCKS`].
-fn step_clocks(file: &TestDatabase, store: &Store, follows_all: bool) {
+fn step_clocks(database: &TestDatabase, store: &Store, follows_all: bool) {
     for clock in CLOCKS {
         if let WrongBy(millis) = clock {
-            file.clock.jump_to(file.clock.right() + millis);
+            database.clock.jump_to(database.clock.right() + millis);
         }
         let before = store.ledger_time().millis();
         for _ in 0..TICKS {
             match clock {
-                WrongBy(_) => file.clock.pass(TICK_MILLIS),
-                StandsStill => file.clock.stand_still(TICK_MILLIS),
+                WrongBy(_) => database.clock.pass(TICK_MILLIS),
+                StandsStill => database.clock.stand_still(TICK_MILLIS),
             }
             thread::sleep(TICK_PAUSE);
         }
@@ -119,18 +119,18 @@ fn step_clocks(file: &TestDatabase, store: &Store, follows_all: bool) {
 }
 
 /// Asserts that the times of a table never decrease in the order of its ids.
-fn assert_in_order(file: &TestDatabase, table: &str) {
+fn assert_in_order(database: &TestDatabase, table: &str) {
     let sql = format!("SELECT created_at FROM {table} ORDER BY id");
-    let times = file.outside().numbers(&sql, &[]);
+    let times = database.outside().numbers(&sql, &[]);
     assert!(times.len() > WRITERS, "{} rows in {table}", times.len());
     assert!(times.is_sorted(), "{table} goes back");
 }
 
 fn run(mode: Mode) {
-    let mut file = TestDatabase::new();
-    file.settings.mode = mode;
+    let mut database = TestDatabase::new();
+    database.settings.mode = mode;
     let follows_all = mode == Mode::Sandbox;
-    let store = file.open();
+    let store = database.open();
     let trade = Trade::of_key(&store, 1);
     let escrow = trade.offer_standard("ada", 100_000, WhoPays::Seller);
     trade.fund("ben", escrow.id);
@@ -145,7 +145,7 @@ fn run(mode: Mode) {
             .collect();
         let claiming = scope.spawn(|| claim_until(&stop, &trade, &escrow.payment_token));
         let stepped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            step_clocks(&file, &store, follows_all);
+            step_clocks(&database, &store, follows_all);
         }));
         stop.store(true, Ordering::SeqCst);
         let claimed = claiming.join().unwrap();
@@ -164,10 +164,10 @@ fn run(mode: Mode) {
         assert_eq!(refused > 0, !follows_all, "{refused} refusals");
     });
     for table in ["transfer", "payment_transaction", "event"] {
-        assert_in_order(&file, table);
+        assert_in_order(&database, table);
     }
     store.close();
-    file.assert_sound();
+    database.assert_sound();
 }
 
 #[test]

@@ -42,8 +42,8 @@ fn register(store: &Store, merchant: MerchantId, customer: &str) {
 
 #[test]
 fn a_clock_applies_to_its_own_merchant_only() {
-    let file = TestDatabase::new();
-    let store = file.open();
+    let database = TestDatabase::new();
+    let store = database.open();
     let [ahead, other] = [1, 2].map(|key| Trade::of_key(&store, key).merchant);
     advance(&store, ahead, MONTH);
     assert_eq!(shown(&store, ahead), START + MONTH);
@@ -55,15 +55,15 @@ fn a_clock_applies_to_its_own_merchant_only() {
                  UNION SELECT created_at FROM customer WHERE merchant_id = ?1
                  UNION SELECT updated_at FROM account WHERE merchant_id = ?1 AND customer_id IS NOT NULL";
     for (merchant, date) in [(ahead, START + MONTH), (other, START)] {
-        let found = file.outside().numbers(dates, &[merchant.0]);
+        let found = database.outside().numbers(dates, &[merchant.0]);
         assert_eq!(found, [date], "{merchant:?}");
     }
 }
 
 #[test]
 fn a_clock_never_goes_back() {
-    let file = TestDatabase::new();
-    let store = file.open();
+    let database = TestDatabase::new();
+    let store = database.open();
     let merchant = Trade::of_key(&store, 1).merchant;
     advance(&store, merchant, MONTH);
     for millis in [MONTH - 1, MONTH, 0] {
@@ -100,18 +100,18 @@ fn a_clock_far_ahead_does_not_move_ledger_time() {
         }),
     ];
     for (case, step) in steps {
-        let file = TestDatabase::new();
-        let store = file.open();
+        let database = TestDatabase::new();
+        let store = database.open();
         let merchant = Trade::of_key(&store, 1).merchant;
-        file.clock.set(START + 7_000);
+        database.clock.set(START + 7_000);
         step(&store, merchant);
         let ahead = read(&store, move |snapshot| snapshot.clock_of(merchant)).millis();
         store.close();
         drop(store);
 
         for (clock, ledger_time) in [(START + 10, START + 7_000), (START + 9_000, START + 9_000)] {
-            file.clock.set(clock);
-            let store = file.open();
+            database.clock.set(clock);
+            let store = database.open();
             let now = write(&store, |tx| Ok::<_, Error>(tx.now().millis()));
             assert_eq!(now, ledger_time, "{case}");
             assert_eq!(shown(&store, merchant), ledger_time + ahead, "{case}");
@@ -119,6 +119,6 @@ fn a_clock_far_ahead_does_not_move_ledger_time() {
             assert_eq!(shown(&store, newcomer), ledger_time, "{case}");
             store.close();
         }
-        file.assert_sound();
+        database.assert_sound();
     }
 }

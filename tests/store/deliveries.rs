@@ -1,4 +1,4 @@
-//! Deliveries in the file: their order, the outcomes of attempts, and the wakeups after a
+//! Deliveries in the database: their order, the outcomes of attempts, and the wakeups after a
 //! commit.
 
 use std::time::Duration;
@@ -25,8 +25,8 @@ struct Shop {
 }
 
 impl Shop {
-    fn on(file: &TestDatabase) -> Self {
-        let trade = Trade::of_key(&file.open(), 1);
+    fn on(database: &TestDatabase) -> Self {
+        let trade = Trade::of_key(&database.open(), 1);
         let escrows = [100, 200].map(|amount| trade.offer_milestones("ada", &[amount, amount]).id);
         Self {
             store: trade.store,
@@ -133,8 +133,8 @@ fn insert_event(tx: &mut Tx<'_>, merchant: MerchantId, escrow: EscrowId) -> Resu
 
 #[test]
 fn only_the_oldest_delivery_of_an_escrow_is_next() {
-    let file = TestDatabase::new();
-    let shop = Shop::on(&file);
+    let database = TestDatabase::new();
+    let shop = Shop::on(&database);
     let [first, second] = [Some(0), Some(0)].map(|escrow| shop.emit(escrow));
     let [other, free, freer] = [Some(1), None, None].map(|escrow| shop.emit(escrow));
     assert_eq!(shop.turns(), [first, other, free, freer]);
@@ -169,8 +169,8 @@ fn only_the_oldest_delivery_of_an_escrow_is_next() {
 
 #[test]
 fn a_refused_delivery_leaves_its_place_to_the_next() {
-    let file = TestDatabase::new();
-    let shop = Shop::on(&file);
+    let database = TestDatabase::new();
+    let shop = Shop::on(&database);
     let [first, second, third] = [Some(0); 3].map(|escrow| shop.emit(escrow));
     shop.attempt(first, 400);
     assert_eq!(
@@ -201,8 +201,8 @@ fn a_refused_delivery_leaves_its_place_to_the_next() {
 
 #[test]
 fn a_pending_event_waits_for_the_one_before_it_or_for_its_next_attempt() {
-    let file = TestDatabase::new();
-    let shop = Shop::on(&file);
+    let database = TestDatabase::new();
+    let shop = Shop::on(&database);
     let [first, second, third] = [Some(0); 3].map(|escrow| shop.emit(escrow));
     shop.emit(Some(1));
     assert_eq!(shop.waits_for(first), Some(Wait::Attempt(at(START))));
@@ -230,8 +230,8 @@ fn a_pending_event_waits_for_the_one_before_it_or_for_its_next_attempt() {
 
 #[test]
 fn a_resend_that_is_delivered_ends_the_retries_of_a_refused_event() {
-    let file = TestDatabase::new();
-    let shop = Shop::on(&file);
+    let database = TestDatabase::new();
+    let shop = Shop::on(&database);
     let [first, second] = [Some(0); 2].map(|escrow| shop.emit(escrow));
     shop.attempt(first, 404);
     shop.attempt(second, 500);
@@ -245,8 +245,8 @@ fn a_resend_that_is_delivered_ends_the_retries_of_a_refused_event() {
 
 #[test]
 fn a_resend_waits_behind_pending_deliveries() {
-    let file = TestDatabase::new();
-    let shop = Shop::on(&file);
+    let database = TestDatabase::new();
+    let shop = Shop::on(&database);
     let [a, b] = [Some(0), Some(0)].map(|escrow| shop.emit(escrow));
     shop.attempt(a, 200);
     shop.resend(a, Some(0));
@@ -276,8 +276,8 @@ fn a_resend_waits_behind_pending_deliveries() {
 
 #[test]
 fn an_attempt_that_ends_after_its_delivery_was_removed_is_only_recorded() {
-    let file = TestDatabase::new();
-    let shop = Shop::on(&file);
+    let database = TestDatabase::new();
+    let shop = Shop::on(&database);
     let event = shop.emit(Some(0));
     let delivery = shop.next().remove(0);
     let merchant = shop.merchant;
@@ -302,14 +302,14 @@ fn an_attempt_that_ends_after_its_delivery_was_removed_is_only_recorded() {
 
 #[test]
 fn waiting_deliveries_are_removed_first() {
-    let file = TestDatabase::new();
-    let shop = Shop::on(&file);
+    let database = TestDatabase::new();
+    let shop = Shop::on(&database);
     let [first, _, _] = [Some(0), Some(0), Some(0)].map(|escrow| shop.emit(escrow));
     let merchant = shop.merchant;
     for left in [2, 1] {
         write(&shop.store, move |tx| tx.delete_deliveries(merchant, 1));
         let sql = "SELECT count(*) FROM delivery";
-        let found = file.outside().number(sql, &[]);
+        let found = database.outside().number(sql, &[]);
         assert_eq!(
             (found, shop.turns()),
             (left, vec![first]),
@@ -322,12 +322,12 @@ fn waiting_deliveries_are_removed_first() {
 
 #[test]
 fn old_events_are_removed_unless_their_delivery_is_pending() {
-    let file = TestDatabase::new();
-    let shop = Shop::on(&file);
+    let database = TestDatabase::new();
+    let shop = Shop::on(&database);
     let [gone, waiting] = [Some(0), Some(1)].map(|escrow| shop.emit(escrow));
     shop.attempt(gone, 200);
     let forget = |before: i64| write(&shop.store, move |tx| deliveries::delete_events(tx, at(before)));
-    let events = || file.outside().number("SELECT count(*) FROM event", &[]);
+    let events = || database.outside().number("SELECT count(*) FROM event", &[]);
     let before = events();
     assert!(!forget(0));
     assert_eq!(events(), before, "no event is that old");
@@ -337,19 +337,19 @@ fn old_events_are_removed_unless_their_delivery_is_pending() {
     assert_eq!(attempts, []);
     // New events do not reuse the numbers of removed ones.
     drop(shop.store);
-    let store = file.open();
+    let store = database.open();
     let next = write(&store, |tx| Ok::<_, Error>(tx.event_id()));
     assert!(next > waiting);
 }
 
 #[test]
 fn an_event_with_the_data_of_the_one_before_does_not_hold_it_again() {
-    let file = TestDatabase::new();
-    let shop = Shop::on(&file);
+    let database = TestDatabase::new();
+    let shop = Shop::on(&database);
     let [first, second] = shop.emit_pair(None);
     let holds = |event: EventId| -> bool {
         let sql = "SELECT count(data) FROM event WHERE id = ?1";
-        file.outside().number(sql, &[event.number()]) == 1
+        database.outside().number(sql, &[event.number()]) == 1
     };
     assert_eq!([holds(first), holds(second)], [true, false]);
     assert!(shop.payload(first).is_some());
@@ -372,8 +372,8 @@ fn an_event_with_the_data_of_the_one_before_does_not_hold_it_again() {
 #[test]
 fn an_event_is_kept_while_the_next_one_shares_its_data() {
     for waiting in [None, Some(0), Some(1)] {
-        let file = TestDatabase::new();
-        let shop = Shop::on(&file);
+        let database = TestDatabase::new();
+        let shop = Shop::on(&database);
         let pair = shop.emit_pair(waiting);
         write(&shop.store, move |tx| {
             tx.delete_events_before(at(START + 1), usize::MAX)
@@ -388,8 +388,8 @@ fn an_event_is_kept_while_the_next_one_shares_its_data() {
     }
     // However many events one command removes, no event loses its data.
     for limit in 1..6 {
-        let file = TestDatabase::new();
-        let shop = Shop::on(&file);
+        let database = TestDatabase::new();
+        let shop = Shop::on(&database);
         let pairs = [shop.emit_pair(None), shop.emit_pair(None)];
         loop {
             let removed = write(&shop.store, move |tx| tx.delete_events_before(at(START + 1), limit));
@@ -407,8 +407,8 @@ fn an_event_is_kept_while_the_next_one_shares_its_data() {
 
 #[test]
 fn only_committed_deliveries_wake_the_deliverer() {
-    let file = TestDatabase::new();
-    let shop = Shop::on(&file);
+    let database = TestDatabase::new();
+    let shop = Shop::on(&database);
     let (merchant, escrow) = (shop.merchant, shop.escrows[0]);
     let refused = wait_for(shop.store.write(move |tx| {
         let event = insert_event(tx, merchant, escrow)?;
@@ -446,11 +446,11 @@ fn only_committed_deliveries_wake_the_deliverer() {
 
 #[test]
 fn ledger_time_never_goes_back() {
-    let file = TestDatabase::new();
-    let store = file.open();
+    let database = TestDatabase::new();
+    let store = database.open();
     write(&store, name_merchant("acme"));
-    file.clock.set(START - 5_000);
+    database.clock.set(START - 5_000);
     assert_eq!(store.ledger_time(), at(START));
-    file.clock.set(START + 5_000);
+    database.clock.set(START + 5_000);
     assert_eq!(store.ledger_time(), at(START + 5_000));
 }

@@ -1,4 +1,4 @@
-//! Idempotency records in the file.
+//! Idempotency records in the database.
 
 use escrowd::domain::idempotency::{IdempotencyKey, IdempotencyRecord, RequestFingerprint, StoredReply};
 use escrowd::domain::ids::MerchantId;
@@ -46,8 +46,8 @@ fn kept(store: &Store, merchant: MerchantId, name: &str) -> Option<IdempotencyRe
 
 #[test]
 fn a_record_is_read_back_and_replaced_by_a_later_one() {
-    let file = TestDatabase::new();
-    let store = file.open();
+    let database = TestDatabase::new();
+    let store = database.open();
     let [ours, others] = [1, 2].map(|key| Trade::of_key(&store, key).merchant);
     let first = record("{\"a\": 1}", START);
     keep(&store, ours, "order 1", &first);
@@ -61,8 +61,8 @@ fn a_record_is_read_back_and_replaced_by_a_later_one() {
 
 #[test]
 fn records_expire_by_their_merchants_clock_in_bounded_batches() {
-    let file = TestDatabase::new();
-    let store = file.open();
+    let database = TestDatabase::new();
+    let store = database.open();
     let [behind, ahead] = [1, 2].map(|key| Trade::of_key(&store, key).merchant);
     for name in ["a", "b", "c"] {
         keep(&store, behind, name, &record(name, START));

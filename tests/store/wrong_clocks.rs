@@ -13,10 +13,10 @@ const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 
 fn live() -> TestDatabase {
-    let mut file = TestDatabase::new();
-    file.settings.mode = Mode::Live;
-    file.settings.clock_jump_max = Duration::from_hours(72);
-    file
+    let mut database = TestDatabase::new();
+    database.settings.mode = Mode::Live;
+    database.settings.clock_jump_max = Duration::from_hours(72);
+    database
 }
 
 /// Writes a row, and returns the ledger time of that.
@@ -48,28 +48,28 @@ fn time_goes_on_after_a_clock_that_was_ahead_for_one_write() {
         |store| drop(Trade::of_key(store, 1).offer_milestones("ada", &[400_000, 600_000])),
     ];
     for (case, one_write) in writes.into_iter().enumerate() {
-        let file = TestDatabase::new();
-        let store = file.open();
-        file.clock.pass(HOUR);
+        let database = TestDatabase::new();
+        let store = database.open();
+        database.clock.pass(HOUR);
         assert_eq!(written_at(&store), START + HOUR);
-        file.clock.jump_to(START + HOUR + 400 * DAY);
+        database.clock.jump_to(START + HOUR + 400 * DAY);
         one_write(&store);
         let ahead = START + HOUR + 400 * DAY;
         assert_eq!(store.ledger_time().millis(), ahead, "a sandbox follows");
 
-        file.clock.jump_to(START + HOUR);
+        database.clock.jump_to(START + HOUR);
         for minutes in 1..5 {
-            file.clock.pass(60_000);
+            database.clock.pass(60_000);
             assert_eq!(written_at(&store), ahead + minutes * 60_000, "case {case}");
         }
         store.close();
         drop(store);
         // The time of the stop is unknown.
-        file.clock.pass(DAY);
-        let store = file.open();
+        database.clock.pass(DAY);
+        let store = database.open();
         let at_start = ahead + 4 * 60_000;
         for minutes in 1..5 {
-            file.clock.pass(60_000);
+            database.clock.pass(60_000);
             assert_eq!(
                 written_at(&store),
                 at_start + minutes * 60_000,
@@ -79,8 +79,8 @@ fn time_goes_on_after_a_clock_that_was_ahead_for_one_write() {
         store.close();
         drop(store);
         // When the clock has caught up, ledger time follows it again.
-        file.clock.pass(401 * DAY);
-        let store = file.open();
+        database.clock.pass(401 * DAY);
+        let store = database.open();
         assert_eq!(written_at(&store), START + HOUR + 402 * DAY + 8 * 60_000, "case {case}");
         store.close();
     }
@@ -88,55 +88,55 @@ fn time_goes_on_after_a_clock_that_was_ahead_for_one_write() {
 
 #[test]
 fn a_jump_beyond_the_bound_is_refused_until_the_clock_is_right() {
-    let file = live();
-    let store = file.open();
+    let database = live();
+    let store = database.open();
     assert_eq!(written_at(&store), START);
     for wrong_by in [400 * DAY, 3 * DAY + 1, 7_000 * DAY] {
-        file.clock.pass(1_000);
-        let right = file.clock.right();
-        file.clock.jump_to(right + wrong_by);
+        database.clock.pass(1_000);
+        let right = database.clock.right();
+        database.clock.jump_to(right + wrong_by);
         assert_refused(&store);
-        file.clock.pass(5_000);
+        database.clock.pass(5_000);
         assert_refused(&store);
         // Nothing falls due by the wrong clock, and time does not stand still.
         assert_eq!(store.ledger_time().millis(), right + 5_000);
-        file.clock.jump_to(right + 5_000);
+        database.clock.jump_to(right + 5_000);
         wait_for(store.check_health()).unwrap();
-        file.clock.pass(1_000);
+        database.clock.pass(1_000);
         assert_eq!(written_at(&store), right + 6_000);
     }
     // The wrong clock has left no trace.
     store.close();
     drop(store);
-    let store = file.open();
-    assert_eq!(written_at(&store), file.clock.right());
+    let store = database.open();
+    assert_eq!(written_at(&store), database.clock.right());
 }
 
 #[test]
 fn a_jump_within_the_bound_is_followed_and_jumps_add_up() {
-    let file = live();
-    let store = file.open();
+    let database = live();
+    let store = database.open();
     for days in 1..=3 {
-        file.clock.jump_to(START + days * DAY);
+        database.clock.jump_to(START + days * DAY);
         assert_eq!(written_at(&store), START + days * DAY);
     }
-    file.clock.jump_to(START + 3 * DAY + HOUR);
+    database.clock.jump_to(START + 3 * DAY + HOUR);
     assert_refused(&store);
-    file.clock.jump_to(START);
-    file.clock.pass(1_000);
+    database.clock.jump_to(START);
+    database.clock.pass(1_000);
     assert_eq!(written_at(&store), START + 3 * DAY + 1_000);
 }
 
 #[test]
 fn a_start_far_ahead_of_the_newest_row_needs_a_confirmation_in_live_mode() {
-    let mut file = live();
-    let store = file.open();
+    let mut database = live();
+    let store = database.open();
     assert_eq!(written_at(&store), START);
     store.close();
     drop(store);
 
-    file.clock.jump_to(START + 73 * HOUR);
-    let store = file.open();
+    database.clock.jump_to(START + 73 * HOUR);
+    let store = database.open();
     assert_refused(&store);
     // The configuration is applied, at a time that the bound allows.
     let configured = wait_for(store.configure(|tx| {
@@ -147,58 +147,58 @@ fn a_start_far_ahead_of_the_newest_row_needs_a_confirmation_in_live_mode() {
     assert_refused(&store);
     store.close();
     drop(store);
-    let store = file.open();
+    let store = database.open();
     assert_refused(&store);
     store.close();
     drop(store);
 
-    file.settings.accept_clock = true;
-    let store = file.open();
+    database.settings.accept_clock = true;
+    let store = database.open();
     assert_eq!(written_at(&store), START + 73 * HOUR);
     // The flag is for the start and not for later jumps.
-    file.clock.jump_to(START + 500 * DAY);
+    database.clock.jump_to(START + 500 * DAY);
     assert_refused(&store);
     store.close();
     drop(store);
 
     // A stop within the bound, and a clock that is set right while the service runs.
-    file.settings.accept_clock = false;
-    file.clock.jump_to(START + 140 * HOUR);
-    let store = file.open();
+    database.settings.accept_clock = false;
+    database.clock.jump_to(START + 140 * HOUR);
+    let store = database.open();
     assert_eq!(written_at(&store), START + 140 * HOUR);
     store.close();
     drop(store);
-    file.clock.jump_to(START + 900 * DAY);
-    let store = file.open();
+    database.clock.jump_to(START + 900 * DAY);
+    let store = database.open();
     assert_refused(&store);
-    file.clock.jump_to(START + 150 * HOUR);
+    database.clock.jump_to(START + 150 * HOUR);
     assert_eq!(written_at(&store), START + 150 * HOUR);
 }
 
 #[test]
 fn a_sandbox_file_may_lie_for_months() {
-    let file = TestDatabase::new();
-    let store = file.open();
+    let database = TestDatabase::new();
+    let store = database.open();
     assert_eq!(written_at(&store), START);
     store.close();
     drop(store);
-    file.clock.jump_to(START + 200 * DAY);
-    let store = file.open();
+    database.clock.jump_to(START + 200 * DAY);
+    let store = database.open();
     assert_eq!(written_at(&store), START + 200 * DAY);
 }
 
 /// A service that runs without a write is not one that was stopped.
 #[test]
-fn a_quiet_service_keeps_its_time_in_the_file() {
-    let file = live();
-    let store = file.open();
+fn a_quiet_service_keeps_its_time_in_the_database() {
+    let database = live();
+    let store = database.open();
     assert_eq!(written_at(&store), START);
     let marked_at = || {
         let sql = "SELECT ledger_time FROM file_mark";
-        file.outside().number(sql, &[])
+        database.outside().number(sql, &[])
     };
     for day in 1..=5 {
-        file.clock.pass(DAY);
+        database.clock.pass(DAY);
         let started = Instant::now();
         while marked_at() != START + day * DAY {
             assert!(
@@ -211,7 +211,7 @@ fn a_quiet_service_keeps_its_time_in_the_file() {
     }
     store.close();
     drop(store);
-    file.clock.pass(DAY);
-    let store = file.open();
+    database.clock.pass(DAY);
+    let store = database.open();
     assert_eq!(written_at(&store), START + 6 * DAY);
 }
