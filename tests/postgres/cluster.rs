@@ -93,6 +93,8 @@ impl Cluster {
             "fsync=on",
             "synchronous_commit=on",
             "max_connections=400",
+            // In the folder: a server that is killed does not remove it.
+            "dynamic_shared_memory_type=mmap",
         ];
         for setting in fixed.iter().chain(settings) {
             arguments.extend(["-c".to_owned(), (*setting).to_owned()]);
