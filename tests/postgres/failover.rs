@@ -16,6 +16,9 @@ use crate::service::{Service, check};
 /// The longest time from the promotion to the first write that is acknowledged.
 const BACK_WITHIN: Duration = Duration::from_secs(10);
 
+/// The deals that are acknowledged before a process is killed, and again before the primary is.
+const ENOUGH: usize = 20;
+
 fn rounds() -> usize {
     std::env::var("FAILOVERS").map_or(3, |number| number.parse().unwrap())
 }
@@ -145,9 +148,9 @@ fn round(is_synchronous: bool) -> Vec<(String, i64)> {
             let (services, stop, acknowledged) = (&services, &stop, &acknowledged);
             scope.spawn(move || load(services, worker, stop, acknowledged));
         }
-        thread::sleep(Duration::from_millis(500));
+        wait_for(&acknowledged, ENOUGH);
         services[2].kill_now();
-        thread::sleep(Duration::from_millis(200));
+        wait_for(&acknowledged, 2 * ENOUGH);
         if !is_synchronous {
             // What the primary acknowledges from now on is on its disk alone.
             stop_receiving(&pair);
@@ -168,14 +171,18 @@ fn round(is_synchronous: bool) -> Vec<(String, i64)> {
         stop.store(true, Ordering::SeqCst);
     });
     let acknowledged = acknowledged.lock().unwrap();
-    assert!(
-        acknowledged.len() > 20,
-        "{} deals are too few to show anything",
-        acknowledged.len()
-    );
     let standby = pair.standby.url("postgres");
     check(&standby);
     wrong(&standby, &acknowledged)
+}
+
+/// Waits until so many deals were acknowledged.
+fn wait_for(acknowledged: &Acknowledged, enough: usize) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while acknowledged.lock().unwrap().len() < enough {
+        assert!(Instant::now() < until, "fewer than {enough} deals were made");
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Holds up the standby's reception of the log.
