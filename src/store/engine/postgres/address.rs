@@ -45,6 +45,11 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(url: &str) -> Result<Self, AddressError> {
+        if credentials_and_rest(url).0.contains(['/', '?', '#', '@']) {
+            let problem = "its user or password has a character that must be encoded: / is %2F, ? is %3F, # is %23 \
+                           and @ is %40";
+            return Err(AddressError(problem.to_owned()));
+        }
         let mut config: Config = url.parse().map_err(|error: postgres::Error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             AddressError(cause.unwrap_or_else(|| error.to_string()))
@@ -91,14 +96,24 @@ pub fn without_password(url: &str) -> String {
     if !Address::is_url(url) {
         return url.to_owned();
     }
-    let url = url.split('?').next().unwrap_or_default();
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    match rest.rsplit_once('@') {
-        Some((user, place)) => format!("{scheme}://{}@{place}", user.split(':').next().unwrap_or_default()),
-        None => url.to_owned(),
+    let (credentials, rest) = credentials_and_rest(url);
+    let scheme = url.split("://").next().unwrap_or_default();
+    let place = rest.split('?').next().unwrap_or_default();
+    // What stands behind one of these may be a part of the password, or of an option.
+    let user = credentials.split([':', '/', '?', '#']).next().unwrap_or_default();
+    if credentials.contains(['/', '?', '#']) {
+        format!("{scheme}://{user}@...")
+    } else if credentials.is_empty() {
+        format!("{scheme}://{place}")
+    } else {
+        format!("{scheme}://{user}@{place}")
     }
+}
+
+/// Returns what stands before the last `@` of a URL, and what stands behind it.
+fn credentials_and_rest(url: &str) -> (&str, &str) {
+    let (_, url) = url.split_once("://").unwrap_or(("", url));
+    url.rsplit_once('@').unwrap_or(("", url))
 }
 
 #[cfg(test)]
@@ -114,6 +129,9 @@ mod tests {
                 "postgresql://ada@a,b/escrow",
             ),
             ("postgres://db/escrow?password=s3cret", "postgres://db/escrow"),
+            ("postgres://ada:s3?cret@db/escrow", "postgres://ada@..."),
+            ("postgres://ada:s3/cret@db/escrow", "postgres://ada@..."),
+            ("postgres://db/escrow?password=s3@cret", "postgres://db@..."),
             ("what?@is:this.db", "what?@is:this.db"),
             (
                 "postgres://ada@%2Frun%2Fpostgresql/escrow",
