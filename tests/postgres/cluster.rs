@@ -227,7 +227,7 @@ fn programs() -> PathBuf {
 }
 
 /// Returns a command of the user that runs the server, since PostgreSQL refuses to run as root.
-fn as_owner(program: &Path) -> Command {
+pub(crate) fn as_owner(program: &Path) -> Command {
     if !rustix::process::getuid().is_root() {
         return Command::new(program);
     }
@@ -238,13 +238,20 @@ fn as_owner(program: &Path) -> Command {
     command
 }
 
-/// Gives a folder to the user that runs the server.
-pub(crate) fn own(folder: &Path) {
+/// Returns an address of this machine that no other test process uses, so that servers may
+/// listen on the same port.
+pub(crate) fn own_address(number: u8) -> String {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    format!("127.{}.{low}.{number}", 64 + high % 64)
+}
+
+/// Gives a folder or a file to the user that runs the server.
+pub(crate) fn own(path: &Path) {
     if rustix::process::getuid().is_root() {
         let users = fs::read_to_string("/etc/passwd").unwrap();
         let postgres = users.lines().find_map(|line| line.strip_prefix("postgres:")).unwrap();
         let mut fields = postgres.split(':').skip(1).map(|field| field.parse().ok());
         let (user, group) = (fields.next().unwrap(), fields.next().unwrap());
-        chown(folder, user, group).unwrap();
+        chown(path, user, group).unwrap();
     }
 }

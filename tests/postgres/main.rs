@@ -18,3 +18,4 @@ mod processes;
 mod refusals;
 mod schema;
 mod service;
+mod tls;

@@ -4,7 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use postgres::Config;
+use postgres::config::SslMode;
+
+use crate::store::engine::postgres::tls::TlsFiles;
 
 /// The longest time that a connection to one host takes, unless the URL says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -18,13 +22,15 @@ pub struct Address {
     /// As it was given, with the password.
     url: String,
     config: Box<Config>,
+    tls_files: TlsFiles,
 }
 
 /// The reason why a URL cannot be used. It does not repeat the URL, which may have a password.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(
     "the URL of the database cannot be read: {0}; it has the form postgres://user:password@host:5432/database, and \
-     the options of PostgreSQL's own clients behind a question mark"
+     behind a question mark options such as target_session_attrs=read-write, sslmode=verify-full and \
+     sslrootcert=/etc/escrowd/ca.pem"
 )]
 pub struct AddressError(String);
 
@@ -39,6 +45,10 @@ impl Address {
     pub(crate) fn config(&self) -> &Config {
         &self.config
     }
+
+    pub(crate) const fn tls_files(&self) -> &TlsFiles {
+        &self.tls_files
+    }
 }
 
 impl FromStr for Address {
@@ -50,10 +60,14 @@ impl FromStr for Address {
                            and @ is %40";
             return Err(AddressError(problem.to_owned()));
         }
-        let mut config: Config = url.parse().map_err(|error: postgres::Error| {
+        let (for_library, mode, tls_files) = take_tls_options(url)?;
+        let mut config: Config = for_library.parse().map_err(|error: postgres::Error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             AddressError(cause.unwrap_or_else(|| error.to_string()))
         })?;
+        if let Some(mode) = mode {
+            config.ssl_mode(mode);
+        }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
@@ -66,8 +80,65 @@ impl FromStr for Address {
         Ok(Self {
             url: url.to_owned(),
             config: Box::new(config),
+            tls_files,
         })
     }
+}
+
+/// Returns a URL without the options about TLS, which the library does not know or knows
+/// otherwise, and what they say. A mode that none of them names is not returned.
+fn take_tls_options(url: &str) -> Result<(String, Option<SslMode>, TlsFiles), AddressError> {
+    let (place, options) = url.split_once('?').unwrap_or((url, ""));
+    let mut others = Vec::new();
+    let [mut mode, mut authority, mut certificate, mut key] = [const { None::<String> }; 4];
+    for option in options.split('&').filter(|option| !option.is_empty()) {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        let value_of = match name {
+            "sslmode" => &mut mode,
+            "sslrootcert" => &mut authority,
+            "sslcert" => &mut certificate,
+            "sslkey" => &mut key,
+            _ => {
+                others.push(option);
+                continue;
+            }
+        };
+        let value = percent_decode_str(value).decode_utf8();
+        *value_of = Some(
+            value
+                .map_err(|_| AddressError(format!("{name} is not UTF-8")))?
+                .into_owned(),
+        );
+    }
+    let needs_tls = [("sslrootcert", &authority), ("sslcert", &certificate), ("sslkey", &key)];
+    let needs_tls = needs_tls.into_iter().find(|(_, file)| file.is_some());
+    let mode = match (mode.as_deref(), needs_tls) {
+        (Some("disable"), Some((name, _))) => {
+            return Err(AddressError(format!(
+                "{name} names a file for TLS, and sslmode=disable asks for none"
+            )));
+        }
+        (Some("disable"), None) => Some(SslMode::Disable),
+        (Some("prefer"), _) => Some(SslMode::Prefer),
+        (Some("require" | "verify-full"), _) | (None, Some(_)) => Some(SslMode::Require),
+        (None, None) => None,
+        (Some(other), _) => {
+            return Err(AddressError(format!(
+                "sslmode can be disable, prefer, require or verify-full and is {other:?}; but for disable, name and \
+                 authority of a certificate are always verified"
+            )));
+        }
+    };
+    let client = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
+        (None, None) => None,
+        _ => return Err(AddressError("sslcert and sslkey belong together".to_owned())),
+    };
+    let files = TlsFiles {
+        authority: authority.map(Into::into),
+        client,
+    };
+    Ok((format!("{place}?{}", others.join("&")), mode, files))
 }
 
 impl fmt::Display for Address {
@@ -145,6 +216,56 @@ mod tests {
             .unwrap_err();
         assert!(!broken.to_string().contains("s3cret"), "{broken}");
         assert!(broken.to_string().contains("colour"), "{broken}");
+    }
+
+    #[test]
+    fn tls_is_as_the_options_say() {
+        for (options, mode, authority) in [
+            ("", SslMode::Prefer, None),
+            ("?sslmode=disable", SslMode::Disable, None),
+            ("?sslmode=prefer&connect_timeout=3", SslMode::Prefer, None),
+            ("?sslmode=require", SslMode::Require, None),
+            ("?connect_timeout=3&sslmode=verify-full", SslMode::Require, None),
+            ("?sslrootcert=%2Fetc%2Fca.pem", SslMode::Require, Some("/etc/ca.pem")),
+            (
+                "?sslmode=prefer&sslrootcert=/etc/ca.pem",
+                SslMode::Prefer,
+                Some("/etc/ca.pem"),
+            ),
+        ] {
+            let address: Address = format!("postgres://db/escrow{options}").parse().unwrap();
+            assert_eq!(address.config().get_ssl_mode(), mode, "{options}");
+            assert_eq!(address.tls_files().authority, authority.map(Into::into), "{options}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_read_says_why() {
+        for (url, why) in [
+            (
+                "postgres://db/escrow?sslmode=verify-ca",
+                "sslmode can be disable, prefer, require or verify-full",
+            ),
+            (
+                "postgres://db/escrow?sslmode=disable&sslrootcert=ca.pem",
+                "sslmode=disable asks for none",
+            ),
+            (
+                "postgres://db/escrow?sslcert=c.pem",
+                "sslcert and sslkey belong together",
+            ),
+            ("postgres://db/escrow?sslcrl=c.pem", "`sslcrl`"),
+            ("postgres://db/escrow?sslpassword=s3cret", "`sslpassword`"),
+            ("postgres://ada:s3@cret@db/escrow", "@ is %40"),
+            ("postgres://ada:s3?cret@db/escrow", "? is %3F"),
+        ] {
+            let refused = url.parse::<Address>().unwrap_err().to_string();
+            assert!(refused.contains(why), "{url}: {refused}");
+            assert!(
+                !refused.contains("cret@") && !refused.contains("s3"),
+                "{url}: {refused}"
+            );
+        }
     }
 
     #[test]

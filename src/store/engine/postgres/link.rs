@@ -1,18 +1,16 @@
 //! A session that is opened when it is needed, and again after it was lost.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use postgres::NoTls;
 use postgres::config::{Host, SslMode};
-use rustls::ClientConfig;
-use rustls_platform_verifier::ConfigVerifierExt;
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::store::engine::error::Error;
 use crate::store::engine::long_reads::Reader;
 use crate::store::engine::postgres::address::Address;
 use crate::store::engine::postgres::session::Session;
+use crate::store::engine::postgres::tls;
 use crate::store::engine::sql::Connection;
 use crate::store::tx::Snapshot;
 
@@ -127,8 +125,8 @@ pub(super) fn open(address: &Address, statement_time_max: Duration) -> Result<Se
     let client = if is_local || config.get_ssl_mode() == SslMode::Disable {
         config.connect(NoTls)
     } else {
-        let tls = tls().map_err(|error| Error::Unreachable(format!("{address}: TLS cannot be used: {error}")))?;
-        config.connect(tls)
+        let tls = tls::connector(address.tls_files());
+        config.connect(tls.map_err(|error| Error::Unreachable(format!("{address}: {error}")))?)
     };
     let lock_time_max = match statement_time_max {
         Duration::ZERO => LOCK_TIMEOUT,
@@ -155,23 +153,14 @@ pub(crate) fn open_to_read_all(address: &Address) -> Result<Session, Error> {
     Ok(session)
 }
 
-/// Returns the means for TLS, with the certificates that the system trusts. They are read once.
-fn tls() -> Result<MakeRustlsConnect, rustls::Error> {
-    static CONFIGURATION: OnceLock<ClientConfig> = OnceLock::new();
-    if let Some(read) = CONFIGURATION.get() {
-        return Ok(MakeRustlsConnect::new(read.clone()));
-    }
-    // The call fails if a provider is already installed, which is fine.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let read = ClientConfig::with_platform_verifier()?;
-    Ok(MakeRustlsConnect::new(CONFIGURATION.get_or_init(|| read).clone()))
-}
-
-/// Describes why a connection failed, with the innermost cause.
+/// Describes why a connection failed, with the innermost cause and what can be done about it.
 fn describe(address: &Address, error: &postgres::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
+    let mut innermost: &(dyn std::error::Error + 'static) = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    format!("{address}: {innermost}")
+    match tls::remedy(innermost) {
+        Some(remedy) => format!("{address}: {innermost}; {remedy}"),
+        None => format!("{address}: {innermost}"),
+    }
 }

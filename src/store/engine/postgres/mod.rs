@@ -13,6 +13,7 @@ pub(crate) mod peers;
 pub(crate) mod preparation;
 mod schema;
 mod session;
+mod tls;
 pub(crate) mod unusable;
 mod value;
 
