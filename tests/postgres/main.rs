@@ -14,6 +14,7 @@ mod cluster;
 mod copy;
 mod failover;
 mod migrations;
+mod pooler;
 mod processes;
 mod refusals;
 mod schema;

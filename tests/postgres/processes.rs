@@ -185,7 +185,7 @@ fn a_leader_whose_session_ends_takes_the_lock_and_listens_again() {
 }
 
 /// Waits until a webhook arrives.
-fn wait_for_connection(receiver: &std::net::TcpListener) {
+pub(crate) fn wait_for_connection(receiver: &std::net::TcpListener) {
     let until = Instant::now() + Duration::from_secs(20);
     while receiver.accept().is_err() {
         assert!(Instant::now() < until, "no webhook arrived");

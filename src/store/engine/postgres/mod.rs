@@ -10,6 +10,7 @@ pub(crate) mod group_commit;
 pub(crate) mod link;
 mod migrations;
 pub(crate) mod peers;
+mod pooler;
 pub(crate) mod preparation;
 mod schema;
 mod session;

@@ -13,6 +13,7 @@ use crate::store::engine::postgres::address::Address;
 use crate::store::engine::postgres::build::{self, Build, LOCK, Schema};
 use crate::store::engine::postgres::link;
 use crate::store::engine::postgres::migrations;
+use crate::store::engine::postgres::pooler;
 use crate::store::engine::postgres::unusable::Unusable;
 
 /// The longest time that the preparation waits for the lock of a table, once no other process
@@ -44,13 +45,15 @@ impl Preparation<'_> {
     ///
     /// # Errors
     ///
-    /// Fails if the database cannot be reached, its server may lose what it acknowledges, it has
+    /// Fails if the database cannot be reached, or only through a pooler that keeps no sessions, its
+    /// server may lose what it acknowledges, it has
     /// tables of another program or of a newer build, is for another mode or currency, or cannot be
     /// migrated. It is left as it was.
     pub fn run(&self, address: &Address) -> Result<[u8; 32], OpenError> {
         // A migration takes as long as its steps do.
         let session = link::open(address, Duration::ZERO).map_err(Unusable::Server);
         let prepared = session.and_then(|mut session| {
+            pooler::check_session(&session, &link::open(address, Duration::ZERO)?)?;
             check_server(session.client())?;
             self.prepare(session.client(), address)
         });

@@ -23,6 +23,12 @@ impl Unusable {
     }
 }
 
+impl From<Error> for Unusable {
+    fn from(error: Error) -> Self {
+        Self::Server(error)
+    }
+}
+
 impl From<postgres::Error> for Unusable {
     fn from(error: postgres::Error) -> Self {
         Self::Server(error.into())

@@ -1,0 +1,46 @@
+//! Finds out if a connection keeps its session of the server.
+//!
+//! A pooler that lends out a server's session for one transaction at a time, such as PgBouncer
+//! with `pool_mode = transaction`, would let two processes hold the leader's lock on the same
+//! session, and drop `LISTEN`, settings and prepared statements.
+
+use crate::store::engine::postgres::session::Session;
+use crate::store::engine::postgres::unusable::Unusable;
+
+/// How often it is tried. Others that use the pooler at the same moment may hide it once.
+const ROUNDS: usize = 5;
+
+/// Checks that a connection keeps its session while another one is in use too. The number of the
+/// server's process tells sessions apart.
+///
+/// A pooler that takes the session used last gives that of the one connection to the other. One
+/// that takes the session that was free for longest changes that of the one connection from
+/// transaction to transaction, unless it has only one, which the other then gets.
+///
+/// # Errors
+///
+/// [`Unusable::Other`] if it does not.
+pub(super) fn check_session(session: &Session, other: &Session) -> Result<(), Unusable> {
+    let own = server_process(session)?;
+    for _ in 0..ROUNDS {
+        let is_kept = server_process(session)? == own;
+        // The timeout ends the wait below if the pooler has no more than this one session.
+        other.batch("BEGIN; SET LOCAL idle_in_transaction_session_timeout = 1000")?;
+        let is_own = is_kept && server_process(other)? != own && server_process(session)? == own;
+        if !is_own {
+            return Err(Unusable::Other(
+                "a pooler between escrowd and the server lends out sessions for single transactions, and escrowd \
+                 needs sessions of its own: set pool_mode = session in PgBouncer, or connect without the pooler"
+                    .to_owned(),
+            ));
+        }
+        other.batch("ROLLBACK")?;
+    }
+    Ok(())
+}
+
+/// Returns the number of the server's process behind a session.
+fn server_process(session: &Session) -> Result<Option<i64>, Unusable> {
+    let row = session.numbers("SELECT pg_backend_pid()")?;
+    Ok(row.first().copied())
+}
