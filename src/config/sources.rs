@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::{fmt, fs, io};
 
 use serde::Deserialize;
@@ -20,10 +21,12 @@ use super::{Config, checks, redaction};
 
 const ENV_PREFIX: &str = "ESCROWD_";
 
-/// The settings of the embedded `config.toml`.
+/// The settings of the embedded `config.toml`, which is read once in a process.
 impl Default for Config {
     fn default() -> Self {
-        toml::from_str(DEFAULTS).expect("the embedded config.toml is valid")
+        static SETTINGS: LazyLock<Config> =
+            LazyLock::new(|| toml::from_str(DEFAULTS).expect("the embedded config.toml is valid"));
+        SETTINGS.clone()
     }
 }
 
