@@ -76,6 +76,17 @@ impl LedgerTime {
         (ledger, state)
     }
 
+    /// Returns ledger time after another process has used this time. The step says nothing about
+    /// the system's clock, so it is not held against it.
+    pub fn after_other(self, time: Timestamp) -> Self {
+        let step = (time.millis() - self.at.millis()).max(0);
+        Self {
+            at: self.at.max(time),
+            lag_millis: self.lag_millis - step,
+            ..self
+        }
+    }
+
     /// Returns ledger time at the next reading of the system's clock, `elapsed_millis`
     /// after this one.
     pub fn next(self, elapsed_millis: i64, clock: Timestamp, rule: JumpRule) -> (Self, ClockState) {

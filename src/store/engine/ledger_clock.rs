@@ -43,8 +43,10 @@ impl LedgerClock {
 
     /// Makes ledger time go on from this time, which another process has used, if it is later.
     pub(crate) fn go_on_from(&self, time: Timestamp) {
+        // What has passed since the last reading has passed for the other process too.
+        self.read();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.ledger.at = last.ledger.at.max(time);
+        last.ledger = last.ledger.after_other(time);
     }
 
     /// Reads the clocks, and checks that they allow a write.
@@ -185,6 +187,9 @@ impl std::fmt::Display for Span {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
     use super::*;
 
     const DAY: i64 = 86_400_000;
@@ -206,6 +211,65 @@ mod tests {
             (400 * DAY - 1, "400 days"),
         ] {
             assert_eq!(Span(millis).to_string(), text);
+        }
+    }
+
+    /// The clock of a machine, which several processes read.
+    #[derive(Clone, Default)]
+    struct SharedClock(Arc<AtomicI64>);
+
+    impl Clock for SharedClock {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_782_123_300_000 + self.0.load(Ordering::SeqCst)).unwrap()
+        }
+
+        fn elapsed(&self) -> Duration {
+            Duration::from_millis(u64::try_from(self.0.load(Ordering::SeqCst)).unwrap())
+        }
+    }
+
+    /// Each goes on from the time of the other, after pauses in which it did not read the clock.
+    #[test]
+    fn two_processes_do_not_drive_ledger_time_ahead() {
+        let shared = SharedClock::default();
+        let clocks = [(); 2].map(|()| LedgerClock::start(Box::new(shared.clone()), None, RULE, false));
+        let mut newest = shared.read().now;
+        for turn in 0..10_000 {
+            shared.0.fetch_add([0, 1, 3, 700][turn % 4], Ordering::SeqCst);
+            let clock = &clocks[(turn / 3) % 2];
+            clock.go_on_from(newest);
+            let (ledger_time, state) = clock.read();
+            assert!(ledger_time >= newest);
+            assert_eq!(
+                (ledger_time, state),
+                (shared.read().now, ClockState::Right),
+                "turn {turn}"
+            );
+            newest = ledger_time;
+        }
+    }
+
+    /// The clock of one machine is a second ahead of the other's: ledger time follows it, and
+    /// neither is told that its clock is wrong.
+    #[test]
+    fn clocks_that_differ_a_little_are_right() {
+        let [ahead, behind] = [(); 2].map(|()| SharedClock::default());
+        let clocks = [&ahead, &behind].map(|clock| LedgerClock::start(Box::new(clock.clone()), None, RULE, false));
+        ahead.0.fetch_add(1_000, Ordering::SeqCst);
+        let mut newest = behind.read().now;
+        for turn in 0..10_000 {
+            for clock in [&ahead, &behind] {
+                clock.0.fetch_add([0, 1, 3, 700][turn % 4], Ordering::SeqCst);
+            }
+            let clock = &clocks[(turn / 3) % 2];
+            clock.go_on_from(newest);
+            let (ledger_time, state) = clock.read();
+            assert!(
+                ledger_time >= newest && ledger_time <= ahead.read().now.millis_later(1_000),
+                "turn {turn}"
+            );
+            assert_eq!(state, ClockState::Right, "turn {turn}");
+            newest = ledger_time;
         }
     }
 
