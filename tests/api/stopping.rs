@@ -226,6 +226,26 @@ fn a_service_with_an_idle_client_stops_soon() {
     assert!(stopping < Duration::from_secs(8), "{stopping:?}");
 }
 
+/// Otherwise a proxy that has just sent it could not know if it was carried out.
+#[test]
+fn a_request_that_crosses_a_stop_is_answered() {
+    let mut app = spawn_app();
+    let mut connection = RawConnection::open(app.address).unwrap();
+    let mut deposit = || connection.ask("/v1/payment/topup", "ada", &json!({ "amount": 1000 }));
+    deposit().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| app.stop());
+        loop {
+            let answer = deposit().expect("the connection is open").ok();
+            if answer.header("connection") == Some("close") {
+                break;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    assert!(deposit().is_none());
+}
+
 /// Repeats a request while the service is too busy, as the `retry-after` header allows.
 fn patiently(busy: &mut usize, request: impl Fn() -> Answer) -> Answer {
     for _ in 0..10_000 {

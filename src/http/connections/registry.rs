@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use actix_web::http::header::HeaderValue;
 
@@ -43,7 +43,8 @@ pub struct Connections {
     open: Mutex<Open>,
     /// Bytes of large replies in memory, of all connections.
     reply_bytes: AtomicU64,
-    is_stopping: AtomicBool,
+    /// When the service began to stop.
+    stopping_since: OnceLock<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -66,6 +67,11 @@ pub struct ConnectionsReading {
 }
 
 impl Connections {
+    /// How long a connection without a request stays open when the service stops. A proxy that
+    /// has just sent one would otherwise find the connection closed, without knowing if the
+    /// request was carried out.
+    const LINGER: Duration = Duration::from_millis(200);
+
     /// Returns an empty register.
     pub fn new(limits: ConnectionLimits, proxies: Arc<TrustedProxies>) -> Self {
         let keep_alive = format!("timeout={}", limits.keep_alive.as_secs());
@@ -75,7 +81,7 @@ impl Connections {
             keep_alive: HeaderValue::from_str(&keep_alive).expect("a number is plain text"),
             open: Mutex::default(),
             reply_bytes: AtomicU64::new(0),
-            is_stopping: AtomicBool::new(false),
+            stopping_since: OnceLock::new(),
         }
     }
 
@@ -192,9 +198,9 @@ impl Connections {
         self.reply_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Closes the connections that wait for a next request, now and from now on.
+    /// Closes the connections that wait for a next request, after [`Connections::LINGER`].
     pub(crate) fn begin_stop(&self) {
-        self.is_stopping.store(true, Ordering::Relaxed);
+        self.stopping_since.get_or_init(Instant::now);
         for connection in self.open().connections.values() {
             connection.wake();
         }
@@ -203,7 +209,12 @@ impl Connections {
     /// Returns true once the service is about to stop. Each reply then closes its
     /// connection.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.is_stopping.load(Ordering::Relaxed)
+        self.stopping_since.get().is_some()
+    }
+
+    /// Returns when connections without a request are closed, once the service is about to stop.
+    pub(super) fn closes_idle_at(&self) -> Option<Instant> {
+        self.stopping_since.get().map(|since| *since + Self::LINGER)
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {

@@ -127,7 +127,10 @@ impl AsyncRead for GuardedStream {
                 // A connection may have been told to close before it registered its waker.
                 self.check_open()?;
                 let is_answered = matches!(self.connection.phase(), Phase::Idle | Phase::UnreadBody);
-                if self.connections.is_stopping() && is_answered {
+                if let Some(closes_at) = self.connections.closes_idle_at()
+                    && is_answered
+                    && self.wait_until(closes_at.into(), cx).is_err()
+                {
                     // The end of the stream, as if the client had closed the connection.
                     return Poll::Ready(Ok(()));
                 }
