@@ -2,152 +2,44 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::ops::Deref;
+use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
+use crate::nginx::{self, Nginx};
 use crate::service::Service;
-use crate::tools::{has, printed};
 
-const CONFIGURATION: &str = include_str!("../../packaging/nginx/escrowd.conf");
-const NAME: &str = "escrow.example";
-
-/// nginx with a certificate of its own, in front of a service. Dropping it ends both.
+/// nginx in front of a service. Dropping it ends both.
 struct Proxy {
+    nginx: Nginx,
     service: Service,
-    nginx: Child,
-    folder: TempDir,
-    port: u16,
 }
 
 impl Proxy {
     /// Starts nginx before a sandbox with these settings, or returns `None` if a program is
     /// missing.
     fn start(settings: &[(&str, &str)]) -> Option<Self> {
-        if !has("nginx") || !has("openssl") || !has("curl") {
+        if !nginx::is_installed() {
             return None;
         }
         let settings = [&[("ESCROWD_SANDBOX_EXPOSE", "true")], settings].concat();
         let service = Service::start(&settings);
-        let folder = tempfile::tempdir().unwrap();
-        make_certificate(folder.path());
-        let [port, plain_port] = free_ports();
-        write_configuration(folder.path(), &service.address, port, plain_port);
-        let nginx = Command::new("nginx")
-            .arg("-p")
-            .arg(folder.path())
-            .args(["-e", "stderr", "-c", "nginx.conf"])
-            .spawn()
-            .unwrap();
-        let proxy = Self {
-            service,
-            nginx,
-            folder,
-            port,
-        };
-        for _ in 0..100 {
-            if proxy.curl("/healthz", &[]).0 == 200 {
-                return Some(proxy);
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-        panic!("nginx does not answer");
-    }
-
-    /// Returns the command that sends a request through the proxy, as a client that trusts its
-    /// certificate.
-    fn request(&self, path: &str, arguments: &[&str]) -> Command {
-        let port = self.port;
-        let mut curl = Command::new("curl");
-        curl.args(["-sS", "--max-time", "20", "--cacert"])
-            .arg(self.folder.path().join("cert.pem"))
-            .args(["--resolve", &format!("{NAME}:{port}:127.0.0.1")])
-            .args(["-H", "authorization: Bearer sk_test_proxy"])
-            .args(arguments)
-            .arg(format!("https://{NAME}:{port}{path}"));
-        curl
-    }
-
-    /// Sends a request and returns the status and the reply.
-    fn curl(&self, path: &str, arguments: &[&str]) -> (u16, Value) {
-        let arguments = [arguments, &["-w", "\n%{http_code}"]].concat();
-        let output = self.request(path, &arguments).output().unwrap();
-        let shown = printed(&output);
-        let Some((body, status)) = shown.trim_end().rsplit_once('\n') else {
-            return (0, Value::String(shown));
-        };
-        let value = serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.to_owned()));
-        (status.parse().unwrap_or(0), value)
-    }
-
-    /// Sends a request that succeeds, and returns the data of its reply.
-    fn ok(&self, path: &str, arguments: &[&str]) -> Value {
-        let (status, mut reply) = self.curl(path, arguments);
-        assert!((200..300).contains(&status), "{path}: {status} {reply}");
-        reply["data"].take()
+        let configuration = include_str!("../../packaging/nginx/escrowd.conf");
+        let nginx = Nginx::start(configuration, &[("escrowd:8080", &service.address)]);
+        Some(Self { nginx, service })
     }
 }
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        // SIGTERM lets the master end its workers too.
-        drop(Command::new("kill").arg(self.nginx.id().to_string()).status());
-        drop(self.nginx.wait());
+impl Deref for Proxy {
+    type Target = Nginx;
+
+    fn deref(&self) -> &Nginx {
+        &self.nginx
     }
-}
-
-fn make_certificate(folder: &Path) {
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"])
-        .args(["-subj", &format!("/CN={NAME}")])
-        .args(["-addext", &format!("subjectAltName=DNS:{NAME}")])
-        .args(["-keyout", "key.pem", "-out", "cert.pem"])
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", printed(&made));
-}
-
-/// Returns two ports that no program listens on.
-fn free_ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
-/// Writes the packaged configuration with these addresses in it, and a frame around it.
-fn write_configuration(folder: &Path, service: &str, port: u16, plain_port: u16) {
-    let mut server = CONFIGURATION.to_owned();
-    for (packaged, here) in [
-        ("server escrowd:8080;", format!("server {service};")),
-        ("listen 8443 ssl;", format!("listen 127.0.0.1:{port} ssl;")),
-        ("listen 8080;", format!("listen 127.0.0.1:{plain_port};")),
-        ("/etc/nginx/certs/fullchain.pem", "cert.pem".to_owned()),
-        ("/etc/nginx/certs/privkey.pem", "key.pem".to_owned()),
-    ] {
-        assert!(server.contains(packaged), "{packaged}");
-        server = server.replace(packaged, &here);
-    }
-    fs::write(folder.join("escrowd.conf"), server).unwrap();
-    // As root, the workers would run as a user that may not open this folder.
-    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-    let user = if is_root { "user root;" } else { "" };
-    let frame = format!(
-        "daemon off; worker_processes 1; pid nginx.pid; error_log stderr warn; {user}
-         events {{ worker_connections 64; }}
-         http {{
-             access_log off;
-             client_body_temp_path body; proxy_temp_path proxied; fastcgi_temp_path fastcgi;
-             uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-             include escrowd.conf;
-         }}"
-    );
-    fs::write(folder.join("nginx.conf"), frame).unwrap();
 }
 
 /// Creates an escrow with three pictures of 4 MiB, more than nginx takes by default.
@@ -174,25 +66,7 @@ fn create_with_pictures(proxy: &Proxy) -> (u16, Value) {
 #[test]
 fn a_deal_goes_through_the_proxy() {
     let Some(proxy) = Proxy::start(&[]) else { return };
-    let seed = json!({
-        "customers": [{ "id": "ada", "balance": 0 }, { "id": "ben", "balance": 20_000 }],
-        "escrows": [{
-            "name": "Shop", "seller": "ada",
-            "milestones": [{ "title": "Frame", "amount": 4_000 }, { "title": "Finish", "amount": 6_000 }],
-        }],
-    });
-    let seeded = proxy.ok("/sandbox/seed", &["--json", &seed.to_string()]);
-    let escrow = &seeded["escrows"][0];
-    let token = escrow["paymentToken"].as_str().unwrap();
-    let pay = json!({ "escrowDetails": { "paymentToken": token } }).to_string();
-    proxy.ok("/v1/payment/escrow", &["-H", "customer-id: ben", "--json", &pay]);
-    for milestone in escrow["milestones"].as_array().unwrap() {
-        let (id, milestone) = (escrow["id"].as_str().unwrap(), milestone["id"].as_str().unwrap());
-        let path = format!("/v1/escrow/milestone/confirm/{id}/{milestone}");
-        proxy.ok(&path, &["-X", "POST", "-H", "customer-id: ben"]);
-    }
-    let wallet = proxy.ok("/v1/wallet", &["-H", "customer-id: ada"]);
-    assert_eq!(wallet["mainBalance"], 10_000);
+    proxy.walk_a_deal();
 }
 
 #[test]

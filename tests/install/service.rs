@@ -15,9 +15,14 @@ pub(crate) struct Service {
 impl Service {
     /// Starts a sandbox on a free port, with these environment variables.
     pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
+        Self::start_on("127.0.0.1:0", variables)
+    }
+
+    /// Starts a sandbox on an address, with these environment variables.
+    pub(crate) fn start_on(address: &str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_escrowd"))
-            .args(["--listen", "127.0.0.1:0"])
+            .args(["--listen", address])
             .current_dir(folder.path())
             .env("ESCROWD_LOG", "warn")
             .envs(variables.iter().copied())
@@ -37,6 +42,12 @@ impl Service {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").arg(pid).status().unwrap().success());
         assert!(self.child.wait().unwrap().success());
+    }
+
+    /// Kills the service.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 

@@ -189,22 +189,24 @@ pub(crate) fn copy_database(from: &str, to: &str) {
     copied.unwrap();
 }
 
+/// Returns a new folder, in memory where there is such a folder: no test that uses it cuts the
+/// power.
+pub(crate) fn folder_in_memory() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let parent = if memory.is_dir() {
+        memory.to_owned()
+    } else {
+        std::env::temp_dir()
+    };
+    let mut folder = tempfile::Builder::new();
+    folder.prefix("escrowd-pg-").tempdir_in(parent).unwrap()
+}
+
 /// Returns the URL of a new database on the server that all tests of this process share.
 pub(crate) fn new_database() -> String {
     static SHARED: OnceLock<Cluster> = OnceLock::new();
     let shared = SHARED.get_or_init(|| {
-        // In memory where there is such a folder: no test of this server cuts the power.
-        let memory = Path::new("/dev/shm");
-        let parent = if memory.is_dir() {
-            memory.to_owned()
-        } else {
-            std::env::temp_dir()
-        };
-        let folder = tempfile::Builder::new()
-            .prefix("escrowd-pg-")
-            .tempdir_in(parent)
-            .unwrap()
-            .keep();
+        let folder = folder_in_memory().keep();
         Cluster::make(&folder);
         let remove = format!("rm -rf '{}'", folder.display());
         let cluster = Cluster::run_and_then(&folder, &["max_wal_size=256MB"], &remove);
@@ -216,7 +218,7 @@ pub(crate) fn new_database() -> String {
 }
 
 /// Returns the folder of PostgreSQL's programs, of the newest version.
-fn programs() -> PathBuf {
+pub(crate) fn programs() -> PathBuf {
     let versions = fs::read_dir(PROGRAMS).unwrap_or_else(|_| panic!("PostgreSQL is not in {PROGRAMS}"));
     let mut versions: Vec<PathBuf> = versions.map(|version| version.unwrap().path().join("bin")).collect();
     versions.retain(|programs| programs.join("initdb").exists());
