@@ -236,11 +236,11 @@ fn a_request_that_crosses_a_stop_is_answered() {
     thread::scope(|scope| {
         scope.spawn(|| app.stop());
         loop {
+            thread::sleep(Duration::from_millis(10));
             let answer = deposit().expect("the connection is open").ok();
             if answer.header("connection") == Some("close") {
                 break;
             }
-            thread::sleep(Duration::from_millis(20));
         }
     });
     assert!(deposit().is_none());

@@ -119,7 +119,7 @@ impl Nodes {
     }
 
     /// Returns the value of the example's variable for the processes.
-    fn url(&self) -> String {
+    fn url() -> String {
         let line = COMPOSE
             .lines()
             .find_map(|line| line.trim().strip_prefix("ESCROWD_DATABASE: "));
@@ -196,7 +196,7 @@ fn requests_events_and_webhooks_go_on_when_a_process_or_the_primary_ends() {
     nodes.wait_for(1, "started streaming WAL");
     let receiver = Receiver::start();
     let addresses = free_addresses();
-    let mut processes = addresses.map(|address| Process::start(address, &nodes.url(), &receiver.url));
+    let mut processes = addresses.map(|address| Process::start(address, &Nodes::url(), &receiver.url));
     let [first, second] = addresses.map(|address| address.to_string());
     let nginx = Nginx::start(NGINX, &[("escrowd1:8080", &first), ("escrowd2:8080", &second)]);
     nginx.walk_a_deal();

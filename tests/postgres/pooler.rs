@@ -1,8 +1,8 @@
-//! PgBouncer between the service and the server.
+//! `PgBouncer` between the service and the server.
 
 use std::fs;
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,9 +10,9 @@ use postgres::{Client, NoTls};
 use tempfile::TempDir;
 
 use crate::cluster;
-use crate::service::{Service, check, run};
+use crate::service::{Service, check};
 
-/// PgBouncer in front of a new database. Dropping it ends it.
+/// `PgBouncer` in front of a new database. Dropping it ends it.
 struct Pooler {
     process: Child,
     folder: TempDir,
@@ -88,7 +88,7 @@ fn two_processes_work_behind_a_pooler_that_keeps_sessions() {
     check(&pooler.url());
 }
 
-/// With the session used last first, as PgBouncer does by itself, with the one used first, and with
+/// With the session used last first, as `PgBouncer` does by itself, with the one used first, and with
 /// a single one.
 #[test]
 fn a_pooler_that_lends_sessions_for_transactions_is_refused() {
@@ -106,7 +106,12 @@ fn a_pooler_that_lends_sessions_for_transactions_is_refused() {
                 client.batch_execute("ROLLBACK").unwrap();
             }
         }
-        let output = run(&["serve", "--listen", "127.0.0.1:0", "--database", &pooler.url()]);
+        // A service that starts is ended.
+        let output = Command::new("timeout")
+            .args(["20", env!("CARGO_BIN_EXE_escrowd"), "serve", "--listen", "127.0.0.1:0"])
+            .args(["--database", &pooler.url()])
+            .output()
+            .unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success(), "{settings}");
         assert!(
