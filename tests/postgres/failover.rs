@@ -178,7 +178,7 @@ fn round(is_synchronous: bool) -> Vec<(String, i64)> {
 
 /// Waits until so many deals were acknowledged.
 fn wait_for(acknowledged: &Acknowledged, enough: usize) {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while acknowledged.lock().unwrap().len() < enough {
         assert!(Instant::now() < until, "fewer than {enough} deals were made");
         thread::sleep(Duration::from_millis(5));

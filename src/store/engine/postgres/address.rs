@@ -20,9 +20,9 @@ const NETWORK_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Address {
     /// As it was given, with the password.
-    url: String,
+    url: Box<str>,
     config: Box<Config>,
-    tls_files: TlsFiles,
+    tls_files: Box<TlsFiles>,
 }
 
 /// The reason why a URL cannot be used. It does not repeat the URL, which may have a password.
@@ -46,7 +46,7 @@ impl Address {
         &self.config
     }
 
-    pub(crate) const fn tls_files(&self) -> &TlsFiles {
+    pub(crate) fn tls_files(&self) -> &TlsFiles {
         &self.tls_files
     }
 }
@@ -78,9 +78,9 @@ impl FromStr for Address {
             config.application_name("escrowd");
         }
         Ok(Self {
-            url: url.to_owned(),
+            url: url.into(),
             config: Box::new(config),
-            tls_files,
+            tls_files: Box::new(tls_files),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Finds out if a connection keeps its session of the server.
 //!
-//! A pooler that lends out a server's session for one transaction at a time, such as PgBouncer
+//! A pooler that lends out a server's session for one transaction at a time, such as `PgBouncer`
 //! with `pool_mode = transaction`, would let two processes hold the leader's lock on the same
 //! session, and drop `LISTEN`, settings and prepared statements.
 

@@ -49,13 +49,12 @@ pub(super) fn connector(files: &TlsFiles) -> Result<MakeRustlsConnect, String> {
 fn trusted_by_the_system() -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, String> {
     static VERIFIER: OnceLock<Arc<Verifier>> = OnceLock::new();
     let builder = ClientConfig::builder();
-    let verifier = match VERIFIER.get() {
-        Some(read) => Arc::clone(read),
-        None => {
-            let read = Verifier::new(Arc::clone(builder.crypto_provider()));
-            let read = read.map_err(|error| format!("the certificates of the system cannot be used: {error}"))?;
-            Arc::clone(VERIFIER.get_or_init(|| Arc::new(read)))
-        }
+    let verifier = if let Some(read) = VERIFIER.get() {
+        Arc::clone(read)
+    } else {
+        let read = Verifier::new(Arc::clone(builder.crypto_provider()));
+        let read = read.map_err(|error| format!("the certificates of the system cannot be used: {error}"))?;
+        Arc::clone(VERIFIER.get_or_init(|| Arc::new(read)))
     };
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier))
 }
