@@ -412,6 +412,22 @@ async fn when_sqlite_rolls_back_the_group_no_command_succeeds() {
     );
 }
 
+/// The group that the question did not end is lost together with the command behind it.
+#[tokio::test]
+async fn a_question_does_not_end_the_group_under_way() {
+    let file = TestFile::new();
+    let store = file.open();
+    give_up_on_the_doomed(&file);
+    let gate = Gate::block(&store).await;
+    let asking = store.clone();
+    let question = tokio::spawn(async move { asking.check_health().await });
+    yield_now().await;
+    let doomed = send(&store, name_merchant("doomed")).await;
+    assert!(matches!(gate.release().await, Err(Error::Abandoned)));
+    question.await.unwrap().unwrap();
+    assert!(matches!(doomed.await.unwrap(), Err(Error::Sqlite(_))));
+}
+
 #[tokio::test]
 async fn a_command_that_ignores_the_loss_of_its_group_fails() {
     let file = TestFile::new();

@@ -179,6 +179,22 @@ pub(crate) fn admit(clock: &LedgerClock, command: Box<dyn Command>) -> Option<Bo
     }
 }
 
+/// Returns the next command of the group under way, if one is waiting. Questions before it are
+/// answered: a transaction is under way. A message to stop is noted, and ends the group.
+pub(crate) fn next_in_group(waiting: &Inbox, clock: &LedgerClock, stop_after: &mut bool) -> Option<Box<dyn Command>> {
+    while !*stop_after {
+        match waiting.next()? {
+            Message::Run(command) => match admit(clock, command) {
+                None => {}
+                admitted => return admitted,
+            },
+            Message::Ask(reply) => drop(reply.send(Ok(()))),
+            Message::Stop => *stop_after = true,
+        }
+    }
+    None
+}
+
 /// Answers this command and all waiting commands with the error that kept the group from
 /// beginning. Otherwise each of them would wait for the same timeout, one after another.
 /// Returns true if the writer must stop.

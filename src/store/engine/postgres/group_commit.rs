@@ -30,7 +30,7 @@ use crate::store::engine::postgres::link::Link;
 use crate::store::engine::postgres::peers::Notice;
 use crate::store::engine::postgres::session::Session;
 use crate::store::engine::sql::Connection;
-use crate::store::engine::writer::{GroupCommit, admit, answer_all, keep_time, refuse_all};
+use crate::store::engine::writer::{GroupCommit, admit, answer_all, keep_time, next_in_group, refuse_all};
 use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::tx::Tx;
 
@@ -161,12 +161,7 @@ impl PostgresGroupCommit {
             }
             group.push(command);
             if group.len() < self.group_commands_max {
-                match waiting.next() {
-                    Some(Message::Run(command)) => next = admit(&self.clock, command),
-                    Some(Message::Ask(reply)) => drop(reply.send(Ok(()))),
-                    Some(Message::Stop) => stop_after = true,
-                    None => {}
-                }
+                next = next_in_group(waiting, &self.clock, &mut stop_after);
             }
         }
         let is_changed = is_any_kept && session.changes() != changes_before;

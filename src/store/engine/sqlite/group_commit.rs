@@ -21,7 +21,7 @@ use crate::store::engine::sqlite::mark;
 use crate::store::engine::sqlite::readers::Readers;
 use crate::store::engine::sqlite::vacuum::Vacuum;
 use crate::store::engine::sqlite::watch::{FileWatch, Gone};
-use crate::store::engine::writer::{GroupCommit, admit, answer_all, keep_time, refuse_all};
+use crate::store::engine::writer::{GroupCommit, admit, answer_all, keep_time, next_in_group, refuse_all};
 use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::tx::Tx;
 
@@ -197,12 +197,7 @@ impl FileGroupCommit {
             }
             group.push(command);
             if group.len() < self.group_commands_max {
-                match waiting.next() {
-                    Some(Message::Run(command)) => next = admit(&self.clock, command),
-                    Some(Message::Ask(reply)) => drop(reply.send(Ok(()))),
-                    Some(Message::Stop) => stop_after = true,
-                    None => {}
-                }
+                next = next_in_group(waiting, &self.clock, &mut stop_after);
             }
         }
         // A group of refusals has nothing to write and does not touch the disk.
