@@ -102,12 +102,12 @@ impl PathFacts {
     /// one.
     pub(super) fn of(request: &HttpRequest) -> Option<&(RouteFacts, RouteIndex)> {
         let Self(methods) = request.app_data::<Self>()?;
-        let find = |wanted: &Method| methods.iter().find(|(method, _)| method == wanted);
-        let (_, found) = match *request.method() {
-            Method::HEAD => find(&Method::GET).filter(|(_, (facts, _))| !facts.writes)?,
-            ref method => find(method)?,
+        let wanted = request.method();
+        let leads_to = |method: &Method, facts: &RouteFacts| {
+            method == wanted || (*wanted == Method::HEAD && facts.answers_head(method))
         };
-        Some(found)
+        let found = methods.iter().find(|(method, (facts, _))| leads_to(method, facts));
+        found.map(|(_, found)| found)
     }
 }
 
@@ -115,6 +115,12 @@ impl RouteFacts {
     /// Returns the facts of the route that a request was led to.
     pub(super) fn of(request: &HttpRequest) -> Option<&Self> {
         PathFacts::of(request).map(|(facts, _)| facts)
+    }
+
+    /// Returns true if the route, whose method this is, answers HEAD as it answers GET. A GET that
+    /// changes state does not: clients send HEAD in the belief that it changes nothing.
+    pub(super) fn answers_head(&self, method: &Method) -> bool {
+        *method == Method::GET && !self.writes
     }
 
     /// Returns true if a request counts against its key's rate limit.

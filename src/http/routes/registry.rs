@@ -38,9 +38,6 @@ pub(super) struct Operation {
 pub(super) struct Route {
     pub(super) path: &'static str,
     pub(super) operations: Vec<Operation>,
-    /// True if the route answers HEAD as it answers GET. A GET that changes state does not:
-    /// clients send HEAD in the belief that it changes nothing.
-    answers_head: bool,
     endpoints: Vec<actix_web::Route>,
 }
 
@@ -54,7 +51,9 @@ impl Operation {
 impl Route {
     /// Returns the methods for the `Allow` header.
     fn allow(&self) -> HeaderValue {
-        let head = self.answers_head.then_some("HEAD");
+        let mut operations = self.operations.iter();
+        let answers_head = operations.any(|operation| operation.facts.answers_head(&operation.method));
+        let head = answers_head.then_some("HEAD");
         let methods = self.operations.iter().map(|operation| operation.method.as_str());
         let methods: Vec<&str> = methods.chain(head).chain(["OPTIONS"]).collect();
         HeaderValue::from_str(&methods.join(", ")).expect("methods are ASCII")
@@ -308,8 +307,7 @@ impl Routes {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        let answers_head = method == Method::GET && !facts.writes;
-        let endpoint = if answers_head {
+        let endpoint = if facts.answers_head(&method) {
             web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
         } else {
             web::method(method.clone())
@@ -319,11 +317,9 @@ impl Routes {
             None => self.0.push_mut(Route {
                 path,
                 operations: Vec::new(),
-                answers_head: false,
                 endpoints: Vec::new(),
             }),
         };
-        route.answers_head |= answers_head;
         route.endpoints.push(endpoint.to(handler));
         route.operations.push_mut(Operation { method, facts, success })
     }
@@ -335,9 +331,9 @@ impl Routes {
         let mut indices = (0..).map(RouteIndex);
         for route in self.0 {
             let allow = route.allow();
-            let facts = route.operations.iter().map(|operation| operation.facts);
-            let methods = route.operations.iter().map(|operation| operation.method.clone());
-            let facts = PathFacts::new(methods.zip(facts.zip(&mut indices)).collect());
+            let operations = route.operations.iter().zip(&mut indices);
+            let facts = operations.map(|(operation, index)| (operation.method.clone(), (operation.facts, index)));
+            let facts = PathFacts::new(facts.collect());
             let methods: Vec<&str> = route
                 .operations
                 .iter()
