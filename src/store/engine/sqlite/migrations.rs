@@ -22,7 +22,7 @@ use crate::store::engine::sqlite::connection::{self, Role};
 use crate::store::engine::sqlite::file::{SCHEMA_VERSION, sibling};
 use crate::store::engine::sqlite::inspection;
 use crate::store::engine::sqlite::mark::{self, MARK_PAGE, Mark};
-use crate::store::engine::sqlite::schema::{self, Difference, Objects, SCHEMA};
+use crate::store::engine::sqlite::schema::{self, Difference, Objects};
 
 /// The migrations in their order: the first leads from version 1 to version 2. Each is plain
 /// SQL, with the functions of every connection (`row_checksum`). It leaves the tables
@@ -43,8 +43,6 @@ struct Way<'a> {
     from: u32,
     to: u32,
     steps: &'a [&'a str],
-    /// The schema at the end of the way.
-    schema: &'a str,
 }
 
 /// Migrates a file of an earlier version, whose log and purpose have been checked. The caller
@@ -60,7 +58,6 @@ pub(crate) fn migrate(path: &Path, from: u32, entropy: &mut dyn Entropy) -> Resu
         from,
         to: SCHEMA_VERSION,
         steps: &MIGRATIONS[from as usize - 1..],
-        schema: SCHEMA,
     };
     way.go(entropy)
 }
@@ -162,7 +159,7 @@ impl Way<'_> {
             transaction.execute_batch(step).map_err(told)?;
         }
         transaction.pragma_update(None, "user_version", self.to).map_err(told)?;
-        self.check(&transaction).map_err(told)??;
+        Self::check(&transaction).map_err(told)??;
         let generation = entropy.random().to_ne_bytes();
         let generation = i64::from_ne_bytes(*generation.first_chunk().expect("16 bytes"));
         let cookie = mark::random_cookie(entropy);
@@ -174,8 +171,8 @@ impl Way<'_> {
     }
 
     /// Checks what the migrations made, before it is committed.
-    fn check(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Result<(), String>> {
-        if let Some(Difference { found, known }) = schema::difference(transaction, self.schema, Objects::All)? {
+    fn check(transaction: &Transaction<'_>) -> rusqlite::Result<Result<(), String>> {
+        if let Some(Difference { found, known }) = schema::difference(transaction, Objects::All)? {
             return Ok(Err(format!(
                 "its schema would then be {found} and not {known}: another build of escrowd made the file, or it was \
                  changed; use the escrowd that made it"

@@ -40,7 +40,7 @@ pub(crate) struct Difference {
 ///
 /// [`OpenError::OtherSchema`] with both hashes.
 pub(crate) fn check(path: &Path, connection: &Connection, objects: Objects) -> Result<(), OpenError> {
-    match difference(connection, SCHEMA, objects) {
+    match difference(connection, objects) {
         Ok(None) => Ok(()),
         Ok(Some(Difference { found, known })) => Err(OpenError::OtherSchema {
             path: path.to_owned(),
@@ -54,27 +54,21 @@ pub(crate) fn check(path: &Path, connection: &Connection, objects: Objects) -> R
     }
 }
 
-/// Compares the objects of a file with those that `schema` makes.
-pub(crate) fn difference(
-    connection: &Connection,
-    schema: &str,
-    objects: Objects,
-) -> rusqlite::Result<Option<Difference>> {
-    let ours = match schema {
-        SCHEMA => known_statements(objects).clone(),
-        other => statements_that_make(other, objects)?,
-    };
+/// Compares the objects of a file with those of this program's schema.
+pub(crate) fn difference(connection: &Connection, objects: Objects) -> rusqlite::Result<Option<Difference>> {
+    let ours = known_statements(objects);
     let mut in_file = statements_of(connection, objects)?;
     // An operator may add an index or a view.
     in_file.retain(|name, _| ours.contains_key(name));
-    let (found, known) = (hash_of(&in_file), hash_of(&ours));
+    let (found, known) = (hash_of(&in_file), hash_of(ours));
     Ok((found != known).then(|| Difference {
         found: hex::encode(&found[..SHOWN_BYTES]),
         known: hex::encode(&known[..SHOWN_BYTES]),
     }))
 }
 
-/// Returns the statements of this program's schema, which are read once in a process.
+/// Returns the statements of this program's schema as SQLite keeps them. They are read once in a
+/// process.
 fn known_statements(objects: Objects) -> &'static Statements {
     static ALL: LazyLock<Statements> = LazyLock::new(|| read_known(Objects::All));
     static TABLES: LazyLock<Statements> = LazyLock::new(|| read_known(Objects::Tables));
@@ -85,14 +79,12 @@ fn known_statements(objects: Objects) -> &'static Statements {
 }
 
 fn read_known(objects: Objects) -> Statements {
-    statements_that_make(SCHEMA, objects).expect("SQLite reads the program's schema")
-}
-
-/// Returns the statements of a schema, as SQLite keeps them.
-fn statements_that_make(schema: &str, objects: Objects) -> rusqlite::Result<Statements> {
-    let made = Connection::open_in_memory()?;
-    made.execute_batch(schema)?;
-    statements_of(&made, objects)
+    let read = || {
+        let made = Connection::open_in_memory()?;
+        made.execute_batch(SCHEMA)?;
+        statements_of(&made, objects)
+    };
+    read().expect("SQLite reads the program's schema")
 }
 
 fn statements_of(connection: &Connection, objects: Objects) -> rusqlite::Result<Statements> {
