@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 use postgres::{Client, NoTls};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::cluster;
-use crate::service::{PDF, Service, check, run};
+use crate::service::{PDF, Service, check, run, said};
 
 /// Rows of tables that a sandbox seldom fills, or never.
 const OTHER_ROWS: &str = "
@@ -83,10 +82,6 @@ fn refusal(from: &str, to: &str) -> String {
     let said = said(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     said
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
 }
 
 /// Returns the position, but for its time.

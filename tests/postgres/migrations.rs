@@ -15,7 +15,7 @@ use postgres::{Client, NoTls};
 use serde_json::{Value, json};
 
 use crate::cluster;
-use crate::service::{Answer, Service, check, run};
+use crate::service::{Answer, Service, check, refusal, refusal_to_serve};
 
 /// Turns a database of this build into one of an earlier version, with an index and a view of an
 /// operator.
@@ -97,12 +97,13 @@ fn wait_for_sessions(client: &mut Client, count: i64, condition: &str) {
     }
 }
 
-/// Returns what a command says that is refused.
+/// Checks that a start, and every command that only reads, refuses the database for this reason.
 #[track_caller]
-fn refusal(arguments: &[&str]) -> String {
-    let output = run(arguments);
-    assert!(!output.status.success());
-    String::from_utf8(output.stderr).unwrap()
+fn assert_all_refuse(url: &str, reason: &str) {
+    let reads: [&[&str]; 3] = [&["check", url], &["position", url], &["copy", url, "never.db"]];
+    for said in reads.map(refusal).into_iter().chain([refusal_to_serve(url)]) {
+        assert!(said.contains(reason), "{said}");
+    }
 }
 
 #[test]
@@ -298,16 +299,7 @@ fn a_process_of_the_older_build_ends_when_another_migrates() {
     // Also the one without requests.
     services.into_iter().for_each(assert_ends);
 
-    let newer = "a newer build has made or migrated it";
-    for arguments in [
-        &["serve", "--listen", "127.0.0.1:0", "--database", &url][..],
-        &["check", &url],
-        &["position", &url],
-        &["copy", &url, "never.db"],
-    ] {
-        let said = refusal(arguments);
-        assert!(said.contains(newer), "{said}");
-    }
+    assert_all_refuse(&url, "a newer build has made or migrated it");
 }
 
 /// The notice of the migration is lost here, so nothing but the requests themselves meets the other
@@ -374,18 +366,10 @@ fn an_earlier_version_and_another_build_are_told_apart() {
     let url = cluster::new_database();
     prepare(&url, &Build::current()).unwrap();
     let mut client = connect(&url);
-    let start = ["serve", "--listen", "127.0.0.1:0", "--database", &url];
-    let reads: [&[&str]; 3] = [&["check", &url], &["position", &url], &["copy", &url, "never.db"]];
     client.batch_execute("UPDATE schema_identity SET hash = 'x'").unwrap();
-    for arguments in reads.into_iter().chain([&start[..]]) {
-        let said = refusal(arguments);
-        assert!(
-            said.contains("another build made it; use the build that made it"),
-            "{said}"
-        );
-    }
+    assert_all_refuse(&url, "another build made it; use the build that made it");
     client.batch_execute("UPDATE schema_identity SET version = 1").unwrap();
-    let said = refusal(&start);
+    let said = refusal_to_serve(&url);
     assert!(
         said.contains("this build of escrowd migrates databases from version 2 on"),
         "{said}"

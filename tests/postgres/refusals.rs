@@ -3,15 +3,7 @@
 use postgres::{Client, NoTls};
 
 use crate::cluster::{self, Cluster};
-use crate::service::{Service, run};
-
-/// Returns what the program says when it cannot start.
-#[track_caller]
-fn refusal(url: &str) -> String {
-    let output = run(&["serve", "--listen", "127.0.0.1:0", "--database", url]);
-    assert!(!output.status.success());
-    String::from_utf8(output.stderr).unwrap()
-}
+use crate::service::{Service, refusal_to_serve};
 
 #[test]
 fn a_database_of_another_program_is_left_alone() {
@@ -21,7 +13,7 @@ fn a_database_of_another_program_is_left_alone() {
     let url = cluster::new_database();
     let mut client = Client::connect(&url, NoTls).unwrap();
     client.batch_execute("CREATE TABLE theirs (id BIGINT)").unwrap();
-    let said = refusal(&url);
+    let said = refusal_to_serve(&url);
     assert!(said.contains("tables of another program"), "{said}");
     let tables = client.query_one(
         "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace",
@@ -56,15 +48,15 @@ fn a_server_that_may_lose_commits_is_refused() {
     }
     let folder = tempfile::tempdir().unwrap();
     let cluster = Cluster::start(folder.path(), &["synchronous_commit=off"]);
-    let said = refusal(&cluster.url("postgres"));
+    let said = refusal_to_serve(&cluster.url("postgres"));
     assert!(said.contains("synchronous_commit"), "{said}");
 }
 
 #[test]
 fn an_address_without_a_server_is_told_without_its_password() {
-    let said = refusal("postgres://ada:s3cret@127.0.0.1:1/escrow");
+    let said = refusal_to_serve("postgres://ada:s3cret@127.0.0.1:1/escrow");
     assert!(said.contains("postgres://ada@127.0.0.1:1/escrow"), "{said}");
     assert!(!said.contains("s3cret"), "{said}");
-    let said = refusal("postgres://ada:s3cret@127.0.0.1:1/escrow?colour=s3cret");
+    let said = refusal_to_serve("postgres://ada:s3cret@127.0.0.1:1/escrow?colour=s3cret");
     assert!(!said.contains("s3cret"), "{said}");
 }

@@ -213,10 +213,29 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
     escrowd().args(arguments).output().unwrap()
 }
 
+/// Returns what the program said, in its output and then in its messages.
+pub(crate) fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
+}
+
+/// Returns what the program says when it refuses these arguments.
+#[track_caller]
+pub(crate) fn refusal(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let said = said(&output);
+    assert!(!output.status.success(), "{said}");
+    said
+}
+
+/// Returns what the program says when it refuses to serve a database.
+#[track_caller]
+pub(crate) fn refusal_to_serve(url: &str) -> String {
+    refusal(&["serve", "--listen", "127.0.0.1:0", "--database", url])
+}
+
 /// Fails unless the ledger is sound.
 #[track_caller]
 pub(crate) fn check(url: &str) {
     let output = run(&["check", url]);
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success(), "{said}");
+    assert!(output.status.success(), "{}", said(&output));
 }

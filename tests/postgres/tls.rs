@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use postgres::{Client, NoTls};
 
 use crate::cluster::{self, Cluster};
-use crate::service::{Service, run};
+use crate::service::{Service, refusal, run};
 
 /// The host in the server's certificates, which no resolver needs to know: `hostaddr` leads to
 /// the server.
@@ -96,9 +96,7 @@ impl Secured {
     #[track_caller]
     fn refusal(&self, host: &str, options: &str) -> String {
         let url = self.url(host, "postgres", options);
-        let output = run(&["check", &url]);
-        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        assert!(!output.status.success(), "{options}: {said}");
+        let said = refusal(&["check", &url]);
         assert!(!said.contains(PASSWORD), "{said}");
         assert!(said.contains(&format!("postgres://escrowd@{host}/postgres")), "{said}");
         said
