@@ -24,7 +24,7 @@ use crate::workbench::{Workbench, audit};
 const TURNS: usize = 8;
 /// The space for the copies of the built file and for PostgreSQL, in multiples of the built
 /// file's size.
-const COPIES: u64 = 8;
+const COPIES: u64 = 9;
 
 /// The measurements of all rounds.
 #[derive(Default)]

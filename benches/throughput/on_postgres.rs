@@ -83,9 +83,9 @@ impl OnPostgres {
     pub(crate) const TURNS: usize = 2;
 
     /// Runs one turn on each database.
-    pub(crate) fn round(&mut self, workbench: &Workbench, turn: impl Fn(String)) -> anyhow::Result<()> {
+    pub(crate) fn round(&mut self, workbench: &Workbench, turn: impl Fn(&str)) -> anyhow::Result<()> {
         for side in &mut self.sides {
-            turn(format!("confirm: {}", side.name));
+            turn(&format!("confirm: {}", side.name));
             let server = workbench.escrowd(&side.url)?;
             let load = Load {
                 address: &server.address,

@@ -88,18 +88,18 @@ impl<'a> PostgresPeers<'a> {
     /// Runs one turn of each peer. Returns the confirms per second of the faster of the two
     /// peers behind actix.
     pub(crate) fn round(&mut self, bar: &ProgressBar) -> anyhow::Result<f64> {
-        let turn = |name: String| {
-            bar.set_message(name);
+        let turn = |name: &str| {
+            bar.set_message(name.to_owned());
             bar.inc(1);
         };
-        turn("confirm: actix and PostgreSQL".to_owned());
+        turn("confirm: actix and PostgreSQL");
         let alone = self.behind_actix(ALONE, &[], &self.alone.0)?;
-        turn("confirm: actix and PostgreSQL, chained".to_owned());
+        turn("confirm: actix and PostgreSQL, chained");
         let chained = self.behind_actix(CHAINED, &["--chained"], &self.chained.0)?;
-        turn("confirm: pgbench".to_owned());
+        turn("confirm: pgbench");
         self.pgbench.1.push(self.pgbench.0.run(self.seconds)?);
         if let Some((pgledger, runs)) = &mut self.pgledger {
-            turn("transfer: pgledger".to_owned());
+            turn("transfer: pgledger");
             runs.push(pgledger.run(self.seconds, &[])?.0);
         }
         self.ours.round(self.workbench, turn)?;
