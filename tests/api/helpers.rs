@@ -303,18 +303,11 @@ fn spawn_app_with_clock(clock: MovedClock, change: impl FnOnce(&mut TestConfig))
         });
     });
     let (address, metrics_address, stopper) = has_started.recv().unwrap();
-    let agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .allow_non_standard_methods(true)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .build()
-        .new_agent();
     TestApp {
         address,
         metrics_address,
         database,
-        agent,
+        agent: agent(),
         described,
         clock,
         transcript: None,
@@ -322,6 +315,17 @@ fn spawn_app_with_clock(clock: MovedClock, change: impl FnOnce(&mut TestConfig))
         thread: Some(thread),
         _folder: folder,
     }
+}
+
+/// Returns a client with connections of its own.
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .allow_non_standard_methods(true)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .build()
+        .new_agent()
 }
 
 /// Starts a service and retries for 10 seconds while its database file is in use. A test may
@@ -918,6 +922,8 @@ impl TestApp {
     /// Stops the service as SIGTERM does, and waits until it has stopped.
     pub(crate) fn stop(&mut self) {
         if let Some(thread) = self.thread.take() {
+            // The service would wait for requests on the open connections of the old one.
+            self.agent = agent();
             actix_web::rt::System::new().block_on(self.stopper.stop());
             assert!(thread.join().is_ok(), "the service panicked");
         }
