@@ -55,6 +55,7 @@ impl Preparation<'_> {
         let prepared = session.and_then(|mut session| {
             pooler::check_session(&session, &link::open(address, Duration::ZERO)?)?;
             check_server(session.client())?;
+            warn_without_standby(session.client(), address)?;
             self.prepare(session.client(), address)
         });
         prepared.map_err(|problem| problem.into_error(address))
@@ -165,6 +166,20 @@ const fn stored_mode(mode: Mode) -> &'static str {
         Mode::Sandbox => "SANDBOX",
         Mode::Live => "LIVE",
     }
+}
+
+/// Logs a warning if the server waits for a standby at each commit and none is connected: the
+/// first commit, and with it the start, then waits too.
+fn warn_without_standby(client: &mut Client, address: &Address) -> Result<(), Unusable> {
+    let sql = "SELECT current_setting('synchronous_standby_names') <> ''
+                   AND NOT EXISTS (SELECT FROM pg_stat_replication)";
+    if client.query_one(sql, &[])?.try_get(0)? {
+        log::warn!(
+            "the server of {address} waits for a synchronous standby at each commit, and no standby is connected: \
+             writes wait until one is (synchronous_standby_names)"
+        );
+    }
+    Ok(())
 }
 
 /// Checks that the server keeps what it acknowledges, and is new enough.
