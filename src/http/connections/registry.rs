@@ -130,7 +130,7 @@ impl Connections {
         let mut open = self.open();
         open.connections.remove(&connection.number);
         if self.is_stopping() {
-            self.has_ended.notify_one();
+            self.has_ended.notify_waiters();
         }
         let is_below = open.connections.len() < self.limits.connections_max * 9 / 10;
         if let Some(closed) = open.closed.take_if(|_| is_below) {
@@ -217,12 +217,16 @@ impl Connections {
     }
 
     /// Waits until the connections without a request have closed after
-    /// [`Connections::begin_stop`]. Those that wait for a reply may still be open. One caller may
-    /// wait at a time.
+    /// [`Connections::begin_stop`]. Those that wait for a reply may still be open.
     pub(crate) async fn idle_closed(&self) {
         let none_is_open = async {
-            while self.read().open > 0 {
-                self.has_ended.notified().await;
+            loop {
+                // Made before the look, so that no end is missed between the two.
+                let ended = self.has_ended.notified();
+                if self.read().open == 0 {
+                    break;
+                }
+                ended.await;
             }
         };
         // With requests under way, some stay open longer.
