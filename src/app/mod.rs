@@ -107,13 +107,10 @@ pub struct Stopper {
 }
 
 impl Stopper {
-    /// Closes the connections that wait for a next request, stops accepting new ones, lets requests
-    /// in flight finish, then ends the service.
+    /// Stops accepting connections, lets requests in flight finish, then ends the service.
     pub async fn stop(&self) {
         self.connections.begin_stop();
         self.webhooks.begin_stop();
-        // The server looks once a second if a connection is left, and at once if none is.
-        self.connections.idle_closed().await;
         self.handle.stop(true).await;
     }
 

@@ -922,8 +922,10 @@ impl TestApp {
     /// Stops the service as SIGTERM does, and waits until it has stopped.
     pub(crate) fn stop(&mut self) {
         if let Some(thread) = self.thread.take() {
-            // The service would wait for requests on the open connections of the old one.
+            // A service that finds a connection open looks again after a second. This is the time
+            // in which it sees that those of the old client have closed.
             self.agent = agent();
+            thread::sleep(Duration::from_millis(10));
             actix_web::rt::System::new().block_on(self.stopper.stop());
             assert!(thread.join().is_ok(), "the service panicked");
         }

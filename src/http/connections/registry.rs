@@ -7,8 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::http::header::HeaderValue;
-use tokio::sync::Notify;
-use tokio::time::timeout;
 
 use super::connection::{Connection, Phase};
 use crate::http::client_address::TrustedProxies;
@@ -47,8 +45,6 @@ pub struct Connections {
     reply_bytes: AtomicU64,
     /// When the service began to stop.
     stopping_since: OnceLock<Instant>,
-    /// Told when a connection ends while the service stops.
-    has_ended: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -75,8 +71,6 @@ impl Connections {
     /// has just sent one would otherwise find the connection closed, without knowing if the
     /// request was carried out.
     const LINGER: Duration = Duration::from_millis(200);
-    /// The longest time that those connections may take to close after [`Connections::LINGER`].
-    const CLOSING: Duration = Duration::from_millis(100);
 
     /// Returns an empty register.
     pub fn new(limits: ConnectionLimits, proxies: Arc<TrustedProxies>) -> Self {
@@ -88,7 +82,6 @@ impl Connections {
             open: Mutex::default(),
             reply_bytes: AtomicU64::new(0),
             stopping_since: OnceLock::new(),
-            has_ended: Notify::new(),
         }
     }
 
@@ -129,9 +122,6 @@ impl Connections {
     pub(super) fn remove(&self, connection: &Connection) {
         let mut open = self.open();
         open.connections.remove(&connection.number);
-        if self.is_stopping() {
-            self.has_ended.notify_waiters();
-        }
         let is_below = open.connections.len() < self.limits.connections_max * 9 / 10;
         if let Some(closed) = open.closed.take_if(|_| is_below) {
             log::info!(
@@ -216,23 +206,6 @@ impl Connections {
         }
     }
 
-    /// Waits until the connections without a request have closed after
-    /// [`Connections::begin_stop`]. Those that wait for a reply may still be open.
-    pub(crate) async fn idle_closed(&self) {
-        let none_is_open = async {
-            loop {
-                // Made before the look, so that no end is missed between the two.
-                let ended = self.has_ended.notified();
-                if self.read().open == 0 {
-                    break;
-                }
-                ended.await;
-            }
-        };
-        // With requests under way, some stay open longer.
-        drop(timeout(Self::LINGER + Self::CLOSING, none_is_open).await);
-    }
-
     /// Returns true once the service is about to stop. Each reply then closes its
     /// connection.
     pub(crate) fn is_stopping(&self) -> bool {
@@ -251,8 +224,6 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
-    use std::task::{Context, Waker};
     use std::thread;
 
     use super::*;
@@ -337,24 +308,5 @@ mod tests {
         assert!(stalled.is_closing() && !reading.is_closing());
         connections.release_reply(&stalled, 60);
         assert_eq!(connections.reply_bytes.load(Ordering::Relaxed), 90);
-    }
-
-    #[tokio::test]
-    async fn a_stop_waits_for_idle_connections_no_longer_than_they_linger() {
-        let connections = register(3);
-        let (idle, busy) = (connections.add(HERE), connections.add(HERE));
-        connections.begin_stop();
-        let mut closed = pin!(connections.idle_closed());
-        let mut context = Context::from_waker(Waker::noop());
-        assert!(closed.as_mut().poll(&mut context).is_pending());
-        connections.remove(&idle);
-        assert!(closed.as_mut().poll(&mut context).is_pending());
-        closed.await;
-        assert_eq!(connections.read().open, 1);
-
-        let mut closed = pin!(connections.idle_closed());
-        assert!(closed.as_mut().poll(&mut context).is_pending());
-        connections.remove(&busy);
-        assert!(closed.as_mut().poll(&mut context).is_ready());
     }
 }
