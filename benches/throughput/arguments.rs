@@ -118,6 +118,9 @@ pub(crate) struct VersusOptions {
     /// The program of the other build
     #[arg(value_name = "PROGRAM")]
     pub(crate) program: PathBuf,
+    /// Compare the builds on PostgreSQL, which must be installed, and not on files
+    #[arg(long)]
+    pub(crate) on_postgres: bool,
     /// The number of funded escrows in the file
     #[arg(long, default_value_t = 50_000, value_name = "N")]
     pub(crate) escrows: usize,

@@ -1,11 +1,8 @@
 //! The turns of escrowd itself on PostgreSQL in the comparison: with the deals of one merchant,
 //! and with those of many.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
-
-use anyhow::ensure;
 
 use crate::arguments::{CommonOptions, CompareOptions};
 use crate::data::{self, Size};
@@ -13,7 +10,7 @@ use crate::figures::{Line, Ratio, rate};
 use crate::load::{Load, Run};
 use crate::postgres::Cluster;
 use crate::requests::Requests;
-use crate::workbench::{Workbench, audit, escrowd};
+use crate::workbench::{Workbench, audit};
 
 /// The merchants of the second database.
 const MERCHANTS: usize = 64;
@@ -43,7 +40,7 @@ impl OnPostgres {
         options: &CompareOptions,
         common: &CommonOptions,
     ) -> anyhow::Result<Self> {
-        let side = |merchants: usize, database: &str, aim| {
+        let side = |merchants: usize, database: &str, aim: &'static str| -> anyhow::Result<Side> {
             let escrows = (options.escrows / FEWER).max(1);
             let size = Size {
                 merchants,
@@ -51,12 +48,7 @@ impl OnPostgres {
             };
             let file = workbench.file(&format!("{database}.db"));
             let deals = data::build(&file, size)?;
-            cluster.create(database, "template1")?;
-            let url = cluster.url(database);
-            eprintln!("copying {} into PostgreSQL", file.display());
-            let copied = Command::new(escrowd()).arg("copy").arg(&file).arg(&url).output()?;
-            let told = String::from_utf8_lossy(&copied.stderr);
-            ensure!(copied.status.success(), "{} was not copied: {told}", file.display());
+            let url = cluster.copy_of(&file, database)?;
             std::fs::remove_file(file)?;
             Ok(Side {
                 name: match merchants {

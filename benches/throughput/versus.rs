@@ -1,7 +1,8 @@
 //! Compares this build with another build of escrowd, in turns on copies of one file, to
 //! measure the effect of a change. Both builds must read the same file format.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::arguments::{CommonOptions, VersusOptions};
 use crate::data::{self, Size};
 use crate::figures::{Line, Ratio, rate};
 use crate::load::{Load, Run};
+use crate::postgres::Cluster;
 use crate::process::Process;
 use crate::report::Report;
 use crate::requests::Requests;
@@ -24,7 +26,8 @@ const COPIES: u64 = 4;
 struct Build<'a> {
     name: &'static str,
     program: &'a Path,
-    file: PathBuf,
+    /// A file or a URL.
+    database: OsString,
     to_confirm: Requests,
     confirms: Vec<Run>,
     reads: Vec<Run>,
@@ -37,11 +40,16 @@ pub(crate) fn run(options: &VersusOptions, common: &CommonOptions) -> anyhow::Re
     let workbench = Workbench::new(common, size.bytes() * COPIES)?;
     let filled = workbench.file("filled.db");
     let deals = Arc::new(data::build(&filled, size)?);
-    let build = |name, program, file| -> anyhow::Result<Build<'_>> {
+    let start = || Cluster::start(&workbench)?.map_err(anyhow::Error::msg);
+    let cluster = options.on_postgres.then(start).transpose()?;
+    let build = |name, program, database| -> anyhow::Result<Build<'_>> {
         Ok(Build {
             name,
             program,
-            file: workbench.copy(&filled, file)?,
+            database: match &cluster {
+                Some(cluster) => cluster.copy_of(&filled, database)?.into(),
+                None => workbench.copy(&filled, database)?.into(),
+            },
             to_confirm: Requests::confirm(Arc::clone(&deals)),
             confirms: Vec::new(),
             reads: Vec::new(),
@@ -49,8 +57,8 @@ pub(crate) fn run(options: &VersusOptions, common: &CommonOptions) -> anyhow::Re
         })
     };
     let mut builds = [
-        build("this build", Path::new(escrowd()), "this.db")?,
-        build("the other build", &options.program, "other.db")?,
+        build("this build", Path::new(escrowd()), "this_build")?,
+        build("the other build", &options.program, "other_build")?,
     ];
     std::fs::remove_file(&filled)?;
     let style = ProgressStyle::with_template("{bar:40} turn {pos}/{len} {msg} {eta}")?;
@@ -70,7 +78,7 @@ pub(crate) fn run(options: &VersusOptions, common: &CommonOptions) -> anyhow::Re
     bar.finish_and_clear();
     let [this, other] = &builds;
     for build in &builds {
-        audit(&build.file)?;
+        audit(&build.database)?;
     }
     let mut report = Report::new(workbench.folder(), common);
     report.say(&format!(
@@ -129,7 +137,9 @@ impl Build<'_> {
         time: Duration,
     ) -> anyhow::Result<()> {
         let mut command = workbench.command(self.program);
-        command.args(["--listen", "127.0.0.1:0", "--database"]).arg(&self.file);
+        command
+            .args(["--listen", "127.0.0.1:0", "--database"])
+            .arg(&self.database);
         command.env("ESCROWD_LOG", "warn").current_dir(workbench.folder());
         let server = Process::start(command)?;
         let load = |requests| Load {

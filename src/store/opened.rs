@@ -31,7 +31,7 @@ impl Opened {
             Place::File(path) => connection::open_to_audit(path).map(Self::Sqlite),
             Place::Postgres(address) => {
                 let opened = open_to_read_all(address).map_err(Unusable::Server);
-                let checked = opened.and_then(|mut session| {
+                let checked = opened.and_then(|session| {
                     Build::current().check(session.client())?;
                     Ok(Self::Postgres(session))
                 });

@@ -180,7 +180,7 @@ impl PostgresStore {
         Ok(Some((copy, u64::try_from(content.len()).unwrap_or(u64::MAX))))
     }
 
-    fn with_files<T>(&self, run: impl Fn(&mut Client) -> Result<T, Error>) -> Result<T, Error> {
+    fn with_files<T>(&self, run: impl Fn(&Client) -> Result<T, Error>) -> Result<T, Error> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let link = files.as_mut().ok_or(Error::Stopped)?;
         link.begin(|session| session.in_transaction(&run))

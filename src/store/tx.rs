@@ -114,7 +114,10 @@ impl<'a> Tx<'a> {
         let (merchant, new_deliveries) = (self.merchant.clone(), self.new_deliveries.len());
         let (write_summary, seed) = (self.write_summary.clone(), self.seed.clone());
         self.execute("SAVEPOINT attempt")?;
-        let outcome = part(self);
+        let outcome = part(self).and_then(|value| {
+            self.connection.settle()?;
+            Ok(value)
+        });
         if !self.connection.is_in_transaction() {
             return Err(outcome.err().unwrap_or_else(|| Error::Abandoned.into()));
         }

@@ -47,7 +47,7 @@ const TOP: [&str; 3] = ["app", "cli", "lib"];
 
 /// The parts that may name each library. Part and library of `csv` have one name, so the
 /// library is told by its import and its types.
-const LIBRARIES: [(&str, &[&str]); 22] = [
+const LIBRARIES: [(&str, &[&str]); 21] = [
     ("actix", &["http/", "web/", "app/"]),
     ("maud", &["web/"]),
     ("pulldown_cmark", &["web/docs/"]),
@@ -55,8 +55,7 @@ const LIBRARIES: [(&str, &[&str]); 22] = [
     ("r2d2", &["store/"]),
     ("reqwest", &["http_client.rs", "webhooks/", "cli/"]),
     ("rustls", &["http_client.rs", "store/engine/postgres/"]),
-    ("use postgres::", &["store/engine/"]),
-    ("tokio_postgres", &["store/engine/postgres/"]),
+    ("tokio_postgres", &["store/engine/"]),
     ("hmac", &["webhooks/", "notices/", "http/checkout/"]),
     ("use csv::", &["csv/"]),
     ("use ::csv::", &["csv/"]),

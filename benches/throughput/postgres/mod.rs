@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use tokio_postgres::{Client, Config, NoTls};
 
 pub(crate) use fill::fill;
 pub(crate) use pgbench::{Confirms, Pgbench};
 
 use crate::stop;
-use crate::workbench::Workbench;
+use crate::workbench::{Workbench, escrowd};
 
 /// The connections of each program that uses the cluster.
 pub(crate) const CONNECTIONS: usize = 16;
@@ -142,6 +142,17 @@ impl Cluster {
     pub(crate) fn create(&self, name: &str, template: &str) -> anyhow::Result<()> {
         self.database("postgres")?
             .run(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
+    }
+
+    /// Copies a file of escrowd into a new database, and returns the database's URL.
+    pub(crate) fn copy_of(&self, file: &Path, name: &str) -> anyhow::Result<String> {
+        self.create(name, "template1")?;
+        let url = self.url(name);
+        eprintln!("copying {} into PostgreSQL", file.display());
+        let copied = Command::new(escrowd()).arg("copy").arg(file).arg(&url).output()?;
+        let told = String::from_utf8_lossy(&copied.stderr);
+        ensure!(copied.status.success(), "{} was not copied: {told}", file.display());
+        Ok(url)
     }
 }
 

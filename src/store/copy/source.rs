@@ -52,12 +52,10 @@ impl Source {
         match place {
             Place::File(path) => Self::open_file(path),
             Place::Postgres(address) => {
-                let begun = open_to_read_all(address)
-                    .map_err(Unusable::Server)
-                    .and_then(|mut session| {
-                        copying::begin_source(&mut session)?;
-                        Ok(session)
-                    });
+                let begun = open_to_read_all(address).map_err(Unusable::Server).and_then(|session| {
+                    copying::begin_source(&session)?;
+                    Ok(session)
+                });
                 begun.map(Self::Postgres).map_err(|problem| problem.into_error(address))
             }
         }

@@ -79,12 +79,10 @@ impl Target {
             Place::File(to) => Ok(Self::File(NewFile::begin(to, mark::random_cookie(entropy))?)),
             Place::Postgres(address) => {
                 let secret = random_secret(entropy);
-                let begun = open_to_read_all(address)
-                    .map_err(Unusable::Server)
-                    .and_then(|mut session| {
-                        copying::begin_target(&mut session, &secret)?;
-                        Ok(session)
-                    });
+                let begun = open_to_read_all(address).map_err(Unusable::Server).and_then(|session| {
+                    copying::begin_target(&session, &secret)?;
+                    Ok(session)
+                });
                 let session = begun.map_err(|problem| problem.into_error(address))?;
                 let address = address.clone();
                 Ok(Self::Postgres { session, address })

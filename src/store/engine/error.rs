@@ -5,8 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use postgres::error::SqlState;
 use rusqlite::ErrorCode;
+use tokio_postgres::error::SqlState;
 
 use crate::domain::time::Timestamp;
 
@@ -64,7 +64,7 @@ pub enum Error {
     Sqlite(Arc<rusqlite::Error>),
     /// Another error of PostgreSQL: a bug, or a damaged database.
     #[error("PostgreSQL: {}", describe_postgres(.0))]
-    Postgres(Arc<postgres::Error>),
+    Postgres(Arc<tokio_postgres::Error>),
     /// No PostgreSQL server can be reached that takes writes, or the connection to it was
     /// lost before anything was committed; try again shortly.
     #[error("the database cannot be reached: {0}")]
@@ -135,8 +135,8 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-impl From<postgres::Error> for Error {
-    fn from(error: postgres::Error) -> Self {
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
         let Some(code) = error.code() else {
             let is_connection =
                 error.is_closed() || StdError::source(&error).is_some_and(<dyn StdError>::is::<io::Error>);
@@ -163,7 +163,7 @@ impl From<postgres::Error> for Error {
 }
 
 /// Returns what PostgreSQL says of an error, or what the connection does.
-fn describe_postgres(error: &postgres::Error) -> String {
+fn describe_postgres(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(said) => format!("{} ({})", said.message(), said.code().code()),
         None => error.to_string(),

@@ -7,7 +7,7 @@
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
-use crate::store::engine::error::Error;
+use crate::store::engine::error::{Error, one_row};
 use crate::store::engine::postgres;
 pub(crate) use crate::store::engine::value::{Value, params};
 
@@ -59,6 +59,18 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// Waits until the server has answered all that was sent.
+    ///
+    /// # Errors
+    ///
+    /// The first error of [`Statement::change_row`] that no call has told yet.
+    pub(crate) fn settle(self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(session) => session.settle(),
+        }
+    }
+
     /// Returns true if the content of files is in the database itself.
     pub(crate) const fn has_files(self) -> bool {
         matches!(self, Self::Postgres(_))
@@ -94,6 +106,16 @@ impl Statement<'_> {
         match self {
             Self::Sqlite(statement) => Ok(statement.execute(rusqlite::params_from_iter(values))?),
             Self::Postgres(statement) => statement.execute(values),
+        }
+    }
+
+    /// Runs a statement that changes one row. PostgreSQL's answer is not waited for: an error, or
+    /// another number of rows, is told by a later statement, by [`Connection::settle`], or as the
+    /// end of the command.
+    pub(crate) fn change_row(&mut self, values: &[Value<'_>], row: &'static str) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(statement) => one_row(statement.execute(rusqlite::params_from_iter(values))?, row),
+            Self::Postgres(statement) => statement.send(values, row),
         }
     }
 

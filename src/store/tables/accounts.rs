@@ -126,7 +126,9 @@ impl Tx<'_> {
                 updated_at: "?4",
                 transaction_count: "0",
             ))?
-            .execute(params![merchant.0, customer, account.into_str(), self.now().millis()])?;
-        Ok(())
+            .change_row(
+                params![merchant.0, customer, account.into_str(), self.now().millis()],
+                "an account",
+            )
     }
 }

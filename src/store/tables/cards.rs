@@ -3,7 +3,7 @@
 use crate::domain::ids::{CardId, CustomerId, MerchantId};
 use crate::domain::payments::card::{Card, TestCard};
 use crate::domain::time::Timestamp;
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::columns::{broken, read_all, row};
 use crate::store::tx::{Snapshot, Tx};
@@ -46,23 +46,23 @@ impl Tx<'_> {
                 "INSERT INTO card (id, guard, merchant_id, customer_id, number, created_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
-            .execute(params![
-                card.id.number(),
-                card.id.guard(),
-                merchant.0,
-                customer.as_str(),
-                card.kind.number,
-                card.created_at.millis()
-            ])?;
-        Ok(())
+            .change_row(
+                params![
+                    card.id.number(),
+                    card.id.guard(),
+                    merchant.0,
+                    customer.as_str(),
+                    card.kind.number,
+                    card.created_at.millis()
+                ],
+                "a card",
+            )
     }
 
     /// Removes a card that exists.
     pub fn delete_card(&mut self, card: CardId) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare("DELETE FROM card WHERE id = ?1")?
-            .execute(params![card.number()])?;
-        one_row(changed, "a card")
+            .change_row(params![card.number()], "a card")
     }
 }

@@ -5,7 +5,7 @@ use crate::domain::file::FileName;
 use crate::domain::ids::{CategoryId, CustomerId, MerchantId};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::party::Party;
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::columns::{offset_of, read_all, read_limit_of, row};
 use crate::store::tx::{Snapshot, Tx};
@@ -110,7 +110,7 @@ impl Tx<'_> {
                 "INSERT INTO category (id, guard, merchant_id, owner_id, name, description, position, image, created_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
-            .execute(params![
+            .change_row(params![
                 category.id.number(),
                 category.id.guard(),
                 merchant.0,
@@ -120,27 +120,27 @@ impl Tx<'_> {
                 category.position,
                 category.image.as_ref().map(FileName::to_string),
                 self.now().millis(),
-            ])?;
-        Ok(())
+            ], "a category")
     }
 
     /// Saves a category that exists.
     pub fn save_category(&mut self, category: &Category) -> Result<(), Error> {
         self.reference_files(category.image.as_slice())?;
-        let changed = self
-            .connection
+        self.connection
             .prepare(
                 "UPDATE category SET name = ?2, description = ?3, position = ?4, image = ?5
                  WHERE id = ?1 AND deleted_at IS NULL",
             )?
-            .execute(params![
-                category.id.number(),
-                category.name,
-                category.description,
-                category.position,
-                category.image.as_ref().map(FileName::to_string),
-            ])?;
-        one_row(changed, "a category")
+            .change_row(
+                params![
+                    category.id.number(),
+                    category.name,
+                    category.description,
+                    category.position,
+                    category.image.as_ref().map(FileName::to_string),
+                ],
+                "a category",
+            )
     }
 
     /// Moves a range of an owner's categories, to make room or to close a gap.
@@ -156,10 +156,8 @@ impl Tx<'_> {
 
     /// Deletes a category that exists. Its escrows have no category from now on.
     pub fn delete_category(&mut self, category: CategoryId) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare("UPDATE category SET deleted_at = ?2 WHERE id = ?1 AND deleted_at IS NULL")?
-            .execute(params![category.number(), self.now().millis()])?;
-        one_row(changed, "a category")
+            .change_row(params![category.number(), self.now().millis()], "a category")
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::ids::MerchantId;
 use crate::domain::sandbox::clock_offset::ClockOffset;
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::columns::{FromColumn, broken};
 use crate::store::tx::{Snapshot, Tx};
@@ -41,14 +41,15 @@ impl Tx<'_> {
     ///
     /// [`Error::Corrupt`] if the merchant's clock offset is not smaller than `clock`.
     pub fn save_clock(&mut self, merchant: MerchantId, clock: ClockOffset) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare(
                 "UPDATE merchant SET clock_offset_millis = ?2, clock_moved_at = ?3
                  WHERE id = ?1 AND clock_offset_millis < ?2",
             )?
-            .execute(params![merchant.0, clock.millis(), self.ledger_time().millis()])?;
-        one_row(changed, "a merchant whose clock was behind")?;
+            .change_row(
+                params![merchant.0, clock.millis(), self.ledger_time().millis()],
+                "a merchant whose clock was behind",
+            )?;
         self.merchant_mut(merchant)?.clock = clock;
         Ok(())
     }

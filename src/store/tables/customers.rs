@@ -10,7 +10,7 @@ use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, Value, params};
 use crate::store::tables::columns::{
     FromColumn, is_reachable, offset_of, read_all, read_limit_of, row, stored_as_word,
@@ -289,11 +289,12 @@ impl Snapshot<'_> {
 impl Tx<'_> {
     /// Stores the current time as that of a customer's last top-up.
     pub fn save_top_up(&mut self, merchant: MerchantId, customer: &CustomerId) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare("UPDATE customer SET topped_up_at = ?3 WHERE merchant_id = ?1 AND id = ?2")?
-            .execute(params![merchant.0, customer.as_str(), self.now().millis()])?;
-        one_row(changed, "a customer")
+            .change_row(
+                params![merchant.0, customer.as_str(), self.now().millis()],
+                "a customer",
+            )
     }
 
     /// Inserts a customer with its profile and two empty accounts. The customer must be
@@ -303,13 +304,13 @@ impl Tx<'_> {
             .prepare(
                 "INSERT INTO customer (merchant_id, id, wallet_id, wallet_guard, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![
+            .change_row(params![
                 merchant.0,
                 customer.id.as_str(),
                 customer.wallet.number(),
                 customer.wallet.guard(),
                 customer.created_at.millis()
-            ])?;
+            ], "a customer")?;
         self.insert_account(merchant, &Account::CustomerMain(customer.id.clone()))?;
         self.insert_account(merchant, &Account::CustomerEscrow(customer.id.clone()))?;
         match &customer.profile {
@@ -325,13 +326,12 @@ impl Tx<'_> {
             can_buy,
             can_sell,
         } = customer.permissions;
-        let changed = self
+        self
             .connection
             .prepare(
                 "UPDATE customer SET can_withdraw = ?3, can_buy = ?4, can_sell = ?5, blocked_at = ?6, blocked_reason = ?7
                  WHERE merchant_id = ?1 AND id = ?2",
-            )?
-            .execute(params![
+            )?.change_row(params![
                 merchant.0,
                 customer.id.as_str(),
                 can_withdraw,
@@ -339,8 +339,7 @@ impl Tx<'_> {
                 can_sell,
                 customer.block.as_ref().map(|block| block.at.millis()),
                 customer.block.as_ref().map(|block| block.reason.as_str()),
-            ])?;
-        one_row(changed, "a customer")
+            ], "a customer")
     }
 
     /// Saves the profile of a customer that exists, in place of any earlier one.

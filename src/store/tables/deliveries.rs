@@ -176,13 +176,16 @@ impl Tx<'_> {
                  VALUES (?1, ?2, ?3, ?4, CASE WHEN EXISTS (SELECT 1 FROM delivery WHERE lane = ?4) THEN NULL
                                          ELSE CAST(?5 AS INTEGER) END)",
             )?
-            .execute(params![
-                id,
-                event.number(),
-                merchant.0,
-                ordering_key.as_ref().map(EscrowId::number),
-                due.millis()
-            ])?;
+            .change_row(
+                params![
+                    id,
+                    event.number(),
+                    merchant.0,
+                    ordering_key.as_ref().map(EscrowId::number),
+                    due.millis()
+                ],
+                "a delivery",
+            )?;
         self.new_deliveries.push(merchant);
         Ok(())
     }

@@ -5,7 +5,7 @@ use crate::domain::escrow::dispute::{Dispute, Speaker, Statement};
 use crate::domain::file::FileName;
 use crate::domain::ids::EscrowId;
 use crate::domain::time::Timestamp;
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::params;
 use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{broken, row, stored_as_word};
@@ -53,32 +53,31 @@ impl Snapshot<'_> {
 impl Tx<'_> {
     /// Saves the state of an open escrow's dispute and its newest statement.
     pub fn save_dispute(&mut self, escrow: &Escrow) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare(concat!(
                 update_checked!("escrow", dispute: "?2", updated_at: "?3"),
                 " WHERE id = ?1 AND state = 'OPENED'"
             ))?
-            .execute(params![
-                escrow.id.number(),
-                escrow.status().into_str(),
-                escrow.updated_at.millis()
-            ])?;
-        one_row(changed, "an open escrow")?;
+            .change_row(
+                params![
+                    escrow.id.number(),
+                    escrow.status().into_str(),
+                    escrow.updated_at.millis()
+                ],
+                "an open escrow",
+            )?;
         self.insert_last_statement(escrow)
     }
 
     /// Saves the merchant's statement on its ruling, before the close of the open escrow.
     pub fn save_ruling(&mut self, escrow: &Escrow) -> Result<(), Error> {
         if !escrow.dispute().is_some_and(Dispute::is_between_parties) {
-            let changed = self
-                .connection
+            self.connection
                 .prepare(concat!(
                     update_checked!("escrow", dispute: "'RULED'"),
                     " WHERE id = ?1 AND state = 'OPENED' AND dispute IS NULL"
                 ))?
-                .execute(params![escrow.id.number()])?;
-            one_row(changed, "an open escrow without a dispute")?;
+                .change_row(params![escrow.id.number()], "an open escrow without a dispute")?;
         }
         self.insert_last_statement(escrow)
     }
@@ -101,15 +100,17 @@ impl Tx<'_> {
                 proof: "?6",
                 created_at: "?7",
             ))?
-            .execute(params![
-                escrow.id.number(),
-                speaker.into_str(),
-                i64::try_from(dispute.statements().count()).unwrap_or(i64::MAX),
-                said.name,
-                said.message,
-                said.proof.as_ref().map(FileName::to_string),
-                said.at.millis(),
-            ])?;
-        Ok(())
+            .change_row(
+                params![
+                    escrow.id.number(),
+                    speaker.into_str(),
+                    i64::try_from(dispute.statements().count()).unwrap_or(i64::MAX),
+                    said.name,
+                    said.message,
+                    said.proof.as_ref().map(FileName::to_string),
+                    said.at.millis(),
+                ],
+                "a statement of a dispute",
+            )
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::ids::{CustomerId, EscrowId, MilestoneId, Reference, Transacti
 use crate::domain::money::Amount;
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::FundingPayment;
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{broken, read_all, row};
@@ -242,8 +242,7 @@ impl Tx<'_> {
     /// Replaces the terms and the milestones of an escrow that awaits payment.
     pub fn replace_terms(&mut self, escrow: &Escrow) -> Result<(), Error> {
         let terms = &escrow.terms;
-        let changed = self
-            .connection
+        self.connection
             .prepare(concat!(
                 update_checked!(
                     "escrow",
@@ -267,27 +266,29 @@ impl Tx<'_> {
                 ),
                 " WHERE id = ?1 AND state = 'AWAITING_PAYMENT'"
             ))?
-            .execute(params![
-                escrow.id.number(),
-                terms.amount.minor(),
-                terms.purpose,
-                terms.description,
-                terms.who_pays.into_str(),
-                terms.max_delivery,
-                terms.delivery_timeline.into_str(),
-                terms.total_quantity,
-                escrow.fee.total().minor(),
-                escrow.fee.commission().minor(),
-                escrow.fee.buyer_share().minor(),
-                escrow.updated_at.millis(),
-                settlement_type(escrow),
-                escrow.additional_fee.amount.minor(),
-                escrow.additional_fee.is_refundable,
-                images_text(&escrow.images),
-                terms.category.as_ref().map(|category| category.id.number()),
-                escrow.is_link,
-            ])?;
-        one_row(changed, "an escrow awaiting payment")?;
+            .change_row(
+                params![
+                    escrow.id.number(),
+                    terms.amount.minor(),
+                    terms.purpose,
+                    terms.description,
+                    terms.who_pays.into_str(),
+                    terms.max_delivery,
+                    terms.delivery_timeline.into_str(),
+                    terms.total_quantity,
+                    escrow.fee.total().minor(),
+                    escrow.fee.commission().minor(),
+                    escrow.fee.buyer_share().minor(),
+                    escrow.updated_at.millis(),
+                    settlement_type(escrow),
+                    escrow.additional_fee.amount.minor(),
+                    escrow.additional_fee.is_refundable,
+                    images_text(&escrow.images),
+                    terms.category.as_ref().map(|category| category.id.number()),
+                    escrow.is_link,
+                ],
+                "an escrow awaiting payment",
+            )?;
         self.connection
             .prepare("DELETE FROM milestone WHERE id > ?1 AND id < ?1 + 1024")?
             .execute(params![escrow.id.number()])?;
@@ -297,30 +298,28 @@ impl Tx<'_> {
 
     /// Saves the number of buyers that a link is still open to.
     pub fn save_link(&mut self, link: &Escrow) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare(concat!(
                 update_checked!("escrow", total_quantity: "?2", updated_at: "?3"),
                 " WHERE id = ?1 AND is_link = 1"
             ))?
-            .execute(params![
-                link.id.number(),
-                link.terms.total_quantity,
-                link.updated_at.millis()
-            ])?;
-        one_row(changed, "a link")
+            .change_row(
+                params![link.id.number(), link.terms.total_quantity, link.updated_at.millis()],
+                "a link",
+            )
     }
 
     /// Deletes an escrow that awaits payment. The row stays and is not found any more.
     pub fn delete_escrow(&mut self, escrow: EscrowId) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare(concat!(
                 update_checked!("escrow", deleted_at: "?2"),
                 " WHERE id = ?1 AND state = 'AWAITING_PAYMENT' AND deleted_at IS NULL"
             ))?
-            .execute(params![escrow.number(), self.now().millis()])?;
-        one_row(changed, "an escrow awaiting payment")
+            .change_row(
+                params![escrow.number(), self.now().millis()],
+                "an escrow awaiting payment",
+            )
     }
 
     /// Saves the funding of an escrow that awaited payment.
@@ -328,8 +327,7 @@ impl Tx<'_> {
         let Some(funding) = escrow.funding() else {
             return Err(broken("a funded escrow", "an unfunded one"));
         };
-        let changed = self
-            .connection
+        self.connection
             .prepare(concat!(
                 update_checked!(
                     "escrow",
@@ -344,29 +342,29 @@ impl Tx<'_> {
                 ),
                 " WHERE id = ?1 AND state = 'AWAITING_PAYMENT'"
             ))?
-            .execute(params![
-                escrow.id.number(),
-                funding.buyer.as_str(),
-                funding.payment.id.number(),
-                funding.payment.id.guard(),
-                funding.payment.reference.to_stored(funding.payment.id),
-                funding.payment.amount.minor(),
-                funding.paid_at.millis(),
-                escrow.updated_at.millis(),
-            ])?;
-        one_row(changed, "an escrow awaiting payment")
+            .change_row(
+                params![
+                    escrow.id.number(),
+                    funding.buyer.as_str(),
+                    funding.payment.id.number(),
+                    funding.payment.id.guard(),
+                    funding.payment.reference.to_stored(funding.payment.id),
+                    funding.payment.amount.minor(),
+                    funding.paid_at.millis(),
+                    escrow.updated_at.millis(),
+                ],
+                "an escrow awaiting payment",
+            )
     }
 
     /// Marks a pending milestone as released at the current time.
     pub fn save_release(&mut self, milestone: MilestoneId) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare(concat!(
                 update_checked!("milestone", is_released: "1", updated_at: "?2"),
                 " WHERE id = ?1 AND is_released = 0"
             ))?
-            .execute(params![milestone.number(), self.now().millis()])?;
-        one_row(changed, "a pending milestone")
+            .change_row(params![milestone.number(), self.now().millis()], "a pending milestone")
     }
 
     /// Marks all pending milestones of an escrow as released at the current time.
@@ -386,14 +384,14 @@ impl Tx<'_> {
         let Progress::Closed { outcome, .. } = &escrow.progress else {
             return Err(broken("a closed escrow", "an open one"));
         };
-        let changed = match outcome {
+        match outcome {
             CloseReason::Completed => self
                 .connection
                 .prepare(concat!(
                     update_checked!("escrow", state: "'CLOSED'", updated_at: "?2"),
                     " WHERE id = ?1 AND state = 'OPENED'"
                 ))?
-                .execute(params![escrow.id.number(), self.now().millis()])?,
+                .change_row(params![escrow.id.number(), self.now().millis()], "an open escrow"),
             other => {
                 let split = match other {
                     CloseReason::Split(split) => Some(split),
@@ -412,17 +410,19 @@ impl Tx<'_> {
                         ),
                         " WHERE id = ?1 AND state = 'OPENED'"
                     ))?
-                    .execute(params![
-                        escrow.id.number(),
-                        self.now().millis(),
-                        escrow.status().into_str(),
-                        split.map(|split| split.seller.minor()),
-                        split.map(|split| split.buyer.minor()),
-                        escrow.additional_fee.is_refundable,
-                    ])?
+                    .change_row(
+                        params![
+                            escrow.id.number(),
+                            self.now().millis(),
+                            escrow.status().into_str(),
+                            split.map(|split| split.seller.minor()),
+                            split.map(|split| split.buyer.minor()),
+                            escrow.additional_fee.is_refundable,
+                        ],
+                        "an open escrow",
+                    )
             }
-        };
-        one_row(changed, "an open escrow")
+        }
     }
 
     fn insert_milestones(&mut self, escrow: &Escrow) -> Result<(), Error> {
@@ -440,16 +440,19 @@ impl Tx<'_> {
         ))?;
         for milestone in escrow.milestones() {
             let terms = &milestone.terms;
-            statement.execute(params![
-                milestone.id.number(),
-                milestone.id.guard(),
-                terms.title,
-                terms.description,
-                terms.amount.minor(),
-                terms.due_date.map(|date| date.to_string()),
-                terms.beneficiary.as_ref().map(CustomerId::as_str),
-                escrow.updated_at.millis(),
-            ])?;
+            statement.change_row(
+                params![
+                    milestone.id.number(),
+                    milestone.id.guard(),
+                    terms.title,
+                    terms.description,
+                    terms.amount.minor(),
+                    terms.due_date.map(|date| date.to_string()),
+                    terms.beneficiary.as_ref().map(CustomerId::as_str),
+                    escrow.updated_at.millis(),
+                ],
+                "a milestone",
+            )?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use crate::domain::events::delivery::Dispatch;
 use crate::domain::events::event::{self, RecordedEvent, ReplayStart};
 use crate::domain::ids::{CustomerId, EscrowId, EventId, MerchantId, TransactionId};
 use crate::domain::time::Timestamp;
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::packing;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, is_intact};
@@ -281,25 +281,26 @@ impl Tx<'_> {
                 data: "?8",
                 dispatch: "?9",
             ))?
-            .execute(params![
-                event.id.number(),
-                event.id.guard(),
-                event.merchant.0,
-                name,
-                event.escrow.as_ref().map(EscrowId::number),
-                event.transaction.as_ref().map(TransactionId::number),
-                self.now().millis(),
-                (!is_shared).then(|| packing::pack(event.data)),
-                match event.dispatch {
-                    Dispatch::NoEndpoint => None,
-                    decided => Some(decided.into_str()),
-                },
-            ])?;
-        let counted = self
-            .connection
+            .change_row(
+                params![
+                    event.id.number(),
+                    event.id.guard(),
+                    event.merchant.0,
+                    name,
+                    event.escrow.as_ref().map(EscrowId::number),
+                    event.transaction.as_ref().map(TransactionId::number),
+                    self.now().millis(),
+                    (!is_shared).then(|| packing::pack(event.data)),
+                    match event.dispatch {
+                        Dispatch::NoEndpoint => None,
+                        decided => Some(decided.into_str()),
+                    },
+                ],
+                "an event",
+            )?;
+        self.connection
             .prepare("UPDATE merchant SET event_count = event_count + 1 WHERE id = ?1")?
-            .execute(params![event.merchant.0])?;
-        one_row(counted, "a merchant")?;
+            .change_row(params![event.merchant.0], "a merchant")?;
         self.write_summary.events.push(event.id);
         self.last_event = (!is_shared).then(|| InsertedEvent {
             escrow: event.escrow,
@@ -324,7 +325,7 @@ impl Tx<'_> {
             .one(params![], |row| row.get::<i64>(0))?;
         self.connection
             .prepare(insert_checked!("event_name", id: "?1", name: "?2"))?
-            .execute(params![id, name])?;
+            .change_row(params![id, name], "the name of an event")?;
         Ok(id)
     }
 }

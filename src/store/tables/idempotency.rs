@@ -3,7 +3,7 @@
 use crate::domain::idempotency::{IdempotencyKey, IdempotencyRecord, RequestFingerprint, StoredReply};
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::time::Timestamp;
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::packing;
 use crate::store::engine::sql::params;
 use crate::store::tables::columns::{Packed, broken, read_all, row};
@@ -103,8 +103,7 @@ impl Tx<'_> {
             reply,
             created_at,
         } = record;
-        let changed = self
-            .connection
+        self.connection
             .prepare(
                 "INSERT INTO idempotency_record
                      (merchant_id, key, route, customer_id, body_hash, status, body, created_at)
@@ -113,17 +112,19 @@ impl Tx<'_> {
                      route = excluded.route, customer_id = excluded.customer_id, body_hash = excluded.body_hash,
                      status = excluded.status, body = excluded.body, created_at = excluded.created_at",
             )?
-            .execute(params![
-                merchant.0,
-                key.as_str(),
-                fingerprint.route,
-                fingerprint.customer.as_ref().map(CustomerId::as_str),
-                fingerprint.body_hash,
-                reply.status,
-                packing::pack(&reply.body),
-                created_at.millis()
-            ])?;
-        one_row(changed, "the place of an idempotency record")
+            .change_row(
+                params![
+                    merchant.0,
+                    key.as_str(),
+                    fingerprint.route,
+                    fingerprint.customer.as_ref().map(CustomerId::as_str),
+                    fingerprint.body_hash,
+                    reply.status,
+                    packing::pack(&reply.body),
+                    created_at.millis()
+                ],
+                "the place of an idempotency record",
+            )
     }
 
     /// Removes expired records, except those replaced since they were read.

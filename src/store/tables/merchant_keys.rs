@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::key::{KeyAccess, KeyId, KeyOwner, KeyScope, MerchantKey, end_of};
 use crate::domain::time::Timestamp;
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::columns::{read_all, row, stored_as_word};
 use crate::store::tables::merchant_settings::address_ranges;
@@ -144,13 +144,15 @@ impl Tx<'_> {
         self.has_key_change = true;
         self.connection
             .prepare("INSERT INTO merchant_key (key_hash, merchant_id, scope, created_at) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![
-                key_hash,
-                owner.merchant.0,
-                owner.scope.into_str(),
-                self.ledger_time().millis()
-            ])?;
-        Ok(())
+            .change_row(
+                params![
+                    key_hash,
+                    owner.merchant.0,
+                    owner.scope.into_str(),
+                    self.ledger_time().millis()
+                ],
+                "a key",
+            )
     }
 
     /// Adds a key to a live merchant.
@@ -161,40 +163,41 @@ impl Tx<'_> {
                 "INSERT INTO merchant_key (key_hash, merchant_id, scope, label, ending, created_at, expires_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
-            .execute(params![
-                key.hash,
-                merchant.0,
-                key.scope.into_str(),
-                key.label,
-                key.ending,
-                key.created_at.millis(),
-                key.expires_at.map(Timestamp::millis),
-            ])?;
-        Ok(())
+            .change_row(
+                params![
+                    key.hash,
+                    merchant.0,
+                    key.scope.into_str(),
+                    key.label,
+                    key.ending,
+                    key.created_at.millis(),
+                    key.expires_at.map(Timestamp::millis),
+                ],
+                "a key",
+            )
     }
 
     /// Saves when a key ends and when it was last used.
     pub fn save_merchant_key(&mut self, key: &MerchantKey) -> Result<(), Error> {
         self.has_key_change = true;
-        let changed = self
-            .connection
+        self.connection
             .prepare("UPDATE merchant_key SET expires_at = ?2, revoked_at = ?3, last_used_at = ?4 WHERE key_hash = ?1")?
-            .execute(params![
-                key.hash,
-                key.expires_at.map(Timestamp::millis),
-                key.revoked_at.map(Timestamp::millis),
-                key.last_used_at.map(Timestamp::millis),
-            ])?;
-        one_row(changed, "a key")
+            .change_row(
+                params![
+                    key.hash,
+                    key.expires_at.map(Timestamp::millis),
+                    key.revoked_at.map(Timestamp::millis),
+                    key.last_used_at.map(Timestamp::millis),
+                ],
+                "a key",
+            )
     }
 
     /// Moves a key that exists to another merchant.
     pub fn save_key_owner(&mut self, key_hash: &[u8; 32], merchant: MerchantId) -> Result<(), Error> {
         self.has_key_change = true;
-        let changed = self
-            .connection
+        self.connection
             .prepare("UPDATE merchant_key SET merchant_id = ?2 WHERE key_hash = ?1")?
-            .execute(params![key_hash, merchant.0])?;
-        one_row(changed, "a key")
+            .change_row(params![key_hash, merchant.0], "a key")
     }
 }

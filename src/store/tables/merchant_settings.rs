@@ -9,7 +9,7 @@ use crate::domain::merchant::settings::{Merchant, OwnSettings};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::DepositAccount;
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::columns::{broken, offset_of, read_all, read_limit_of, row};
 use crate::store::tx::{Snapshot, Tx};
@@ -130,22 +130,23 @@ impl Tx<'_> {
     pub fn save_merchant_settings(&mut self, merchant: &Merchant) -> Result<(), Error> {
         self.has_key_change = true;
         let addresses: Vec<String> = merchant.allowed_addresses.iter().map(AddressRange::to_string).collect();
-        let changed = self
-            .connection
+        self.connection
             .prepare(
                 "UPDATE merchant SET is_business = ?2, country = ?3, commission_bps = ?4, deposit_account = ?5,
                      allowed_addresses = nullif(?6, '')
                  WHERE id = ?1",
             )?
-            .execute(params![
-                merchant.id.0,
-                merchant.own.is_business,
-                merchant.own.country.as_ref().map(Country::code),
-                merchant.own.commission_bps,
-                merchant.deposit_account.as_ref().map(stored_account),
-                addresses.join(" "),
-            ])?;
-        one_row(changed, "a merchant")?;
+            .change_row(
+                params![
+                    merchant.id.0,
+                    merchant.own.is_business,
+                    merchant.own.country.as_ref().map(Country::code),
+                    merchant.own.commission_bps,
+                    merchant.deposit_account.as_ref().map(stored_account),
+                    addresses.join(" "),
+                ],
+                "a merchant",
+            )?;
         self.merchant_mut(merchant.id)?.own = merchant.own;
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::params;
 use crate::store::merchant_row::MerchantRow;
 use crate::store::tables::columns::{broken, row};
@@ -180,16 +180,19 @@ impl Tx<'_> {
                      publishable_key)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
-            .execute(params![
-                merchant,
-                name,
-                ChainHash::START.bytes(),
-                wallet.number(),
-                wallet.guard(),
-                now,
-                secret.map(SigningSecret::as_str),
-                publishable_key.as_str(),
-            ])?;
+            .change_row(
+                params![
+                    merchant,
+                    name,
+                    ChainHash::START.bytes(),
+                    wallet.number(),
+                    wallet.guard(),
+                    now,
+                    secret.map(SigningSecret::as_str),
+                    publishable_key.as_str(),
+                ],
+                "a merchant",
+            )?;
         let merchant = MerchantId(merchant);
         for account in Account::OF_MERCHANT {
             self.insert_account(merchant, &account)?;
@@ -199,19 +202,15 @@ impl Tx<'_> {
 
     /// Saves or removes the key that names a merchant in its web pages.
     pub fn save_publishable_key(&mut self, merchant: MerchantId, key: Option<&PublishableKey>) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare("UPDATE merchant SET publishable_key = ?2 WHERE id = ?1")?
-            .execute(params![merchant.0, key.map(PublishableKey::as_str)])?;
-        one_row(changed, "a merchant")
+            .change_row(params![merchant.0, key.map(PublishableKey::as_str)], "a merchant")
     }
 
     /// Marks a merchant as left behind, after its key has moved to another.
     pub fn save_left_behind(&mut self, merchant: MerchantId) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare("UPDATE merchant SET left_at = ?2 WHERE id = ?1")?
-            .execute(params![merchant.0, self.ledger_time().millis()])?;
-        one_row(changed, "a merchant")
+            .change_row(params![merchant.0, self.ledger_time().millis()], "a merchant")
     }
 }

@@ -5,7 +5,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::act::{ActHash, ActKind, Agent, NewAct, PostedAct};
 use crate::domain::treasury::operator::{Operator, Role};
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{offset_of, read_all, read_limit_of, row, stored_as_word};
@@ -216,36 +216,40 @@ impl Tx<'_> {
                 key_hash: "?5",
                 created_at: "?6",
             ))?
-            .execute(params![
-                operator.id.number(),
-                operator.id.guard(),
-                operator.name,
-                operator.role.into_str(),
-                key_hash,
-                operator.created_at.millis(),
-            ])?;
+            .change_row(
+                params![
+                    operator.id.number(),
+                    operator.id.guard(),
+                    operator.name,
+                    operator.role.into_str(),
+                    key_hash,
+                    operator.created_at.millis(),
+                ],
+                "an operator",
+            )?;
         for merchant in &operator.merchants {
             self.connection
                 .prepare("INSERT INTO operator_merchant (operator_id, merchant_id) VALUES (?1, ?2)")?
-                .execute(params![operator.id.number(), merchant.0])?;
+                .change_row(params![operator.id.number(), merchant.0], "a merchant of an operator")?;
         }
         Ok(())
     }
 
     /// Saves when an operator's key was last used and when it was revoked.
     pub fn save_operator(&mut self, operator: &Operator) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare(concat!(
                 update_checked!("operator", last_used_at: "?2", revoked_at: "?3"),
                 " WHERE id = ?1"
             ))?
-            .execute(params![
-                operator.id.number(),
-                operator.last_used_at.map(Timestamp::millis),
-                operator.revoked_at.map(Timestamp::millis),
-            ])?;
-        one_row(changed, "an operator")
+            .change_row(
+                params![
+                    operator.id.number(),
+                    operator.last_used_at.map(Timestamp::millis),
+                    operator.revoked_at.map(Timestamp::millis),
+                ],
+                "an operator",
+            )
     }
 
     /// Adds an act to the record, with its place in the chain of its merchant's acts or of
@@ -277,19 +281,22 @@ impl Tx<'_> {
                  VALUES ((SELECT coalesce(max(id), 0) + 1 FROM operator_act), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
                      ?11)",
             )?
-            .execute(params![
-                act.merchant.map(|merchant| merchant.0),
-                posted.number,
-                posted.operator,
-                posted.kind,
-                posted.subject,
-                posted.reason,
-                posted.address,
-                posted.first_transfer,
-                posted.last_transfer,
-                posted.created_at,
-                hash.bytes(),
-            ])?;
+            .change_row(
+                params![
+                    act.merchant.map(|merchant| merchant.0),
+                    posted.number,
+                    posted.operator,
+                    posted.kind,
+                    posted.subject,
+                    posted.reason,
+                    posted.address,
+                    posted.first_transfer,
+                    posted.last_transfer,
+                    posted.created_at,
+                    hash.bytes(),
+                ],
+                "an act",
+            )?;
         self.connection
             .prepare(
                 "INSERT INTO operator_act_head (merchant_id, number, hash) VALUES (?1, ?2, ?3)

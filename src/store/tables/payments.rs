@@ -9,7 +9,7 @@ use crate::domain::payments::history::{HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType};
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{
@@ -369,13 +369,15 @@ impl Tx<'_> {
                 reference: "?3",
                 request_hash: "?4",
             ))?
-            .execute(params![
-                transaction.id.number(),
-                merchant.0,
-                transaction.reference.to_stored(transaction.id),
-                request_hash
-            ])?;
-        Ok(())
+            .change_row(
+                params![
+                    transaction.id.number(),
+                    merchant.0,
+                    transaction.reference.to_stored(transaction.id),
+                    request_hash
+                ],
+                "a requested payment",
+            )
     }
 
     /// Inserts a test account that waits for this deposit.
@@ -387,25 +389,25 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         self.connection
             .prepare("INSERT INTO test_account (merchant_id, account_number, transaction_id) VALUES (?1, ?2, ?3)")?
-            .execute(params![merchant.0, account_number, deposit.number()])?;
-        Ok(())
+            .change_row(params![merchant.0, account_number, deposit.number()], "a test account")
     }
 
     /// Saves the outcome of a pending payment, or that a successful one was reversed.
     pub fn save_settled(&mut self, payment: &Payment) -> Result<(), Error> {
         let settled_at = payment.detail.as_ref().and_then(|detail| detail.settled_at);
-        let changed = self
-            .connection
+        self.connection
             .prepare(concat!(
                 update_checked!("payment_detail", status: "?2", settled_at: "?3"),
                 " WHERE transaction_id = ?1 AND (status = 'pending' OR (status = 'success' AND ?2 = 'reversed'))"
             ))?
-            .execute(params![
-                payment.transaction.id.number(),
-                payment.status().into_str(),
-                settled_at.map(Timestamp::millis),
-            ])?;
-        one_row(changed, "a payment that can be settled")
+            .change_row(
+                params![
+                    payment.transaction.id.number(),
+                    payment.status().into_str(),
+                    settled_at.map(Timestamp::millis),
+                ],
+                "a payment that can be settled",
+            )
     }
 
     /// Inserts a transaction into the history of the account with this number. `previous` is
@@ -430,19 +432,21 @@ impl Tx<'_> {
                 escrow_id: "?9",
                 created_at: "?10",
             ))?
-            .execute(params![
-                transaction.id.number(),
-                transaction.id.guard(),
-                account,
-                previous,
-                transaction.transaction_type.into_str(),
-                transaction.credit_type.into_str(),
-                transaction.amount.minor(),
-                transaction.reference.to_stored(transaction.id),
-                transaction.escrow.as_ref().map(EscrowId::number),
-                transaction.created_at.millis(),
-            ])?;
-        Ok(())
+            .change_row(
+                params![
+                    transaction.id.number(),
+                    transaction.id.guard(),
+                    account,
+                    previous,
+                    transaction.transaction_type.into_str(),
+                    transaction.credit_type.into_str(),
+                    transaction.amount.minor(),
+                    transaction.reference.to_stored(transaction.id),
+                    transaction.escrow.as_ref().map(EscrowId::number),
+                    transaction.created_at.millis(),
+                ],
+                "a transaction",
+            )
     }
 
     /// Inserts the detail of an inserted transaction.
@@ -458,14 +462,16 @@ impl Tx<'_> {
                 method: "?5",
                 details: "?6",
             ))?
-            .execute(params![
-                transaction.number(),
-                detail.status.into_str(),
-                detail.fee.minor(),
-                detail.settled_at.map(Timestamp::millis),
-                detail.method.into_str(),
-                details,
-            ])?;
-        Ok(())
+            .change_row(
+                params![
+                    transaction.number(),
+                    detail.status.into_str(),
+                    detail.fee.minor(),
+                    detail.settled_at.map(Timestamp::millis),
+                    detail.method.into_str(),
+                    details,
+                ],
+                "the detail of a transaction",
+            )
     }
 }

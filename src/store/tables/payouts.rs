@@ -6,7 +6,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::BankAccount;
 use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus};
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{broken, offset_of, read_all, read_limit_of, row, stored_as_word};
@@ -214,28 +214,29 @@ impl Tx<'_> {
                 created_at: "?13",
                 updated_at: "?13",
             ))?
-            .execute(params![
-                payout.id.number(),
-                payout.id.guard(),
-                merchant.0,
-                account,
-                withdrawal.as_ref().map(TransactionId::number),
-                payout.receipt.as_ref().map(ReceiptId::number),
-                payout.amount.minor(),
-                payout.fee.minor(),
-                destination,
-                payout.status.into_str(),
-                payout.requested_by.as_ref().map(OperatorId::number),
-                payout.was_paid,
-                payout.created_at.millis(),
-            ])?;
-        Ok(())
+            .change_row(
+                params![
+                    payout.id.number(),
+                    payout.id.guard(),
+                    merchant.0,
+                    account,
+                    withdrawal.as_ref().map(TransactionId::number),
+                    payout.receipt.as_ref().map(ReceiptId::number),
+                    payout.amount.minor(),
+                    payout.fee.minor(),
+                    destination,
+                    payout.status.into_str(),
+                    payout.requested_by.as_ref().map(OperatorId::number),
+                    payout.was_paid,
+                    payout.created_at.millis(),
+                ],
+                "a payout",
+            )
     }
 
     /// Saves what changes of a pay-out.
     pub fn save_payout(&mut self, payout: &Payout) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare(concat!(
                 update_checked!(
                     "payout",
@@ -250,17 +251,19 @@ impl Tx<'_> {
                 ),
                 " WHERE id = ?1"
             ))?
-            .execute(params![
-                payout.id.number(),
-                payout.status.into_str(),
-                payout.approved_by.as_ref().map(OperatorId::number),
-                payout.paid.as_ref().map(|paid| paid.reference.as_str()),
-                payout.paid.as_ref().map(|paid| paid.value_date.to_string()),
-                payout.was_paid,
-                payout.reason,
-                payout.updated_at.millis(),
-                payout.paid.as_ref().map(BankEntry::reference_key),
-            ])?;
-        one_row(changed, "a pay-out")
+            .change_row(
+                params![
+                    payout.id.number(),
+                    payout.status.into_str(),
+                    payout.approved_by.as_ref().map(OperatorId::number),
+                    payout.paid.as_ref().map(|paid| paid.reference.as_str()),
+                    payout.paid.as_ref().map(|paid| paid.value_date.to_string()),
+                    payout.was_paid,
+                    payout.reason,
+                    payout.updated_at.millis(),
+                    payout.paid.as_ref().map(BankEntry::reference_key),
+                ],
+                "a pay-out",
+            )
     }
 }

@@ -6,7 +6,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::treasury::payout::BankEntry;
 use crate::domain::treasury::receipt::{Receipt, ReceiptSource, ReceiptStatus};
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{broken, offset_of, read_all, read_limit_of, row, stored_as_word};
@@ -161,30 +161,31 @@ impl Tx<'_> {
                 updated_at: "?14",
                 bank_reference_key: "?15",
             ))?
-            .execute(params![
-                receipt.id.number(),
-                receipt.id.guard(),
-                merchant.0,
-                receipt.amount.minor(),
-                receipt.entry.reference,
-                receipt.entry.value_date.to_string(),
-                receipt.note,
-                receipt.source.into_str(),
-                receipt.status.into_str(),
-                receipt.customer.as_ref().map(CustomerId::as_str),
-                receipt.expected.as_ref().map(TransactionId::number),
-                receipt.deposit.as_ref().map(TransactionId::number),
-                receipt.recorded_by.as_ref().map(OperatorId::number),
-                receipt.created_at.millis(),
-                receipt.entry.reference_key(),
-            ])?;
-        Ok(())
+            .change_row(
+                params![
+                    receipt.id.number(),
+                    receipt.id.guard(),
+                    merchant.0,
+                    receipt.amount.minor(),
+                    receipt.entry.reference,
+                    receipt.entry.value_date.to_string(),
+                    receipt.note,
+                    receipt.source.into_str(),
+                    receipt.status.into_str(),
+                    receipt.customer.as_ref().map(CustomerId::as_str),
+                    receipt.expected.as_ref().map(TransactionId::number),
+                    receipt.deposit.as_ref().map(TransactionId::number),
+                    receipt.recorded_by.as_ref().map(OperatorId::number),
+                    receipt.created_at.millis(),
+                    receipt.entry.reference_key(),
+                ],
+                "a receipt",
+            )
     }
 
     /// Saves what changes of a receipt.
     pub fn save_receipt(&mut self, receipt: &Receipt) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare(concat!(
                 update_checked!(
                     "receipt",
@@ -196,14 +197,16 @@ impl Tx<'_> {
                 ),
                 " WHERE id = ?1"
             ))?
-            .execute(params![
-                receipt.id.number(),
-                receipt.status.into_str(),
-                receipt.customer.as_ref().map(CustomerId::as_str),
-                receipt.expected.as_ref().map(TransactionId::number),
-                receipt.deposit.as_ref().map(TransactionId::number),
-                receipt.updated_at.millis(),
-            ])?;
-        one_row(changed, "a receipt")
+            .change_row(
+                params![
+                    receipt.id.number(),
+                    receipt.status.into_str(),
+                    receipt.customer.as_ref().map(CustomerId::as_str),
+                    receipt.expected.as_ref().map(TransactionId::number),
+                    receipt.deposit.as_ref().map(TransactionId::number),
+                    receipt.updated_at.millis(),
+                ],
+                "a receipt",
+            )
     }
 }

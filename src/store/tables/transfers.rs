@@ -6,7 +6,7 @@ use crate::domain::effects::Effects;
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
 use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer, TransferKind};
 use crate::domain::money::Amount;
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::params;
 use crate::store::tables::accounts::account_of;
 use crate::store::tables::checked::update_checked;
@@ -112,18 +112,15 @@ impl Tx<'_> {
             self.insert_transfer(&posted, &head)?;
             self.write_summary.add_transfer(id);
         }
-        let changed = self
-            .connection
+        self.connection
             .prepare("UPDATE merchant SET chain_head = ?2 WHERE id = ?1")?
-            .execute(params![merchant.0, head.bytes()])?;
-        one_row(changed, "a merchant")?;
+            .change_row(params![merchant.0, head.bytes()], "a merchant")?;
         self.merchant_mut(merchant)?.chain_head = head;
         Ok(())
     }
 
     fn save_account(&mut self, account: &TouchedAccount) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare(concat!(
                 update_checked!(
                     "account",
@@ -134,14 +131,16 @@ impl Tx<'_> {
                 ),
                 " WHERE id = ?1"
             ))?
-            .execute(params![
-                account.number,
-                account.change,
-                account.newest_transaction,
-                account.new_transactions,
-                self.now().millis()
-            ])?;
-        one_row(changed, "an account")
+            .change_row(
+                params![
+                    account.number,
+                    account.change,
+                    account.newest_transaction,
+                    account.new_transactions,
+                    self.now().millis()
+                ],
+                "an account",
+            )
     }
 
     fn insert_transfer(&mut self, posted: &PostedTransfer<'_>, hash: &ChainHash) -> Result<(), Error> {
@@ -151,18 +150,20 @@ impl Tx<'_> {
                      created_at, hash)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
-            .execute(params![
-                posted.id,
-                posted.merchant.0,
-                posted.kind,
-                posted.debit_account,
-                posted.credit_account,
-                posted.amount,
-                posted.escrow,
-                posted.created_at,
-                hash.bytes(),
-            ])?;
-        Ok(())
+            .change_row(
+                params![
+                    posted.id,
+                    posted.merchant.0,
+                    posted.kind,
+                    posted.debit_account,
+                    posted.credit_account,
+                    posted.amount,
+                    posted.escrow,
+                    posted.created_at,
+                    hash.bytes(),
+                ],
+                "a transfer",
+            )
     }
 }
 

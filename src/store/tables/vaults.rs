@@ -5,7 +5,7 @@ use crate::domain::escrow::vault::{Stake, Vault, VaultProgress};
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, EscrowId};
 use crate::domain::money::Amount;
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::params;
 use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{broken, read_all, row};
@@ -93,23 +93,26 @@ impl Tx<'_> {
                 created_at: "?15",
                 updated_at: "?15",
             ))?
-            .execute(params![
-                vault.id.number(),
-                vault.id.guard(),
-                vault.merchant.0,
-                vault.payment_token.as_str(),
-                vault.pot().minor(),
-                vault.purpose,
-                vault.description,
-                vault.category.as_ref().map(|category| category.id.number()),
-                WhoPays::Seller.into_str(),
-                MAX_DELIVERY_DEFAULT,
-                DeliveryTimeline::Days.into_str(),
-                vault.fee.total().minor(),
-                vault.fee.commission().minor(),
-                vault.fee.buyer_share().minor(),
-                vault.created_at.millis(),
-            ])?;
+            .change_row(
+                params![
+                    vault.id.number(),
+                    vault.id.guard(),
+                    vault.merchant.0,
+                    vault.payment_token.as_str(),
+                    vault.pot().minor(),
+                    vault.purpose,
+                    vault.description,
+                    vault.category.as_ref().map(|category| category.id.number()),
+                    WhoPays::Seller.into_str(),
+                    MAX_DELIVERY_DEFAULT,
+                    DeliveryTimeline::Days.into_str(),
+                    vault.fee.total().minor(),
+                    vault.fee.commission().minor(),
+                    vault.fee.buyer_share().minor(),
+                    vault.created_at.millis(),
+                ],
+                "a vault",
+            )?;
         self.insert_stakes(vault)
     }
 
@@ -123,13 +126,16 @@ impl Tx<'_> {
             amount: "?5",
         ))?;
         for (position, stake) in (0_i64..).zip(&vault.stakes) {
-            statement.execute(params![
-                vault.id.number(),
-                position,
-                vault.merchant.0,
-                stake.customer.as_str(),
-                stake.amount.minor(),
-            ])?;
+            statement.change_row(
+                params![
+                    vault.id.number(),
+                    position,
+                    vault.merchant.0,
+                    stake.customer.as_str(),
+                    stake.amount.minor(),
+                ],
+                "a stake of a vault",
+            )?;
         }
         Ok(())
     }
@@ -141,18 +147,19 @@ impl Tx<'_> {
             VaultProgress::Won { winner, .. } => (Some(winner), None),
             VaultProgress::Cancelled { .. } => (None, Some("REFUNDED")),
         };
-        let changed = self
-            .connection
+        self.connection
             .prepare(concat!(
                 update_checked!("escrow", state: "'CLOSED'", winner_id: "?2", closed_as: "?3", updated_at: "?4"),
                 " WHERE id = ?1 AND state = 'OPENED'"
             ))?
-            .execute(params![
-                vault.id.number(),
-                winner.map(CustomerId::as_str),
-                closed_as,
-                self.now().millis()
-            ])?;
-        one_row(changed, "an open vault")
+            .change_row(
+                params![
+                    vault.id.number(),
+                    winner.map(CustomerId::as_str),
+                    closed_as,
+                    self.now().millis()
+                ],
+                "an open vault",
+            )
     }
 }

@@ -5,7 +5,7 @@ use crate::domain::events::webhook_endpoint::{SigningSecret, StoredWebhookEndpoi
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::params;
 use crate::store::tables::columns::{broken, row};
 use crate::store::tx::{Snapshot, Tx};
@@ -86,15 +86,16 @@ impl Tx<'_> {
             WebhookUrlChoice::Disabled => Some(""),
             WebhookUrlChoice::Url(url) => Some(url.as_str()),
         };
-        let changed = self
-            .connection
+        self.connection
             .prepare(
                 "UPDATE merchant SET callback_url = ?2, callback_events = ?3, callback_gone_at = NULL,
                      callback_version = callback_version + 1
                  WHERE id = ?1",
             )?
-            .execute(params![merchant.0, stored, events.map(EventChoice::as_str)])?;
-        one_row(changed, "a merchant")?;
+            .change_row(
+                params![merchant.0, stored, events.map(EventChoice::as_str)],
+                "a merchant",
+            )?;
         self.merchant_mut(merchant)?.webhook_endpoint = self.webhook_endpoint(merchant)?;
         Ok(())
     }
@@ -107,30 +108,29 @@ impl Tx<'_> {
         secret: &SigningSecret,
         previous: Option<(&SigningSecret, Timestamp)>,
     ) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare(
                 "UPDATE merchant SET signing_secret = ?2, previous_signing_secret = ?3, previous_secret_until = ?4
                  WHERE id = ?1",
             )?
-            .execute(params![
-                merchant.0,
-                secret.as_str(),
-                previous.map(|(secret, _)| secret.as_str()),
-                previous.map(|(_, until)| until.millis()),
-            ])?;
-        one_row(changed, "a merchant")?;
+            .change_row(
+                params![
+                    merchant.0,
+                    secret.as_str(),
+                    previous.map(|(secret, _)| secret.as_str()),
+                    previous.map(|(_, until)| until.millis()),
+                ],
+                "a merchant",
+            )?;
         self.merchant_mut(merchant)?.webhook_endpoint = self.webhook_endpoint(merchant)?;
         Ok(())
     }
 
     /// Marks a merchant's endpoint as gone since this time.
     pub fn save_webhook_gone(&mut self, merchant: MerchantId, at: Timestamp) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare("UPDATE merchant SET callback_gone_at = ?2 WHERE id = ?1")?
-            .execute(params![merchant.0, at.millis()])?;
-        one_row(changed, "a merchant")?;
+            .change_row(params![merchant.0, at.millis()], "a merchant")?;
         self.merchant_mut(merchant)?.webhook_endpoint.gone_at = Some(at);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use crate::domain::ids::{CustomerId, MerchantId, WhitelistAddressId};
 use crate::domain::payments::whitelist::{EvmAddress, WhitelistAddress};
 use crate::domain::time::Timestamp;
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::columns::{broken, read_all, row};
 use crate::store::tx::{Snapshot, Tx};
@@ -54,24 +54,24 @@ impl Tx<'_> {
                 "INSERT INTO whitelist_address (id, guard, merchant_id, customer_id, wallet_address, label, created_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
-            .execute(params![
-                address.id.number(),
-                address.id.guard(),
-                merchant.0,
-                customer.as_str(),
-                address.wallet_address.as_str(),
-                address.label,
-                address.created_at.millis()
-            ])?;
-        Ok(())
+            .change_row(
+                params![
+                    address.id.number(),
+                    address.id.guard(),
+                    merchant.0,
+                    customer.as_str(),
+                    address.wallet_address.as_str(),
+                    address.label,
+                    address.created_at.millis()
+                ],
+                "a whitelisted address",
+            )
     }
 
     /// Removes an address that exists from its whitelist.
     pub fn delete_whitelist_address(&mut self, address: WhitelistAddressId) -> Result<(), Error> {
-        let changed = self
-            .connection
+        self.connection
             .prepare("DELETE FROM whitelist_address WHERE id = ?1")?
-            .execute(params![address.number()])?;
-        one_row(changed, "a whitelisted address")
+            .change_row(params![address.number()], "a whitelisted address")
     }
 }

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
-use postgres::Config;
-use postgres::config::SslMode;
+use tokio_postgres::Config;
+use tokio_postgres::config::SslMode;
 
 use crate::store::engine::postgres::tls::TlsFiles;
 
@@ -61,7 +61,7 @@ impl FromStr for Address {
             return Err(AddressError(problem.to_owned()));
         }
         let (for_library, mode, tls_files) = take_tls_options(url)?;
-        let mut config: Config = for_library.parse().map_err(|error: postgres::Error| {
+        let mut config: Config = for_library.parse().map_err(|error: tokio_postgres::Error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             AddressError(cause.unwrap_or_else(|| error.to_string()))
         })?;

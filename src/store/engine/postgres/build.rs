@@ -1,7 +1,6 @@
 //! The schema of this build of escrowd, and how that of a database compares with it.
 
-use postgres::GenericClient;
-
+use crate::store::engine::postgres::client::Client;
 use crate::store::engine::postgres::schema;
 use crate::store::engine::postgres::unusable::Unusable;
 use crate::store::engine::sqlite::file::SCHEMA_VERSION;
@@ -70,7 +69,7 @@ impl Build<'_> {
     /// # Errors
     ///
     /// [`Unusable::Other`] if this build can neither use nor migrate it.
-    pub(super) fn compare(&self, client: &mut impl GenericClient) -> Result<Schema, Unusable> {
+    pub(super) fn compare(&self, client: &Client) -> Result<Schema, Unusable> {
         let row = client.query_one("SELECT version, hash FROM schema_identity", &[])?;
         let (version, hash): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
         self.compare_identity(version, &hash).map_err(Unusable::Other)
@@ -109,7 +108,7 @@ impl Build<'_> {
     /// # Errors
     ///
     /// [`Unusable::Other`] if it has not.
-    pub(crate) fn check(&self, client: &mut impl GenericClient) -> Result<(), Unusable> {
+    pub(crate) fn check(&self, client: &Client) -> Result<(), Unusable> {
         if !exists(client)? {
             return Err(Unusable::Other("it has no tables of escrowd".to_owned()));
         }
@@ -128,24 +127,24 @@ impl Build<'_> {
     }
 
     /// Runs the steps that follow a version.
-    pub(super) fn run_steps(&self, client: &mut impl GenericClient, after: u32) -> Result<(), postgres::Error> {
+    pub(super) fn run_steps(&self, client: &Client, after: u32) -> Result<(), tokio_postgres::Error> {
         let steps = self.steps_after(after).unwrap_or_default();
         steps.iter().try_for_each(|step| client.batch_execute(step))
     }
 
     /// Creates the tables in an empty database.
-    pub(super) fn create(&self, client: &mut impl GenericClient, secret: &[u8; 32]) -> Result<(), Unusable> {
+    pub(super) fn create(&self, client: &Client, secret: &[u8; 32]) -> Result<(), Unusable> {
         self.create_by(client, &self.statements, secret)
     }
 
     /// Creates the tables in an empty database, for rows that a copy adds. A copy runs
     /// [`schema::LATER_REFERENCE`] when the rows are there.
-    pub(super) fn create_for_copy(&self, client: &mut impl GenericClient, secret: &[u8; 32]) -> Result<(), Unusable> {
+    pub(super) fn create_for_copy(&self, client: &Client, secret: &[u8; 32]) -> Result<(), Unusable> {
         let statements = self.statements.replace(schema::LATER_REFERENCE, "");
         self.create_by(client, &statements, secret)
     }
 
-    fn create_by(&self, client: &mut impl GenericClient, statements: &str, secret: &[u8; 32]) -> Result<(), Unusable> {
+    fn create_by(&self, client: &Client, statements: &str, secret: &[u8; 32]) -> Result<(), Unusable> {
         client.batch_execute(statements)?;
         client.execute(
             "INSERT INTO schema_identity (only_row, version, hash) VALUES (1, $1, $2)",
@@ -158,13 +157,13 @@ impl Build<'_> {
 }
 
 /// Returns true if a database has the tables of some escrowd.
-pub(super) fn exists(client: &mut impl GenericClient) -> Result<bool, Unusable> {
+pub(super) fn exists(client: &Client) -> Result<bool, Unusable> {
     let sql = "SELECT to_regclass('schema_identity') IS NOT NULL";
     Ok(client.query_one(sql, &[])?.try_get(0)?)
 }
 
 /// Returns the number of tables and views in a database.
-pub(super) fn count_tables(client: &mut impl GenericClient) -> Result<i64, Unusable> {
+pub(super) fn count_tables(client: &Client) -> Result<i64, Unusable> {
     let sql = "SELECT count(*) FROM pg_class
                WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v')";
     Ok(client.query_one(sql, &[])?.try_get(0)?)

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use postgres::Transaction;
+use crate::store::engine::postgres::client::Client;
 
 /// The schema in which the expected objects are created for the comparison.
 const SCRATCH: &str = "escrowd_comparison";
@@ -77,26 +77,26 @@ type Objects = BTreeMap<Object, String>;
 /// Compares the objects of the current schema with those that statements create, and returns the
 /// differences in words. Objects of an operator are none, as long as they do not change what a
 /// table of the statements can hold.
-pub(super) fn differences(transaction: &mut Transaction<'_>, statements: &str) -> Result<Vec<String>, postgres::Error> {
-    let path: String = transaction
+pub(super) fn differences(client: &Client, statements: &str) -> Result<Vec<String>, tokio_postgres::Error> {
+    let path: String = client
         .query_one("SELECT current_setting('search_path')", &[])?
         .try_get(0)?;
     let set_path = "SELECT set_config('search_path', $1, true)";
     let alone = "SELECT set_config('search_path', quote_ident(current_schema()), true)";
-    transaction.query_one(alone, &[])?;
-    let found = objects(transaction)?;
-    transaction.batch_execute(&format!("CREATE SCHEMA {SCRATCH}"))?;
-    transaction.query_one(set_path, &[&SCRATCH])?;
-    transaction.batch_execute(statements)?;
-    let expected = objects(transaction)?;
-    transaction.batch_execute(&format!("DROP SCHEMA {SCRATCH} CASCADE"))?;
-    transaction.query_one(set_path, &[&path])?;
+    client.query_one(alone, &[])?;
+    let found = objects(client)?;
+    client.batch_execute(&format!("CREATE SCHEMA {SCRATCH}"))?;
+    client.query_one(set_path, &[&SCRATCH])?;
+    client.batch_execute(statements)?;
+    let expected = objects(client)?;
+    client.batch_execute(&format!("DROP SCHEMA {SCRATCH} CASCADE"))?;
+    client.query_one(set_path, &[&path])?;
     Ok(compare(&found, &expected))
 }
 
-fn objects(transaction: &mut Transaction<'_>) -> Result<Objects, postgres::Error> {
+fn objects(client: &Client) -> Result<Objects, tokio_postgres::Error> {
     let mut objects = Objects::new();
-    for row in transaction.query(OBJECTS, &[])? {
+    for row in client.query(OBJECTS, &[])? {
         let object = Object {
             kind: row.try_get(0)?,
             table: row.try_get(1)?,

@@ -1,10 +1,8 @@
 //! A whole PostgreSQL database as the source or the target of a copy.
 
-use postgres::binary_copy::BinaryCopyInWriter;
-use postgres::types::Type;
-
 use crate::store::engine::error::Error;
 use crate::store::engine::postgres::build::{self, Build, LOCK};
+use crate::store::engine::postgres::client;
 use crate::store::engine::postgres::peers::LEADER_LOCK;
 use crate::store::engine::postgres::preparation::check_server;
 use crate::store::engine::postgres::schema::{ADDED_TABLES, LATER_REFERENCE};
@@ -13,7 +11,7 @@ use crate::store::engine::postgres::unusable::Unusable;
 use crate::store::engine::value::Value;
 
 /// Rows on their way into one table.
-pub(crate) struct CopyIn<'a>(BinaryCopyInWriter<'a>);
+pub(crate) struct CopyIn<'a>(client::CopyIn<'a>);
 
 impl CopyIn<'_> {
     pub(crate) fn write(&mut self, values: &[Value<'_>]) -> Result<(), Error> {
@@ -22,19 +20,18 @@ impl CopyIn<'_> {
 
     /// Adds the rows to the table. Without this they are dropped, and the transaction with them.
     pub(crate) fn finish(self) -> Result<(), Error> {
-        Ok(self.0.finish().map(drop)?)
+        Ok(self.0.finish()?)
     }
 }
 
 impl Session {
     /// Begins to add rows to a table, with values for these columns, which are separated by
     /// commas.
-    pub(crate) fn copy_in(&mut self, table: &str, columns: &str) -> Result<CopyIn<'_>, Error> {
+    pub(crate) fn copy_in(&self, table: &str, columns: &str) -> Result<CopyIn<'_>, Error> {
         let client = self.client();
-        let selected = client.prepare(&format!("SELECT {columns} FROM {table}"))?;
-        let types: Vec<Type> = selected.columns().iter().map(|column| column.type_().clone()).collect();
-        let writer = client.copy_in(&format!("COPY {table} ({columns}) FROM STDIN BINARY"))?;
-        Ok(CopyIn(BinaryCopyInWriter::new(writer, &types)))
+        let types = client.column_types(&format!("SELECT {columns} FROM {table}"))?;
+        let writer = client.copy_in(&format!("COPY {table} ({columns}) FROM STDIN BINARY"), &types)?;
+        Ok(CopyIn(writer))
     }
 }
 
@@ -44,7 +41,7 @@ impl Session {
 /// # Errors
 ///
 /// [`Unusable::Other`] if a service uses the database, or it has not this schema.
-pub(crate) fn begin_source(session: &mut Session) -> Result<(), Unusable> {
+pub(crate) fn begin_source(session: &Session) -> Result<(), Unusable> {
     let client = session.client();
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK])?;
     Build::current().check(client)?;
@@ -69,7 +66,7 @@ pub(crate) fn begin_source(session: &mut Session) -> Result<(), Unusable> {
 ///
 /// [`Unusable::Other`] if the database is not empty, or its server may lose what it
 /// acknowledges.
-pub(crate) fn begin_target(session: &mut Session, secret: &[u8; 32]) -> Result<(), Unusable> {
+pub(crate) fn begin_target(session: &Session, secret: &[u8; 32]) -> Result<(), Unusable> {
     let client = session.client();
     check_server(client)?;
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK])?;

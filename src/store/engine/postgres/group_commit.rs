@@ -12,6 +12,7 @@
 //! commit leaves open if it took effect. The next session then looks for the number that the
 //! commit would have left.
 
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
@@ -75,6 +76,8 @@ pub(crate) struct PostgresGroupCommit {
 enum Ran {
     /// The command is part of the group, kept or undone.
     InGroup(CommandOutcome),
+    /// A statement of the command was refused after the command had ended. The command was undone.
+    Failed(Error),
     /// The connection was lost, and with it the whole group.
     GroupLost(Error),
 }
@@ -151,7 +154,11 @@ impl PostgresGroupCommit {
         let mut is_any_kept = false;
         while let Some(mut command) = next.take() {
             match self.run_one(&session, command.as_mut()) {
-                Ran::InGroup(outcome) => is_any_kept |= outcome == CommandOutcome::Keep,
+                Ran::InGroup(outcome) => {
+                    is_any_kept |= outcome == CommandOutcome::Keep;
+                    group.push(command);
+                }
+                Ran::Failed(error) => command.answer(Err(error)),
                 Ran::GroupLost(error) => {
                     self.health.record(Err(error.clone()));
                     command.answer(Err(error.clone()));
@@ -159,7 +166,6 @@ impl PostgresGroupCommit {
                     return Ok(stop_after);
                 }
             }
-            group.push(command);
             if group.len() < self.group_commands_max {
                 next = next_in_group(waiting, &self.clock, &mut stop_after);
             }
@@ -193,17 +199,32 @@ impl PostgresGroupCommit {
         let connection = Connection::Postgres(session);
         let mut tx = Tx::of(connection, self.clock.now(), self.entropy.as_mut());
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| command.run(&mut tx))).unwrap_or(CommandOutcome::Undo);
-        let ended = match outcome {
+        match outcome {
             CommandOutcome::Keep => {
-                self.notice.merchants.append(&mut tx.new_deliveries);
-                self.notice.has_key_change |= tx.has_key_change;
-                session.batch("RELEASE command; SAVEPOINT command")
+                let new_deliveries = mem::take(&mut tx.new_deliveries);
+                let has_key_change = tx.has_key_change;
+                match session.batch_behind("RELEASE command; SAVEPOINT command") {
+                    (Ok(()), Ok(())) => {
+                        self.notice.merchants.extend(new_deliveries);
+                        self.notice.has_key_change |= has_key_change;
+                        Ran::InGroup(outcome)
+                    }
+                    // After a refused statement the end of the savepoint is refused too.
+                    (sent, Err(ended)) if !session.is_lost() => {
+                        Self::undo(session, Ran::Failed(sent.err().unwrap_or(ended)))
+                    }
+                    (Err(error), _) | (Ok(()), Err(error)) => Ran::GroupLost(error),
+                }
             }
-            CommandOutcome::Undo => session.batch("ROLLBACK TO command"),
-        };
-        match ended {
-            Ok(()) => Ran::InGroup(outcome),
-            Err(error) => Ran::GroupLost(error),
+            CommandOutcome::Undo => Self::undo(session, Ran::InGroup(outcome)),
+        }
+    }
+
+    /// Undoes the command that has run last, whatever its statements were answered.
+    fn undo(session: &Session, undone: Ran) -> Ran {
+        match session.batch_behind("ROLLBACK TO command") {
+            (_, Ok(())) => undone,
+            (_, Err(error)) => Ran::GroupLost(error),
         }
     }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use postgres::NoTls;
-use postgres::config::{Host, SslMode};
+use tokio_postgres::NoTls;
+use tokio_postgres::config::{Host, SslMode};
 
 use crate::store::engine::error::Error;
 use crate::store::engine::long_reads::Reader;
 use crate::store::engine::postgres::address::Address;
+use crate::store::engine::postgres::client::Client;
 use crate::store::engine::postgres::session::Session;
 use crate::store::engine::postgres::tls;
 use crate::store::engine::sql::Connection;
@@ -123,10 +124,13 @@ pub(super) fn open(address: &Address, statement_time_max: Duration) -> Result<Se
     let config = address.config();
     let is_local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
     let client = if is_local || config.get_ssl_mode() == SslMode::Disable {
-        config.connect(NoTls)
+        Client::connect(config, NoTls)
     } else {
         let tls = tls::connector(address.tls_files());
-        config.connect(tls.map_err(|error| Error::Unreachable(format!("{address}: {error}")))?)
+        Client::connect(
+            config,
+            tls.map_err(|error| Error::Unreachable(format!("{address}: {error}")))?,
+        )
     };
     let lock_time_max = match statement_time_max {
         Duration::ZERO => LOCK_TIMEOUT,
@@ -154,7 +158,7 @@ pub(crate) fn open_to_read_all(address: &Address) -> Result<Session, Error> {
 }
 
 /// Describes why a connection failed, with the innermost cause and what can be done about it.
-fn describe(address: &Address, error: &postgres::Error) -> String {
+fn describe(address: &Address, error: &tokio_postgres::Error) -> String {
     let mut innermost: &(dyn std::error::Error + 'static) = error;
     while let Some(source) = innermost.source() {
         innermost = source;

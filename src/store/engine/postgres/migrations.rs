@@ -6,11 +6,10 @@
 //! commands begin with the mark and their snapshots with the identity of the schema, and both
 //! read the version there. So neither spans the commit of a migration.
 
-use postgres::Transaction;
-
 use crate::store::engine::error::Error;
 use crate::store::engine::postgres::build::Build;
 use crate::store::engine::postgres::catalog;
+use crate::store::engine::postgres::client::Client;
 use crate::store::engine::postgres::peers;
 use crate::store::engine::postgres::unusable::Unusable;
 
@@ -29,14 +28,14 @@ const LOCKS: &str = "LOCK TABLE file_mark IN EXCLUSIVE MODE;
 /// # Errors
 ///
 /// [`Unusable::Other`] if a step fails or the steps do not lead to the schema of this build.
-pub(super) fn migrate(transaction: &mut Transaction<'_>, build: &Build<'_>, from: u32) -> Result<(), Unusable> {
+pub(super) fn migrate(client: &Client, build: &Build<'_>, from: u32) -> Result<(), Unusable> {
     let refused = |problem: &str| {
         let to = build.version;
         Unusable::Other(format!(
             "it has schema version {from} and cannot be migrated to version {to}: {problem}"
         ))
     };
-    let failed = |error: postgres::Error| match Error::from(error) {
+    let failed = |error: tokio_postgres::Error| match Error::from(error) {
         lost @ Error::Unreachable(_) => Unusable::Server(lost),
         Error::FileBusy => refused(
             "another session keeps a table locked, such as pg_dump, `escrowd check` or a transaction of an operator; \
@@ -47,9 +46,9 @@ pub(super) fn migrate(transaction: &mut Transaction<'_>, build: &Build<'_>, from
         }
         other => refused(&other.to_string()),
     };
-    transaction.batch_execute(LOCKS).map_err(failed)?;
-    build.run_steps(transaction, from).map_err(failed)?;
-    let differences = catalog::differences(transaction, &build.statements).map_err(failed)?;
+    client.batch_execute(LOCKS).map_err(failed)?;
+    build.run_steps(client, from).map_err(failed)?;
+    let differences = catalog::differences(client, &build.statements).map_err(failed)?;
     if !differences.is_empty() {
         let shown = &differences[..differences.len().min(SHOWN_MAX)];
         let others = match differences.len() - shown.len() {
@@ -62,14 +61,14 @@ pub(super) fn migrate(transaction: &mut Transaction<'_>, build: &Build<'_>, from
             shown.join(", ")
         )));
     }
-    set_identity(transaction, build).map_err(failed)
+    set_identity(client, build).map_err(failed)
 }
 
 /// Sets the version, and tells the other processes of it at the commit.
-fn set_identity(transaction: &mut Transaction<'_>, build: &Build<'_>) -> Result<(), postgres::Error> {
-    transaction.execute(
+fn set_identity(client: &Client, build: &Build<'_>) -> Result<(), tokio_postgres::Error> {
+    client.execute(
         "UPDATE schema_identity SET version = $1, hash = $2",
         &[&i64::from(build.version), &build.hash().as_slice()],
     )?;
-    transaction.batch_execute(&peers::notice_of_migration())
+    client.batch_execute(&peers::notice_of_migration())
 }

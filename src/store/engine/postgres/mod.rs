@@ -4,6 +4,7 @@
 pub(crate) mod address;
 pub(crate) mod build;
 mod catalog;
+mod client;
 pub(crate) mod copying;
 mod dialect;
 pub(crate) mod group_commit;
@@ -18,6 +19,7 @@ mod tls;
 pub(crate) mod unusable;
 mod value;
 
-pub(crate) use postgres::{Client, Column, Row};
+pub(crate) use client::Client;
 pub(crate) use session::{Rows, Session, Statement};
+pub(crate) use tokio_postgres::{Column, Row};
 pub(crate) use value::value_of;

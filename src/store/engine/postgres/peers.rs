@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use postgres::fallible_iterator::FallibleIterator;
 use tokio::sync::watch;
 
 use crate::domain::ids::MerchantId;
@@ -123,7 +122,7 @@ impl Listener {
     fn listen(&mut self, stopped: &Receiver<()>) -> Result<(), Error> {
         self.link.begin(|session| session.batch("LISTEN escrowd"))?;
         // Another session would neither listen nor hold the lock.
-        let mut session = self.link.take()?;
+        let session = self.link.take()?;
         // What was committed before may have gone unheard.
         self.told.key_version.fetch_add(1, Ordering::Release);
         self.told.writer.ask_unanswered();
@@ -133,7 +132,7 @@ impl Listener {
                 self.look_at_lock(&session)?;
                 look_at = Instant::now() + PAUSE;
             }
-            for notice in wait_for_notices(&mut session)? {
+            for notice in session.client().notices(NOTICE_WAIT)? {
                 self.hear(&notice);
             }
         }
@@ -170,20 +169,6 @@ impl Listener {
         }
         self.told.wakeups.notify(&mut merchants);
     }
-}
-
-/// Waits for a notice, and takes all that have come.
-fn wait_for_notices(session: &mut Session) -> Result<Vec<String>, Error> {
-    let mut notifications = session.client().notifications();
-    let mut heard = Vec::new();
-    if let Some(first) = notifications.timeout_iter(NOTICE_WAIT).next()? {
-        heard.push(first.payload().to_owned());
-    }
-    let mut others = notifications.iter();
-    while let Some(notice) = others.next()? {
-        heard.push(notice.payload().to_owned());
-    }
-    Ok(heard)
 }
 
 #[cfg(test)]

@@ -3,14 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use postgres::{Client, IsolationLevel, Transaction};
-
 use crate::domain::ids::Entropy;
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::OpenError;
 use crate::store::engine::postgres::address::Address;
 use crate::store::engine::postgres::build::{self, Build, LOCK, Schema};
+use crate::store::engine::postgres::client::Client;
 use crate::store::engine::postgres::link;
 use crate::store::engine::postgres::migrations;
 use crate::store::engine::postgres::pooler;
@@ -52,7 +51,7 @@ impl Preparation<'_> {
     pub fn run(&self, address: &Address) -> Result<[u8; 32], OpenError> {
         // A migration takes as long as its steps do.
         let session = link::open(address, Duration::ZERO).map_err(Unusable::Server);
-        let prepared = session.and_then(|mut session| {
+        let prepared = session.and_then(|session| {
             pooler::check_session(&session, &link::open(address, Duration::ZERO)?)?;
             check_server(session.client())?;
             warn_without_standby(session.client(), address)?;
@@ -61,19 +60,16 @@ impl Preparation<'_> {
         prepared.map_err(|problem| problem.into_error(address))
     }
 
-    fn prepare(&self, client: &mut Client, address: &Address) -> Result<[u8; 32], Unusable> {
-        let begin = client
-            .build_transaction()
-            .isolation_level(IsolationLevel::ReadCommitted);
-        let mut transaction = begin.start()?;
-        lock(&mut transaction, address)?;
-        if !build::exists(&mut transaction)? {
-            self.create(&mut transaction)?;
-            transaction.commit()?;
+    fn prepare(&self, client: &Client, address: &Address) -> Result<[u8; 32], Unusable> {
+        client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED")?;
+        lock(client, address)?;
+        if !build::exists(client)? {
+            self.create(client)?;
+            client.batch_execute("COMMIT")?;
             return Ok(*self.secret);
         }
-        let schema = self.build.compare(&mut transaction)?;
-        self.check_purpose(&mut transaction)?;
+        let schema = self.build.compare(client)?;
+        self.check_purpose(client)?;
         let started = Instant::now();
         if let Schema::Earlier(from) = schema {
             log::warn!(
@@ -82,10 +78,10 @@ impl Preparation<'_> {
                  Upgrade)",
                 self.build.version
             );
-            migrations::migrate(&mut transaction, self.build, from)?;
+            migrations::migrate(client, self.build, from)?;
         }
-        let secret = shared_secret(&mut transaction)?;
-        transaction.commit()?;
+        let secret = shared_secret(client)?;
+        client.batch_execute("COMMIT")?;
         if let Schema::Earlier(from) = schema {
             log::warn!(
                 "migrated {address} from schema version {from} to {} in {} ms; processes of the older build end",
@@ -96,19 +92,19 @@ impl Preparation<'_> {
         Ok(secret)
     }
 
-    fn create(&self, transaction: &mut Transaction<'_>) -> Result<(), Unusable> {
-        let tables = build::count_tables(transaction)?;
+    fn create(&self, client: &Client) -> Result<(), Unusable> {
+        let tables = build::count_tables(client)?;
         if tables > 0 {
             return Err(Unusable::Other(format!(
                 "it has {tables} tables of another program; create an empty database for escrowd"
             )));
         }
-        self.build.create(transaction, self.secret)?;
-        transaction.execute(
+        self.build.create(client, self.secret)?;
+        client.execute(
             "INSERT INTO instance (only_row, mode, currency, created_at) VALUES (1, $1, $2, $3)",
             &[&stored_mode(self.mode), &self.currency, &self.now.millis()],
         )?;
-        transaction.execute(
+        client.execute(
             "INSERT INTO file_mark (only_row, generation, previous_generation, commits, newest_transfer, is_open,
                  schema_cookie, ledger_time)
              VALUES (1, 0, 0, 0, 0, 0, 0, 0)",
@@ -117,8 +113,8 @@ impl Preparation<'_> {
         Ok(())
     }
 
-    fn check_purpose(&self, transaction: &mut Transaction<'_>) -> Result<(), Unusable> {
-        let row = transaction.query_one("SELECT mode, currency FROM instance", &[])?;
+    fn check_purpose(&self, client: &Client) -> Result<(), Unusable> {
+        let row = client.query_one("SELECT mode, currency FROM instance", &[])?;
         let (mode, currency): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         if mode == stored_mode(self.mode) && currency == self.currency {
             return Ok(());
@@ -133,20 +129,20 @@ impl Preparation<'_> {
 }
 
 /// Takes the lock under which one process prepares a database, until the transaction ends.
-fn lock(transaction: &mut Transaction<'_>, address: &Address) -> Result<(), Unusable> {
+fn lock(client: &Client, address: &Address) -> Result<(), Unusable> {
     let sql = "SELECT pg_try_advisory_xact_lock($1)";
-    let is_free: bool = transaction.query_one(sql, &[&LOCK])?.try_get(0)?;
+    let is_free: bool = client.query_one(sql, &[&LOCK])?.try_get(0)?;
     if !is_free {
         log::info!("another process creates, migrates or copies the database {address}; waiting until it has ended");
-        transaction.batch_execute("SET LOCAL lock_timeout = 0")?;
-        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])?;
+        client.batch_execute("SET LOCAL lock_timeout = 0")?;
+        client.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])?;
     }
     let sql = format!("SET LOCAL lock_timeout = {}", LOCK_TIMEOUT.as_millis());
-    Ok(transaction.batch_execute(&sql)?)
+    Ok(client.batch_execute(&sql)?)
 }
 
-fn shared_secret(transaction: &mut Transaction<'_>) -> Result<[u8; 32], Unusable> {
-    let row = transaction.query_one("SELECT secret FROM shared_secret", &[])?;
+fn shared_secret(client: &Client) -> Result<[u8; 32], Unusable> {
+    let row = client.query_one("SELECT secret FROM shared_secret", &[])?;
     let secret: Vec<u8> = row.try_get(0)?;
     let unusual = |_| Unusable::Other("its shared secret has not 32 bytes".to_owned());
     secret.try_into().map_err(unusual)
@@ -170,7 +166,7 @@ const fn stored_mode(mode: Mode) -> &'static str {
 
 /// Logs a warning if the server waits for a standby at each commit and none is connected: the
 /// first commit, and with it the start, then waits too.
-fn warn_without_standby(client: &mut Client, address: &Address) -> Result<(), Unusable> {
+fn warn_without_standby(client: &Client, address: &Address) -> Result<(), Unusable> {
     let sql = "SELECT current_setting('synchronous_standby_names') <> ''
                    AND NOT EXISTS (SELECT FROM pg_stat_replication)";
     if client.query_one(sql, &[])?.try_get(0)? {
@@ -187,8 +183,8 @@ fn warn_without_standby(client: &mut Client, address: &Address) -> Result<(), Un
 /// # Errors
 ///
 /// Fails if a setting of the server allows it to lose a commit.
-pub(super) fn check_server(client: &mut Client) -> Result<(), Unusable> {
-    let mut setting = |name: &str| -> Result<String, Unusable> {
+pub(super) fn check_server(client: &Client) -> Result<(), Unusable> {
+    let setting = |name: &str| -> Result<String, Unusable> {
         Ok(client.query_one("SELECT current_setting($1)", &[&name])?.try_get(0)?)
     };
     let version = setting("server_version_num")?;

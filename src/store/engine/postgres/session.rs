@@ -6,11 +6,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::vec::IntoIter;
 
-use postgres::types::{ToSql, Type};
-use postgres::{Client, Row, SimpleQueryMessage};
+use futures_util::future;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, SimpleQueryMessage};
 
-use crate::store::engine::error::Error;
+use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::postgres::client::{Client, Sent};
 use crate::store::engine::postgres::dialect;
+use crate::store::engine::postgres::value::OwnedValue;
 use crate::store::engine::sqlite::file::SCHEMA_VERSION;
 use crate::store::engine::value::Value;
 
@@ -23,7 +26,9 @@ const PART_ROWS: u32 = 1_000;
 
 /// A connection.
 pub(crate) struct Session {
-    client: RefCell<Client>,
+    /// The statements whose outcomes nobody has waited for yet, in their order.
+    sent: RefCell<Vec<SentChange>>,
+    client: Client,
     /// The prepared statements, by their SQL before translation.
     statements: RefCell<HashMap<String, Prepared>>,
     /// The number of rows that statements have changed.
@@ -32,10 +37,17 @@ pub(crate) struct Session {
     cursors: Option<Cell<u64>>,
 }
 
+/// A statement on its way that must change one row.
+struct SentChange {
+    outcome: Sent,
+    /// What the row is, for the error if there is none.
+    row: &'static str,
+}
+
 /// A prepared statement with its SQL after translation.
 #[derive(Clone)]
 struct Prepared {
-    statement: postgres::Statement,
+    statement: tokio_postgres::Statement,
     sql: Arc<str>,
 }
 
@@ -61,7 +73,8 @@ struct Cursor<'a> {
 impl Session {
     pub(super) fn of(client: Client) -> Self {
         Self {
-            client: RefCell::new(client),
+            sent: RefCell::default(),
+            client,
             statements: RefCell::default(),
             changes: Cell::new(0),
             cursors: None,
@@ -70,10 +83,11 @@ impl Session {
 
     /// Returns true if the connection is closed, which ended its transaction.
     pub(crate) fn is_lost(&self) -> bool {
-        self.client.borrow().is_closed()
+        self.client.is_closed()
     }
 
-    /// Returns the number of rows that statements have changed.
+    /// Returns the number of rows that statements have changed, without those whose outcomes
+    /// nobody has waited for.
     pub(super) const fn changes(&self) -> u64 {
         self.changes.get()
     }
@@ -84,20 +98,59 @@ impl Session {
     }
 
     /// Returns the connection, for what no statement does.
-    pub(crate) fn client(&mut self) -> &mut Client {
-        self.client.get_mut()
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Waits for the outcomes of the statements that were sent, and for that of one that follows
+    /// them, and returns the first error of all.
+    fn wait<T>(&self, outcome: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Error> {
+        let (sent, outcome) = self.wait_for_both(outcome);
+        sent.and(outcome)
+    }
+
+    /// Waits for the outcomes of the statements that were sent, and for that of one that follows
+    /// them.
+    fn wait_for_both<T>(
+        &self,
+        outcome: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> (Result<(), Error>, Result<T, Error>) {
+        let sent = outcomes_of(self.sent.take());
+        let (sent, outcome) = self.client.wait(future::join(sent, outcome));
+        let failed = |error| Error::from(self.client.cause_of(error));
+        let sent = sent.map_err(failed).and_then(|changes| {
+            changes.into_iter().try_for_each(|(changed, row)| {
+                self.changes.set(self.changes.get() + changed);
+                one_row(usize::try_from(changed).unwrap_or(usize::MAX), row)
+            })
+        });
+        (sent, outcome.map_err(failed))
+    }
+
+    /// Waits for the outcomes of the statements that were sent.
+    pub(crate) fn settle(&self) -> Result<(), Error> {
+        if self.sent.borrow().is_empty() {
+            return Ok(());
+        }
+        self.wait(future::ready(Ok(())))
     }
 
     /// Runs statements without values, in one round trip. They are not translated.
     pub(crate) fn batch(&self, sql: &str) -> Result<(), Error> {
-        Ok(self.client.borrow_mut().batch_execute(sql)?)
+        self.wait(self.client.sender().batch_execute(sql))
+    }
+
+    /// Runs statements without values behind those that were sent, in one round trip, and returns
+    /// the outcome of both.
+    pub(super) fn batch_behind(&self, sql: &str) -> (Result<(), Error>, Result<(), Error>) {
+        self.wait_for_both(self.client.sender().batch_execute(sql))
     }
 
     /// Runs statements without values, in one round trip, and returns the numbers of all their
     /// rows. They are not translated.
     pub(crate) fn numbers(&self, sql: &str) -> Result<Vec<i64>, Error> {
         let mut numbers = Vec::new();
-        for message in self.client.borrow_mut().simple_query(sql)? {
+        for message in self.wait(self.client.sender().simple_query(sql))? {
             if let SimpleQueryMessage::Row(row) = message {
                 for column in 0..row.len() {
                     let number = row.get(column).and_then(|text| text.parse().ok());
@@ -137,13 +190,13 @@ impl Session {
 
     /// Runs statements in a transaction of their own, which no migration spans. After an error no
     /// transaction is under way.
-    pub(crate) fn in_transaction<T>(&mut self, run: impl FnOnce(&mut Client) -> Result<T, Error>) -> Result<T, Error> {
+    pub(crate) fn in_transaction<T>(&self, run: impl FnOnce(&Client) -> Result<T, Error>) -> Result<T, Error> {
         self.begin(
             "BEGIN ISOLATION LEVEL READ COMMITTED;
              LOCK TABLE schema_identity IN ACCESS SHARE MODE;
              SELECT version FROM schema_identity",
         )?;
-        let outcome = run(self.client()).and_then(|value| self.batch("COMMIT").map(|()| value));
+        let outcome = run(&self.client).and_then(|value| self.batch("COMMIT").map(|()| value));
         self.rolled_back_after(outcome)
     }
 
@@ -166,7 +219,7 @@ impl Session {
         let types: Vec<Type> = occur
             .map(|occurs| if occurs { Type::UNKNOWN } else { Type::TEXT })
             .collect();
-        let statement = self.client.borrow_mut().prepare_typed(&translated, &types)?;
+        let statement = self.wait(self.client.sender().prepare_typed(&translated, &types))?;
         let prepared = Prepared {
             statement,
             sql: translated.into(),
@@ -189,13 +242,20 @@ impl fmt::Debug for Session {
 impl Statement<'_> {
     /// Runs a statement that changes rows, and returns how many.
     pub(crate) fn execute(&self, values: &[Value<'_>]) -> Result<usize, Error> {
-        let changed = self
-            .session
-            .client
-            .borrow_mut()
-            .execute(&self.prepared.statement, &parameters(values))?;
-        self.session.changes.set(self.session.changes.get() + changed);
+        let session = self.session;
+        let sender = session.client.sender();
+        let changed = session.wait(sender.execute(&self.prepared.statement, &parameters(values)))?;
+        session.changes.set(session.changes.get() + changed);
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    }
+
+    /// Sends a statement that must change one row. Its outcome, and the error if it changes another
+    /// number of rows, is that of the next call that waits.
+    pub(crate) fn send(&self, values: &[Value<'_>], row: &'static str) -> Result<(), Error> {
+        let values: Vec<OwnedValue> = values.iter().copied().map(OwnedValue::from).collect();
+        let outcome = self.session.client.send(self.prepared.statement.clone(), values)?;
+        self.session.sent.borrow_mut().push(SentChange { outcome, row });
+        Ok(())
     }
 
     /// Runs a query.
@@ -216,17 +276,25 @@ impl Statement<'_> {
                 }),
             });
         }
+        let sender = self.session.client.sender();
         let rows = self
             .session
-            .client
-            .borrow_mut()
-            .query(&self.prepared.statement, &parameters(values))?;
+            .wait(sender.query(&self.prepared.statement, &parameters(values)))?;
         Ok(Rows {
             fetched: rows.into_iter(),
             current: None,
             cursor: None,
         })
     }
+}
+
+/// Waits for the outcomes of statements in their order, and returns how many rows each has changed.
+async fn outcomes_of(sent: Vec<SentChange>) -> Result<Vec<(u64, &'static str)>, tokio_postgres::Error> {
+    let mut changes = Vec::with_capacity(sent.len());
+    for SentChange { outcome, row } in sent {
+        changes.push((outcome.await?, row));
+    }
+    Ok(changes)
 }
 
 /// Returns values as the library takes them.
@@ -251,7 +319,8 @@ impl Rows<'_> {
 impl Cursor<'_> {
     fn fetch(&self) -> Result<Vec<Row>, Error> {
         let sql = format!("FETCH {PART_ROWS} FROM part_{}", self.number);
-        Ok(self.session.client.borrow_mut().query(&sql, &[])?)
+        let session = self.session;
+        session.wait(session.client.sender().query(&sql, &[]))
     }
 }
 

@@ -29,8 +29,8 @@ impl From<Error> for Unusable {
     }
 }
 
-impl From<postgres::Error> for Unusable {
-    fn from(error: postgres::Error) -> Self {
+impl From<tokio_postgres::Error> for Unusable {
+    fn from(error: tokio_postgres::Error) -> Self {
         Self::Server(error.into())
     }
 }

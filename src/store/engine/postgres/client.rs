@@ -1,0 +1,206 @@
+//! A connection to PostgreSQL whose calls wait on the calling thread.
+//!
+//! The library is asynchronous, and each connection has a runtime of its own, which runs only
+//! while a call waits. A statement can therefore be sent before the outcome of the one before it
+//! is there ([`Client::send`]), and several travel together.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::{self, Future};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::runtime::{self, Runtime};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::task::JoinHandle;
+use tokio::time;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{AsyncMessage, Config, Error, Row, Socket, Statement};
+
+use crate::store::engine::postgres::value::OwnedValue;
+
+/// The longest time that the end of a connection takes. The server ends its session anyway.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
+
+/// A connection. Dropping it closes it, on a thread without a runtime.
+pub(crate) struct Client {
+    runtime: Runtime,
+    /// `None` once the connection is being closed.
+    sender: Option<Arc<tokio_postgres::Client>>,
+    /// Moves the bytes while a call waits. It ends with the connection.
+    connection: Option<JoinHandle<()>>,
+    notices: RefCell<UnboundedReceiver<String>>,
+    /// The reason why the connection ended, until a call has told it.
+    end: Arc<Mutex<Option<Error>>>,
+}
+
+/// The outcome of a statement that was sent: the number of rows that it has changed.
+pub(super) type Sent = Pin<Box<dyn Future<Output = Result<u64, Error>> + Send>>;
+
+/// Rows on their way into a table.
+pub(super) struct CopyIn<'a> {
+    client: &'a Client,
+    writer: Pin<Box<BinaryCopyInWriter>>,
+}
+
+impl Client {
+    /// Opens a connection.
+    pub(super) fn connect<T>(config: &Config, tls: T) -> Result<Self, Error>
+    where
+        T: MakeTlsConnect<Socket>,
+        T::Stream: Send + 'static,
+    {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("the system has room for another runtime");
+        let (sender, mut connection) = runtime.block_on(config.connect(tls))?;
+        let (notices, heard) = mpsc::unbounded_channel();
+        let end = Arc::<Mutex<Option<Error>>>::default();
+        let told_end = Arc::clone(&end);
+        let connection = runtime.spawn(async move {
+            while let Some(message) = future::poll_fn(|cx| connection.poll_message(cx)).await {
+                match message {
+                    // The receiver is dropped with the client.
+                    Ok(AsyncMessage::Notification(notice)) => drop(notices.send(notice.payload().to_owned())),
+                    Ok(_) => {}
+                    Err(error) => {
+                        *told_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        return;
+                    }
+                }
+            }
+        });
+        Ok(Self {
+            runtime,
+            sender: Some(Arc::new(sender)),
+            connection: Some(connection),
+            notices: RefCell::new(heard),
+            end,
+        })
+    }
+
+    /// Waits for an outcome, during which the connection is read and written.
+    pub(super) fn wait<T>(&self, outcome: impl Future<Output = T>) -> T {
+        self.runtime.block_on(outcome)
+    }
+
+    /// Returns the reason why the connection ended, if that is what an outcome says.
+    pub(super) fn cause_of(&self, error: Error) -> Error {
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        end.take_if(|_| error.is_closed()).unwrap_or(error)
+    }
+
+    /// Waits for the outcome of one call.
+    fn call<T>(&self, outcome: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.wait(outcome).map_err(|error| self.cause_of(error))
+    }
+
+    /// Returns the means to send to the server. What it returns must be waited for with
+    /// [`Client::wait`].
+    pub(super) fn sender(&self) -> &Arc<tokio_postgres::Client> {
+        self.sender.as_ref().expect("only a dropped connection has none")
+    }
+
+    /// Returns true if the connection was found to be closed.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender().is_closed()
+    }
+
+    /// Sends a statement without waiting for its outcome. It leaves with the next call that waits,
+    /// after all that was sent before it and before the statement of that call.
+    pub(super) fn send(&self, statement: Statement, values: Vec<OwnedValue>) -> Result<Sent, Error> {
+        let sender = Arc::clone(self.sender());
+        let mut sent: Sent = Box::pin(async move { sender.execute_raw(&statement, values).await });
+        // The first poll puts the statement into the queue of the connection.
+        match sent.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => Ok(sent),
+            Poll::Ready(outcome) => outcome.map(|changed| -> Sent { Box::pin(future::ready(Ok(changed))) }),
+        }
+    }
+
+    pub(crate) fn execute(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, Error> {
+        self.call(self.sender().execute(sql, values))
+    }
+
+    pub(super) fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        self.call(self.sender().query(sql, values))
+    }
+
+    pub(super) fn query_one(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Row, Error> {
+        self.call(self.sender().query_one(sql, values))
+    }
+
+    pub(crate) fn query_opt(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, Error> {
+        self.call(self.sender().query_opt(sql, values))
+    }
+
+    /// Runs statements without values, in one round trip.
+    pub(super) fn batch_execute(&self, sql: &str) -> Result<(), Error> {
+        self.call(self.sender().batch_execute(sql))
+    }
+
+    /// Returns the types of the columns of a query.
+    pub(super) fn column_types(&self, sql: &str) -> Result<Vec<Type>, Error> {
+        let selected = self.call(self.sender().prepare(sql))?;
+        Ok(selected.columns().iter().map(|column| column.type_().clone()).collect())
+    }
+
+    /// Begins to add rows with columns of these types by a `COPY` statement.
+    pub(super) fn copy_in(&self, sql: &str, types: &[Type]) -> Result<CopyIn<'_>, Error> {
+        let sink = self.call(self.sender().copy_in::<_, Bytes>(sql))?;
+        Ok(CopyIn {
+            client: self,
+            writer: Box::pin(BinaryCopyInWriter::new(sink, types)),
+        })
+    }
+
+    /// Waits for notices that this connection listens to, no longer than this, and returns all that
+    /// have come.
+    pub(super) fn notices(&self, time_max: Duration) -> Result<Vec<String>, Error> {
+        let mut heard = self.notices.borrow_mut();
+        let first = self.wait(async { time::timeout(time_max, heard.recv()).await });
+        match first {
+            // The connection is closed. The next call says why.
+            Ok(None) => self.batch_execute("").map(|()| Vec::new()),
+            Ok(Some(first)) => {
+                let mut all = vec![first];
+                while let Ok(next) = heard.try_recv() {
+                    all.push(next);
+                }
+                Ok(all)
+            }
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.sender = None;
+        if let Some(connection) = self.connection.take() {
+            // Whoever waits for an end in vain has nothing to lose.
+            drop(self.wait(async { time::timeout(CLOSE_MAX, connection).await }));
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl CopyIn<'_> {
+    pub(super) fn write(&mut self, values: &[&(dyn ToSql + Sync)]) -> Result<(), Error> {
+        self.client.call(self.writer.as_mut().write(values))
+    }
+
+    /// Adds the rows to the table. Without this they are dropped, and the transaction with them.
+    pub(super) fn finish(mut self) -> Result<(), Error> {
+        self.client.call(self.writer.as_mut().finish()).map(drop)
+    }
+}
