@@ -29,6 +29,7 @@ use crate::store::engine::sqlite::watch::FileWatch;
 use crate::store::engine::sqlite::{connection, file, inspection, lock, mark, migrations};
 use crate::store::engine::writer::{Writer, WriterThread};
 use crate::store::engine::writer_meter::WriterMeter;
+use crate::store::group_memory::GroupMemory;
 use crate::store::place::Place;
 use crate::store::settings::{Settings, WriterEnded};
 use crate::store::tx::Snapshot;
@@ -77,11 +78,7 @@ impl FileStore {
             check_file(path, settings, entropy.as_mut())?;
         }
 
-        let &Settings {
-            synchronous,
-            checkpoint_pages,
-            ..
-        } = settings;
+        let (synchronous, checkpoint_pages) = (settings.synchronous, settings.checkpoint_pages);
         let writing = Role::Writer {
             synchronous,
             checkpoint_pages,
@@ -135,6 +132,7 @@ impl FileStore {
             has_generation: false,
             wakeups: Arc::clone(&wakeups),
             merchants_to_wake: Vec::new(),
+            memory: GroupMemory::default(),
             group_commands_max: settings.group_commands_max,
             vacuum: Vacuum::new(settings.vacuum_free_bytes_min),
         };

@@ -1,4 +1,4 @@
-//! The row of a merchant that a command acts for, loaded once.
+//! The row of a merchant, loaded once for a group of commands.
 
 use crate::domain::events::webhook_endpoint::StoredWebhookEndpoint;
 use crate::domain::ids::{MerchantId, WalletId};
@@ -16,6 +16,19 @@ pub struct MerchantRow {
     pub own: OwnSettings,
     /// The hash of the merchant's newest transfer.
     pub chain_head: ChainHash,
+    /// What the database does not have yet.
+    pub(crate) unsaved: Unsaved,
     /// Its webhook endpoint.
     pub webhook_endpoint: StoredWebhookEndpoint,
+}
+
+/// What the commands of a group have added to a merchant's row. Nearly every command adds
+/// something, so the end of the group writes it once
+/// ([`Tx::save_merchants`](crate::store::tx::Tx::save_merchants)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unsaved {
+    /// The chain has a new head.
+    pub(crate) has_new_head: bool,
+    /// The number of events that are not counted yet.
+    pub(crate) events: i64,
 }

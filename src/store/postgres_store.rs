@@ -28,6 +28,7 @@ use crate::store::engine::postgres::peers::{self, Notice, Told};
 use crate::store::engine::postgres::preparation::{Preparation, random_secret};
 use crate::store::engine::writer::{Writer, WriterThread};
 use crate::store::engine::writer_meter::WriterMeter;
+use crate::store::group_memory::GroupMemory;
 use crate::store::place::Place;
 use crate::store::settings::{Settings, WriterEnded};
 use crate::store::write_side::WriteSide;
@@ -102,6 +103,7 @@ impl PostgresStore {
             entropy,
             wakeups: Arc::clone(&wakeups),
             notice: Notice::default(),
+            memory: GroupMemory::default(),
             group_commands_max: settings.group_commands_max,
         };
         let (ended, writer_ended) = oneshot::channel();

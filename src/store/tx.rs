@@ -9,7 +9,7 @@ use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Connection, params};
-use crate::store::merchant_row::MerchantRow;
+use crate::store::group_memory::{CommandMemory, GroupMemory};
 use crate::store::write_summary::WriteSummary;
 
 /// The file as it is at one moment.
@@ -29,12 +29,15 @@ pub struct Tx<'a> {
     pub(crate) clock: ClockOffset,
     entropy: &'a mut dyn Entropy,
     seed: Option<SeededIds>,
-    /// The merchant that the command acts for or has last posted to, loaded once.
-    pub(crate) merchant: Option<MerchantRow>,
+    /// What this command has loaded and changed, beside what the group has.
+    pub(crate) memory: CommandMemory,
+    pub(crate) group: &'a mut GroupMemory,
     /// The merchants for whose webhook endpoints the command has added deliveries.
     pub(crate) new_deliveries: Vec<MerchantId>,
     /// The command has changed a key, or a setting that decides what a key opens.
     pub(crate) has_key_change: bool,
+    /// The command has inserted a name of events.
+    pub(crate) has_new_event_name: bool,
     pub(crate) write_summary: WriteSummary,
     /// The event that the command has inserted last, if it has data of its own.
     pub(crate) last_event: Option<InsertedEvent>,
@@ -56,12 +59,24 @@ impl<'a> Snapshot<'a> {
 impl<'a> Tx<'a> {
     /// Returns a command on a connection whose transaction the caller begins and ends. The
     /// benchmarks use it too, to compare other ways to commit with the writer's.
-    pub fn on(connection: &'a rusqlite::Connection, ledger_time: Timestamp, entropy: &'a mut dyn Entropy) -> Self {
-        Self::of(Connection::of(connection), ledger_time, entropy)
+    pub fn on(
+        connection: &'a rusqlite::Connection,
+        ledger_time: Timestamp,
+        entropy: &'a mut dyn Entropy,
+        group: &'a mut GroupMemory,
+    ) -> Self {
+        Self::of(Connection::of(connection), ledger_time, entropy, group)
     }
 
-    /// Returns a command on a connection whose transaction the caller begins and ends.
-    pub(crate) fn of(connection: Connection<'a>, ledger_time: Timestamp, entropy: &'a mut dyn Entropy) -> Self {
+    /// Returns a command on a connection whose transaction the caller begins and ends. The
+    /// caller clears the group's memory with each transaction, tells it with [`Tx::keep`] of each
+    /// command that it keeps, and calls [`Tx::save_merchants`] before it commits.
+    pub(crate) fn of(
+        connection: Connection<'a>,
+        ledger_time: Timestamp,
+        entropy: &'a mut dyn Entropy,
+        group: &'a mut GroupMemory,
+    ) -> Self {
         Self {
             snapshot: Snapshot::of(connection),
             ledger_time,
@@ -69,11 +84,21 @@ impl<'a> Tx<'a> {
             clock: ClockOffset::NONE,
             entropy,
             seed: None,
-            merchant: None,
+            memory: CommandMemory::default(),
+            group,
+            has_new_event_name: false,
             new_deliveries: Vec::new(),
             has_key_change: false,
             write_summary: WriteSummary::default(),
             last_event: None,
+        }
+    }
+
+    /// Leaves what this command has loaded and changed to the next commands of the group.
+    pub fn keep(&mut self) {
+        self.group.keep(&mut self.memory);
+        if self.has_key_change {
+            self.group.key_owners.clear();
         }
     }
 
@@ -111,7 +136,7 @@ impl<'a> Tx<'a> {
         part: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<Result<T, E>, E> {
         let (acts_for, clock) = (self.acts_for, self.clock);
-        let (merchant, new_deliveries) = (self.merchant.clone(), self.new_deliveries.len());
+        let (memory, new_deliveries) = (self.memory.clone(), self.new_deliveries.len());
         let (write_summary, seed) = (self.write_summary.clone(), self.seed.clone());
         self.execute("SAVEPOINT attempt")?;
         let outcome = part(self).and_then(|value| {
@@ -125,7 +150,7 @@ impl<'a> Tx<'a> {
             self.last_event = None;
             self.acts_for = acts_for;
             self.clock = clock;
-            self.merchant = merchant;
+            self.memory = memory;
             self.new_deliveries.truncate(new_deliveries);
             self.write_summary = write_summary;
             self.seed = seed;

@@ -10,7 +10,7 @@ use escrowd::commands::Policy;
 use escrowd::domain::ids::{Entropy, MerchantId};
 use escrowd::domain::time::{Clock, Timestamp};
 use escrowd::entropy::SystemEntropy;
-use escrowd::store::Tx;
+use escrowd::store::{GroupMemory, Tx};
 use r2d2_sqlite::SqliteConnectionManager;
 
 use super::{CONFIRM, confirm, customer_id, reply, set_up, the_merchant};
@@ -76,8 +76,10 @@ async fn handle(naive: web::Data<Naive>, request: HttpRequest, path: web::Path<(
         let connection = naive.pool.get()?;
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut entropy = naive.entropy.clone();
-        let mut tx = Tx::on(&connection, SystemClock.now(), &mut entropy);
+        let mut memory = GroupMemory::default();
+        let mut tx = Tx::on(&connection, SystemClock.now(), &mut entropy, &mut memory);
         let escrow = confirm(&mut tx, &naive.policy, naive.merchant, &buyer, &path.0, &path.1)?;
+        tx.save_merchants()?;
         connection.prepare_cached("COMMIT")?.execute([])?;
         anyhow::Ok(escrow)
     })

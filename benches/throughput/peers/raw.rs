@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use escrowd::clock::SystemClock;
 use escrowd::domain::time::Clock;
 use escrowd::entropy::SystemEntropy;
-use escrowd::store::Tx;
+use escrowd::store::{GroupMemory, Tx};
 use hdrhistogram::Histogram;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -85,6 +85,7 @@ pub(super) fn measure(file: &Path, confirmations: &Path, skip: usize, time: Dura
         }
         let begun = Instant::now();
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut memory = GroupMemory::default();
         for Confirmation {
             buyer,
             escrow,
@@ -92,9 +93,11 @@ pub(super) fn measure(file: &Path, confirmations: &Path, skip: usize, time: Dura
             ..
         } in group
         {
-            let mut tx = Tx::on(&connection, SystemClock.now(), &mut entropy);
+            let mut tx = Tx::on(&connection, SystemClock.now(), &mut entropy, &mut memory);
             confirm(&mut tx, &policy, merchant, buyer, escrow, milestone)?;
+            tx.keep();
         }
+        Tx::on(&connection, SystemClock.now(), &mut entropy, &mut memory).save_merchants()?;
         connection.prepare_cached("COMMIT")?.execute([])?;
         groups.push(u64::try_from(begun.elapsed().as_micros())?);
     }

@@ -275,6 +275,8 @@ impl Tx<'_> {
     /// `limit`, and returns their number. Keeps events with pending deliveries, and an event
     /// whose data the next one shares if that is not removed with it.
     pub fn delete_events_before(&mut self, before: Timestamp, limit: usize) -> Result<usize, Error> {
+        // Each event that is removed is counted off.
+        self.save_merchants()?;
         let row_limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut statement = self.connection.prepare(
             "SELECT event.id, sharer.id IS NOT NULL FROM event

@@ -298,9 +298,7 @@ impl Tx<'_> {
                 ],
                 "an event",
             )?;
-        self.connection
-            .prepare("UPDATE merchant SET event_count = event_count + 1 WHERE id = ?1")?
-            .change_row(params![event.merchant.0], "a merchant")?;
+        self.merchant_mut(event.merchant)?.unsaved.events += 1;
         self.write_summary.events.push(event.id);
         self.last_event = (!is_shared).then(|| InsertedEvent {
             escrow: event.escrow,
@@ -310,15 +308,22 @@ impl Tx<'_> {
     }
 
     /// Returns the number of an event's name, and inserts the name if the file does not have
-    /// it yet.
-    fn event_name_id(&self, name: &str) -> Result<i64, Error> {
+    /// it yet. The commands of a group look it up once.
+    fn event_name_id(&mut self, name: &str) -> Result<i64, Error> {
+        if let Some(id) = self.group.event_names.get(name) {
+            return Ok(*id);
+        }
         let known = self
             .connection
             .prepare("SELECT id FROM event_name WHERE name = ?1")?
             .first(params![name], |row| row.get(0))?;
         if let Some(id) = known {
+            if !self.has_new_event_name {
+                self.group.event_names.insert(name.to_owned(), id);
+            }
             return Ok(id);
         }
+        self.has_new_event_name = true;
         let id = self
             .connection
             .prepare("SELECT coalesce(max(id), 0) + 1 FROM event_name")?

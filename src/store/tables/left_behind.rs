@@ -223,6 +223,7 @@ impl Tx<'_> {
     /// Removes the next rows of merchants that are left behind, few enough that other
     /// commands do not wait long. Returns the rest of the removal, or `None` at its end.
     pub fn remove_some(&mut self, mut removal: Removal) -> Result<Option<Removal>, Error> {
+        self.save_merchants()?;
         let mut merchants = Vec::with_capacity(removal.merchants.len());
         for merchant in removal.merchants {
             if self.is_left_behind(merchant)? {

@@ -139,6 +139,22 @@ fn read_key(row: Row<'_>) -> Result<MerchantKey, Error> {
 }
 
 impl Tx<'_> {
+    /// Returns the owner of the key with this SHA-256 hash, also if the key has ended. The commands
+    /// of a group read it once.
+    pub fn owner_of_key(&mut self, key_hash: &[u8; 32]) -> Result<Option<KeyOwner>, Error> {
+        if self.has_key_change {
+            return Snapshot::owner_of_key(self, key_hash);
+        }
+        if let Some(owner) = self.group.key_owners.get(key_hash) {
+            return Ok(Some(*owner));
+        }
+        let owner = Snapshot::owner_of_key(self, key_hash)?;
+        if let Some(owner) = owner {
+            self.group.key_owners.insert(*key_hash, owner);
+        }
+        Ok(owner)
+    }
+
     /// Adds the key of a sandbox to its merchant.
     pub fn insert_sandbox_key(&mut self, key_hash: &[u8; 32], owner: KeyOwner) -> Result<(), Error> {
         self.has_key_change = true;

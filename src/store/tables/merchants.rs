@@ -1,5 +1,7 @@
 //! Merchants.
 
+use std::mem;
+
 use crate::domain::customers::country::Country;
 use crate::domain::customers::customer::Wallet;
 use crate::domain::events::webhook_endpoint::SigningSecret;
@@ -13,7 +15,7 @@ use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::params;
-use crate::store::merchant_row::MerchantRow;
+use crate::store::merchant_row::{MerchantRow, Unsaved};
 use crate::store::tables::columns::{broken, row};
 use crate::store::tables::webhook_endpoints::{EndpointRow, webhook_endpoint_of};
 use crate::store::tx::{Snapshot, Tx};
@@ -67,6 +69,7 @@ impl Snapshot<'_> {
                 commission_bps: row.commission_bps,
             },
             chain_head: ChainHash::from_bytes(row.chain_head),
+            unsaved: Unsaved::default(),
             webhook_endpoint: webhook_endpoint_of(&EndpointRow {
                 callback_url: row.callback_url,
                 callback_events: row.callback_events,
@@ -149,8 +152,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Returns a merchant's row. The command loads it once and keeps it until it asks for
-    /// another merchant's.
+    /// Returns a merchant's row. The commands of a group load it once.
     pub fn merchant(&mut self, merchant: MerchantId) -> Result<&MerchantRow, Error> {
         self.merchant_mut(merchant).map(|row| &*row)
     }
@@ -158,10 +160,41 @@ impl Tx<'_> {
     /// Returns the loaded row of a merchant. A method that changes the table must change
     /// this row too.
     pub(crate) fn merchant_mut(&mut self, merchant: MerchantId) -> Result<&mut MerchantRow, Error> {
-        if self.merchant.as_ref().is_none_or(|row| row.id != merchant) {
-            self.merchant = Some(self.merchant_row(merchant)?);
+        let loaded = self.memory.merchants.iter().position(|row| row.id == merchant);
+        if let Some(place) = loaded {
+            return Ok(&mut self.memory.merchants[place]);
         }
-        Ok(self.merchant.as_mut().expect("loaded above"))
+        let row = match self.group.merchants.get(&merchant) {
+            Some(row) => row.clone(),
+            None => self.merchant_row(merchant)?,
+        };
+        Ok(self.memory.merchants.push_mut(row))
+    }
+
+    /// Returns the rows of all merchants that the group has loaded.
+    pub(crate) fn loaded_merchants(&mut self) -> &mut [MerchantRow] {
+        let own = &mut self.memory.merchants;
+        for row in self.group.merchants.values() {
+            if own.iter().all(|known| known.id != row.id) {
+                own.push(row.clone());
+            }
+        }
+        own
+    }
+
+    /// Writes the heads of chains and the counts of events that the group has changed. The writer
+    /// does so before each commit, and a command before it removes rows.
+    pub fn save_merchants(&mut self) -> Result<(), Error> {
+        let connection = self.connection;
+        let mut statement =
+            connection.prepare("UPDATE merchant SET chain_head = ?2, event_count = event_count + ?3 WHERE id = ?1")?;
+        for row in self.loaded_merchants() {
+            let unsaved = mem::take(&mut row.unsaved);
+            if unsaved != Unsaved::default() {
+                statement.change_row(params![row.id.0, row.chain_head.bytes(), unsaved.events], "a merchant")?;
+            }
+        }
+        Ok(())
     }
 
     /// Inserts a merchant with its own accounts, a publishable key and no secret key. A live
@@ -197,6 +230,10 @@ impl Tx<'_> {
         for account in Account::OF_MERCHANT {
             self.insert_account(merchant, &account)?;
         }
+        // The number may be that of a merchant whose row the group has loaded and then removed.
+        self.memory.merchants.retain(|row| row.id != merchant);
+        let row = self.merchant_row(merchant)?;
+        self.memory.merchants.push(row);
         Ok(merchant)
     }
 

@@ -89,14 +89,10 @@ impl Tx<'_> {
         }
         let merchant = accounts.merchant;
         let mut head = self.merchant(merchant)?.chain_head;
-        let newest_id: i64 = self
-            .connection
-            .prepare(
-                "SELECT max(coalesce((SELECT max(id) FROM transfer), 0),
-                            coalesce((SELECT newest_transfer FROM file_mark), 0))",
-            )?
-            .one(params![], |row| row.get(0))?;
-        for (id, transfer) in (newest_id + 1..).zip(transfers) {
+        let mut newest_id = self.newest_transfer_id()?;
+        for transfer in transfers {
+            let id = newest_id + 1;
+            newest_id = id;
             let amount = transfer.amount.minor();
             let posted = PostedTransfer {
                 id,
@@ -112,11 +108,25 @@ impl Tx<'_> {
             self.insert_transfer(&posted, &head)?;
             self.write_summary.add_transfer(id);
         }
-        self.connection
-            .prepare("UPDATE merchant SET chain_head = ?2 WHERE id = ?1")?
-            .change_row(params![merchant.0, head.bytes()], "a merchant")?;
-        self.merchant_mut(merchant)?.chain_head = head;
+        self.memory.newest_transfer = Some(newest_id);
+        let row = self.merchant_mut(merchant)?;
+        row.chain_head = head;
+        row.unsaved.has_new_head = true;
         Ok(())
+    }
+
+    /// Returns the number of the newest transfer of all merchants, also if it was removed. The
+    /// commands of a group read it once.
+    fn newest_transfer_id(&self) -> Result<i64, Error> {
+        if let Some(known) = self.memory.newest_transfer.or(self.group.newest_transfer) {
+            return Ok(known);
+        }
+        self.connection
+            .prepare(
+                "SELECT max(coalesce((SELECT max(id) FROM transfer), 0),
+                            coalesce((SELECT newest_transfer FROM file_mark), 0))",
+            )?
+            .one(params![], |row| row.get(0))
     }
 
     fn save_account(&mut self, account: &TouchedAccount) -> Result<(), Error> {

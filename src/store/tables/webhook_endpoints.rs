@@ -140,6 +140,11 @@ impl Tx<'_> {
         let sql =
             "UPDATE merchant SET callback_gone_at = NULL WHERE callback_url IS NULL AND callback_gone_at IS NOT NULL";
         self.connection.prepare(sql)?.execute(params![])?;
+        for row in self.loaded_merchants() {
+            if row.webhook_endpoint.choice == WebhookUrlChoice::Configured {
+                row.webhook_endpoint.gone_at = None;
+            }
+        }
         Ok(())
     }
 }

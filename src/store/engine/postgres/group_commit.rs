@@ -12,7 +12,6 @@
 //! commit leaves open if it took effect. The next session then looks for the number that the
 //! commit would have left.
 
-use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
@@ -33,6 +32,7 @@ use crate::store::engine::postgres::session::Session;
 use crate::store::engine::sql::Connection;
 use crate::store::engine::writer::{GroupCommit, admit, answer_all, keep_time, next_in_group, refuse_all};
 use crate::store::engine::writer_meter::WriterMeter;
+use crate::store::group_memory::GroupMemory;
 use crate::store::tx::Tx;
 
 /// The pause of an idle writer between two looks at the clock, so that a jump is told when it
@@ -68,6 +68,8 @@ pub(crate) struct PostgresGroupCommit {
     pub(crate) wakeups: Arc<DeliveryWakeups>,
     /// What the other processes must know of the current group.
     pub(crate) notice: Notice,
+    /// What the commands of the current group share.
+    pub(crate) memory: GroupMemory,
     /// The most commands that share one commit.
     pub(crate) group_commands_max: usize,
 }
@@ -147,6 +149,7 @@ impl PostgresGroupCommit {
             }
         };
         self.notice.clear();
+        self.memory.clear();
         let changes_before = session.changes();
         let mut group: Vec<Box<dyn Command>> = Vec::with_capacity(self.group_commands_max);
         let mut next = Some(first);
@@ -197,16 +200,15 @@ impl PostgresGroupCommit {
     /// Runs one command in its savepoint, which is left for the next one.
     fn run_one(&mut self, session: &Session, command: &mut dyn Command) -> Ran {
         let connection = Connection::Postgres(session);
-        let mut tx = Tx::of(connection, self.clock.now(), self.entropy.as_mut());
+        let mut tx = Tx::of(connection, self.clock.now(), self.entropy.as_mut(), &mut self.memory);
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| command.run(&mut tx))).unwrap_or(CommandOutcome::Undo);
         match outcome {
             CommandOutcome::Keep => {
-                let new_deliveries = mem::take(&mut tx.new_deliveries);
-                let has_key_change = tx.has_key_change;
                 match session.batch_behind("RELEASE command; SAVEPOINT command") {
                     (Ok(()), Ok(())) => {
-                        self.notice.merchants.extend(new_deliveries);
-                        self.notice.has_key_change |= has_key_change;
+                        tx.keep();
+                        self.notice.merchants.append(&mut tx.new_deliveries);
+                        self.notice.has_key_change |= tx.has_key_change;
                         Ran::InGroup(outcome)
                     }
                     // After a refused statement the end of the savepoint is refused too.
@@ -228,6 +230,14 @@ impl PostgresGroupCommit {
         }
     }
 
+    /// Writes what the commands of the group have changed in its memory alone.
+    fn save_memory(&mut self, session: &Session) -> Result<(), Error> {
+        let connection = Connection::Postgres(session);
+        let now = self.clock.now();
+        Tx::of(connection, now, self.entropy.as_mut(), &mut self.memory).save_merchants()?;
+        session.settle()
+    }
+
     /// Commits a group of this many commands, and keeps its outcome and its time.
     fn commit_measured(&mut self, session: Session, commands: usize) -> Result<(), Error> {
         let began = Instant::now();
@@ -238,6 +248,7 @@ impl PostgresGroupCommit {
     }
 
     fn commit(&mut self, session: Session) -> Result<(), Error> {
+        self.save_memory(&session).map_err(refused)?;
         self.commits += 1;
         self.marked_at = self.clock.now();
         let sql = format!(
@@ -260,13 +271,7 @@ impl PostgresGroupCommit {
             }
             // Dropping the session ends its transaction.
             Err(Error::Unreachable(cause)) => self.find_outcome(&cause),
-            Err(error) => {
-                log::error!("a commit was refused: {error}");
-                Err(match error {
-                    Error::StorageFull => error,
-                    _ => Error::Abandoned,
-                })
-            }
+            Err(error) => Err(refused(error)),
         }
     }
 
@@ -303,6 +308,15 @@ impl PostgresGroupCommit {
         session.batch("COMMIT")?;
         self.link.put(session);
         Ok(found == Some(self.commits))
+    }
+}
+
+/// Returns the error of all commands of a group that cannot be committed for this reason.
+fn refused(error: Error) -> Error {
+    log::error!("a commit was refused: {error}");
+    match error {
+        Error::StorageFull | Error::Unreachable(_) => error,
+        _ => Error::Abandoned,
     }
 }
 

@@ -23,6 +23,7 @@ use crate::store::engine::sqlite::vacuum::Vacuum;
 use crate::store::engine::sqlite::watch::{FileWatch, Gone};
 use crate::store::engine::writer::{GroupCommit, admit, answer_all, keep_time, next_in_group, refuse_all};
 use crate::store::engine::writer_meter::WriterMeter;
+use crate::store::group_memory::GroupMemory;
 use crate::store::tx::Tx;
 
 /// The pause after the last commit before the writer moves the log into the file, and
@@ -58,6 +59,8 @@ pub(crate) struct FileGroupCommit {
     pub(crate) wakeups: Arc<DeliveryWakeups>,
     /// The merchants for whom the current group has added deliveries.
     pub(crate) merchants_to_wake: Vec<MerchantId>,
+    /// What the commands of the current group share.
+    pub(crate) memory: GroupMemory,
     /// The most commands that share one commit.
     pub(crate) group_commands_max: usize,
     /// Gives free pages back while no command waits.
@@ -179,6 +182,7 @@ impl FileGroupCommit {
         }
         let changes_before = self.connection.total_changes();
         self.merchants_to_wake.clear();
+        self.memory.clear();
         let mut group: Vec<Box<dyn Command>> = Vec::with_capacity(self.group_commands_max);
         let mut next = Some(first);
         let mut stop_after = false;
@@ -226,9 +230,15 @@ impl FileGroupCommit {
         if let Err(error) = self.execute("SAVEPOINT command") {
             return Ran::GroupLost(Err(error));
         }
-        let mut tx = Tx::on(&self.connection, self.clock.now(), self.entropy.as_mut());
+        let mut tx = Tx::on(
+            &self.connection,
+            self.clock.now(),
+            self.entropy.as_mut(),
+            &mut self.memory,
+        );
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| command.run(&mut tx))).unwrap_or(CommandOutcome::Undo);
         if outcome == CommandOutcome::Keep {
+            tx.keep();
             self.merchants_to_wake.append(&mut tx.new_deliveries);
         }
         if self.connection.is_autocommit() {
@@ -262,6 +272,7 @@ impl FileGroupCommit {
         let begins_generation = is_changed && !self.has_generation;
         let is_open = is_changed && self.checkpoints.needs_open_mark();
         if is_changed {
+            self.save_memory()?;
             self.count_mark(begins_generation, is_open)?;
         }
         let commit = || self.connection.prepare_cached("COMMIT")?.execute([]);
@@ -276,6 +287,19 @@ impl FileGroupCommit {
             self.checkpoints.arm(&self.connection, &self.readers)?;
         }
         Ok(())
+    }
+
+    /// Writes what the commands of the group have changed in its memory alone.
+    fn save_memory(&mut self) -> Result<(), Error> {
+        let (connection, now) = (&self.connection, self.clock.now());
+        let saved = Tx::on(connection, now, self.entropy.as_mut(), &mut self.memory).save_merchants();
+        saved.or_else(|error| {
+            let error = match error {
+                Error::StorageFull => error,
+                _ => Error::Abandoned,
+            };
+            self.roll_back().and(Err(error))
+        })
     }
 
     /// Counts the mark up in the group's transaction, for the first time after a start in a

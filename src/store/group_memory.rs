@@ -1,0 +1,48 @@
+//! What the commands of one group share.
+//!
+//! While a group lasts nobody else writes to the database, so what one of its commands has read
+//! or changed is true for the next ones. Nothing here outlives the group.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::domain::ids::MerchantId;
+use crate::domain::merchant::key::KeyOwner;
+use crate::store::merchant_row::MerchantRow;
+
+/// What the commands of a group have left for the next ones.
+#[derive(Debug, Default)]
+pub struct GroupMemory {
+    pub(crate) merchants: BTreeMap<MerchantId, MerchantRow>,
+    /// The number of the newest transfer of all merchants, if it is known.
+    pub(crate) newest_transfer: Option<i64>,
+    /// The owners of keys, by the SHA-256 hashes of the keys.
+    pub(crate) key_owners: HashMap<[u8; 32], KeyOwner>,
+    /// The numbers of the names of events.
+    pub(crate) event_names: HashMap<String, i64>,
+}
+
+/// What one command has loaded or changed. It becomes part of the group's memory when the command
+/// is kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CommandMemory {
+    pub(crate) merchants: Vec<MerchantRow>,
+    pub(crate) newest_transfer: Option<i64>,
+}
+
+impl GroupMemory {
+    /// Forgets everything, for the next group.
+    pub fn clear(&mut self) {
+        self.merchants.clear();
+        self.newest_transfer = None;
+        self.key_owners.clear();
+        self.event_names.clear();
+    }
+
+    /// Takes over what a command has loaded and changed.
+    pub(crate) fn keep(&mut self, command: &mut CommandMemory) {
+        for row in command.merchants.drain(..) {
+            self.merchants.insert(row.id, row);
+        }
+        self.newest_transfer = command.newest_transfer.take().or(self.newest_transfer);
+    }
+}
