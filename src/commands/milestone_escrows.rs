@@ -99,6 +99,7 @@ pub fn confirm(
     escrow: EscrowId,
     milestone: MilestoneId,
 ) -> Result<Escrow, Error> {
+    tx.ask_for_deal(escrow)?;
     admit(tx, policy, actor)?;
     let now = tx.now();
     let mut escrow = load_escrow(tx, actor.merchant, &EscrowKey::Id(escrow), Refusal::MilestoneNotFound)?;

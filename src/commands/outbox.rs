@@ -27,12 +27,19 @@ pub(super) fn apply(
     effects: &Effects,
     deals: &[DealRef<'_>],
 ) -> Result<(), Error> {
+    let has_payment = effects.events.iter().any(|event| matches!(event, Event::Payment(_)));
+    tx.ask_for_accounts(merchant, effects)?;
+    let payees = if has_payment {
+        tx.payees(deals.iter().copied())?
+    } else {
+        Vec::new()
+    };
     tx.post(merchant, effects)?;
-    let mut outbox = Outbox {
+    let outbox = Outbox {
         policy,
         merchant,
         deals,
-        payees: None,
+        payees,
     };
     for event in &effects.events {
         outbox.record(tx, event)?;
@@ -45,12 +52,12 @@ struct Outbox<'a> {
     policy: &'a Policy,
     merchant: MerchantId,
     deals: &'a [DealRef<'a>],
-    /// The payees of the deals, loaded for the first payment event.
-    payees: Option<Vec<Customer>>,
+    /// The payees of the deals, if there is an event of a payment.
+    payees: Vec<Customer>,
 }
 
 impl<'a> Outbox<'a> {
-    fn record(&mut self, tx: &mut Tx<'_>, event: &Event) -> Result<(), Error> {
+    fn record(&self, tx: &mut Tx<'_>, event: &Event) -> Result<(), Error> {
         match event {
             Event::Escrow(_, id) => {
                 let deal = self.deal(*id);
@@ -103,7 +110,7 @@ impl<'a> Outbox<'a> {
         Ok(())
     }
 
-    fn payment_subject<'e>(&mut self, tx: &mut Tx<'_>, payment: &'e PaymentEvent) -> Result<PaymentSubject<'e>, Error> {
+    fn payment_subject<'e>(&self, tx: &mut Tx<'_>, payment: &'e PaymentEvent) -> Result<PaymentSubject<'e>, Error> {
         let transaction = &payment.transaction;
         Ok(PaymentSubject {
             payment,
@@ -111,13 +118,13 @@ impl<'a> Outbox<'a> {
                 Some(customer) => customer.to_string(),
                 None => tx.merchant(self.merchant)?.wallet_id.to_string(),
             },
-            deals: self.paid_deals(tx, transaction)?,
+            deals: self.paid_deals(transaction),
             merchant: self.merchant,
         })
     }
 
     /// Returns the deals that a transaction paid for, or the deal that it belongs to.
-    fn paid_deals(&mut self, tx: &Tx<'_>, transaction: &Transaction) -> Result<Vec<PaidDeal>, Error> {
+    fn paid_deals(&self, transaction: &Transaction) -> Vec<PaidDeal> {
         let only;
         let deals = match (transaction.escrow, transaction.transaction_type) {
             (Some(id), _) => {
@@ -125,13 +132,9 @@ impl<'a> Outbox<'a> {
                 &only[..]
             }
             (None, TransactionType::Escrow) => self.deals,
-            (None, _) => return Ok(Vec::new()),
+            (None, _) => return Vec::new(),
         };
-        let payees = match &mut self.payees {
-            Some(payees) => payees,
-            None => self.payees.insert(tx.payees(self.deals.iter().copied())?),
-        };
-        Ok(deals.iter().map(|&deal| PaidDeal::new(deal, payees)).collect())
+        deals.iter().map(|&deal| PaidDeal::new(deal, &self.payees)).collect()
     }
 
     fn deal(&self, id: EscrowId) -> DealRef<'a> {

@@ -72,7 +72,7 @@ impl PostgresStore {
         let secret = preparation.run(&address)?;
         // A commit that waits for a synchronous standby must not be broken off: the server would
         // then answer that it was made.
-        let mut writing = link(Duration::ZERO);
+        let mut writing = link(Duration::ZERO).keeping_plans();
         let (newest, number, problem) = writing
             .read(settings.read_time_max, |snapshot| {
                 Ok((

@@ -20,6 +20,7 @@ mod database;
 mod deliveries;
 mod files;
 mod flips;
+mod groups;
 mod helpers;
 mod idempotency;
 mod kept_files;

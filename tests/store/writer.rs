@@ -21,7 +21,7 @@ use crate::helpers::{
 type Answer<T> = JoinHandle<Result<T, Error>>;
 
 /// Returns for each name if [`name_merchant`] was committed for it.
-async fn are_named<const N: usize>(store: &Store, names: [&'static str; N]) -> [bool; N] {
+pub(crate) async fn are_named<const N: usize>(store: &Store, names: [&'static str; N]) -> [bool; N] {
     let read = store.read(move |snapshot| {
         let mut found = [false; N];
         for (is_found, name) in found.iter_mut().zip(names) {
@@ -34,7 +34,7 @@ async fn are_named<const N: usize>(store: &Store, names: [&'static str; N]) -> [
 
 /// Sends a command without waiting for its reply. The command is in the queue on return,
 /// because a test's runtime has one thread.
-async fn send<T: Send + 'static>(
+pub(crate) async fn send<T: Send + 'static>(
     store: &Store,
     command: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
 ) -> Answer<T> {
@@ -45,7 +45,7 @@ async fn send<T: Send + 'static>(
 }
 
 /// A command that keeps its group open until the test releases it.
-struct Gate {
+pub(crate) struct Gate {
     has_started: mpsc::Receiver<()>,
     release: mpsc::Sender<()>,
     answer: Answer<()>,
@@ -70,7 +70,7 @@ impl Gate {
     }
 
     /// Puts the gate into the queue and waits until the writer runs it.
-    async fn block(store: &Store) -> Self {
+    pub(crate) async fn block(store: &Store) -> Self {
         let gate = Self::send(store).await;
         gate.wait_until_reached();
         gate
@@ -80,7 +80,7 @@ impl Gate {
         self.has_started.recv_timeout(Duration::from_secs(20)).unwrap();
     }
 
-    async fn release(self) -> Result<(), Error> {
+    pub(crate) async fn release(self) -> Result<(), Error> {
         self.release.send(()).unwrap();
         self.answer.await.unwrap()
     }

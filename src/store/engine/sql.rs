@@ -59,6 +59,18 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// Begins a query of which [`Statement::query`] will ask the rows, with the same SQL and values,
+    /// so that several questions take one round trip. Rows that a statement may have changed
+    /// meanwhile are asked for again. A query of a file has no trip to save.
+    ///
+    /// The query must not fail whatever the values are: it would take the command with it.
+    pub(crate) fn ask_ahead(self, sql: &str, values: &[Value<'_>]) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(session) => session.prepare(sql)?.send_ahead(values),
+        }
+    }
+
     /// Waits until the server has answered all that was sent.
     ///
     /// # Errors

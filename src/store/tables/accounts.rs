@@ -26,6 +26,18 @@ row! {
     }
 }
 
+const OF_CUSTOMER: &str = concat!(
+    "SELECT ",
+    account_columns!(),
+    " FROM account WHERE merchant_id = ?1 AND customer_id = ?2 AND purpose = ?3"
+);
+
+const OF_MERCHANT: &str = concat!(
+    "SELECT ",
+    account_columns!(),
+    " FROM account WHERE merchant_id = ?1 AND customer_id IS NULL AND purpose = ?2"
+);
+
 /// Returns the account with this stored purpose and owner.
 pub(crate) fn account_of(purpose: &str, customer: Option<CustomerId>) -> Result<Account, Error> {
     match (purpose, customer) {
@@ -77,24 +89,28 @@ impl Snapshot<'_> {
         let row = match account.customer() {
             Some(customer) => self
                 .connection
-                .prepare(concat!(
-                    "SELECT ",
-                    account_columns!(),
-                    " FROM account WHERE merchant_id = ?1 AND customer_id = ?2 AND purpose = ?3"
-                ))?
+                .prepare(OF_CUSTOMER)?
                 .one(params![merchant.0, customer.as_str(), account.into_str()], |row| {
                     Ok(AccountRow::read(row))
                 }),
             None => self
                 .connection
-                .prepare(concat!(
-                    "SELECT ",
-                    account_columns!(),
-                    " FROM account WHERE merchant_id = ?1 AND customer_id IS NULL AND purpose = ?2"
-                ))?
+                .prepare(OF_MERCHANT)?
                 .one(params![merchant.0, account.into_str()], |row| Ok(AccountRow::read(row))),
         };
         row?
+    }
+
+    /// Begins to read an account, of which [`Snapshot::account`] will return the row.
+    pub(crate) fn ask_for_account(&self, merchant: MerchantId, account: &Account) -> Result<(), Error> {
+        match account.customer() {
+            Some(customer) => self
+                .connection
+                .ask_ahead(OF_CUSTOMER, params![merchant.0, customer.as_str(), account.into_str()]),
+            None => self
+                .connection
+                .ask_ahead(OF_MERCHANT, params![merchant.0, account.into_str()]),
+        }
     }
 
     /// Returns the account with this number, which must exist.

@@ -87,6 +87,8 @@ macro_rules! select_customer {
     };
 }
 
+const SELECT_BY_ID: &str = select_customer!("customer.id = ?2");
+
 fn read_customer(row: Row<'_>) -> Result<Customer, Error> {
     let row = CustomerRow::read(row)?;
     let (email, phone) = (row.email, row.phone);
@@ -164,17 +166,22 @@ impl Snapshot<'_> {
 
     /// Returns a merchant's customer.
     pub fn customer(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Customer>, Error> {
-        let sql = select_customer!("customer.id = ?2");
-        self.one_customer(sql, params![merchant.0, customer.as_str()])
+        self.one_customer(SELECT_BY_ID, params![merchant.0, customer.as_str()])
     }
 
     /// Returns the payees of these deals, each once.
     pub fn payees<'d>(&self, deals: impl IntoIterator<Item = DealRef<'d>>) -> Result<Vec<Customer>, Error> {
-        let mut payees: Vec<Customer> = Vec::new();
+        let mut ids: Vec<(MerchantId, &CustomerId)> = Vec::new();
         for deal in deals {
-            if let Some(id) = deal.payee().filter(|id| payees.iter().all(|known| known.id != **id)) {
-                payees.extend(self.customer(deal.merchant(), id)?);
+            if let Some(id) = deal.payee().filter(|id| ids.iter().all(|(_, known)| known != id)) {
+                self.connection
+                    .ask_ahead(SELECT_BY_ID, params![deal.merchant().0, id.as_str()])?;
+                ids.push((deal.merchant(), id));
             }
+        }
+        let mut payees = Vec::with_capacity(ids.len());
+        for (merchant, id) in ids {
+            payees.extend(self.customer(merchant, id)?);
         }
         Ok(payees)
     }

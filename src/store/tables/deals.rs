@@ -7,9 +7,27 @@ use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, Rows, params};
 use crate::store::tables::columns::{broken, is_reachable};
 use crate::store::tables::deal_row::{DealRow, MILESTONE, STANDARD, VAULT};
+use crate::store::tables::escrows::SELECT_MILESTONES;
 use crate::store::tx::Snapshot;
 
+/// The numbers from an escrow's on that its milestones may have.
+const NUMBERS_OF_ESCROW: i64 = 1024;
+
+const SELECT_BY_ID: &str = select_deal!("id = ?1 AND guard = ?2");
+
 impl Snapshot<'_> {
+    /// Begins to read a deal with its milestones, which [`Snapshot::deal`] will return for its id.
+    pub fn ask_for_deal(&self, id: EscrowId) -> Result<(), Error> {
+        // Callers send any number, and PostgreSQL refuses a sum that does not fit.
+        let has_room = id.number().checked_add(NUMBERS_OF_ESCROW).is_some();
+        if id.is_seeded() || !has_room {
+            return Ok(());
+        }
+        self.connection
+            .ask_ahead(SELECT_BY_ID, params![id.number(), id.guard()])?;
+        self.connection.ask_ahead(SELECT_MILESTONES, params![id.number()])
+    }
+
     /// Returns the merchant's deal that a caller names. Another merchant's deal is not
     /// found.
     pub fn deal(&self, merchant: MerchantId, key: &EscrowKey) -> Result<Option<Deal>, Error> {
@@ -37,7 +55,7 @@ impl Snapshot<'_> {
     /// Returns a deal of any merchant. The id must have the key of its row, which
     /// [`Snapshot::with_row_key`] adds.
     pub(crate) fn deal_by_id(&self, id: EscrowId) -> Result<Option<Deal>, Error> {
-        let mut statement = self.connection.prepare(select_deal!("id = ?1 AND guard = ?2"))?;
+        let mut statement = self.connection.prepare(SELECT_BY_ID)?;
         statement.first(params![id.number(), id.guard()], |row| self.read_deal(row))
     }
 

@@ -29,6 +29,13 @@ row! {
     }
 }
 
+/// The milestones of an escrow.
+pub(crate) const SELECT_MILESTONES: &str = concat!(
+    "SELECT ",
+    milestone_columns!(),
+    " FROM milestone WHERE id > ?1 AND id < ?1 + 1024 ORDER BY id"
+);
+
 impl Snapshot<'_> {
     /// Returns the escrow of this row. The row must not be a vault's.
     pub(crate) fn escrow_of_row(&self, row: DealRow<'_>) -> Result<Escrow, Error> {
@@ -94,11 +101,7 @@ impl Snapshot<'_> {
     /// Returns the milestones of an escrow, in order. `unreleased` is the status of those
     /// that were not released.
     fn milestones(&self, escrow: EscrowId, unreleased: MilestoneStatus) -> Result<Vec<Milestone>, Error> {
-        let mut statement = self.connection.prepare(concat!(
-            "SELECT ",
-            milestone_columns!(),
-            " FROM milestone WHERE id > ?1 AND id < ?1 + 1024 ORDER BY id"
-        ))?;
+        let mut statement = self.connection.prepare(SELECT_MILESTONES)?;
         let read = |row: Row<'_>| {
             let row = MilestoneRow::read(row)?;
             Ok(Milestone {

@@ -30,6 +30,12 @@ row! {
 }
 
 impl Snapshot<'_> {
+    /// Begins to read the accounts that [`Tx::post`] will need for these effects.
+    pub fn ask_for_accounts(&self, merchant: MerchantId, effects: &Effects) -> Result<(), Error> {
+        let mut accounts = accounts_of(effects).into_iter();
+        accounts.try_for_each(|account| self.ask_for_account(merchant, account))
+    }
+
     /// Returns the transfers with these numbers, oldest first, each with its number. Leaves
     /// out those that retention has removed with a merchant.
     pub(crate) fn transfers_in(&self, numbers: &RangeInclusive<i64>) -> Result<Vec<(i64, Transfer)>, Error> {
@@ -66,10 +72,10 @@ impl Tx<'_> {
     /// [`Error::Sqlite`] if a CHECK refuses a balance outside its bounds. The domain rules
     /// already prevent such a balance.
     pub fn post(&mut self, merchant: MerchantId, effects: &Effects) -> Result<(), Error> {
-        let mut accounts = TouchedAccounts::of(merchant);
+        let mut accounts = TouchedAccounts::load(self, merchant, effects)?;
         self.post_transfers(&mut accounts, &effects.transfers)?;
         for transaction in &effects.transactions {
-            let owner = accounts.touch(self, &transaction.owner)?;
+            let owner = accounts.touch(&transaction.owner);
             self.insert_transaction(owner.number, owner.newest_transaction, transaction)?;
             owner.newest_transaction = Some(transaction.id.number());
             owner.new_transactions += 1;
@@ -98,8 +104,8 @@ impl Tx<'_> {
                 id,
                 merchant,
                 kind: transfer.kind.into_str(),
-                debit_account: accounts.touch(self, &transfer.debit)?.moved_by(-amount)?,
-                credit_account: accounts.touch(self, &transfer.credit)?.moved_by(amount)?,
+                debit_account: accounts.touch(&transfer.debit).moved_by(-amount)?,
+                credit_account: accounts.touch(&transfer.credit).moved_by(amount)?,
                 amount,
                 escrow: transfer.escrow.as_ref().map(EscrowId::number),
                 created_at: self.now().millis(),
@@ -192,26 +198,43 @@ struct TouchedAccount {
 }
 
 impl TouchedAccounts {
-    const fn of(merchant: MerchantId) -> Self {
-        Self {
-            merchant,
-            touched: Vec::new(),
-        }
+    /// Looks up all accounts of a command's effects.
+    fn load(snapshot: &Snapshot<'_>, merchant: MerchantId, effects: &Effects) -> Result<Self, Error> {
+        let load = |account: &Account| {
+            let row = snapshot.account(merchant, account)?;
+            Ok(TouchedAccount {
+                account: account.clone(),
+                number: row.id,
+                change: 0,
+                newest_transaction: row.newest_transaction_id,
+                new_transactions: 0,
+            })
+        };
+        let touched = accounts_of(effects).into_iter().map(load);
+        let touched = touched.collect::<Result<_, Error>>()?;
+        Ok(Self { merchant, touched })
     }
 
-    fn touch(&mut self, snapshot: &Snapshot<'_>, account: &Account) -> Result<&mut TouchedAccount, Error> {
-        if let Some(known) = self.touched.iter().position(|touched| touched.account == *account) {
-            return Ok(&mut self.touched[known]);
-        }
-        let row = snapshot.account(self.merchant, account)?;
-        Ok(self.touched.push_mut(TouchedAccount {
-            account: account.clone(),
-            number: row.id,
-            change: 0,
-            newest_transaction: row.newest_transaction_id,
-            new_transactions: 0,
-        }))
+    fn touch(&mut self, account: &Account) -> &mut TouchedAccount {
+        let touched = self.touched.iter_mut().find(|touched| touched.account == *account);
+        touched.expect("all accounts of the effects were looked up")
     }
+}
+
+/// Returns the accounts that effects name, each once.
+fn accounts_of(effects: &Effects) -> Vec<&Account> {
+    let moved = effects
+        .transfers
+        .iter()
+        .flat_map(|transfer| [&transfer.debit, &transfer.credit]);
+    let owners = effects.transactions.iter().map(|transaction| &transaction.owner);
+    let mut accounts = Vec::new();
+    for account in moved.chain(owners) {
+        if !accounts.contains(&account) {
+            accounts.push(account);
+        }
+    }
+    accounts
 }
 
 impl TouchedAccount {

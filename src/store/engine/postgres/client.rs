@@ -7,12 +7,14 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::{self, Future};
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::JoinHandle;
@@ -40,7 +42,13 @@ pub(crate) struct Client {
 }
 
 /// The outcome of a statement that was sent: the number of rows that it has changed.
-pub(super) type Sent = Pin<Box<dyn Future<Output = Result<u64, Error>> + Send>>;
+pub(super) type Sent = Begun<u64>;
+
+/// The rows of a query that was sent.
+pub(super) type SentQuery = Begun<Vec<Row>>;
+
+/// What was sent and is not answered yet.
+type Begun<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
 /// Rows on their way into a table.
 pub(super) struct CopyIn<'a> {
@@ -48,15 +56,22 @@ pub(super) struct CopyIn<'a> {
     writer: Pin<Box<BinaryCopyInWriter>>,
 }
 
+/// Returns the runtime of a new connection.
+///
+/// # Errors
+///
+/// Fails if the process may open no more files.
+pub(super) fn new_runtime() -> io::Result<Runtime> {
+    runtime::Builder::new_current_thread().enable_all().build()
+}
+
 impl Client {
-    /// Opens a connection.
-    pub(super) fn connect<T>(config: &Config, tls: T) -> Result<Self, Error>
+    /// Opens a connection that is driven by this runtime.
+    pub(super) fn connect<T>(runtime: Runtime, config: &Config, tls: T) -> Result<Self, Error>
     where
         T: MakeTlsConnect<Socket>,
         T::Stream: Send + 'static,
     {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.expect("the system has room for another runtime");
         let (sender, mut connection) = runtime.block_on(config.connect(tls))?;
         let (notices, heard) = mpsc::unbounded_channel();
         let end = Arc::<Mutex<Option<Error>>>::default();
@@ -114,12 +129,16 @@ impl Client {
     /// after all that was sent before it and before the statement of that call.
     pub(super) fn send(&self, statement: Statement, values: Vec<OwnedValue>) -> Result<Sent, Error> {
         let sender = Arc::clone(self.sender());
-        let mut sent: Sent = Box::pin(async move { sender.execute_raw(&statement, values).await });
-        // The first poll puts the statement into the queue of the connection.
-        match sent.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Pending => Ok(sent),
-            Poll::Ready(outcome) => outcome.map(|changed| -> Sent { Box::pin(future::ready(Ok(changed))) }),
-        }
+        begun(Box::pin(async move { sender.execute_raw(&statement, values).await }))
+    }
+
+    /// Sends a query without waiting for its rows, as [`Client::send`] does.
+    pub(super) fn send_query(&self, statement: Statement, values: Vec<OwnedValue>) -> Result<SentQuery, Error> {
+        let sender = Arc::clone(self.sender());
+        begun(Box::pin(async move {
+            let rows = sender.query_raw(&statement, values).await?;
+            rows.try_collect().await
+        }))
     }
 
     pub(crate) fn execute(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, Error> {
@@ -175,6 +194,14 @@ impl Client {
             }
             Err(_) => Ok(Vec::new()),
         }
+    }
+}
+
+/// Puts a statement into the queue of its connection, which the first poll does.
+fn begun<T: Send + 'static>(mut sent: Begun<T>) -> Result<Begun<T>, Error> {
+    match sent.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Pending => Ok(sent),
+        Poll::Ready(outcome) => outcome.map(|value| -> Begun<T> { Box::pin(future::ready(Ok(value))) }),
     }
 }
 

@@ -9,7 +9,7 @@ use tokio_postgres::config::{Host, SslMode};
 use crate::store::engine::error::Error;
 use crate::store::engine::long_reads::Reader;
 use crate::store::engine::postgres::address::Address;
-use crate::store::engine::postgres::client::Client;
+use crate::store::engine::postgres::client::{self, Client};
 use crate::store::engine::postgres::session::Session;
 use crate::store::engine::postgres::tls;
 use crate::store::engine::sql::Connection;
@@ -27,6 +27,8 @@ pub(crate) struct Link {
     address: Arc<Address>,
     /// The most time that a statement may take.
     statement_time_max: Duration,
+    /// Plans of prepared statements are made once, without their values.
+    keeps_plans: bool,
     session: Option<Session>,
 }
 
@@ -35,8 +37,16 @@ impl Link {
         Self {
             address,
             statement_time_max,
+            keeps_plans: false,
             session: None,
         }
+    }
+
+    /// Makes the plans of prepared statements once, for work whose statements find few rows by a
+    /// key, whatever their values.
+    pub(crate) const fn keeping_plans(mut self) -> Self {
+        self.keeps_plans = true;
+        self
     }
 
     /// Runs the beginning of some work, and runs it again on a new session if the old one turns out
@@ -54,7 +64,11 @@ impl Link {
             }
         }
         self.session = None;
-        work(self.session.insert(open(&self.address, self.statement_time_max)?))
+        let session = open(&self.address, self.statement_time_max)?;
+        if self.keeps_plans {
+            session.batch("SET plan_cache_mode = force_generic_plan")?;
+        }
+        work(self.session.insert(session))
     }
 
     /// Takes the session on which work was begun.
@@ -123,11 +137,13 @@ impl Drop for Transaction<'_> {
 pub(super) fn open(address: &Address, statement_time_max: Duration) -> Result<Session, Error> {
     let config = address.config();
     let is_local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
+    let runtime = client::new_runtime().map_err(|error| Error::Unreachable(format!("{address}: {error}")))?;
     let client = if is_local || config.get_ssl_mode() == SslMode::Disable {
-        Client::connect(config, NoTls)
+        Client::connect(runtime, config, NoTls)
     } else {
         let tls = tls::connector(address.tls_files());
         Client::connect(
+            runtime,
             config,
             tls.map_err(|error| Error::Unreachable(format!("{address}: {error}")))?,
         )

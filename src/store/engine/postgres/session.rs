@@ -11,7 +11,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, SimpleQueryMessage};
 
 use crate::store::engine::error::{Error, one_row};
-use crate::store::engine::postgres::client::{Client, Sent};
+use crate::store::engine::postgres::client::{Client, Sent, SentQuery};
 use crate::store::engine::postgres::dialect;
 use crate::store::engine::postgres::value::OwnedValue;
 use crate::store::engine::sqlite::file::SCHEMA_VERSION;
@@ -21,6 +21,9 @@ use crate::store::engine::value::Value;
 /// whose conditions it puts together.
 const STATEMENTS_MAX: usize = 512;
 
+/// The most statements whose outcomes nobody has waited for.
+const SENT_MAX: usize = 256;
+
 /// The rows of one part of a table.
 const PART_ROWS: u32 = 1_000;
 
@@ -28,6 +31,8 @@ const PART_ROWS: u32 = 1_000;
 pub(crate) struct Session {
     /// The statements whose outcomes nobody has waited for yet, in their order.
     sent: RefCell<Vec<SentChange>>,
+    /// The queries that were sent ahead of their use.
+    ahead: RefCell<Vec<Ahead>>,
     client: Client,
     /// The prepared statements, by their SQL before translation.
     statements: RefCell<HashMap<String, Prepared>>,
@@ -42,6 +47,18 @@ struct SentChange {
     outcome: Sent,
     /// What the row is, for the error if there is none.
     row: &'static str,
+}
+
+/// A query that was sent ahead of its use.
+struct Ahead {
+    sql: Arc<str>,
+    values: Vec<OwnedValue>,
+    rows: AheadRows,
+}
+
+enum AheadRows {
+    Coming(SentQuery),
+    Here(Result<Vec<Row>, tokio_postgres::Error>),
 }
 
 /// A prepared statement with its SQL after translation.
@@ -74,6 +91,7 @@ impl Session {
     pub(super) fn of(client: Client) -> Self {
         Self {
             sent: RefCell::default(),
+            ahead: RefCell::default(),
             client,
             statements: RefCell::default(),
             changes: Cell::new(0),
@@ -116,7 +134,11 @@ impl Session {
         outcome: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> (Result<(), Error>, Result<T, Error>) {
         let sent = outcomes_of(self.sent.take());
-        let (sent, outcome) = self.client.wait(future::join(sent, outcome));
+        // All that was sent is awaited together: an answer that nobody takes would keep those
+        // behind it from being read.
+        let mut ahead = self.ahead.borrow_mut();
+        let outcomes = future::join3(sent, receive(&mut ahead), outcome);
+        let (sent, (), outcome) = self.client.wait(outcomes);
         let failed = |error| Error::from(self.client.cause_of(error));
         let sent = sent.map_err(failed).and_then(|changes| {
             changes.into_iter().try_for_each(|(changed, row)| {
@@ -125,6 +147,24 @@ impl Session {
             })
         });
         (sent, outcome.map_err(failed))
+    }
+
+    /// Takes the rows of a query that was sent ahead with these values. Any change since then has
+    /// made them unusable.
+    fn take_ahead(&self, sql: &Arc<str>, values: &[Value<'_>]) -> Result<Option<Vec<Row>>, Error> {
+        let found = self.ahead.borrow().iter().position(|ahead| {
+            Arc::ptr_eq(&ahead.sql, sql) && ahead.values.iter().map(OwnedValue::as_value).eq(values.iter().copied())
+        });
+        let Some(place) = found else {
+            return Ok(None);
+        };
+        if matches!(self.ahead.borrow()[place].rows, AheadRows::Coming(_)) {
+            self.wait(future::ready(Ok(())))?;
+        }
+        match self.ahead.borrow_mut().swap_remove(place).rows {
+            AheadRows::Here(rows) => Ok(Some(rows?)),
+            AheadRows::Coming(_) => Ok(None),
+        }
     }
 
     /// Waits for the outcomes of the statements that were sent.
@@ -137,12 +177,14 @@ impl Session {
 
     /// Runs statements without values, in one round trip. They are not translated.
     pub(crate) fn batch(&self, sql: &str) -> Result<(), Error> {
+        self.ahead.take();
         self.wait(self.client.sender().batch_execute(sql))
     }
 
     /// Runs statements without values behind those that were sent, in one round trip, and returns
     /// the outcome of both.
     pub(super) fn batch_behind(&self, sql: &str) -> (Result<(), Error>, Result<(), Error>) {
+        self.ahead.take();
         self.wait_for_both(self.client.sender().batch_execute(sql))
     }
 
@@ -243,6 +285,7 @@ impl Statement<'_> {
     /// Runs a statement that changes rows, and returns how many.
     pub(crate) fn execute(&self, values: &[Value<'_>]) -> Result<usize, Error> {
         let session = self.session;
+        session.ahead.take();
         let sender = session.client.sender();
         let changed = session.wait(sender.execute(&self.prepared.statement, &parameters(values)))?;
         session.changes.set(session.changes.get() + changed);
@@ -250,11 +293,31 @@ impl Statement<'_> {
     }
 
     /// Sends a statement that must change one row. Its outcome, and the error if it changes another
-    /// number of rows, is that of the next call that waits.
+    /// number of rows, is that of the next call that waits: this one, if many outcomes are due.
     pub(crate) fn send(&self, values: &[Value<'_>], row: &'static str) -> Result<(), Error> {
-        let values: Vec<OwnedValue> = values.iter().copied().map(OwnedValue::from).collect();
-        let outcome = self.session.client.send(self.prepared.statement.clone(), values)?;
+        self.session.ahead.take();
+        if self.session.sent.borrow().len() >= SENT_MAX {
+            self.session.settle()?;
+        }
+        let outcome = self
+            .session
+            .client
+            .send(self.prepared.statement.clone(), owned(values))?;
         self.session.sent.borrow_mut().push(SentChange { outcome, row });
+        Ok(())
+    }
+
+    /// Sends a query ahead of its use. A later [`Statement::query`] with the same values takes its
+    /// rows, unless a statement has changed something meanwhile.
+    pub(crate) fn send_ahead(&self, values: &[Value<'_>]) -> Result<(), Error> {
+        let values = owned(values);
+        let client = &self.session.client;
+        let rows = client.send_query(self.prepared.statement.clone(), values.clone())?;
+        self.session.ahead.borrow_mut().push(Ahead {
+            sql: Arc::clone(&self.prepared.sql),
+            values,
+            rows: AheadRows::Coming(rows),
+        });
         Ok(())
     }
 
@@ -276,10 +339,13 @@ impl Statement<'_> {
                 }),
             });
         }
-        let sender = self.session.client.sender();
-        let rows = self
-            .session
-            .wait(sender.query(&self.prepared.statement, &parameters(values)))?;
+        let rows = if let Some(rows) = self.session.take_ahead(&self.prepared.sql, values)? {
+            rows
+        } else {
+            let sender = self.session.client.sender();
+            self.session
+                .wait(sender.query(&self.prepared.statement, &parameters(values)))?
+        };
         Ok(Rows {
             fetched: rows.into_iter(),
             current: None,
@@ -295,6 +361,19 @@ async fn outcomes_of(sent: Vec<SentChange>) -> Result<Vec<(u64, &'static str)>, 
         changes.push((outcome.await?, row));
     }
     Ok(changes)
+}
+
+/// Waits until the rows of all these queries are here.
+async fn receive(ahead: &mut [Ahead]) {
+    for query in ahead {
+        if let AheadRows::Coming(rows) = &mut query.rows {
+            query.rows = AheadRows::Here(rows.await);
+        }
+    }
+}
+
+fn owned(values: &[Value<'_>]) -> Vec<OwnedValue> {
+    values.iter().copied().map(OwnedValue::from).collect()
 }
 
 /// Returns values as the library takes them.

@@ -43,7 +43,7 @@ impl ToSql for Value<'_> {
 }
 
 /// A value that outlives the call that sends its statement.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum OwnedValue {
     Null,
     Integer(i64),
@@ -63,7 +63,7 @@ impl From<Value<'_>> for OwnedValue {
 }
 
 impl OwnedValue {
-    const fn as_value(&self) -> Value<'_> {
+    pub(super) const fn as_value(&self) -> Value<'_> {
         match self {
             Self::Null => Value::Null,
             Self::Integer(number) => Value::Integer(*number),
