@@ -1,7 +1,7 @@
-//! What the commands of one group share.
+//! The memory that the commands of one group share.
 //!
-//! While a group lasts nobody else writes to the database, so what one of its commands has read
-//! or changed is true for the next ones. Nothing here outlives the group.
+//! While a group lasts there is no other writer, so what one of its commands has read or changed
+//! is true for the next ones. The memory is cleared for the next group.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,7 +9,7 @@ use crate::domain::ids::MerchantId;
 use crate::domain::merchant::key::KeyOwner;
 use crate::store::merchant_row::MerchantRow;
 
-/// What the commands of a group have left for the next ones.
+/// The rows and numbers that the commands of a group have left for the next ones.
 #[derive(Debug, Default)]
 pub struct GroupMemory {
     pub(crate) merchants: BTreeMap<MerchantId, MerchantRow>,
@@ -21,8 +21,8 @@ pub struct GroupMemory {
     pub(crate) event_names: HashMap<String, i64>,
 }
 
-/// What one command has loaded or changed. It becomes part of the group's memory when the command
-/// is kept.
+/// The rows and numbers that one command has loaded or changed. They become part of the group's
+/// memory when the command is kept.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CommandMemory {
     pub(crate) merchants: Vec<MerchantRow>,

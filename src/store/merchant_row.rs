@@ -16,13 +16,13 @@ pub struct MerchantRow {
     pub own: OwnSettings,
     /// The hash of the merchant's newest transfer.
     pub chain_head: ChainHash,
-    /// What the database does not have yet.
+    /// The changes that the database does not have yet.
     pub(crate) unsaved: Unsaved,
     /// Its webhook endpoint.
     pub webhook_endpoint: StoredWebhookEndpoint,
 }
 
-/// What the commands of a group have added to a merchant's row. Nearly every command adds
+/// The changes that the commands of a group have made to a merchant's row. Nearly every command adds
 /// something, so the end of the group writes it once
 /// ([`Tx::save_merchants`](crate::store::tx::Tx::save_merchants)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -29,7 +29,7 @@ pub struct Tx<'a> {
     pub(crate) clock: ClockOffset,
     entropy: &'a mut dyn Entropy,
     seed: Option<SeededIds>,
-    /// What this command has loaded and changed, beside what the group has.
+    /// The rows that this command has loaded and changed, beside those of the group.
     pub(crate) memory: CommandMemory,
     pub(crate) group: &'a mut GroupMemory,
     /// The merchants for whose webhook endpoints the command has added deliveries.

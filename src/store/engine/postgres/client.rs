@@ -47,7 +47,7 @@ pub(super) type Sent = Begun<u64>;
 /// The rows of a query that was sent.
 pub(super) type SentQuery = Begun<Vec<Row>>;
 
-/// What was sent and is not answered yet.
+/// The answer to a statement that was sent, once it is here.
 type Begun<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
 /// Rows on their way into a table.
@@ -209,7 +209,7 @@ impl Drop for Client {
     fn drop(&mut self) {
         self.sender = None;
         if let Some(connection) = self.connection.take() {
-            // Whoever waits for an end in vain has nothing to lose.
+            // After the timeout the runtime is dropped, and the socket with it.
             drop(self.wait(async { time::timeout(CLOSE_MAX, connection).await }));
         }
     }

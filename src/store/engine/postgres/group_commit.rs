@@ -68,7 +68,7 @@ pub(crate) struct PostgresGroupCommit {
     pub(crate) wakeups: Arc<DeliveryWakeups>,
     /// What the other processes must know of the current group.
     pub(crate) notice: Notice,
-    /// What the commands of the current group share.
+    /// The memory of the current group.
     pub(crate) memory: GroupMemory,
     /// The most commands that share one commit.
     pub(crate) group_commands_max: usize,

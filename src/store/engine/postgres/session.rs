@@ -21,7 +21,7 @@ use crate::store::engine::value::Value;
 /// whose conditions it puts together.
 const STATEMENTS_MAX: usize = 512;
 
-/// The most statements whose outcomes nobody has waited for.
+/// The most statements whose outcomes are not known yet.
 const SENT_MAX: usize = 256;
 
 /// The rows of one part of a table.
@@ -29,7 +29,7 @@ const PART_ROWS: u32 = 1_000;
 
 /// A connection.
 pub(crate) struct Session {
-    /// The statements whose outcomes nobody has waited for yet, in their order.
+    /// The statements whose outcomes are not known yet, in their order.
     sent: RefCell<Vec<SentChange>>,
     /// The queries that were sent ahead of their use.
     ahead: RefCell<Vec<Ahead>>,
@@ -45,7 +45,7 @@ pub(crate) struct Session {
 /// A statement on its way that must change one row.
 struct SentChange {
     outcome: Sent,
-    /// What the row is, for the error if there is none.
+    /// The kind of row, for the error if there is none.
     row: &'static str,
 }
 
@@ -105,7 +105,7 @@ impl Session {
     }
 
     /// Returns the number of rows that statements have changed, without those whose outcomes
-    /// nobody has waited for.
+    /// are not known yet.
     pub(super) const fn changes(&self) -> u64 {
         self.changes.get()
     }
@@ -134,7 +134,7 @@ impl Session {
         outcome: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> (Result<(), Error>, Result<T, Error>) {
         let sent = outcomes_of(self.sent.take());
-        // All that was sent is awaited together: an answer that nobody takes would keep those
+        // All that was sent is awaited together: a long answer that is not taken would keep those
         // behind it from being read.
         let mut ahead = self.ahead.borrow_mut();
         let outcomes = future::join3(sent, receive(&mut ahead), outcome);

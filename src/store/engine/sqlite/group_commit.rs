@@ -59,7 +59,7 @@ pub(crate) struct FileGroupCommit {
     pub(crate) wakeups: Arc<DeliveryWakeups>,
     /// The merchants for whom the current group has added deliveries.
     pub(crate) merchants_to_wake: Vec<MerchantId>,
-    /// What the commands of the current group share.
+    /// The memory of the current group.
     pub(crate) memory: GroupMemory,
     /// The most commands that share one commit.
     pub(crate) group_commands_max: usize,
