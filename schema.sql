@@ -669,8 +669,9 @@ CREATE TABLE event (
 -- A merchant's events, oldest first. A list with a filter reads the rows, which are short
 -- and lie side by side.
 CREATE INDEX event_of_merchant ON event (merchant_id);
--- Who inserts an event counts it (src/store/tables/events.rs): a trigger would make SQLite
--- keep a journal of each insertion. Those that retention removes are counted here.
+-- Commands count the events that they insert, and the end of their group writes the count
+-- (`Tx::save_merchants`): a trigger would make SQLite keep a journal of each insertion. Those that
+-- retention removes are counted here.
 CREATE TRIGGER removed_event_is_not_counted AFTER DELETE ON event
 BEGIN UPDATE merchant SET event_count = event_count - 1 WHERE id = OLD.merchant_id; END;
 
