@@ -27,6 +27,7 @@ pub struct GroupMemory {
 pub(crate) struct CommandMemory {
     pub(crate) merchants: Vec<MerchantRow>,
     pub(crate) newest_transfer: Option<i64>,
+    pub(crate) event_names: HashMap<String, i64>,
 }
 
 impl GroupMemory {
@@ -44,5 +45,6 @@ impl GroupMemory {
             self.merchants.insert(row.id, row);
         }
         self.newest_transfer = command.newest_transfer.take().or(self.newest_transfer);
+        self.event_names.extend(command.event_names.drain());
     }
 }

@@ -36,8 +36,6 @@ pub struct Tx<'a> {
     pub(crate) new_deliveries: Vec<MerchantId>,
     /// The command has changed a key, or a setting that decides what a key opens.
     pub(crate) has_key_change: bool,
-    /// The command has inserted a name of events.
-    pub(crate) has_new_event_name: bool,
     pub(crate) write_summary: WriteSummary,
     /// The event that the command has inserted last, if it has data of its own.
     pub(crate) last_event: Option<InsertedEvent>,
@@ -86,7 +84,6 @@ impl<'a> Tx<'a> {
             seed: None,
             memory: CommandMemory::default(),
             group,
-            has_new_event_name: false,
             new_deliveries: Vec::new(),
             has_key_change: false,
             write_summary: WriteSummary::default(),

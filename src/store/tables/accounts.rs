@@ -4,7 +4,7 @@ use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::store::engine::error::Error;
-use crate::store::engine::sql::params;
+use crate::store::engine::sql::{Value, params};
 use crate::store::tables::checked::insert_checked;
 use crate::store::tables::columns::{broken, row};
 use crate::store::tx::{Snapshot, Tx};
@@ -37,6 +37,15 @@ const OF_MERCHANT: &str = concat!(
     account_columns!(),
     " FROM account WHERE merchant_id = ?1 AND customer_id IS NULL AND purpose = ?2"
 );
+
+/// Runs work with the query that finds an account, and its values.
+fn with_lookup<T>(merchant: MerchantId, account: &Account, work: impl FnOnce(&str, &[Value<'_>]) -> T) -> T {
+    let purpose = account.into_str();
+    match account.customer() {
+        Some(customer) => work(OF_CUSTOMER, params![merchant.0, customer.as_str(), purpose]),
+        None => work(OF_MERCHANT, params![merchant.0, purpose]),
+    }
+}
 
 /// Returns the account with this stored purpose and owner.
 pub(crate) fn account_of(purpose: &str, customer: Option<CustomerId>) -> Result<Account, Error> {
@@ -86,31 +95,14 @@ impl Snapshot<'_> {
 
     /// Returns the row of an account that exists.
     pub(crate) fn account(&self, merchant: MerchantId, account: &Account) -> Result<AccountRow, Error> {
-        let row = match account.customer() {
-            Some(customer) => self
-                .connection
-                .prepare(OF_CUSTOMER)?
-                .one(params![merchant.0, customer.as_str(), account.into_str()], |row| {
-                    Ok(AccountRow::read(row))
-                }),
-            None => self
-                .connection
-                .prepare(OF_MERCHANT)?
-                .one(params![merchant.0, account.into_str()], |row| Ok(AccountRow::read(row))),
-        };
-        row?
+        with_lookup(merchant, account, |sql, values| {
+            self.connection.prepare(sql)?.one(values, AccountRow::read)
+        })
     }
 
     /// Begins to read an account, of which [`Snapshot::account`] will return the row.
     pub(crate) fn ask_for_account(&self, merchant: MerchantId, account: &Account) -> Result<(), Error> {
-        match account.customer() {
-            Some(customer) => self
-                .connection
-                .ask_ahead(OF_CUSTOMER, params![merchant.0, customer.as_str(), account.into_str()]),
-            None => self
-                .connection
-                .ask_ahead(OF_MERCHANT, params![merchant.0, account.into_str()]),
-        }
+        with_lookup(merchant, account, |sql, values| self.connection.ask_ahead(sql, values))
     }
 
     /// Returns the account with this number, which must exist.

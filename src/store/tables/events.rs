@@ -310,20 +310,23 @@ impl Tx<'_> {
     /// Returns the number of an event's name, and inserts the name if the file does not have
     /// it yet. The commands of a group look it up once.
     fn event_name_id(&mut self, name: &str) -> Result<i64, Error> {
-        if let Some(id) = self.group.event_names.get(name) {
+        let own = self.memory.event_names.get(name);
+        if let Some(id) = own.or_else(|| self.group.event_names.get(name)) {
             return Ok(*id);
         }
         let known = self
             .connection
             .prepare("SELECT id FROM event_name WHERE name = ?1")?
             .first(params![name], |row| row.get(0))?;
-        if let Some(id) = known {
-            if !self.has_new_event_name {
-                self.group.event_names.insert(name.to_owned(), id);
-            }
-            return Ok(id);
-        }
-        self.has_new_event_name = true;
+        let id = match known {
+            Some(id) => id,
+            None => self.insert_event_name(name)?,
+        };
+        self.memory.event_names.insert(name.to_owned(), id);
+        Ok(id)
+    }
+
+    fn insert_event_name(&self, name: &str) -> Result<i64, Error> {
         let id = self
             .connection
             .prepare("SELECT coalesce(max(id), 0) + 1 FROM event_name")?

@@ -158,12 +158,11 @@ impl Session {
         let Some(place) = found else {
             return Ok(None);
         };
-        if matches!(self.ahead.borrow()[place].rows, AheadRows::Coming(_)) {
-            self.wait(future::ready(Ok(())))?;
-        }
-        match self.ahead.borrow_mut().swap_remove(place).rows {
+        // The others stay in the order of their answers, in which they are awaited.
+        let ahead = self.ahead.borrow_mut().remove(place);
+        match ahead.rows {
             AheadRows::Here(rows) => Ok(Some(rows?)),
-            AheadRows::Coming(_) => Ok(None),
+            AheadRows::Coming(rows) => self.wait(rows).map(Some),
         }
     }
 

@@ -271,9 +271,12 @@ impl FileGroupCommit {
         let is_changed = self.connection.total_changes() != changes_before;
         let begins_generation = is_changed && !self.has_generation;
         let is_open = is_changed && self.checkpoints.needs_open_mark();
-        if is_changed {
-            self.save_memory()?;
-            self.count_mark(begins_generation, is_open)?;
+        if is_changed && let Err(error) = self.end_group(begins_generation, is_open) {
+            let error = match error {
+                Error::StorageFull => error,
+                _ => Error::Abandoned,
+            };
+            return self.roll_back().and(Err(error));
         }
         let commit = || self.connection.prepare_cached("COMMIT")?.execute([]);
         if let Err(error) = self.readers.commit_with(commit) {
@@ -289,37 +292,24 @@ impl FileGroupCommit {
         Ok(())
     }
 
-    /// Writes what the commands of the group have changed in its memory alone.
-    fn save_memory(&mut self) -> Result<(), Error> {
+    /// Writes what the commands of the group have changed in its memory alone, and the mark.
+    fn end_group(&mut self, begins_generation: bool, is_open: bool) -> Result<(), Error> {
         let (connection, now) = (&self.connection, self.clock.now());
-        let saved = Tx::on(connection, now, self.entropy.as_mut(), &mut self.memory).save_merchants();
-        saved.or_else(|error| {
-            let error = match error {
-                Error::StorageFull => error,
-                _ => Error::Abandoned,
-            };
-            self.roll_back().and(Err(error))
-        })
+        Tx::on(connection, now, self.entropy.as_mut(), &mut self.memory).save_merchants()?;
+        Ok(self.count_mark(begins_generation, is_open)?)
     }
 
     /// Counts the mark up in the group's transaction, for the first time after a start in a
     /// new generation.
-    fn count_mark(&mut self, begins_generation: bool, is_open: bool) -> Result<(), Error> {
+    fn count_mark(&mut self, begins_generation: bool, is_open: bool) -> rusqlite::Result<()> {
         self.marked_at = self.clock.now();
-        let counted = if begins_generation {
+        if begins_generation {
             let generation = self.entropy.random().to_ne_bytes();
             let generation = i64::from_ne_bytes(*generation.first_chunk().expect("16 bytes"));
             let cookie = mark::random_cookie(self.entropy.as_mut());
-            mark::begin_generation(&self.connection, generation, cookie)
-        } else {
-            Ok(())
-        };
-        let counted = counted.and_then(|()| mark::count_at(&self.connection, is_open, self.marked_at));
-        counted.or_else(|error| {
-            let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
-            let error = if is_full { Error::StorageFull } else { Error::Abandoned };
-            self.roll_back().and(Err(error))
-        })
+            mark::begin_generation(&self.connection, generation, cookie)?;
+        }
+        mark::count_at(&self.connection, is_open, self.marked_at)
     }
 
     /// Rolls back the group, unless SQLite has done so. If the rollback fails, the
