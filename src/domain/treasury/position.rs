@@ -44,7 +44,7 @@ pub struct Figures {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MerchantPosition {
     pub merchant: MerchantId,
-    /// The name of the configuration. `None` in a sandbox.
+    /// The merchant's name. `None` in a sandbox.
     pub name: Option<String>,
     pub figures: Figures,
     /// The hash of its newest transfer.

@@ -1,7 +1,8 @@
 //! The checkout session: a signed text that names a deal of a merchant.
 //!
-//! The service keeps no list of sessions. A session ends after [`SECONDS`], when its deal is
-//! paid, and when the service starts anew, since the key that signs it is in memory alone.
+//! The service keeps no list of sessions. A session ends after [`SECONDS`] and when its deal is
+//! paid. The key that signs it is in the database of PostgreSQL, or else in memory alone, so that a
+//! session also ends when the service starts anew.
 
 use std::fmt;
 

@@ -72,7 +72,6 @@ impl Scope {
         };
         match operator {
             Some(operator) if !operator.merchants.is_empty() => Ok(operator.merchants),
-            // Merchants that the configuration has no longer still have money at the bank.
             _ => snapshot.every_merchant(),
         }
     }
