@@ -1,12 +1,14 @@
 //! Packs the JSON texts that rows keep, such as the data of an event, into few bytes.
 //!
-//! A packed text is a zstd frame. Texts of one kind have the same field names and words, so
-//! the frames are made with a dictionary of them. The header of a frame has the number of
-//! its dictionary. A file may hold frames of every dictionary there ever was: a number is
+//! A packed text is a zstd frame without its first four bytes, which are the same in all frames;
+//! rows of version 1 of the schema have them. Texts of one kind have the same field names and
+//! words, so the frames are made with a dictionary of them. The header of a frame has the number
+//! of its dictionary. A file may hold frames of every dictionary there ever was: a number is
 //! never used for another dictionary, and a later program keeps the earlier ones.
 //!
 //! `cargo bench --bench throughput -- dictionary` trains one from database files.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::LazyLock;
 
@@ -15,6 +17,9 @@ use rusqlite::{Connection, Error};
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 
+/// The bytes that begin every zstd frame (RFC 8878, section 3.1.1). No header that [`pack`] leaves
+/// begins with them: their first one would be that of a frame without a numbered dictionary.
+const MAGIC: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
 /// The dictionary number 1, with which all texts are packed.
 static DICTIONARY: &[u8] = include_bytes!("dictionary_1.zdict");
 /// The fastest of zstd's ordinary levels. Level 3 saves a twentieth of the bytes, but takes
@@ -39,17 +44,30 @@ thread_local! {
 
 /// Packs a text.
 pub(crate) fn pack(text: &str) -> Vec<u8> {
-    COMPRESSOR.with_borrow_mut(|compressor| compressor.compress(text.as_bytes()).expect("memory for a packed text"))
+    let mut frame = COMPRESSOR
+        .with_borrow_mut(|compressor| compressor.compress(text.as_bytes()).expect("memory for a packed text"));
+    frame.drain(..MAGIC.len());
+    frame
 }
 
 /// Returns the text that was packed, or `None` for bytes that [`pack`] did not make.
 pub(crate) fn unpack(packed: &[u8]) -> Option<String> {
-    let bytes_max = usize::try_from(zstd::zstd_safe::get_frame_content_size(packed).ok()??).ok()?;
+    let frame = frame_of(packed);
+    let bytes_max = usize::try_from(zstd::zstd_safe::get_frame_content_size(&frame).ok()??).ok()?;
     if bytes_max > TEXT_BYTES_MAX {
         return None;
     }
-    let bytes = DECOMPRESSOR.with_borrow_mut(|decompressor| decompressor.decompress(packed, bytes_max));
+    let bytes = DECOMPRESSOR.with_borrow_mut(|decompressor| decompressor.decompress(&frame, bytes_max));
     String::from_utf8(bytes.ok()?).ok()
+}
+
+/// Returns the whole frame of a packed text.
+fn frame_of(packed: &[u8]) -> Cow<'_, [u8]> {
+    if packed.starts_with(&MAGIC) {
+        Cow::Borrowed(packed)
+    } else {
+        Cow::Owned([&MAGIC, packed].concat())
+    }
 }
 
 /// Adds the SQL functions `pack(text)` and `unpack(packed)` to a connection.
@@ -80,8 +98,18 @@ mod tests {
     #[test]
     fn a_frame_says_which_dictionary_it_needs() {
         let packed = pack(r#"{"id":"00d10d1319fd88013a5d4433","status":"PENDING"}"#);
-        let number = zstd::zstd_safe::get_dict_id_from_frame(&packed);
+        let number = zstd::zstd_safe::get_dict_id_from_frame(&frame_of(&packed));
         assert_eq!(number.map(u32::from), Some(1));
+    }
+
+    #[test]
+    fn texts_that_version_1_packed_are_read() {
+        let text = r#"{"id":"00d10d1319fd88013a5d4433","status":"PENDING"}"#;
+        let packed = pack(text);
+        assert!(!packed.starts_with(&MAGIC));
+        let of_version_1 = COMPRESSOR.with_borrow_mut(|compressor| compressor.compress(text.as_bytes()).unwrap());
+        assert_eq!(of_version_1[MAGIC.len()..], packed);
+        assert_eq!(unpack(&of_version_1).as_deref(), Some(text));
     }
 
     #[test]
@@ -97,7 +125,7 @@ mod tests {
             assert_eq!(unpack(bytes), None, "{bytes:?}");
         }
         let mut of_another_dictionary = packed.clone();
-        of_another_dictionary[5] = 2;
+        of_another_dictionary[1] = 2;
         assert_eq!(unpack(&of_another_dictionary), None);
         // The beginning of a frame without a numbered dictionary.
         let other = Compressor::with_dictionary(LEVEL, b"another dictionary, of plain content")
