@@ -1,6 +1,7 @@
 //! The turns of escrowd itself on PostgreSQL in the comparison: with the deals of one merchant,
 //! and with those of many.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::figures::{Line, Ratio, rate};
 use crate::load::{Load, Run};
 use crate::postgres::Cluster;
 use crate::requests::Requests;
-use crate::workbench::{Workbench, audit};
+use crate::workbench::{Workbench, audit, escrowd};
 
 /// The merchants of the second database.
 const MERCHANTS: usize = 64;
@@ -48,7 +49,7 @@ impl OnPostgres {
             };
             let file = workbench.file(&format!("{database}.db"));
             let deals = data::build(&file, size)?;
-            let url = cluster.copy_of(&file, database)?;
+            let url = cluster.copy_of(&file, database, Path::new(escrowd()))?;
             std::fs::remove_file(file)?;
             Ok(Side {
                 name: match merchants {

@@ -1,5 +1,6 @@
 //! Compares this build with another build of escrowd, in turns on copies of one file, to
-//! measure the effect of a change. Both builds must read the same file format.
+//! measure the effect of a change. Both builds must read the file that this one makes;
+//! on PostgreSQL each copies it into a schema of its own.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -17,7 +18,7 @@ use crate::postgres::Cluster;
 use crate::process::Process;
 use crate::report::Report;
 use crate::requests::Requests;
-use crate::workbench::{Workbench, audit, escrowd};
+use crate::workbench::{Workbench, audit_by, escrowd};
 
 /// The space for the copies and their growth, in multiples of the built file's size.
 const COPIES: u64 = 4;
@@ -47,7 +48,7 @@ pub(crate) fn run(options: &VersusOptions, common: &CommonOptions) -> anyhow::Re
             name,
             program,
             database: match &cluster {
-                Some(cluster) => cluster.copy_of(&filled, database)?.into(),
+                Some(cluster) => cluster.copy_of(&filled, database, program)?.into(),
                 None => workbench.copy(&filled, database)?.into(),
             },
             to_confirm: Requests::confirm(Arc::clone(&deals)),
@@ -78,7 +79,7 @@ pub(crate) fn run(options: &VersusOptions, common: &CommonOptions) -> anyhow::Re
     bar.finish_and_clear();
     let [this, other] = &builds;
     for build in &builds {
-        audit(&build.database)?;
+        audit_by(build.program, &build.database)?;
     }
     let mut report = Report::new(workbench.folder(), common);
     report.say(&format!(

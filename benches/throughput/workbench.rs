@@ -115,8 +115,12 @@ impl Workbench {
 
 /// Audits a database after a run with `escrowd check`.
 pub(crate) fn audit(database: impl AsRef<OsStr>) -> anyhow::Result<()> {
-    let database = database.as_ref();
-    let audit = Command::new(escrowd()).arg("check").arg(database).output()?;
+    audit_by(escrowd().as_ref(), database.as_ref())
+}
+
+/// Audits a database after a run with `escrowd check` of this build.
+pub(crate) fn audit_by(program: &Path, database: &OsStr) -> anyhow::Result<()> {
+    let audit = Command::new(program).arg("check").arg(database).output()?;
     if !audit.status.success() {
         bail!(
             "{} is not sound after the run: {}",

@@ -17,7 +17,7 @@ pub(crate) use fill::fill;
 pub(crate) use pgbench::{Confirms, Pgbench};
 
 use crate::stop;
-use crate::workbench::{Workbench, escrowd};
+use crate::workbench::Workbench;
 
 /// The connections of each program that uses the cluster.
 pub(crate) const CONNECTIONS: usize = 16;
@@ -144,12 +144,12 @@ impl Cluster {
             .run(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
     }
 
-    /// Copies a file of escrowd into a new database, and returns the database's URL.
-    pub(crate) fn copy_of(&self, file: &Path, name: &str) -> anyhow::Result<String> {
+    /// Makes a build of escrowd copy a file into a new database, and returns the database's URL.
+    pub(crate) fn copy_of(&self, file: &Path, name: &str, program: &Path) -> anyhow::Result<String> {
         self.create(name, "template1")?;
         let url = self.url(name);
         eprintln!("copying {} into PostgreSQL", file.display());
-        let copied = Command::new(escrowd()).arg("copy").arg(file).arg(&url).output()?;
+        let copied = Command::new(program).arg("copy").arg(file).arg(&url).output()?;
         let told = String::from_utf8_lossy(&copied.stderr);
         ensure!(copied.status.success(), "{} was not copied: {told}", file.display());
         Ok(url)
