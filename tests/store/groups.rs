@@ -306,3 +306,46 @@ async fn a_change_of_a_missing_row_is_never_committed() {
     store.write(name_merchant("later")).await.unwrap();
     assert_eq!(are_named(&store, ["within", "later"]).await, [false, true]);
 }
+
+/// Two merchants are saved by one statement at the end of the group, and PostgreSQL changes one of
+/// them only.
+#[tokio::test]
+async fn a_group_whose_merchants_are_not_all_saved_is_not_committed() {
+    if Engine::wanted() == Engine::Sqlite {
+        return;
+    }
+    let database = TestDatabase::new();
+    let store = database.open();
+    let sql = "CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+               CREATE TRIGGER skip BEFORE UPDATE ON merchant FOR EACH ROW WHEN (old.name = 'skipped')
+                   EXECUTE FUNCTION skip()";
+    let trades = std::thread::scope(|scope| {
+        let made = scope.spawn(|| {
+            database.outside().batch(sql);
+            [1, 2].map(|key| Trade::of_key(&store, key))
+        });
+        made.join().unwrap()
+    });
+    let skipped = trades[1].merchant.0;
+    std::thread::scope(|scope| {
+        let named = scope.spawn(|| {
+            let sql = format!("UPDATE merchant SET name = 'skipped' WHERE id = {skipped}");
+            database.outside().batch(&sql);
+        });
+        named.join().unwrap();
+    });
+    let gate = Gate::block(&store).await;
+    let mut answers = Vec::new();
+    for trade in trades.clone() {
+        answers.push(send(&store, move |tx| top_up(tx, &trade, "ada")).await);
+    }
+    // The gate's own command is of the same group.
+    assert!(matches!(gate.release().await, Err(Error::Abandoned)));
+    for answer in answers {
+        assert!(matches!(answer.await.unwrap(), Err(Error::Abandoned)));
+    }
+    let [saved, _] = trades.clone();
+    store.write(move |tx| top_up(tx, &saved, "ada")).await.unwrap();
+    drop((trades, store));
+    std::thread::scope(|scope| scope.spawn(|| database.assert_sound()).join().unwrap());
+}

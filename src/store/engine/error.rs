@@ -111,13 +111,13 @@ impl Error {
     }
 }
 
-/// Checks that an `UPDATE` or `DELETE` of one row changed exactly one.
+/// Checks that an `UPDATE` or `DELETE` of this many rows changed all of them.
 ///
 /// # Errors
 ///
 /// [`Error::Corrupt`] otherwise; the caller's savepoint is then rolled back.
-pub(crate) fn one_row(changed: usize, what: &str) -> Result<(), Error> {
-    if changed == 1 {
+pub(crate) fn all_rows(changed: usize, expected: usize, what: &str) -> Result<(), Error> {
+    if changed == expected {
         Ok(())
     } else {
         Err(Error::Corrupt(format!("{what} was expected and not found")))

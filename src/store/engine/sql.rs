@@ -7,7 +7,7 @@
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::{Error, all_rows};
 use crate::store::engine::postgres;
 pub(crate) use crate::store::engine::value::{Value, params};
 
@@ -56,6 +56,24 @@ impl<'a> Connection<'a> {
         match self {
             Self::Sqlite(connection) => !connection.is_autocommit(),
             Self::Postgres(session) => !session.is_lost(),
+        }
+    }
+
+    /// Changes a row for each of these values, which name different rows, by a statement of the form
+    /// `UPDATE ... WHERE ...`. To PostgreSQL it is one statement for all. Its answer is not waited
+    /// for, as with [`Statement::change_row`].
+    pub(crate) fn change_rows<const COUNT: usize>(
+        self,
+        sql: &str,
+        values: &[[Value<'_>; COUNT]],
+        row: &'static str,
+    ) -> Result<(), Error> {
+        match (self, values) {
+            (Self::Postgres(session), [_, _, ..]) => session.send_many(sql, values, row),
+            _ => {
+                let mut statement = self.prepare(sql)?;
+                values.iter().try_for_each(|values| statement.change_row(values, row))
+            }
         }
     }
 
@@ -126,7 +144,7 @@ impl Statement<'_> {
     /// end of the command.
     pub(crate) fn change_row(&mut self, values: &[Value<'_>], row: &'static str) -> Result<(), Error> {
         match self {
-            Self::Sqlite(statement) => one_row(statement.execute(rusqlite::params_from_iter(values))?, row),
+            Self::Sqlite(statement) => all_rows(statement.execute(rusqlite::params_from_iter(values))?, 1, row),
             Self::Postgres(statement) => statement.send(values, row),
         }
     }

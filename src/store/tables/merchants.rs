@@ -14,7 +14,7 @@ use crate::domain::money::Amount;
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
-use crate::store::engine::sql::params;
+use crate::store::engine::sql::{Value, params};
 use crate::store::merchant_row::{MerchantRow, Unsaved};
 use crate::store::tables::columns::{broken, row};
 use crate::store::tables::webhook_endpoints::{EndpointRow, webhook_endpoint_of};
@@ -186,15 +186,22 @@ impl Tx<'_> {
     /// does so before each commit, and a command before it removes rows.
     pub fn save_merchants(&mut self) -> Result<(), Error> {
         let connection = self.connection;
-        let mut statement =
-            connection.prepare("UPDATE merchant SET chain_head = ?2, event_count = event_count + ?3 WHERE id = ?1")?;
+        let mut values: Vec<[Value<'_>; 3]> = Vec::new();
         for row in self.loaded_merchants() {
             let unsaved = mem::take(&mut row.unsaved);
             if unsaved != Unsaved::default() {
-                statement.change_row(params![row.id.0, row.chain_head.bytes(), unsaved.events], "a merchant")?;
+                values.push([
+                    row.id.0.into(),
+                    Value::Blob(row.chain_head.bytes()),
+                    unsaved.events.into(),
+                ]);
             }
         }
-        Ok(())
+        connection.change_rows(
+            "UPDATE merchant SET chain_head = ?2, event_count = event_count + ?3 WHERE id = ?1",
+            &values,
+            "a merchant",
+        )
     }
 
     /// Inserts a merchant with its own accounts, a publishable key and no secret key. A live

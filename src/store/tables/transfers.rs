@@ -7,7 +7,7 @@ use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
 use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer, TransferKind};
 use crate::domain::money::Amount;
 use crate::store::engine::error::Error;
-use crate::store::engine::sql::params;
+use crate::store::engine::sql::{Value, params};
 use crate::store::tables::accounts::account_of;
 use crate::store::tables::checked::update_checked;
 use crate::store::tables::columns::{broken, optional_escrow_id, read_all, row, stored_as_word};
@@ -83,10 +83,7 @@ impl Tx<'_> {
         for (transaction, detail) in &effects.details {
             self.insert_detail(*transaction, detail)?;
         }
-        for account in &accounts.touched {
-            self.save_account(account)?;
-        }
-        Ok(())
+        self.save_accounts(&accounts.touched)
     }
 
     fn post_transfers(&mut self, accounts: &mut TouchedAccounts, transfers: &[Transfer]) -> Result<(), Error> {
@@ -135,9 +132,20 @@ impl Tx<'_> {
             .one(params![], |row| row.get(0))
     }
 
-    fn save_account(&mut self, account: &TouchedAccount) -> Result<(), Error> {
-        self.connection
-            .prepare(concat!(
+    fn save_accounts(&mut self, accounts: &[TouchedAccount]) -> Result<(), Error> {
+        let now = self.now().millis();
+        let values = |account: &TouchedAccount| {
+            [
+                account.number.into(),
+                account.change.into(),
+                account.newest_transaction.into(),
+                account.new_transactions.into(),
+                now.into(),
+            ]
+        };
+        let values: Vec<[Value<'_>; 5]> = accounts.iter().map(values).collect();
+        self.connection.change_rows(
+            concat!(
                 update_checked!(
                     "account",
                     balance: "balance + ?2",
@@ -146,17 +154,10 @@ impl Tx<'_> {
                     updated_at: "?5",
                 ),
                 " WHERE id = ?1"
-            ))?
-            .change_row(
-                params![
-                    account.number,
-                    account.change,
-                    account.newest_transaction,
-                    account.new_transactions,
-                    self.now().millis()
-                ],
-                "an account",
-            )
+            ),
+            &values,
+            "an account",
+        )
     }
 
     fn insert_transfer(&mut self, posted: &PostedTransfer<'_>, hash: &ChainHash) -> Result<(), Error> {

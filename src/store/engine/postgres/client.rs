@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::{BorrowToSql, ToSql, Type};
 use tokio_postgres::{AsyncMessage, Config, Error, Row, Socket, Statement};
 
 use crate::store::engine::postgres::value::OwnedValue;
@@ -127,7 +127,10 @@ impl Client {
 
     /// Sends a statement without waiting for its outcome. It leaves with the next call that waits,
     /// after all that was sent before it and before the statement of that call.
-    pub(super) fn send(&self, statement: Statement, values: Vec<OwnedValue>) -> Result<Sent, Error> {
+    pub(super) fn send<V>(&self, statement: Statement, values: Vec<V>) -> Result<Sent, Error>
+    where
+        V: BorrowToSql + Send + 'static,
+    {
         let sender = Arc::clone(self.sender());
         begun(Box::pin(async move { sender.execute_raw(&statement, values).await }))
     }

@@ -12,7 +12,7 @@
 
 /// A part of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Token<'s> {
+pub(super) enum Token<'s> {
     /// A keyword or a name.
     Word(&'s str),
     /// Spaces and ordinary comments.
@@ -21,6 +21,16 @@ enum Token<'s> {
     Parameter(Option<&'s str>),
     /// Anything else: a number, a text, a quoted name, or a sign.
     Other(&'s str),
+}
+
+impl<'s> Token<'s> {
+    /// Returns the token as it stands in the statement, a parameter without its question mark.
+    pub(super) const fn text(self) -> &'s str {
+        match self {
+            Token::Word(text) | Token::Space(text) | Token::Other(text) | Token::Parameter(Some(text)) => text,
+            Token::Parameter(None) => "",
+        }
+    }
 }
 
 /// Translates a statement.
@@ -35,6 +45,31 @@ pub(crate) fn translate(sql: &str) -> String {
     }
     .run();
     translated
+}
+
+/// Rewrites a statement `UPDATE ... WHERE ...` so that it changes a row for each element of its
+/// parameters, which become arrays of these types.
+pub(super) fn for_many(sql: &str, types: &[&str]) -> String {
+    let chosen = choose(sql);
+    let tokens = tokens_of(&chosen);
+    let last_where = tokens.iter().rposition(|token| *token == Token::Word("WHERE"));
+    let numbered = || types.iter().zip(1..);
+    let arrays: Vec<String> = numbered()
+        .map(|(kind, number)| format!("?{number}::{kind}[]"))
+        .collect();
+    let names: Vec<String> = numbered().map(|(_, number)| format!("value{number}")).collect();
+    let mut rewritten = String::with_capacity(2 * chosen.len());
+    for (place, token) in tokens.iter().enumerate() {
+        if Some(place) == last_where {
+            let (arrays, names) = (arrays.join(", "), names.join(", "));
+            rewritten.extend(["FROM unnest(", &arrays, ") AS given (", &names, ") "]);
+        }
+        match token {
+            Token::Parameter(Some(number)) => rewritten.extend(["given.value", number]),
+            other => rewritten.push_str(other.text()),
+        }
+    }
+    rewritten
 }
 
 /// Returns for each parameter of a translated statement if it occurs. Statements that are put
@@ -80,7 +115,8 @@ fn choose(sql: &str) -> String {
     chosen
 }
 
-fn tokens_of(sql: &str) -> Vec<Token<'_>> {
+/// Returns the parts of a statement, in their order.
+pub(super) fn tokens_of(sql: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut rest = sql;
     while let Some(first) = rest.chars().next() {
@@ -218,6 +254,18 @@ mod tests {
     fn parameters_that_do_not_occur_are_told() {
         assert_eq!(parameters_in("a = $1 AND b = $3 OR c = $1"), [true, false, true]);
         assert!(parameters_in("a = 1").is_empty());
+    }
+
+    #[test]
+    fn a_statement_for_many_rows_takes_arrays() {
+        assert_eq!(
+            for_many(
+                "UPDATE t SET a = a + ?2/*sqlite*/, b = f(?2)/*end*/ WHERE id = ?1",
+                &["int8", "text"]
+            ),
+            "UPDATE t SET a = a + given.value2 \
+             FROM unnest(?1::int8[], ?2::text[]) AS given (value1, value2) WHERE id = given.value1"
+        );
     }
 
     #[test]

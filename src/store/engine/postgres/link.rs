@@ -27,7 +27,8 @@ pub(crate) struct Link {
     address: Arc<Address>,
     /// The most time that a statement may take.
     statement_time_max: Duration,
-    /// Plans of prepared statements are made once, without their values.
+    /// Plans of prepared statements are made once, without their values, and use an index if there is
+    /// one.
     keeps_plans: bool,
     session: Option<Session>,
 }
@@ -43,7 +44,8 @@ impl Link {
     }
 
     /// Makes the plans of prepared statements once, for work whose statements find few rows by a
-    /// key, whatever their values.
+    /// key, whatever their values. A table that is small when its plan is made is read by its index
+    /// too, since it may have grown when the plan is used.
     pub(crate) const fn keeping_plans(mut self) -> Self {
         self.keeps_plans = true;
         self
@@ -66,7 +68,7 @@ impl Link {
         self.session = None;
         let session = open(&self.address, self.statement_time_max)?;
         if self.keeps_plans {
-            session.batch("SET plan_cache_mode = force_generic_plan")?;
+            session.batch("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off")?;
         }
         work(self.session.insert(session))
     }

@@ -18,6 +18,7 @@ mod session;
 mod tls;
 pub(crate) mod unusable;
 mod value;
+mod value_lists;
 
 pub(crate) use client::Client;
 pub(crate) use session::{Rows, Session, Statement};

@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::store::engine::postgres::dialect;
+use crate::store::engine::postgres::{dialect, value_lists};
 
 /// The tables, as SQLite has them.
 const TABLES: &str = include_str!("../../../../schema.sql");
@@ -63,7 +63,7 @@ pub(super) fn statements() -> String {
     let mut all = String::from(
         "CREATE COLLATION without_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);\n",
     );
-    all.push_str(&dialect::translate(&translated));
+    all.push_str(&value_lists::shorten(&dialect::translate(&translated)));
     all.push_str(ADDITIONS);
     all
 }

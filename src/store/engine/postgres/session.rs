@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::vec::IntoIter;
 
 use futures_util::future;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::{BorrowToSql, ToSql, Type};
 use tokio_postgres::{Row, SimpleQueryMessage};
 
-use crate::store::engine::error::{Error, one_row};
+use crate::store::engine::error::{Error, all_rows};
 use crate::store::engine::postgres::client::{Client, Sent, SentQuery};
 use crate::store::engine::postgres::dialect;
 use crate::store::engine::postgres::value::OwnedValue;
@@ -42,10 +42,18 @@ pub(crate) struct Session {
     cursors: Option<Cell<u64>>,
 }
 
-/// A statement on its way that must change one row.
+/// A statement on its way that must change this many rows.
 struct SentChange {
     outcome: Sent,
-    /// The kind of row, for the error if there is none.
+    rows: usize,
+    /// The kind of row, for the error if one is not there.
+    row: &'static str,
+}
+
+/// The outcome of such a statement.
+struct Change {
+    changed: u64,
+    rows: usize,
     row: &'static str,
 }
 
@@ -141,9 +149,9 @@ impl Session {
         let (sent, (), outcome) = self.client.wait(outcomes);
         let failed = |error| Error::from(self.client.cause_of(error));
         let sent = sent.map_err(failed).and_then(|changes| {
-            changes.into_iter().try_for_each(|(changed, row)| {
+            changes.into_iter().try_for_each(|Change { changed, rows, row }| {
                 self.changes.set(self.changes.get() + changed);
-                one_row(usize::try_from(changed).unwrap_or(usize::MAX), row)
+                all_rows(usize::try_from(changed).unwrap_or(usize::MAX), rows, row)
             })
         });
         (sent, outcome.map_err(failed))
@@ -254,6 +262,21 @@ impl Session {
         })
     }
 
+    /// Sends one statement for all of these values, of which each must change one row. Its outcome is
+    /// told as by [`Statement::send`].
+    pub(crate) fn send_many<const COUNT: usize>(
+        &self,
+        sql: &str,
+        values: &[[Value<'_>; COUNT]],
+        row: &'static str,
+    ) -> Result<(), Error> {
+        let for_one = self.prepare(sql)?.prepared.statement;
+        let types: Vec<&str> = for_one.params().iter().map(Type::name).collect();
+        let for_many = self.prepare(&dialect::for_many(sql, &types))?;
+        let column = |place: usize| -> Vec<OwnedValue> { values.iter().map(|row| row[place].into()).collect() };
+        for_many.send_change((0..COUNT).map(column).collect(), values.len(), row)
+    }
+
     fn prepare_anew(&self, sql: &str) -> Result<Prepared, Error> {
         let translated = dialect::translate(sql);
         let occur = dialect::parameters_in(&translated).into_iter();
@@ -294,15 +317,19 @@ impl Statement<'_> {
     /// Sends a statement that must change one row. Its outcome, and the error if it changes another
     /// number of rows, is that of the next call that waits: this one, if many outcomes are due.
     pub(crate) fn send(&self, values: &[Value<'_>], row: &'static str) -> Result<(), Error> {
+        self.send_change(owned(values), 1, row)
+    }
+
+    fn send_change<V>(&self, values: Vec<V>, rows: usize, row: &'static str) -> Result<(), Error>
+    where
+        V: BorrowToSql + Send + 'static,
+    {
         self.session.ahead.take();
         if self.session.sent.borrow().len() >= SENT_MAX {
             self.session.settle()?;
         }
-        let outcome = self
-            .session
-            .client
-            .send(self.prepared.statement.clone(), owned(values))?;
-        self.session.sent.borrow_mut().push(SentChange { outcome, row });
+        let outcome = self.session.client.send(self.prepared.statement.clone(), values)?;
+        self.session.sent.borrow_mut().push(SentChange { outcome, rows, row });
         Ok(())
     }
 
@@ -353,11 +380,12 @@ impl Statement<'_> {
     }
 }
 
-/// Waits for the outcomes of statements in their order, and returns how many rows each has changed.
-async fn outcomes_of(sent: Vec<SentChange>) -> Result<Vec<(u64, &'static str)>, tokio_postgres::Error> {
+/// Waits for the outcomes of statements in their order.
+async fn outcomes_of(sent: Vec<SentChange>) -> Result<Vec<Change>, tokio_postgres::Error> {
     let mut changes = Vec::with_capacity(sent.len());
-    for SentChange { outcome, row } in sent {
-        changes.push((outcome.await?, row));
+    for SentChange { outcome, rows, row } in sent {
+        let changed = outcome.await?;
+        changes.push(Change { changed, rows, row });
     }
     Ok(changes)
 }
