@@ -63,7 +63,7 @@ pub enum AppError {
     #[error(transparent)]
     Open(#[from] store::OpenError),
     /// The saved state cannot be used.
-    #[error("the snapshot cannot be used: {0}")]
+    #[error("the snapshot cannot be used")]
     Snapshot(#[from] store::BackupError),
     /// The thread for backups cannot start.
     #[error("backups cannot be made: {0}")]

@@ -7,13 +7,16 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::settings::FileParser;
 use crate::store::{self, Backup, Step};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct BackupArguments {
     /// The database file
+    #[arg(value_parser = FileParser)]
     from: PathBuf,
     /// The backup, which must not exist yet
+    #[arg(value_parser = FileParser)]
     to: PathBuf,
 }
 

@@ -18,7 +18,8 @@ pub(super) struct CheckArguments {
     /// The database file, or the URL of a PostgreSQL database
     #[arg(value_parser = PlaceParser)]
     pub(super) file: Place,
-    /// Also check the structure of the file with SQLite; takes several times as long
+    /// Also check the structure of the file with SQLite, and the files beside it; takes several times
+    /// as long
     #[arg(long)]
     pub(super) deep: bool,
 }
@@ -30,7 +31,7 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 /// and 1 if one is broken. A file that cannot be read is an error.
 pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     if arguments.deep {
-        let spinner = ProgressBar::new_spinner().with_message("checking every page, index and foreign key");
+        let spinner = ProgressBar::new_spinner().with_message("checking every page, index, foreign key and file");
         spinner.enable_steady_tick(Duration::from_millis(100));
         let Some(path) = arguments.file.path() else {
             bail!("--deep is for files; `pg_amcheck` checks the structure of a PostgreSQL database");

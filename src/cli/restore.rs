@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::backup::{GOOD, Progress, described};
+use crate::cli::settings::FileParser;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::domain::mode::Mode;
@@ -13,8 +14,10 @@ use crate::store::{self, Restored};
 #[derive(Debug, clap::Args)]
 pub(super) struct RestoreArguments {
     /// The backup
+    #[arg(value_parser = FileParser)]
     backup: PathBuf,
     /// The database file
+    #[arg(value_parser = FileParser)]
     to: PathBuf,
     /// Move a database that is there aside, with its log and its files; nothing is removed
     #[arg(long)]

@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Stopper};
 use crate::cli::service_manager;
-use crate::cli::settings::{SettingsArguments, variables};
+use crate::cli::settings::{FileParser, SettingsArguments, variables};
 use crate::cli::{log_output, reload};
 use crate::config::{Accepted, Config, Flags, Loaded};
 use crate::domain::mode::Mode;
@@ -22,7 +22,7 @@ pub(super) struct ServeArguments {
     #[command(flatten)]
     settings: SettingsArguments,
     /// With --ephemeral: begin with the state that `escrowd snapshot save` saved
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = FileParser)]
     snapshot: Option<PathBuf>,
     #[command(flatten)]
     accepted: AcceptedArguments,

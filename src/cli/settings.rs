@@ -50,6 +50,29 @@ impl TypedValueParser for PlaceParser {
     }
 }
 
+/// Parses the path of a database file. It refuses the URL of a PostgreSQL database without repeating
+/// it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FileParser;
+
+impl TypedValueParser for FileParser {
+    type Value = PathBuf;
+
+    fn parse_ref(&self, command: &Command, argument: Option<&Arg>, value: &OsStr) -> Result<PathBuf, clap::Error> {
+        match PlaceParser.parse_ref(command, argument, value)? {
+            Place::File(path) => Ok(path),
+            Place::Postgres(address) => {
+                let name = argument.map(Arg::to_string).unwrap_or_default();
+                let problem = format!(
+                    "{name}: it must be a file, and {address} is a PostgreSQL database; back that up by PostgreSQL's own means \
+                     (docs/scaling.md)\n"
+                );
+                Err(clap::Error::raw(ErrorKind::ValueValidation, problem).with_cmd(command))
+            }
+        }
+    }
+}
+
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
         .map_err(|_| "it must be an address and a port, such as 127.0.0.1:8080")

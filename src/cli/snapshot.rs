@@ -8,7 +8,7 @@ use clap::Subcommand;
 
 use crate::cli::backup::{Progress, described};
 use crate::cli::restore::put_in_place;
-use crate::cli::settings::{PlaceParser, variables};
+use crate::cli::settings::{FileParser, PlaceParser, variables};
 use crate::config::{Config, Flags};
 use crate::domain::mode::Mode;
 use crate::store::{self, Place};
@@ -30,11 +30,13 @@ enum SnapshotCommand {
     /// Copy the sandbox's database, also while a service uses it
     Save {
         /// The snapshot, which must not exist yet
+        #[arg(value_parser = FileParser)]
         to: PathBuf,
     },
     /// Put a snapshot in the place of the sandbox's database, while no service uses it
     Load {
         /// The snapshot
+        #[arg(value_parser = FileParser)]
         from: PathBuf,
         /// Move a database that is there aside, with its log and its files; nothing is removed
         #[arg(long)]

@@ -5,9 +5,11 @@
 //! to change.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::{fmt, fs, io};
+use std::{fmt, io};
 
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
@@ -20,6 +22,9 @@ use super::flags::Flags;
 use super::{Config, checks, redaction};
 
 const ENV_PREFIX: &str = "ESCROWD_";
+
+/// The most bytes of a configuration file, many times those of the commented defaults.
+const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The settings of the embedded `config.toml`, which is read once in a process.
 impl Default for Config {
@@ -117,7 +122,7 @@ impl Loaded {
 /// Reads the file and merges it over the defaults.
 fn read_file(named: Option<&Path>) -> Result<Loaded, ConfigError> {
     let path = named.unwrap_or(Path::new("config.toml"));
-    let (file, text) = match fs::read_to_string(path) {
+    let (file, text) = match text_of(path) {
         Ok(text) => (Some(path.to_owned()), text),
         Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => (None, String::new()),
         Err(cause) => {
@@ -140,6 +145,21 @@ fn read_file(named: Option<&Path>) -> Result<Loaded, ConfigError> {
         values,
         sources: sources.collect(),
     })
+}
+
+/// Reads a configuration file.
+///
+/// # Errors
+///
+/// Also fails if it is longer than [`FILE_BYTES_MAX`].
+fn text_of(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if read as u64 > FILE_BYTES_MAX {
+        let problem = format!("it has more than {FILE_BYTES_MAX} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
+    }
+    Ok(text)
 }
 
 /// Returns each value of a table with its dotted key, such as `fees.platform_bps`.

@@ -116,7 +116,7 @@ pub enum BackupError {
     },
     /// The copy is no sound ledger, since the source is none.
     #[error(
-        "{path} is damaged ({total} findings): {}; keep it as it is, run `escrowd check` on it, and restore an earlier backup",
+        "{path} is damaged ({total} findings): {}; keep it as it is, run `escrowd check --deep` on it, and restore an earlier backup",
         findings.join("; ")
     )]
     Damaged {

@@ -98,11 +98,7 @@ struct AtRest {
 
 impl AtRest {
     fn open(path: &Path) -> Result<Self, OpenError> {
-        let io = |cause| OpenError::Io {
-            path: path.to_owned(),
-            cause,
-        };
-        let lock = File::open(path).map_err(io)?;
+        let lock = file::open_regular(path)?;
         let is_at_rest = lock.try_lock_shared().is_ok();
         if !is_at_rest {
             // A service is using it. Its log and its file change together.
@@ -139,14 +135,10 @@ fn refuse_taken(to: &Path) -> Result<(), BackupError> {
 
 /// Refuses a database that a service uses, also by another path.
 fn refuse_in_use(to: &Path) -> Result<(), OpenError> {
-    match File::open(to) {
+    match file::open_existing(to)? {
         // The lock ends with the handle. The lock beside the database is held on.
-        Ok(database) => lock::lock_file(to, &database),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(cause) => Err(OpenError::Io {
-            path: to.to_owned(),
-            cause,
-        }),
+        Some(database) => lock::lock_file(to, &database),
+        None => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -177,14 +177,62 @@ fn a_damaged_database_is_told_and_leaves_no_backup() {
     fs::write(folder.path().join("escrowd.db-files").join(PICTURE), "another picture").unwrap();
     refuses(
         &folder.run(&["backup", "escrowd.db", "copy.db"]),
-        &["the content of file e58eea"],
+        &["the content of file e58eea", "run `escrowd check --deep` on it"],
     );
+    let deep = folder.run(&["check", "escrowd.db", "--deep"]);
+    assert!(stdout(&deep).contains("the content of file e58eea"), "{deep:?}");
     fs::remove_file(folder.path().join("escrowd.db-files").join(PICTURE)).unwrap();
     refuses(
         &folder.run(&["backup", "escrowd.db", "copy.db"]),
         &["file e58eea", "is missing"],
     );
     assert_eq!(names(folder.path()), before);
+}
+
+/// These commands are for files, and the URL of a PostgreSQL database may have a password.
+#[test]
+fn the_url_of_a_postgresql_database_is_refused_and_its_password_not_repeated() {
+    let folder = used_folder();
+    let url = "postgres://ada:secret-word@127.0.0.1:1/escrow";
+    for arguments in [
+        &["backup", url, "copy.db"][..],
+        &["backup", "escrowd.db", url],
+        &["restore", url, "escrowd.db"],
+        &["restore", "copy.db", url],
+        &["snapshot", "save", url],
+        &["snapshot", "load", url],
+        &["serve", "--ephemeral", "--snapshot", url],
+    ] {
+        let refused = folder.run(arguments);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {refused:?}");
+        assert!(stderr(&refused).contains("it must be a file"), "{}", stderr(&refused));
+        assert!(!stderr(&refused).contains("secret-word"), "{}", stderr(&refused));
+    }
+    assert!(!folder.path().join("copy.db").exists());
+}
+
+/// To open a pipe for reading could wait for ever.
+#[test]
+fn a_pipe_is_no_database() {
+    let folder = WorkFolder::new();
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    for arguments in [
+        &["check", "pipe"][..],
+        &["check", "pipe", "--deep"],
+        &["position", "pipe"],
+        &["backup", "pipe", "copy.db"],
+        &["restore", "pipe", "copy.db"],
+        &["copy", "pipe", "postgres://127.0.0.1:1/escrow"],
+        &["serve", "--listen", "127.0.0.1:0", "--database", "pipe"],
+        &["serve", "--ephemeral", "--listen", "127.0.0.1:0", "--snapshot", "pipe"],
+    ] {
+        let refused = folder.run(arguments);
+        refuses(&refused, &["it is not a regular file"]);
+        assert_eq!(stderr(&refused).matches("regular").count(), 1, "{}", stderr(&refused));
+    }
+    assert!(!folder.path().join("copy.db").exists());
 }
 
 /// Kills a backup at instants that get later, and looks for its name after each.

@@ -107,4 +107,7 @@ fn an_invalid_configuration_fails_as_a_start_does() {
     let missing = work_folder.run(&["config", "--config", "none.toml"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(stderr(&missing).contains("none.toml"));
+    let endless = work_folder.run(&["config", "--config", "/dev/zero"]);
+    assert_eq!(endless.status.code(), Some(1));
+    assert!(stderr(&endless).contains("it has more than 1048576 bytes"));
 }

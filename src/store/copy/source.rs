@@ -63,11 +63,7 @@ impl Source {
 
     fn open_file(path: &Path) -> Result<Self, OpenError> {
         let path = file::resolve(path)?;
-        let io = |cause| OpenError::Io {
-            path: path.clone(),
-            cause,
-        };
-        let file = File::open(&path).map_err(io)?;
+        let file = file::open_regular(&path)?;
         let lock = InstanceLock::take(&path)?;
         lock::lock_file(&path, &file)?;
         inspection::check_log(&path)?;

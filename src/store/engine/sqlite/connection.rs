@@ -2,7 +2,6 @@
 //! it back, because SQLite ignores a pragma that it cannot apply without an error
 //! (architecture section 3.3).
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -87,10 +86,7 @@ pub(crate) fn open(path: &Path, role: Role) -> Result<Connection, OpenError> {
 /// closes the file, which drops all POSIX locks of this process on it, so it must come before
 /// the first [`open_to_audit`].
 pub(crate) fn check_to_audit(path: &Path) -> Result<(), OpenError> {
-    let file = File::open(path).map_err(|cause| OpenError::Io {
-        path: path.to_owned(),
-        cause,
-    })?;
+    let file = file::open_regular(path)?;
     // While a server runs, file and log change together and belong to each other.
     if !lock::is_held(&file) {
         inspection::check_log(path)?;

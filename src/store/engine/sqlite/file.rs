@@ -86,6 +86,7 @@ pub(crate) fn create_if_missing(path: &Path, fresh: Fresh<'_>) -> Result<bool, O
         });
     }
     match fs::metadata(path) {
+        Ok(found) if !found.is_file() => return Err(not_regular(path)),
         Ok(file) if file.len() > 0 => return Ok(false),
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(OpenError::Io {
@@ -198,6 +199,38 @@ pub(crate) fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+/// Opens a file for reading.
+///
+/// # Errors
+///
+/// [`OpenError::NotOurs`] if it is no regular file: to open a pipe could take for ever.
+pub(crate) fn open_regular(path: &Path) -> Result<File, OpenError> {
+    let opened = match fs::metadata(path) {
+        Ok(found) if !found.is_file() => return Err(not_regular(path)),
+        Ok(_) => File::open(path),
+        Err(error) => Err(error),
+    };
+    opened.map_err(|cause| OpenError::Io {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+/// Opens a file for reading as [`open_regular`] does, or returns `None` if there is none.
+pub(crate) fn open_existing(path: &Path) -> Result<Option<File>, OpenError> {
+    match open_regular(path) {
+        Err(OpenError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
+fn not_regular(path: &Path) -> OpenError {
+    OpenError::NotOurs {
+        path: path.to_owned(),
+        reason: "it is not a regular file".to_owned(),
+    }
 }
 
 /// Syncs the folder of this path, so that creating, renaming or removing the path

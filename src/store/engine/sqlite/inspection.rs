@@ -50,10 +50,7 @@ fn refuse_foreign(path: &Path) -> Result<Header, OpenError> {
         reason: reason.to_owned(),
     };
     let mut header = Header([0; 100]);
-    let mut file = File::open(path).map_err(|cause| OpenError::Io {
-        path: path.to_owned(),
-        cause,
-    })?;
+    let mut file = file::open_regular(path)?;
     file.read_exact(&mut header.0)
         .map_err(|_| not_ours("it is too short to be a database"))?;
     if !header.0.starts_with(b"SQLite format 3\0") {
