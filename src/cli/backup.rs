@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::output::GOOD;
 use crate::cli::settings::FileParser;
 use crate::store::{self, Backup, Step};
 
@@ -19,8 +19,6 @@ pub(super) struct BackupArguments {
     #[arg(value_parser = FileParser)]
     to: PathBuf,
 }
-
-pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
 
 /// Makes the backup and checks it. Nothing is left under its name if it fails.
 pub(super) fn run(arguments: &BackupArguments) -> anyhow::Result<ExitCode> {

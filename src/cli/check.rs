@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anstyle::{AnsiColor, Style};
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::output::{BAD, GOOD};
 use crate::cli::settings::PlaceParser;
 use crate::clock::SystemClock;
 use crate::domain::ledger_time::TOLERANCE_MILLIS;
@@ -23,9 +23,6 @@ pub(super) struct CheckArguments {
     #[arg(long)]
     pub(super) deep: bool,
 }
-
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// Audits the file and prints the findings. The exit code is 0 if every invariant holds,
 /// and 1 if one is broken. A file that cannot be read is an error.

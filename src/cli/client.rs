@@ -45,6 +45,10 @@ pub(super) struct ServiceReply {
 impl ServiceClient {
     /// Creates a client of the server at this URL, such as `http://127.0.0.1:8080`. The
     /// client sends the key, if there is one, and uses no proxy.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the URL is of another scheme than HTTP.
     pub(super) fn new(base: &str, key: Option<String>) -> anyhow::Result<Self> {
         Self::with_timeout(base, key, REPLY_TIMEOUT)
     }
@@ -52,6 +56,10 @@ impl ServiceClient {
     /// Creates a client as [`ServiceClient::new`] does, for requests that take this time at
     /// most with their whole reply.
     pub(super) fn with_timeout(base: &str, key: Option<String>, timeout: Duration) -> anyhow::Result<Self> {
+        ensure!(
+            base.starts_with("http://") || base.starts_with("https://"),
+            "--url must start with http:// or https://; got {base:?}"
+        );
         let builder = if base.starts_with("https://") {
             http_client::builder()
         } else {
@@ -64,7 +72,7 @@ impl ServiceClient {
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
             key,
-            client: builder.build().map_err(|error| anyhow!(innermost(&error)))?,
+            client: builder.build().map_err(cause)?,
             runtime: runtime::Builder::new_current_thread().enable_all().build()?,
         })
     }
@@ -115,7 +123,7 @@ impl ServiceClient {
                 .header("content-type", "application/json")
                 .body(body.to_string());
         }
-        let request = request.build().map_err(|error| anyhow!(innermost(&error)))?;
+        let request = request.build().map_err(cause)?;
         let (status, bytes) = self
             .runtime
             .block_on(self.exchange(request))
@@ -151,10 +159,10 @@ impl ServiceClient {
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
-        let request = request.build().map_err(|error| anyhow!(innermost(&error)))?;
+        let request = request.build().map_err(cause)?;
         let opened = self.runtime.block_on(async { self.client.execute(request).await });
         let response = opened
-            .map_err(|error| anyhow!(innermost(&error)))
+            .map_err(cause)
             .with_context(|| format!("GET {path} at {} failed", self.base))?;
         let status = response.status().as_u16();
         if status != 200 {
@@ -171,7 +179,6 @@ impl ServiceClient {
 
     /// Sends a request and returns the status and the whole body of its reply.
     async fn exchange(&self, request: reqwest::Request) -> anyhow::Result<(u16, Vec<u8>)> {
-        let cause = |error: reqwest::Error| anyhow!(innermost(&error));
         let mut response = self.client.execute(request).await.map_err(cause)?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(cause)? {
@@ -202,4 +209,9 @@ impl ServiceClient {
         ensure!(status < 300, "{method} {path} returned {status}: {message}");
         Ok(data)
     }
+}
+
+/// Returns the innermost cause of an error, which says what happened without repeating the URL.
+pub(super) fn cause(error: reqwest::Error) -> anyhow::Error {
+    anyhow!(innermost(&error))
 }

@@ -8,7 +8,7 @@ use anstyle::Style;
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::cli::output;
+use crate::cli::output::{self, BOLD};
 use crate::cli::settings::{SettingsArguments, variables};
 use crate::config::{Accepted, Config, DEFAULTS, Setting, SettingValue, Source};
 
@@ -38,8 +38,6 @@ struct ShowArguments {
     #[arg(long)]
     json: bool,
 }
-
-const BOLD: Style = Style::new().bold();
 
 /// The widest setting behind which the sources are aligned.
 const WIDTH_MAX: usize = 60;

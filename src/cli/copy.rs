@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 
-use crate::cli::backup::GOOD;
+use crate::cli::output::GOOD;
 use crate::cli::settings::PlaceParser;
 use crate::entropy::SystemEntropy;
 use crate::store::{self, CopyStep, Place};

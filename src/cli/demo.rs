@@ -8,14 +8,15 @@ use std::sync::mpsc;
 use std::thread;
 
 use anstyle::{AnsiColor, Style};
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use crate::app::{App, Stopper};
 use crate::cli::check::{self, CheckArguments};
 use crate::cli::client::{ServiceClient, ServiceReply};
 use crate::cli::demo_web;
-use crate::cli::sandbox::text;
+use crate::cli::output::{FAINT, GREEN};
+use crate::cli::sandbox::{sum_of, text};
 use crate::config::{Config, Fees};
 use crate::domain::ledger::Transfer;
 use crate::domain::money::Amount;
@@ -39,8 +40,6 @@ pub(super) struct DemoArguments {
 }
 
 const STEP: Style = Style::new().bold();
-const FAINT: Style = Style::new().dimmed();
-const GOOD: Style = AnsiColor::Green.on_default();
 const MONEY: Style = AnsiColor::Yellow.on_default();
 
 /// The seller, the buyer, and the beneficiary of one milestone.
@@ -198,7 +197,7 @@ impl Demo {
         if status >= 300 {
             bail!("the demo expected success and got {status} {message}");
         }
-        anstream::println!("   {GOOD}{status}{GOOD:#} {message}");
+        anstream::println!("   {GREEN}{status}{GREEN:#} {message}");
         if self.full {
             anstream::println!("{FAINT}{data:#}{FAINT:#}");
         } else {
@@ -266,15 +265,6 @@ impl Demo {
             anstream::println!("   {owner:>9}{main:>12}{escrow:>12}");
         }
     }
-}
-
-/// Returns the sum of these amounts of a reply.
-fn sum_of(data: &Value, names: &[&str]) -> anyhow::Result<Amount> {
-    let amounts = names.iter().map(|name| Amount::parse_major(&data[*name].to_string()));
-    let amounts: Vec<Amount> = amounts
-        .collect::<Result<_, _>>()
-        .map_err(|_| anyhow!("the demo expected amounts named {} in {data}", names.join(" and ")))?;
-    Amount::total(amounts).context("the demo's amounts are too large")
 }
 
 /// Shows a line of the last table, from minor units.

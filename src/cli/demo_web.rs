@@ -6,16 +6,15 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use anstyle::Style;
 use anyhow::anyhow;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, AppError, Stopper};
 use crate::cli::log_output;
+use crate::cli::output::BOLD;
 use crate::cli::serve::stop_on_signal;
 use crate::config::{Config, Fees, LogFormat, LogLevel};
 
-const BOLD: Style = Style::new().bold();
 /// The variables that say where a graphical browser can show itself, on systems that need one.
 const DISPLAYS: [&str; 2] = ["DISPLAY", "WAYLAND_DISPLAY"];
 

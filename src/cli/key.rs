@@ -3,10 +3,10 @@
 
 use std::process::ExitCode;
 
-use anstyle::Style;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use crate::cli::output::BOLD;
 use crate::cli::service::{ServiceArguments, or_dash, print_secret};
 
 #[derive(Debug, clap::Args)]
@@ -64,8 +64,6 @@ enum ScopeArgument {
     /// Every route
     SuperAdmin,
 }
-
-const BOLD: Style = Style::new().bold();
 
 /// Runs a subcommand on a running service.
 pub(super) fn run(arguments: KeyArguments) -> anyhow::Result<ExitCode> {

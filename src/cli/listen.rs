@@ -4,11 +4,11 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::cli::event_stream::StreamedEvent;
+use crate::cli::output::{FAINT, GREEN};
 use crate::cli::sandbox::{SandboxArguments, text};
 use crate::domain::events::event::EventType;
 use crate::domain::ids::{CustomerId, EscrowId};
@@ -52,9 +52,6 @@ fn checked(text: &str, is_valid: bool, expected: &str) -> Result<String, String>
         Err(format!("it must be {expected}"))
     }
 }
-
-const FAINT: Style = Style::new().dimmed();
-const GOOD: Style = AnsiColor::Green.on_default();
 
 /// The pause before a stream that has ended is opened again.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -122,6 +119,6 @@ fn show(event: &Value, json: bool) -> anyhow::Result<()> {
         .iter()
         .filter_map(|&key| event[key].as_str().map(|id| format!("  {key} {id}")));
     let about: String = about.collect();
-    anstream::println!("{FAINT}{at}{FAINT:#}  {GOOD}{name:<32}{GOOD:#}{about}");
+    anstream::println!("{FAINT}{at}{FAINT:#}  {GREEN}{name:<32}{GREEN:#}{about}");
     Ok(())
 }

@@ -3,11 +3,11 @@
 
 use std::process::ExitCode;
 
-use anstyle::Style;
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use crate::cli::client::ServiceClient;
+use crate::cli::output::BOLD;
 use crate::cli::service::{ServiceArguments, all_pages, or_dash, print_secret};
 
 #[derive(Debug, clap::Args)]
@@ -77,8 +77,6 @@ struct SettingsArguments {
     #[arg(long = "allow", value_name = "RANGE")]
     allowed: Vec<String>,
 }
-
-const BOLD: Style = Style::new().bold();
 
 /// Runs a subcommand on a running service.
 pub(super) fn run(arguments: MerchantArguments) -> anyhow::Result<ExitCode> {

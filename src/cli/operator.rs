@@ -5,17 +5,17 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anstyle::Style;
 use anyhow::{Context, bail};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::app;
 use crate::cli::log_output;
+use crate::cli::output::BOLD;
 use crate::cli::service::{ServiceArguments, all_pages, or_dash};
 use crate::cli::settings::{PlaceParser, variables};
 use crate::commands::{self, operators};
-use crate::config::{Accepted, Config, Flags, LogLevel};
+use crate::config::{Config, Flags, LogLevel};
 use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::mode::Mode;
 use crate::domain::page::{LIMIT_MAX, PageRequest, PageStart};
@@ -75,8 +75,6 @@ enum RoleArgument {
     Auditor,
 }
 
-const BOLD: Style = Style::new().bold();
-
 /// Runs a subcommand on a running service, or on the database of a live configuration.
 pub(super) fn run(arguments: OperatorArguments) -> anyhow::Result<ExitCode> {
     if arguments.service.has_key() {
@@ -90,12 +88,8 @@ pub(super) fn run(arguments: OperatorArguments) -> anyhow::Result<ExitCode> {
     }
     let flags = Flags {
         config: arguments.config,
-        listen: None,
         database: arguments.database,
-        strict: false,
-        ephemeral: false,
-        snapshot: None,
-        accepted: Accepted::default(),
+        ..Flags::default()
     };
     let config = Config::load(&flags, variables())?;
     if config.mode != Mode::Live {
@@ -177,13 +171,12 @@ fn print_row(operator: &Value) {
         Value::Null => format!("last used {}", or_dash(&operator["lastUsedAt"])),
         at => format!("revoked {}", or_dash(at)),
     };
-    anstream::println!(
-        "{}  {:<8}  {}  created {}, {state}",
-        or_dash(&operator["id"]),
-        or_dash(&operator["role"]),
-        or_dash(&operator["name"]),
-        or_dash(&operator["createdAt"]),
-    );
+    let [id, role, name, created_at] = ["id", "role", "name", "createdAt"].map(|field| or_dash(&operator[field]));
+    print_line(&id, &role, &name, &created_at, &state);
+}
+
+fn print_line(id: &str, role: &str, name: &str, created_at: &str, state: &str) {
+    anstream::println!("{id}  {role:<8}  {name}  created {created_at}, {state}");
 }
 
 fn print_revoked(name: &str) {
@@ -219,13 +212,8 @@ fn print(operator: &Operator) {
         Some(at) => format!("revoked {at}"),
         None => format!("last used {last_used}"),
     };
-    anstream::println!(
-        "{}  {:<8}  {}  created {}, {state}",
-        operator.id,
-        operator.role.into_str(),
-        operator.name,
-        operator.created_at
-    );
+    let (id, created_at) = (operator.id.to_string(), operator.created_at.to_string());
+    print_line(&id, operator.role.into_str(), &operator.name, &created_at, &state);
 }
 
 async fn revoke(store: &Store, id: &str, reason: String) -> anyhow::Result<()> {

@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use anstyle::{AnsiColor, Style};
-
+use crate::cli::output::{BAD, BOLD, GOOD};
 use crate::cli::settings::PlaceParser;
 use crate::domain::money::Amount;
 use crate::domain::treasury::position::{Figures, MerchantPosition, Position, Tally};
@@ -20,10 +19,6 @@ pub(super) struct PositionArguments {
     #[arg(long)]
     pub(super) json: bool,
 }
-
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const BOLD: Style = Style::new().bold();
 
 /// Reads the file and prints its position. The exit code is 0 if the sums agree, and 1 if not.
 /// A file that cannot be read is an error.

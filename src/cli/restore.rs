@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::cli::backup::{GOOD, Progress, described};
+use crate::cli::backup::{Progress, described};
+use crate::cli::output::GOOD;
 use crate::cli::settings::FileParser;
 use crate::clock::SystemClock;
 use crate::config::Config;

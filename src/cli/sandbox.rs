@@ -4,6 +4,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use crate::cli::client::ServiceClient;
+use crate::domain::money::Amount;
 
 /// The options that name the sandbox and the merchant.
 #[derive(Debug, clap::Args)]
@@ -30,9 +31,6 @@ impl SandboxArguments {
     /// key.
     pub(super) fn connect(self) -> anyhow::Result<ServiceClient> {
         let Self { url, key } = self;
-        if !url.starts_with("http://") && !url.starts_with("https://") {
-            bail!("--url must start with http:// or https://; got {url:?}");
-        }
         let client = ServiceClient::new(&url, key)?;
         let reply = client.send("GET", "/sandbox/clock", None, None).with_context(|| {
             format!("no escrowd answers at {url}; start one with `escrowd`, or give its URL with --url")
@@ -51,4 +49,14 @@ pub(super) fn text(value: &Value, pointer: &str) -> anyhow::Result<String> {
     found
         .map(str::to_owned)
         .with_context(|| format!("the reply has no {pointer}"))
+}
+
+/// Returns the sum of these fields of a reply, each an amount in major units.
+pub(super) fn sum_of(reply: &Value, fields: &[&str]) -> anyhow::Result<Amount> {
+    let amounts = fields.iter().map(|&field| {
+        let amount = Amount::parse_major(&reply[field].to_string()).ok();
+        amount.with_context(|| format!("the reply has no amount {field}"))
+    });
+    let amounts: Vec<Amount> = amounts.collect::<anyhow::Result<_>>()?;
+    Amount::total(amounts).context("the amounts of the reply add up to too much")
 }

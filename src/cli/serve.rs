@@ -5,10 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anstyle::Style;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Stopper};
+use crate::cli::output::BOLD;
 use crate::cli::service_manager;
 use crate::cli::settings::{FileParser, SettingsArguments, variables};
 use crate::cli::{log_output, reload};
@@ -42,8 +42,6 @@ struct AcceptedArguments {
 
 /// The exit code after a second signal: 128 plus the number of SIGINT, as in shells.
 const STOPPED_AT_ONCE: i32 = 130;
-
-const BOLD: Style = Style::new().bold();
 
 /// Serves until SIGTERM or SIGINT. Requests in flight finish before the process ends.
 pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {

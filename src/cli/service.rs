@@ -33,9 +33,6 @@ impl ServiceArguments {
     /// Fails if the URL is not one, or if no key is given.
     pub(super) fn connect(&self) -> anyhow::Result<ServiceClient> {
         let url = &self.url;
-        if !url.starts_with("http://") && !url.starts_with("https://") {
-            bail!("--url must start with http:// or https://; got {url:?}");
-        }
         let key = self.key.clone().filter(|key| !key.is_empty());
         let key = key.context(
             "the key of an operator is missing: set ESCROWD_KEY; `escrowd operator create NAME --role admin` makes \

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use anstyle::Style;
 use anyhow::{Context, bail};
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
 use crate::cli::client::{ServiceClient, ServiceReply};
-use crate::cli::sandbox::{SandboxArguments, text};
+use crate::cli::output::{BOLD, FAINT};
+use crate::cli::sandbox::{SandboxArguments, sum_of, text};
 use crate::domain::money::Amount;
 use crate::entropy;
 use crate::views::MajorUnits;
@@ -77,9 +77,6 @@ const EVENTS: [(&str, Steps); 18] = [
 
 /// The families of events that a payment intent causes, and no escrow.
 const INTENTS: [&str; 3] = ["payment.deposit", "payment.withdrawal", "payment.wallet_transfer"];
-
-const BOLD: Style = Style::new().bold();
-const FAINT: Style = Style::new().dimmed();
 
 /// The amount of the escrow, in major units. A fee of any whole number of basis points is
 /// then a whole number of major units too.
@@ -224,7 +221,7 @@ impl Scenario {
             "maxDelivery": 1, "deliveryTimeline": "minutes",
         }));
         let escrow = self.as_seller("POST", "/v1/escrow/create", Some(&offer))?;
-        self.amount = sum(&escrow, &["amount"])?;
+        self.amount = sum_of(&escrow, &["amount"])?;
         self.escrow = text(&escrow, "/id")?;
         self.payment_token = text(&escrow, "/paymentToken")?;
         self.created.push(("escrow", self.escrow.clone()));
@@ -238,7 +235,7 @@ impl Scenario {
         let fee = json!({ "additionalFee": ADDITIONAL_FEE });
         let escrow = self.as_merchant("PUT", &path, Some(&fee))?;
         let charge = json!({
-            "amount": number(sum(&escrow, &["amount", "fee", "additionalFee"])?),
+            "amount": number(sum_of(&escrow, &["amount", "fee", "additionalFee"])?),
             "reference": format!("trigger-{}", self.escrow),
             "gateway": "wallet",
             "transactionType": "escrow",
@@ -386,16 +383,6 @@ impl Scenario {
         }
         bail!("every step succeeded, but the sandbox recorded no {event}")
     }
-}
-
-/// Returns the sum of these fields of a reply, each an amount in major units.
-fn sum(reply: &Value, fields: &[&str]) -> anyhow::Result<Amount> {
-    let amounts = fields.iter().map(|&field| {
-        let amount = Amount::parse_major(&reply[field].to_string()).ok();
-        amount.with_context(|| format!("the reply has no amount {field}"))
-    });
-    let amounts: Vec<Amount> = amounts.collect::<anyhow::Result<_>>()?;
-    Amount::total(amounts).context("the amounts of the reply add up to too much")
 }
 
 /// Returns the number of an amount in major units.

@@ -27,9 +27,6 @@ const KEPT: Duration = Duration::from_secs(1);
 /// The part of the time that readings by SQL may take, as the number of times that one is
 /// kept for as long as it took.
 const KEPT_TIMES: u32 = 10;
-/// The merchant of reads that are for none. Merchants are numbered from 1.
-const NO_MERCHANT: MerchantId = MerchantId(0);
-
 /// The parts of the service that are measured.
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {
@@ -102,7 +99,7 @@ impl Metrics {
     async fn totals<'a>(&self, kept: &'a mut Option<KeptTotals>) -> &'a Result<Totals, store::Error> {
         if kept.as_ref().is_none_or(|kept| kept.until <= Instant::now()) {
             let began = Instant::now();
-            let read = self.measured.store.read_long(NO_MERCHANT, Totals::of);
+            let read = self.measured.store.read_long(MerchantId::NONE, Totals::of);
             let totals = read.await;
             let now = Instant::now();
             *kept = Some(KeptTotals {

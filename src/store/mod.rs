@@ -69,9 +69,6 @@ use file_store::FileStore;
 use postgres_store::PostgresStore;
 use write_side::WriteSide;
 
-/// The merchant under which reads of single rows wait for a thread.
-const NO_MERCHANT: MerchantId = MerchantId(0);
-
 /// An open database. Clones are cheap and share it. Dropping the last clone closes it.
 #[derive(Clone)]
 pub struct Store {
@@ -208,7 +205,7 @@ impl Store {
     ) -> Result<T, Error> {
         match &*self.inner {
             Inner::File(store) => store.readers.read(query),
-            Inner::Postgres(store) => store.reads.read(NO_MERCHANT, query).await,
+            Inner::Postgres(store) => store.reads.read(MerchantId::NONE, query).await,
         }
     }
 

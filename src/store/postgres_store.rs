@@ -91,7 +91,7 @@ impl PostgresStore {
         let meter = Arc::<WriterMeter>::default();
         let wakeups = Arc::<DeliveryWakeups>::default();
         let clock = settings.start_clock(clock, newest);
-        let process = i64::from_ne_bytes(*entropy.random().to_ne_bytes().first_chunk().expect("16 bytes"));
+        let process = entropy.random_number();
         let group_commit = PostgresGroupCommit {
             link: writing,
             process,

@@ -169,7 +169,7 @@ impl Deliverer {
     /// Makes every merchant ready that has deliveries and is not scheduled. After a start
     /// these are all merchants with deliveries.
     async fn find_unscheduled(&mut self) {
-        let mut last = MerchantId(0);
+        let mut last = MerchantId::NONE;
         loop {
             let next = self
                 .store

@@ -9,6 +9,11 @@ use crate::domain::unset::is_unset_variable;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MerchantId(pub i64);
 
+impl MerchantId {
+    /// Stands for no merchant.
+    pub const NONE: Self = Self(0);
+}
+
 /// A customer within its merchant: 1 to 128 visible ASCII characters, since clients use the
 /// ids of their own systems, such as `auth0|66f1`, `ada@shop.example` and `user:1`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -26,6 +26,12 @@ pub trait Entropy: Send {
 
     /// Returns random bits that callers cannot guess.
     fn random(&mut self) -> u128;
+
+    /// Returns 64 of such bits.
+    fn random_number(&mut self) -> i64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.random().to_ne_bytes();
+        i64::from_ne_bytes([a, b, c, d, e, f, g, h])
+    }
 }
 
 /// Makes the ids of one command's objects.

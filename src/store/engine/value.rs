@@ -1,5 +1,7 @@
 //! The values of statements, as both engines take and return them.
 
+use crate::domain::mode::Mode;
+
 /// A value in SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Value<'v> {
@@ -43,6 +45,14 @@ impl<'v> From<&'v str> for Value<'v> {
 impl<T: Into<Self>> From<Option<T>> for Value<'_> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// Returns the word by which a database names its mode.
+pub(crate) const fn stored_mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Sandbox => "SANDBOX",
+        Mode::Live => "LIVE",
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn list(
     let mode = state.policy.load().mode;
     let (reader, scope) = match (caller.merchant(), mode) {
         (Some(merchant), _) => (merchant, ActScope::Of(merchant)),
-        (None, Mode::Live) => (MerchantId(0), ActScope::All),
+        (None, Mode::Live) => (MerchantId::NONE, ActScope::All),
         (None, Mode::Sandbox) => {
             let merchant = state.merchant_of(&caller).await?;
             (merchant, ActScope::Of(merchant))

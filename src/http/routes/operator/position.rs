@@ -61,7 +61,7 @@ impl Scope {
     const fn reader(self) -> MerchantId {
         match self {
             Self::One(merchant) => merchant,
-            Self::All(_) => MerchantId(0),
+            Self::All(_) => MerchantId::NONE,
         }
     }
 

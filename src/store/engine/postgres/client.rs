@@ -24,7 +24,9 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::{BorrowToSql, ToSql, Type};
 use tokio_postgres::{AsyncMessage, Config, Error, Row, Socket, Statement};
 
-use crate::store::engine::postgres::value::OwnedValue;
+use crate::store::engine::error::Error as StoreError;
+use crate::store::engine::postgres::value::{OwnedValue, parameters};
+use crate::store::engine::value::Value;
 
 /// The longest time that the end of a connection takes. The server ends its session anyway.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
@@ -51,7 +53,7 @@ pub(super) type SentQuery = Begun<Vec<Row>>;
 type Begun<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
 /// Rows on their way into a table.
-pub(super) struct CopyIn<'a> {
+pub(crate) struct CopyIn<'a> {
     client: &'a Client,
     writer: Pin<Box<BinaryCopyInWriter>>,
 }
@@ -225,12 +227,13 @@ impl fmt::Debug for Client {
 }
 
 impl CopyIn<'_> {
-    pub(super) fn write(&mut self, values: &[&(dyn ToSql + Sync)]) -> Result<(), Error> {
-        self.client.call(self.writer.as_mut().write(values))
+    /// Adds a row with these values.
+    pub(crate) fn write(&mut self, values: &[Value<'_>]) -> Result<(), StoreError> {
+        Ok(self.client.call(self.writer.as_mut().write(&parameters(values)))?)
     }
 
     /// Adds the rows to the table. Without this they are dropped, and the transaction with them.
-    pub(super) fn finish(mut self) -> Result<(), Error> {
-        self.client.call(self.writer.as_mut().finish()).map(drop)
+    pub(crate) fn finish(mut self) -> Result<(), StoreError> {
+        Ok(self.client.call(self.writer.as_mut().finish()).map(drop)?)
     }
 }

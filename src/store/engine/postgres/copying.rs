@@ -2,27 +2,12 @@
 
 use crate::store::engine::error::Error;
 use crate::store::engine::postgres::build::{self, Build, LOCK};
-use crate::store::engine::postgres::client;
+use crate::store::engine::postgres::client::CopyIn;
 use crate::store::engine::postgres::peers::LEADER_LOCK;
 use crate::store::engine::postgres::preparation::check_server;
 use crate::store::engine::postgres::schema::{ADDED_TABLES, LATER_REFERENCE};
-use crate::store::engine::postgres::session::{Session, parameters};
+use crate::store::engine::postgres::session::Session;
 use crate::store::engine::postgres::unusable::Unusable;
-use crate::store::engine::value::Value;
-
-/// Rows on their way into one table.
-pub(crate) struct CopyIn<'a>(client::CopyIn<'a>);
-
-impl CopyIn<'_> {
-    pub(crate) fn write(&mut self, values: &[Value<'_>]) -> Result<(), Error> {
-        Ok(self.0.write(&parameters(values))?)
-    }
-
-    /// Adds the rows to the table. Without this they are dropped, and the transaction with them.
-    pub(crate) fn finish(self) -> Result<(), Error> {
-        Ok(self.0.finish()?)
-    }
-}
 
 impl Session {
     /// Begins to add rows to a table, with values for these columns, which are separated by
@@ -30,8 +15,7 @@ impl Session {
     pub(crate) fn copy_in(&self, table: &str, columns: &str) -> Result<CopyIn<'_>, Error> {
         let client = self.client();
         let types = client.column_types(&format!("SELECT {columns} FROM {table}"))?;
-        let writer = client.copy_in(&format!("COPY {table} ({columns}) FROM STDIN BINARY"), &types)?;
-        Ok(CopyIn(writer))
+        Ok(client.copy_in(&format!("COPY {table} ({columns}) FROM STDIN BINARY"), &types)?)
     }
 }
 

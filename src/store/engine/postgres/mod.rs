@@ -20,7 +20,7 @@ pub(crate) mod unusable;
 mod value;
 mod value_lists;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Client, CopyIn};
 pub(crate) use session::{Rows, Session, Statement};
 pub(crate) use tokio_postgres::{Column, Row};
 pub(crate) use value::value_of;

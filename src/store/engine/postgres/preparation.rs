@@ -14,6 +14,7 @@ use crate::store::engine::postgres::link;
 use crate::store::engine::postgres::migrations;
 use crate::store::engine::postgres::pooler;
 use crate::store::engine::postgres::unusable::Unusable;
+use crate::store::engine::value::stored_mode;
 
 /// The longest time that the preparation waits for the lock of a table, once no other process
 /// prepares the database: longer than the reads of a service take.
@@ -155,13 +156,6 @@ pub(crate) fn random_secret(entropy: &mut dyn Entropy) -> [u8; 32] {
         half.copy_from_slice(&entropy.random().to_ne_bytes());
     }
     secret
-}
-
-const fn stored_mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Sandbox => "SANDBOX",
-        Mode::Live => "LIVE",
-    }
 }
 
 /// Logs a warning if the server waits for a standby at each commit and none is connected: the

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::vec::IntoIter;
 
 use futures_util::future;
-use tokio_postgres::types::{BorrowToSql, ToSql, Type};
+use tokio_postgres::types::{BorrowToSql, Type};
 use tokio_postgres::{Row, SimpleQueryMessage};
 
 use crate::store::engine::error::{Error, all_rows};
 use crate::store::engine::postgres::client::{Client, Sent, SentQuery};
 use crate::store::engine::postgres::dialect;
-use crate::store::engine::postgres::value::OwnedValue;
+use crate::store::engine::postgres::value::{OwnedValue, parameters};
 use crate::store::engine::sqlite::file::SCHEMA_VERSION;
 use crate::store::engine::value::Value;
 
@@ -401,11 +401,6 @@ async fn receive(ahead: &mut [Ahead]) {
 
 fn owned(values: &[Value<'_>]) -> Vec<OwnedValue> {
     values.iter().copied().map(OwnedValue::from).collect()
-}
-
-/// Returns values as the library takes them.
-pub(super) fn parameters<'v>(values: &'v [Value<'v>]) -> Vec<&'v (dyn ToSql + Sync)> {
-    values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
 }
 
 impl Rows<'_> {

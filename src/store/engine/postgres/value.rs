@@ -42,6 +42,11 @@ impl ToSql for Value<'_> {
     to_sql_checked!();
 }
 
+/// Returns values as the library takes them.
+pub(super) fn parameters<'v>(values: &'v [Value<'v>]) -> Vec<&'v (dyn ToSql + Sync)> {
+    values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}
+
 /// A value that outlives the call that sends its statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum OwnedValue {

@@ -12,6 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::store::engine::error::OpenError;
 use crate::store::engine::sqlite::mark;
 use crate::store::engine::sqlite::schema::SCHEMA;
+use crate::store::engine::value::stored_mode;
 
 /// Marks an escrowd file: "ESCR" in ASCII.
 pub(crate) const APPLICATION_ID: u32 = 0x4553_4352;
@@ -185,13 +186,6 @@ pub(crate) fn has_log(path: &Path) -> bool {
 /// Returns the path of the write-ahead log.
 pub(crate) fn log_of(path: &Path) -> PathBuf {
     sibling(path, "-wal")
-}
-
-pub(crate) const fn stored_mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Sandbox => "SANDBOX",
-        Mode::Live => "LIVE",
-    }
 }
 
 /// Appends a suffix to the file name of a path.

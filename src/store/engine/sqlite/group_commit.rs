@@ -304,8 +304,7 @@ impl FileGroupCommit {
     fn count_mark(&mut self, begins_generation: bool, is_open: bool) -> rusqlite::Result<()> {
         self.marked_at = self.clock.now();
         if begins_generation {
-            let generation = self.entropy.random().to_ne_bytes();
-            let generation = i64::from_ne_bytes(*generation.first_chunk().expect("16 bytes"));
+            let generation = self.entropy.random_number();
             let cookie = mark::random_cookie(self.entropy.as_mut());
             mark::begin_generation(&self.connection, generation, cookie)?;
         }

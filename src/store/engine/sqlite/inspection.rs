@@ -17,6 +17,7 @@ use crate::store::engine::sqlite::file::{self, APPLICATION_ID, PAGE_BYTES, SCHEM
 use crate::store::engine::sqlite::log_file::LogFile;
 use crate::store::engine::sqlite::mark::{MARK_PAGE, Mark};
 use crate::store::engine::sqlite::schema;
+use crate::store::engine::value::stored_mode;
 
 /// The bytes that a path keeps in a URI. SQLite takes a path as a URI only.
 const NOT_IN_A_PATH: AsciiSet = NON_ALPHANUMERIC.remove(b'/');
@@ -281,7 +282,7 @@ fn check_instance(path: &Path, connection: &Connection, mode: Mode, currency: &s
         .optional()
         .map_err(sqlite)?;
     let (made_mode, made_currency) = made_for.ok_or_else(no_purpose)?;
-    if made_mode == file::stored_mode(mode) && made_currency == currency {
+    if made_mode == stored_mode(mode) && made_currency == currency {
         return Ok(());
     }
     Err(OpenError::OtherInstance {
@@ -301,7 +302,7 @@ pub(crate) fn mode_of(path: &Path, connection: &Connection) -> Result<Mode, Open
             cause,
         })?;
     let known = [Mode::Sandbox, Mode::Live].into_iter();
-    let mut found = known.filter(|known| mode.as_deref() == Some(file::stored_mode(*known)));
+    let mut found = known.filter(|known| mode.as_deref() == Some(stored_mode(*known)));
     found.next().ok_or_else(|| OpenError::NotOurs {
         path: path.to_owned(),
         reason: "it does not say what it is for".to_owned(),

@@ -160,8 +160,7 @@ impl Way<'_> {
         }
         transaction.pragma_update(None, "user_version", self.to).map_err(told)?;
         Self::check(&transaction).map_err(told)??;
-        let generation = entropy.random().to_ne_bytes();
-        let generation = i64::from_ne_bytes(*generation.first_chunk().expect("16 bytes"));
+        let generation = entropy.random_number();
         let cookie = mark::random_cookie(entropy);
         mark::begin_generation(&transaction, generation, cookie).map_err(told)?;
         // The mark is open until the whole log is in the file. Its page is copied before those
