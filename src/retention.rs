@@ -81,12 +81,11 @@ async fn remove_expired_records(store: &Store, kept_seconds: i64) {
     loop {
         ticks.tick().await;
         store.until_leader().await;
-        match remove_all_expired(store, kept_seconds).await {
-            // The log already says why.
-            Ok(()) | Err(Error::Stopped | Error::QueueFull) => {}
-            Err(error) if error.refuses_all_writes() => {}
-            Err(cause) => log::warn!("cannot remove expired idempotency records; the next pass retries: {cause}"),
-        }
+        let removed = remove_all_expired(store, kept_seconds).await;
+        warn_of(
+            removed,
+            "cannot remove expired idempotency records; the next pass retries",
+        );
     }
 }
 
@@ -131,14 +130,11 @@ async fn remove_left_behind(store: &Store, kept: Duration) {
         tokio::time::sleep(kept.min(LEFT_BEHIND_PERIOD_MAX)).await;
         store.until_leader().await;
         let before = store.ledger_time().millis_earlier(kept_millis);
-        match remove_all_left_behind(store, before).await {
-            // The log already says why.
-            Ok(()) | Err(Error::Stopped | Error::QueueFull) => {}
-            Err(error) if error.refuses_all_writes() => {}
-            Err(cause) => {
-                log::warn!("cannot remove the rows of merchants from before a reset; the next pass goes on: {cause}");
-            }
-        }
+        let removed = remove_all_left_behind(store, before).await;
+        warn_of(
+            removed,
+            "cannot remove the rows of merchants from before a reset; the next pass goes on",
+        );
     }
 }
 
@@ -156,4 +152,13 @@ async fn remove_all_left_behind(store: &Store, before: Timestamp) -> Result<(), 
         log::info!("removed all rows of {merchants} merchants from before a reset");
     }
     Ok(())
+}
+
+/// Logs why a pass has failed, unless the log says so already.
+fn warn_of(passed: Result<(), Error>, failure: &str) {
+    match passed {
+        Ok(()) | Err(Error::Stopped | Error::QueueFull) => {}
+        Err(error) if error.refuses_all_writes() => {}
+        Err(error) => log::warn!("{failure}: {error}"),
+    }
 }

@@ -212,6 +212,6 @@ impl ServiceClient {
 }
 
 /// Returns the innermost cause of an error, which says what happened without repeating the URL.
-pub(super) fn cause(error: reqwest::Error) -> anyhow::Error {
+fn cause(error: reqwest::Error) -> anyhow::Error {
     anyhow!(innermost(&error))
 }

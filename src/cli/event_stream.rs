@@ -2,11 +2,11 @@
 
 use std::str;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::cli::client::cause;
+use crate::http_client::innermost;
 
 /// The longest line of a stream, in bytes. An event is one line.
 const LINE_BYTES_MAX: usize = 10 * 1024 * 1024;
@@ -70,7 +70,7 @@ impl<'a> EventStream<'a> {
                 return Ok(line.trim_end().to_owned());
             }
             let chunk = self.runtime.block_on(async { self.response.chunk().await });
-            match chunk.map_err(cause)? {
+            match chunk.map_err(|error| anyhow!(innermost(&error)))? {
                 Some(chunk) => self.rest.extend_from_slice(&chunk),
                 None => bail!("the stream of events ended"),
             }

@@ -281,8 +281,7 @@ impl Source<'_> {
         if findings_total == 0 {
             return Ok(Some(transfers));
         }
-        let first = findings.into_iter().take(SHOWN_MAX);
-        let first = first.map(|finding| format!("invariant {}: {}", finding.invariant, finding.problem));
+        let first = findings.iter().take(SHOWN_MAX).map(ToString::to_string);
         Err(self.damaged(first.collect(), findings_total))
     }
 
@@ -387,7 +386,7 @@ impl CopyOfFiles<'_> {
         let file = FileName::parse(name).ok_or_else(|| damaged(format!("{name:?} is no name of a file")))?;
         let bytes = blobs::content(self.from, file).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => damaged(format!("file {file} is missing")),
-            io::ErrorKind::InvalidData => damaged(format!("the content of file {file} is not the one that it had")),
+            io::ErrorKind::InvalidData => damaged(blobs::changed(file)),
             _ => damaged(format!("file {file} cannot be read: {error}")),
         })?;
         blobs::write_copy(self.to, file, &bytes).map_err(|error| failed(error.into(), self.for_backup))

@@ -13,7 +13,7 @@ pub(super) mod verification;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::mpsc;
-use std::thread;
+use std::{fmt, io, thread};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -22,7 +22,7 @@ use crate::domain::ids::MerchantId;
 use crate::domain::ledger::ChainHash;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::sql::{Connection, params};
-use crate::store::engine::sqlite::{blobs, connection};
+use crate::store::engine::sqlite::{blobs, connection, inspection};
 use crate::store::opened::{Opened, unreadable};
 use crate::store::place::Place;
 use crate::store::tables::columns::row;
@@ -59,6 +59,12 @@ pub struct Finding {
     pub invariant: u8,
     /// The place where it is broken, and the values found.
     pub problem: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invariant {}: {}", self.invariant, self.problem)
+    }
 }
 
 /// Audits a database. Calls `progress` with the number of transfers read so far and the number
@@ -98,20 +104,15 @@ pub fn check_structure(path: &Path) -> Result<Vec<String>, OpenError> {
         problems.push(problem.map_err(damaged)?);
     }
     problems.retain(|problem| problem != "ok");
-    let sql = "SELECT 'a row of ' || \"table\" || ' names one of ' || parent || ' that does not exist'
-               FROM pragma_foreign_key_check";
-    let mut references = connection.prepare(sql).map_err(damaged)?;
-    for problem in references.query_map([], take).map_err(damaged)? {
-        problems.push(problem.map_err(damaged)?);
-    }
+    problems.extend(inspection::broken_references(&connection, None).map_err(damaged)?);
     let names = connection.prepare("SELECT name FROM file").and_then(|mut names| {
         let names = names.query_map([], take)?;
         names.collect::<Result<Vec<_>, _>>()
     });
     // A file that is missing, or whose name is damaged, is a finding of the audit.
     for file in names.map_err(damaged)?.iter().filter_map(|name| FileName::parse(name)) {
-        if !blobs::is_as_named(path, file).unwrap_or(true) {
-            problems.push(format!("the content of file {file} is not the one that it had"));
+        if blobs::content(path, file).is_err_and(|error| error.kind() == io::ErrorKind::InvalidData) {
+            problems.push(blobs::changed(file));
         }
     }
     Ok(problems)
@@ -430,10 +431,7 @@ impl Auditor {
         }
         let unbalanced = sums.into_iter().filter(|(_, sum)| *sum != 0);
         for (merchant, sum) in unbalanced {
-            self.find(
-                1,
-                format!("the balances of merchant {merchant} add up to {sum} and not to zero"),
-            );
+            self.find(1, verification::not_zero(merchant, sum));
         }
         Ok(())
     }
@@ -442,16 +440,10 @@ impl Auditor {
         let (account, purpose, balance) = (row.id, row.purpose, i128::from(row.balance));
         let moved = self.ledger.sums.balances.remove(&account).unwrap_or_default();
         if moved != balance {
-            self.find(
-                2,
-                format!("account {account} has a balance of {balance}, and its transfers add up to {moved}"),
-            );
+            self.find(2, verification::not_its_transfers(account, balance, moved));
         }
         if purpose != "OUTSIDE_WORLD" && balance < 0 {
-            self.find(
-                3,
-                format!("account {account} ({purpose}) has a balance of {balance}, below zero"),
-            );
+            self.find(3, verification::below_zero(account, purpose, balance));
         }
         let history = self.histories.remove(&account).unwrap_or_default();
         if history.newest != row.newest_transaction_id {

@@ -153,9 +153,7 @@ impl Verification {
         }
         for (merchant, sum) in of_merchant {
             if sum != 0 {
-                problems.push(format!(
-                    "the balances of merchant {merchant} add up to {sum} and not to zero"
-                ));
+                problems.push(not_zero(merchant, sum));
             }
         }
         problems.truncate(PROBLEMS_MAX);
@@ -175,13 +173,10 @@ impl Verification {
         *of_merchant.entry(row.merchant_id).or_default() += balance;
         let moved = self.sums.balances.get(&row.id).copied().unwrap_or_default();
         if moved != balance {
-            let account = row.id;
-            problems.push(format!(
-                "account {account} has a balance of {balance}, and its transfers add up to {moved}"
-            ));
+            problems.push(not_its_transfers(row.id, balance, moved));
         }
         if row.purpose != "OUTSIDE_WORLD" && balance < 0 {
-            problems.push(format!("account {} has a balance of {balance}, below zero", row.id));
+            problems.push(below_zero(row.id, row.purpose, balance));
         }
     }
 }
@@ -199,6 +194,21 @@ pub(super) fn broken_chain(transfer: i64, merchant: i64) -> String {
         "transfer {transfer} of merchant {merchant} does not follow from the one before it: it, or that one, was \
          changed, or one between them was removed"
     )
+}
+
+/// The problem of a merchant whose balances are not those of money that only moves.
+pub(super) fn not_zero(merchant: i64, sum: i128) -> String {
+    format!("the balances of merchant {merchant} add up to {sum} and not to zero")
+}
+
+/// The problem of an account whose balance is not the sum of its transfers.
+pub(super) fn not_its_transfers(account: i64, balance: i128, moved: i128) -> String {
+    format!("account {account} has a balance of {balance}, and its transfers add up to {moved}")
+}
+
+/// The problem of an account with less than nothing.
+pub(super) fn below_zero(account: i64, purpose: &str, balance: i128) -> String {
+    format!("account {account} ({purpose}) has a balance of {balance}, below zero")
 }
 
 /// The problem of a merchant whose newest transfer is not the one of its chain head.

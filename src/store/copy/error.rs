@@ -79,13 +79,11 @@ pub enum CopyError {
 impl CopyError {
     /// Describes the findings of an audit.
     pub(super) fn damaged(from: &Place, to: &Place, findings: &[Finding], total: u64) -> Self {
-        let first = findings.iter().take(SHOWN_MAX);
+        let first = findings.iter().take(SHOWN_MAX).map(ToString::to_string);
         Self::Damaged {
             from: from.clone(),
             to: to.clone(),
-            findings: first
-                .map(|finding| format!("invariant {}: {}", finding.invariant, finding.problem))
-                .collect(),
+            findings: first.collect(),
             total,
         }
     }

@@ -147,5 +147,5 @@ fn content_beside(database: &Path, name: FileName) -> Result<Vec<u8>, Error> {
 }
 
 fn changed(name: FileName) -> Error {
-    Error::Corrupt(format!("the content of file {name} is not the one that it had"))
+    Error::Corrupt(blobs::changed(name))
 }

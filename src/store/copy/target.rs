@@ -22,7 +22,7 @@ use crate::store::engine::sql::{Connection, Value, params};
 use crate::store::engine::sqlite::backup::{CopyError as FileError, Copying};
 use crate::store::engine::sqlite::connection::add_functions;
 use crate::store::engine::sqlite::file;
-use crate::store::engine::sqlite::{blobs, mark};
+use crate::store::engine::sqlite::{blobs, inspection, mark};
 use crate::store::place::Place;
 
 /// The rows that PostgreSQL takes at once. It remembers every reference of each until their end.
@@ -175,11 +175,7 @@ impl Target {
         let Self::File(file) = self else {
             return Ok(Vec::new());
         };
-        let sql = "SELECT 'a row of ' || \"table\" || ' names one of ' || parent || ' that does not exist'
-                   FROM pragma_foreign_key_check LIMIT ?1";
-        let mut broken = file.connection().prepare(sql)?;
-        let broken = broken.query_map([SHOWN_MAX], |row| row.get(0))?;
-        Ok(broken.collect::<Result<_, _>>()?)
+        Ok(inspection::broken_references(file.connection(), Some(SHOWN_MAX))?)
     }
 
     /// Commits the copy, audits it and gives it its place.

@@ -62,7 +62,8 @@ impl Health {
         last.clone().map_or(Ok(()), Err)
     }
 
-    /// Returns true if the disk, unless it is that of a server, has room to try a write again after a failure.
+    /// Returns true if the disk, unless it is that of a server, has room to try a write again after
+    /// a failure.
     pub(crate) fn has_room(&self) -> bool {
         let Some(database) = &self.database else {
             return true;

@@ -4,7 +4,7 @@ use crate::domain::ids::MerchantId;
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
-use crate::store::tables::columns::{FromColumn, broken};
+use crate::store::tables::columns::{FromColumn, broken, no_merchant};
 use crate::store::tx::{Snapshot, Tx};
 
 impl FromColumn<'_> for ClockOffset {
@@ -23,7 +23,7 @@ impl Snapshot<'_> {
         let mut rows = statement.query(params![merchant.0])?;
         match rows.next()? {
             Some(row) => ClockOffset::from_column(row, 0),
-            None => Err(broken("the number of a merchant", &merchant.0.to_string())),
+            None => Err(no_merchant(merchant)),
         }
     }
 }

@@ -320,6 +320,11 @@ pub(crate) fn broken(what: &str, found: &str) -> Error {
     Error::Corrupt(format!("{found:?} is not {what}"))
 }
 
+/// Returns the error for a merchant that a row or a key names and that is not there.
+pub(crate) fn no_merchant(merchant: MerchantId) -> Error {
+    broken("the number of a merchant", &merchant.0.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,7 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Value, params};
 use crate::store::merchant_row::{MerchantRow, Unsaved};
-use crate::store::tables::columns::{broken, row};
+use crate::store::tables::columns::{broken, no_merchant, row};
 use crate::store::tables::webhook_endpoints::{EndpointRow, webhook_endpoint_of};
 use crate::store::tx::{Snapshot, Tx};
 
@@ -56,7 +56,7 @@ impl Snapshot<'_> {
                 .prepare(concat!("SELECT ", command_columns!(), " FROM merchant WHERE id = ?1"))?;
         let mut rows = statement.query(params![merchant.0])?;
         let Some(row) = rows.next()? else {
-            return Err(broken("the number of a merchant", &merchant.0.to_string()));
+            return Err(no_merchant(merchant));
         };
         let row = CommandRow::read(row)?;
         Ok(MerchantRow {
@@ -102,7 +102,7 @@ impl Snapshot<'_> {
         ))?;
         let mut rows = statement.query(params![merchant.0])?;
         let Some(row) = rows.next()? else {
-            return Err(broken("the number of a merchant", &merchant.0.to_string()));
+            return Err(no_merchant(merchant));
         };
         let row = WalletRow::read(row)?;
         Ok(Wallet {

@@ -7,7 +7,7 @@ use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::params;
-use crate::store::tables::columns::{broken, row};
+use crate::store::tables::columns::{broken, no_merchant, row};
 use crate::store::tx::{Snapshot, Tx};
 
 row! {
@@ -56,7 +56,7 @@ impl Snapshot<'_> {
                 .prepare(concat!("SELECT ", endpoint_columns!(), " FROM merchant WHERE id = ?1"))?;
         let mut rows = statement.query(params![merchant.0])?;
         let Some(row) = rows.next()? else {
-            return Err(broken("the number of a merchant", &merchant.0.to_string()));
+            return Err(no_merchant(merchant));
         };
         webhook_endpoint_of(&EndpointRow::read(row)?)
     }

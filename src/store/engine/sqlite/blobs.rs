@@ -194,12 +194,6 @@ pub(crate) fn is_present(database: &Path, file: FileName) -> io::Result<bool> {
     path_in(&root_of(database), file).try_exists()
 }
 
-/// Returns true if the content of a file is that of its name.
-pub(crate) fn is_as_named(database: &Path, file: FileName) -> io::Result<bool> {
-    let bytes = fs::read(path_in(&root_of(database), file))?;
-    Ok(FileName::of(file.kind, &bytes) == file)
-}
-
 fn make_folder(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(FOLDER_PERMISSIONS).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -229,6 +223,11 @@ pub(crate) fn content(database: &Path, file: FileName) -> io::Result<Vec<u8>> {
     } else {
         Err(io::ErrorKind::InvalidData.into())
     }
+}
+
+/// The problem of a file with another content than it had.
+pub(crate) fn changed(file: FileName) -> String {
+    format!("the content of file {file} is not the one that it had")
 }
 
 /// Creates the folder of files of a copy, with the mark that its database is not whole yet.

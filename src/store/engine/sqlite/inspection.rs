@@ -175,6 +175,15 @@ pub(crate) fn mark_of(path: &Path) -> Result<Option<Mark>, OpenError> {
     }
 }
 
+/// Describes references between rows that lead nowhere, no more than this many, or all.
+pub(crate) fn broken_references(connection: &Connection, limit: Option<u32>) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT 'a row of ' || \"table\" || ' names one of ' || parent || ' that does not exist'
+               FROM pragma_foreign_key_check LIMIT ?1";
+    let mut broken = connection.prepare(sql)?;
+    let broken = broken.query_map([limit.map_or(-1, i64::from)], |row| row.get(0))?;
+    broken.collect()
+}
+
 /// Moves a log that belongs to another file away, so that SQLite does not apply it, and
 /// returns its new path.
 pub(crate) fn set_log_aside(log: &Path) -> Result<PathBuf, OpenError> {

@@ -182,11 +182,7 @@ impl Way<'_> {
         if mark_page != MARK_PAGE {
             return Ok(Err(format!("its mark would be on page {mark_page}")));
         }
-        let sql = "SELECT 'a row of ' || \"table\" || ' names one of ' || parent || ' that does not exist'
-                   FROM pragma_foreign_key_check LIMIT ?1";
-        let mut broken = transaction.prepare(sql)?;
-        let broken = broken.query_map([SHOWN_MAX], |row| row.get(0))?;
-        let broken = broken.collect::<Result<Vec<String>, _>>()?;
+        let broken = inspection::broken_references(transaction, Some(SHOWN_MAX))?;
         if broken.is_empty() {
             return Ok(Ok(()));
         }
