@@ -14,10 +14,10 @@ use crate::views::PositionView;
 pub(super) struct PositionArguments {
     /// The database file, or the URL of a PostgreSQL database
     #[arg(value_parser = PlaceParser)]
-    pub(super) file: Place,
+    file: Place,
     /// Print the JSON of `GET /operator/position`
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
 }
 
 /// Reads the file and prints its position. The exit code is 0 if the sums agree, and 1 if not.
@@ -56,7 +56,7 @@ fn print(file: &str, position: &Position, currency: &str) {
         anstream::println!("  chain head of {}: {:?}", name_of(merchant), merchant.chain_head);
     }
     if position.agrees() {
-        anstream::println!("{GOOD}The sums agree:{GOOD:#} compare the last one with the bank's balance.");
+        anstream::println!("{GOOD}The sums agree:{GOOD:#} compare \"the bank should hold\" with the bank's balance.");
         return;
     }
     for merchant in position.merchants.iter().filter(|merchant| !merchant.figures.agrees()) {

@@ -96,7 +96,8 @@ impl Loaded {
     }
 }
 
-/// The values are valid by themselves, since both configurations were read.
+/// Returns the error for changed settings that contradict settings which stay until a restart.
+/// Each value is valid by itself, since both configurations were read.
 fn contradiction(changes: &Changes) -> ConfigError {
     ConfigError::Combination(format!(
         "{} cannot be applied without a restart",

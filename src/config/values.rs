@@ -123,7 +123,7 @@ pub(super) fn address_ranges<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
     entries.iter().map(range).collect()
 }
 
-/// Parses the path of a file.
+/// Parses the place of a database: the path of a file, or the URL of a PostgreSQL database.
 pub(super) fn place<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Place, D::Error> {
     let place = quoted(deserializer, "the path of a file, or the URL of a PostgreSQL database")?;
     place.parse().map_err(D::Error::custom)
@@ -219,6 +219,7 @@ fn web_url(text: &str) -> Option<Url> {
     url.has_host().then_some(url)
 }
 
+/// Parses the fees of withdrawals by ranges of amounts, as [`WithdrawalFees::SHAPE`] describes.
 pub(super) fn withdrawal_fees<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WithdrawalFees, D::Error> {
     let table = String::deserialize(deserializer)?;
     WithdrawalFees::parse(&table).ok_or_else(|| D::Error::custom(format!("must be {}", WithdrawalFees::SHAPE)))

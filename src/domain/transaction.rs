@@ -72,13 +72,15 @@ pub struct FundingPayment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum PaymentStatus {
-    /// Requested. No money has moved.
+    /// Requested. No money has moved, except that the amount and the fee of a withdrawal with a
+    /// pay-out are in transit.
     Pending,
     /// Succeeded.
     Success,
-    /// Failed. No money has moved.
+    /// Failed. No money has moved, or it has been moved back.
     Failed,
-    /// Succeeded and was then reversed. The wallet has its money back.
+    /// Reversed after it succeeded, or because its pay-out was sent back. The money has been moved
+    /// back, except for the fee of a pay-out that the bank had paid.
     Reversed,
 }
 

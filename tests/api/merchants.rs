@@ -213,7 +213,7 @@ fn events_of_live_mode_are_listed_and_sent_again() {
     );
     let resend = format!("/events/{}/resend", event["id"].as_str().unwrap());
     app.refuses_code(400, "no_callback_url", |app| app.by(ADA, "POST", &resend, &json!({})));
-    // Port 9 of a public address that nobody uses: the attempt fails, and shows.
+    // Deliveries refuse localhost, a loopback address: the attempt fails and is listed.
     app.by(ADA, "PUT", "/callback", &json!({ "url": "https://localhost:9/hook" }))
         .ok();
     app.by(ADA, "POST", &resend, &json!({})).ok();

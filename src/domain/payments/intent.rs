@@ -1,6 +1,7 @@
 //! Intents: deposits, withdrawals and wallet transfers in two steps (contract sections
 //! 4.3.2, 4.3.3, 5.9 and 6.4). Creating an intent moves no money. Settling it moves the
-//! money, once.
+//! money, once. A withdrawal with a pay-out is the exception: `treasury::payout` moves its money
+//! at creation, and settles it.
 
 use crate::domain::customers::customer::Customer;
 use crate::domain::decline::Decline;
