@@ -30,7 +30,7 @@ pub(crate) async fn run(store: Store, policy: SharedPolicy) {
         match settled {
             Ok(()) | Err(commands::Error::Store(Error::Stopped | Error::QueueFull)) => {}
             Err(commands::Error::Store(error)) if error.refuses_all_writes() => {}
-            Err(cause) => log::warn!("cannot settle the payments that are due; the next second retries: {cause:?}"),
+            Err(cause) => log::warn!("cannot settle the payments that are due; the next second retries: {cause}"),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::cli::log_output;
 use crate::cli::output::BOLD;
 use crate::cli::service::{ServiceArguments, all_pages, or_dash};
 use crate::cli::settings::{PlaceParser, variables};
-use crate::commands::{self, operators};
+use crate::commands::operators;
 use crate::config::{Config, Flags, LogLevel};
 use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::mode::Mode;
@@ -123,7 +123,7 @@ async fn create(store: &Store, name: String, role: Role, merchants: &[i64]) -> a
     let hashed = key.clone();
     let request = operators::check_name("NAME", name).map(|name| operators::OperatorRequest { name, role, merchants });
     let made = store.write(move |tx: &mut Tx<'_>| operators::create(tx, &on_this_machine(), request, &hashed));
-    let operator = made.await.map_err(refused)?;
+    let operator = made.await?;
     print_created(&operator.name, operator.role.into_str(), &operator.id.to_string(), &key);
     Ok(())
 }
@@ -221,7 +221,7 @@ async fn revoke(store: &Store, id: &str, reason: String) -> anyhow::Result<()> {
         bail!("{id:?} is not the id of an operator: 24 lower-case hex characters, as `escrowd operator list` shows");
     };
     let revoked = store.write(move |tx: &mut Tx<'_>| operators::revoke(tx, &on_this_machine(), id, Some(reason)));
-    let operator = revoked.await.map_err(refused)?;
+    let operator = revoked.await?;
     print_revoked(&operator.name);
     Ok(())
 }
@@ -231,13 +231,6 @@ const fn on_this_machine() -> Agent {
     Agent {
         operator: None,
         address: None,
-    }
-}
-
-fn refused(error: commands::Error) -> anyhow::Error {
-    match error {
-        commands::Error::Refused(refusal) => anyhow::anyhow!("{refusal}"),
-        commands::Error::Store(error) => error.into(),
     }
 }
 

@@ -53,7 +53,7 @@ fn print(file: &str, position: &Position, currency: &str) {
     }
     anstream::println!();
     for merchant in &position.merchants {
-        anstream::println!("  chain head of {}: {:?}", name_of(merchant), merchant.chain_head);
+        anstream::println!("  chain head of {}: {}", name_of(merchant), merchant.chain_head);
     }
     if position.agrees() {
         anstream::println!("{GOOD}The sums agree:{GOOD:#} compare \"the bank should hold\" with the bank's balance.");

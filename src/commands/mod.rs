@@ -55,29 +55,19 @@ use crate::store::{self, Snapshot, Tx};
 use crate::views::ViewContext;
 
 /// The reason why a command changed nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The request broke a rule of the domain.
-    Refused(Refusal),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The store failed.
-    Store(store::Error),
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
+    #[error(transparent)]
+    Store(#[from] store::Error),
 }
 
 impl From<Invalid> for Error {
     fn from(invalid: Invalid) -> Self {
         Self::Refused(Refusal::Invalid(invalid))
-    }
-}
-
-impl From<store::Error> for Error {
-    fn from(error: store::Error) -> Self {
-        Self::Store(error)
     }
 }
 

@@ -191,9 +191,16 @@ impl ChainHash {
     }
 }
 
-impl fmt::Debug for ChainHash {
+/// Formats the hash as 64 lower-case hex characters.
+impl fmt::Display for ChainHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for ChainHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -95,7 +95,7 @@ impl MerchantPositionView {
             bank_should_hold: MajorUnits(figures.bank),
             agrees: figures.agrees(),
             waiting: WaitingView::new(figures),
-            chain_head: format!("{:?}", position.chain_head),
+            chain_head: position.chain_head.to_string(),
         }
     }
 }

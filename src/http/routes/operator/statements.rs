@@ -170,7 +170,7 @@ fn file_of(statement: &AccountStatement, columns: &[&str], currency: &str) -> St
         let transfer = &row.line.transfer;
         let deal = transfer.escrow.map(|deal| deal.to_string()).unwrap_or_default();
         let (debit, credit) = (transfer.debit.to_string(), transfer.credit.to_string());
-        let hash = format!("{:?}", row.line.hash);
+        let hash = row.line.hash.to_string();
         let mut cells = Vec::with_capacity(COLUMNS_MAX);
         cells.extend([
             Cell::Text("transfer"),
@@ -190,7 +190,7 @@ fn file_of(statement: &AccountStatement, columns: &[&str], currency: &str) -> St
         report.row(&cells);
     }
     report.row(&balances("closing", day_of(statement.period.to), &statement.closing));
-    let head = format!("{:?}", statement.chain_head);
+    let head = statement.chain_head.to_string();
     let mut cells = vec![Cell::Empty; COLUMNS_BEFORE.len() + columns.len()];
     cells[0] = Cell::Text("chainHead");
     cells.push(Cell::Text(&head));
