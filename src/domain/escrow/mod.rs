@@ -202,7 +202,8 @@ impl Escrow {
             Plan::Milestones(milestones) => {
                 let nets = std::iter::zip(milestones, self.net_releases());
                 let pending = nets.filter(|(milestone, _)| milestone.is_pending());
-                Amount::total(pending.map(|(_, net)| net)).expect("no more than the amount")
+                Amount::total(pending.map(|(_, net)| net))
+                    .expect("the net releases of pending milestones are parts of the amount")
             }
         }
     }
@@ -212,7 +213,8 @@ impl Escrow {
         if !matches!(self.progress, Progress::Opened { .. }) {
             return Amount::ZERO;
         }
-        Amount::total([self.pool(), self.fee.total(), self.additional_fee.amount]).expect("no more than was charged")
+        Amount::total([self.pool(), self.fee.total(), self.additional_fee.amount])
+            .expect("the pool and the fees are parts of the charge, which is an amount")
     }
 
     pub fn status(&self) -> Status {

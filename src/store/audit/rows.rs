@@ -158,8 +158,12 @@ impl Rows {
             let (number, merchant) = (i64::from_column(row, 0)?, MerchantId::from_column(row, 1)?);
             let reference = snapshot.payment_of_number(number)?.transaction.reference;
             let used = snapshot.used_reference(merchant, &reference)?;
-            used.map(drop)
-                .ok_or_else(|| broken("a request that its reference leads to", &number.to_string()))
+            used.map(drop).ok_or_else(|| {
+                broken(
+                    "a requested payment that is found by its reference",
+                    &number.to_string(),
+                )
+            })
         })?;
         let test_accounts = "SELECT account_number, merchant_id FROM test_account";
         self.read_each(snapshot, "test account", test_accounts, |row| {

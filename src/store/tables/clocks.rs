@@ -10,7 +10,7 @@ use crate::store::tx::{Snapshot, Tx};
 impl FromColumn<'_> for ClockOffset {
     fn from_column(row: Row<'_>, column: usize) -> Result<Self, Error> {
         let millis: i64 = row.get(column)?;
-        Self::from_millis(millis).ok_or_else(|| broken("how far a clock is ahead", &millis.to_string()))
+        Self::from_millis(millis).ok_or_else(|| broken("a clock offset in milliseconds", &millis.to_string()))
     }
 }
 

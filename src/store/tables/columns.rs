@@ -315,7 +315,8 @@ pub(crate) fn read_limit_of(request: PageRequest) -> i64 {
     i64::try_from(request.rows_read()).unwrap_or(i64::MAX)
 }
 
-/// The error for a stored value that the domain cannot represent: "found is not what".
+/// Returns the error for a stored value that the domain cannot represent. Its message is
+/// `"<found>" is not <what>`, so `what` is a noun phrase with an article.
 pub(crate) fn broken(what: &str, found: &str) -> Error {
     Error::Corrupt(format!("{found:?} is not {what}"))
 }

@@ -13,7 +13,7 @@ pub(crate) const STANDARD: &str = "STANDARD";
 pub(crate) const MILESTONE: &str = "MILESTONE";
 pub(crate) const VAULT: &str = "VAULT";
 
-stored_as_word!(WhoPays, "who pays");
+stored_as_word!(WhoPays, "a payer of the fee");
 stored_as_word!(DeliveryTimeline, "a delivery timeline");
 
 row! {
@@ -82,6 +82,6 @@ impl DealRow<'_> {
     /// [`Error::Corrupt`] when the parts of the fee exceed it.
     pub(crate) fn fee(&self) -> Result<Fee, Error> {
         Fee::from_parts(self.fee, self.commission, self.buyer_fee)
-            .ok_or_else(|| broken("a fee that its parts fit in", &self.fee.to_string()))
+            .ok_or_else(|| broken("a fee of at least its parts", &self.fee.to_string()))
     }
 }

@@ -6,7 +6,7 @@ use crate::domain::ids::{self, EscrowId, EventId, IdSource, MerchantId};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
-use crate::store::tables::columns::{broken, read_all, row};
+use crate::store::tables::columns::{read_all, row};
 use crate::store::tx::{Snapshot, Tx};
 
 row! {
@@ -122,7 +122,9 @@ impl Snapshot<'_> {
             match (row.due_at, row.before_id, row.before_guard) {
                 (Some(due), _, _) => Ok(Wait::Attempt(due)),
                 (None, Some(id), Some(guard)) => Ok(Wait::Event(EventId::new(id, guard))),
-                (None, _, _) => Err(broken("the place of a pending delivery", "nothing before it")),
+                (None, _, _) => Err(Error::Corrupt(
+                    "a pending delivery has neither a due time nor a delivery before it".to_owned(),
+                )),
             }
         })?;
         let mut statement = self.connection.prepare(concat!(

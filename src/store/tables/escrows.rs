@@ -151,7 +151,10 @@ fn close_reason(row: &DealRow<'_>) -> Result<CloseReason, Error> {
         (Some("CLAIMED"), None, None) => Ok(CloseReason::Claimed),
         (Some("REFUNDED"), None, None) => Ok(CloseReason::Refunded),
         (Some("SPLIT"), Some(seller), Some(buyer)) => Ok(CloseReason::Split(Split { seller, buyer })),
-        (closed_as, ..) => Err(broken("how an escrow closed", closed_as.unwrap_or_default())),
+        (closed_as, ..) => Err(broken(
+            "a way to close an escrow with these split amounts",
+            closed_as.unwrap_or("NULL"),
+        )),
     }
 }
 

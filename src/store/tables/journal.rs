@@ -13,7 +13,7 @@ use crate::domain::treasury::account_statement::{AccountStatement, Period, Poste
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Value, params};
 use crate::store::tables::accounts::account_of;
-use crate::store::tables::columns::{broken, optional_escrow_id, row};
+use crate::store::tables::columns::{optional_escrow_id, row};
 use crate::store::tx::Snapshot;
 
 row! {
@@ -65,7 +65,10 @@ impl Snapshot<'_> {
     ) -> Result<MadeStatement, Error> {
         let rows = accounts.iter().map(|account| self.account(merchant, account));
         let rows = rows.collect::<Result<Vec<_>, _>>()?;
-        let first = rows.first().ok_or_else(|| broken("a list of accounts", "none"))?.id;
+        let first = rows
+            .first()
+            .ok_or_else(|| Error::Corrupt("a statement needs an account".to_owned()))?
+            .id;
         let last = rows.last().map_or(first, |row| row.id);
         let mut builder = StatementBuilder::new(period, accounts.len(), rows_max);
         let is_whole = self.collect_lines(
@@ -141,8 +144,8 @@ impl Snapshot<'_> {
         }
         let head = self.chain_head(merchant)?;
         let statement = finish(builder, head);
-        let statement =
-            statement.ok_or_else(|| broken("a balance of a statement", "a sum beyond the largest amount"))?;
+        let statement = statement
+            .ok_or_else(|| Error::Corrupt("a balance of a statement exceeds the largest amount".to_owned()))?;
         Ok(Ok(statement))
     }
 

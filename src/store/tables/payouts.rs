@@ -230,7 +230,7 @@ impl Tx<'_> {
                     payout.was_paid,
                     payout.created_at.millis(),
                 ],
-                "a payout",
+                "a pay-out",
             )
     }
 

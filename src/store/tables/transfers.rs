@@ -242,7 +242,8 @@ impl TouchedAccount {
     /// Adds an amount, in minor units, to the account's change, and returns its number.
     fn moved_by(&mut self, amount: i64) -> Result<i64, Error> {
         let change = self.change.checked_add(amount);
-        self.change = change.ok_or_else(|| broken("a sum of transfers that fits", &amount.to_string()))?;
+        self.change =
+            change.ok_or_else(|| broken("an amount whose sum with the others fits 64 bits", &amount.to_string()))?;
         Ok(self.number)
     }
 }
