@@ -30,7 +30,7 @@ use crate::http::{
 use crate::metrics::{Measured, Metrics};
 use crate::retention::{self, Retention};
 use crate::settlements;
-use crate::store::{self, EphemeralFolder, Place, Store, WriterEnded};
+use crate::store::{self, EphemeralFolder, Place, RequiredMode, Store, WriterEnded};
 use crate::web;
 use crate::webhooks;
 
@@ -335,9 +335,13 @@ fn serve_metrics(
 
 /// Begins a throwaway sandbox with a saved state.
 fn load_snapshot(snapshot: &Path, database: &Path) -> Result<(), AppError> {
-    let only = "a throwaway sandbox begins with a snapshot of a sandbox";
-    let only = Some((Mode::Sandbox, only));
-    store::restore(snapshot, database, false, only, &mut |_| ControlFlow::Continue(()))?;
+    let sandbox = RequiredMode {
+        mode: Mode::Sandbox,
+        rule: "a throwaway sandbox begins with a snapshot of a sandbox",
+    };
+    store::restore(snapshot, database, false, Some(sandbox), &mut |_| {
+        ControlFlow::Continue(())
+    })?;
     Ok(())
 }
 

@@ -45,7 +45,7 @@ async fn serve(config: Config, opens_browser: bool) -> anyhow::Result<ExitCode> 
     // Before the start, so that a signal during it removes the database too.
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let hangup = signal(SignalKind::hangup());
-    let app = App::start(&config).await.map_err(told)?;
+    let app = App::start(&config).await.map_err(with_port_option)?;
     let url = format!("http://{}/demo", app.address());
     anstream::println!("Stories in the browser, with play money, on a temporary database:");
     anstream::println!("  {BOLD}{url}{BOLD:#}");
@@ -74,7 +74,7 @@ async fn stop_on_hangup(hangup: io::Result<Signal>, stopper: Stopper) {
 }
 
 /// Names the option of this command that chooses the port.
-fn told(error: AppError) -> anyhow::Error {
+fn with_port_option(error: AppError) -> anyhow::Error {
     match error {
         AppError::Listen { address, cause } => {
             anyhow!("cannot listen on {address}: {cause}; choose another --port, or leave it out for a free one")

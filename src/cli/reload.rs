@@ -23,7 +23,7 @@ pub(super) async fn on_signal(signal: io::Result<Signal>, mut running: Loaded, f
                 // The line is written if either level, the old or the new one, has it.
                 let level = running.config.log.max(applied.config.log);
                 log_output::set(level, running.config.log_format);
-                log::warn!("SIGHUP: {}", Told(&changes));
+                log::warn!("SIGHUP: {}", ChangeSummary(&changes));
                 log_output::set(applied.config.log, applied.config.log_format);
                 running = applied;
             }
@@ -43,10 +43,11 @@ async fn reload(running: &Loaded, flags: &Flags, reloader: &Reloader) -> Result<
     Ok((applied, changes))
 }
 
-/// Tells which settings took effect, and which need a restart. Values may be secret.
-struct Told<'a>(&'a Changes);
+/// Formats which settings took effect and which need a restart, without their values, which may
+/// be secret.
+struct ChangeSummary<'a>(&'a Changes);
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for ChangeSummary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Changes { applied, postponed } = self.0;
         match (applied.as_slice(), postponed.as_slice()) {

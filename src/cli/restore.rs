@@ -10,7 +10,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::domain::mode::Mode;
 use crate::domain::time::{Clock, Timestamp};
-use crate::store::{self, Restored};
+use crate::store::{self, RequiredMode, Restored};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RestoreArguments {
@@ -37,15 +37,16 @@ pub(super) fn run(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Restores a backup, and prints what was done. Demands a mode of it if `only` names one.
+/// Restores a backup, and prints what was done. If `required` is given, refuses a backup of another
+/// mode.
 pub(super) fn put_in_place(
     backup: &Path,
     to: &Path,
     replace: bool,
-    only: Option<(Mode, &'static str)>,
+    required: Option<RequiredMode>,
 ) -> anyhow::Result<Restored> {
     let mut progress = Progress::new()?;
-    let restored = store::restore(backup, to, replace, only, &mut |step| progress.show(step));
+    let restored = store::restore(backup, to, replace, required, &mut |step| progress.show(step));
     progress.clear();
     let restored = restored?;
     if let Some(aside) = &restored.aside {

@@ -11,7 +11,7 @@ use crate::cli::restore::put_in_place;
 use crate::cli::settings::{FileParser, PlaceParser, variables};
 use crate::config::{Config, Flags};
 use crate::domain::mode::Mode;
-use crate::store::{self, Place};
+use crate::store::{self, Place, RequiredMode};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SnapshotArguments {
@@ -75,7 +75,11 @@ pub(super) fn run(arguments: SnapshotArguments) -> anyhow::Result<ExitCode> {
             anstream::println!("{}: {}", to.display(), described(&made?));
         }
         SnapshotCommand::Load { from, replace } => {
-            put_in_place(&from, database, replace, Some((Mode::Sandbox, SANDBOX_ONLY)))?;
+            let sandbox = RequiredMode {
+                mode: Mode::Sandbox,
+                rule: SANDBOX_ONLY,
+            };
+            put_in_place(&from, database, replace, Some(sandbox))?;
         }
     }
     Ok(ExitCode::SUCCESS)

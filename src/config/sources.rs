@@ -233,8 +233,8 @@ fn merge_variable(
     match merged.clone().try_into() {
         Ok(config) => Ok((config, key)),
         Err(error) => {
-            let section_and_name = key.rsplit('.').next().unwrap_or(&key);
-            Err(invalid(redaction::message(section_and_name, error.message())))
+            let name_in_section = key.rsplit('.').next().unwrap_or(&key);
+            Err(invalid(redaction::message(name_in_section, error.message())))
         }
     }
 }

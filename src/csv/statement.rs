@@ -132,8 +132,8 @@ impl Amounts {
     }
 }
 
-/// An error that is among those of the file.
-struct Told;
+/// Marks an error that was added to those of the file.
+struct AlreadyReported;
 
 /// Reads one of two columns of amounts. The field may be empty. A mark of the direction must
 /// be the column's: a negative amount in a column of credits could mean both.
@@ -143,7 +143,7 @@ fn read_side(
     side: Direction,
     currency: &str,
     errors: &mut FileErrors,
-) -> Result<Option<Amount>, Told> {
+) -> Result<Option<Amount>, AlreadyReported> {
     let text = row.text(column);
     if text.is_empty() {
         return Ok(None);
@@ -157,7 +157,7 @@ fn read_side(
         Err(expected) => expected,
     };
     errors.add(row.line, Some(&column.name), expected, quoted(text));
-    Err(Told)
+    Err(AlreadyReported)
 }
 
 #[cfg(test)]

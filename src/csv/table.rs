@@ -278,23 +278,23 @@ impl<'a> Iterator for Rows<'a> {
 /// Describes a quote that would make the reader join fields or lines that are not one: it is
 /// never closed, or other text follows where it closes.
 fn quote_mistake(raw: &[u8], delimiter: u8) -> Option<&'static str> {
-    enum Place {
+    enum State {
         Start,
         Plain,
         Quoted,
         AfterQuote,
     }
-    let mut place = Place::Start;
+    let mut state = State::Start;
     for &byte in raw {
         let is_end = byte == delimiter || matches!(byte, b'\r' | b'\n');
-        place = match place {
-            Place::Quoted if byte == b'"' => Place::AfterQuote,
-            Place::Quoted => Place::Quoted,
-            Place::Start | Place::AfterQuote if byte == b'"' => Place::Quoted,
-            Place::AfterQuote if !is_end => return Some("a quoted field with text after its closing quote"),
-            Place::Start | Place::Plain | Place::AfterQuote if is_end => Place::Start,
-            Place::Start | Place::Plain | Place::AfterQuote => Place::Plain,
+        state = match state {
+            State::Quoted if byte == b'"' => State::AfterQuote,
+            State::Quoted => State::Quoted,
+            State::Start | State::AfterQuote if byte == b'"' => State::Quoted,
+            State::AfterQuote if !is_end => return Some("a quoted field with text after its closing quote"),
+            State::Start | State::Plain | State::AfterQuote if is_end => State::Start,
+            State::Start | State::Plain | State::AfterQuote => State::Plain,
         };
     }
-    matches!(place, Place::Quoted).then_some("a quote that is never closed")
+    matches!(state, State::Quoted).then_some("a quote that is never closed")
 }

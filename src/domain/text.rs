@@ -7,8 +7,8 @@ use crate::domain::invalid::Invalid;
 /// # Errors
 ///
 /// Names `field` if the text is blank, has more than `chars_max` characters, or
-/// contains a line break or another control character, also one that turns the direction of
-/// writing.
+/// contains a line break or another control character, including a bidirectional formatting
+/// character.
 pub fn line(field: &str, text: String, chars_max: usize) -> Result<String, Invalid> {
     if is_blank(&text) {
         return Err(Invalid::missing(field));
@@ -27,17 +27,17 @@ pub fn line(field: &str, text: String, chars_max: usize) -> Result<String, Inval
 /// # Errors
 ///
 /// Names `field` if the text has more than `chars_max` characters, or contains a
-/// control character other than a line break or a tab, also one that turns the direction of
-/// writing.
+/// control character other than a line break or a tab, including a bidirectional formatting
+/// character.
 pub fn prose(field: &str, text: Option<String>, chars_max: usize) -> Result<Option<String>, Invalid> {
-    let is_forbidden = |c: char| (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || turns_direction(c);
+    let is_forbidden = |c: char| (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || is_bidi_control(c);
     text.filter(|text| !is_blank(text))
         .map(|text| bounded(field, text, chars_max, is_forbidden, "without control characters"))
         .transpose()
 }
 
-/// Returns true if a text shows nothing: it has only spaces and characters without a shape,
-/// such as a zero width space or a Hangul filler.
+/// Returns true if a text is invisible: it has only white space, control characters and default
+/// ignorable characters, such as a zero width space or a Hangul filler.
 pub fn is_blank(text: &str) -> bool {
     text.chars()
         .all(|c| c.is_whitespace() || c.is_control() || is_invisible(c))
@@ -45,12 +45,12 @@ pub fn is_blank(text: &str) -> bool {
 
 /// Returns true if a text of one line cannot have this character.
 pub fn is_forbidden_in_line(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || turns_direction(c)
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_bidi_control(c)
 }
 
-/// Returns true for a character that turns the direction of the text after it. With one, a
-/// text can show something else than its characters say.
-const fn turns_direction(c: char) -> bool {
+/// Returns true for a bidirectional formatting character. With one, a text can show something
+/// else than its characters say.
+const fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

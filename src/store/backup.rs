@@ -18,7 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::store::audit::{Audit, audit};
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::sql;
-use crate::store::engine::sqlite::backup::{CopyError, Copying, pin};
+use crate::store::engine::sqlite::backup::{Copying, FileCopyError, pin};
 use crate::store::engine::sqlite::file::{self, SCHEMA_VERSION, UNFINISHED, sibling};
 use crate::store::engine::sqlite::{blobs, connection, inspection};
 use crate::store::tx::Snapshot;
@@ -191,11 +191,11 @@ impl Source<'_> {
 
     /// Makes a whole and sound copy under an unfinished name.
     pub(super) fn prepare(&self, to: &Path, on_step: OnStep<'_>) -> Result<(Copying, Backup), BackupError> {
-        let told = |error: CopyError| failed(error, to);
-        let sqlite = |error: rusqlite::Error| told(error.into());
-        let copying = Copying::begin(to).map_err(told)?;
+        let as_backup_error = |error: FileCopyError| failed(error, to);
+        let sqlite = |error: rusqlite::Error| as_backup_error(error.into());
+        let copying = Copying::begin(to).map_err(as_backup_error)?;
         let unfinished = copying.path().to_owned();
-        remove_leftovers(to).map_err(|error| told(error.into()))?;
+        remove_leftovers(to).map_err(|error| as_backup_error(error.into()))?;
         let snapshot = pin(self.connection).map_err(sqlite)?;
         self.copy_pages(&copying, &snapshot, to, on_step)?;
         let newest_at = Snapshot::of(sql::Connection::of(&snapshot)).newest_row_at();
@@ -209,7 +209,9 @@ impl Source<'_> {
         };
         let copied = files.copy(&names, on_step).and_then(|()| {
             let transfers = self.check(&unfinished, on_step)?;
-            let bytes = fs::metadata(&unfinished).map_err(|error| told(error.into()))?.len();
+            let bytes = fs::metadata(&unfinished)
+                .map_err(|error| as_backup_error(error.into()))?
+                .len();
             Ok(Backup {
                 bytes,
                 files: names.len() as u64,
@@ -366,15 +368,15 @@ impl CopyOfFiles<'_> {
             return Ok(());
         }
         let all = names.len() as u64;
-        let told = |error: io::Error| failed(error.into(), self.for_backup);
-        blobs::begin_unfinished(self.to).map_err(told)?;
+        let as_backup_error = |error: io::Error| failed(error.into(), self.for_backup);
+        blobs::begin_unfinished(self.to).map_err(as_backup_error)?;
         for (done, name) in (1..).zip(names) {
             self.copy_one(name)?;
             if on_step(Step::Files { done, all }).is_break() {
                 return Err(BackupError::Stopped);
             }
         }
-        blobs::sync_all(self.to).map_err(told)
+        blobs::sync_all(self.to).map_err(as_backup_error)
     }
 
     fn copy_one(&self, name: &str) -> Result<(), BackupError> {
@@ -394,17 +396,17 @@ impl CopyOfFiles<'_> {
 }
 
 /// Says why a copy was not made.
-pub(super) fn failed(error: CopyError, to: &Path) -> BackupError {
+pub(super) fn failed(error: FileCopyError, to: &Path) -> BackupError {
     let path = to.to_owned();
     let problem = match error {
-        CopyError::Stopped => return BackupError::Stopped,
-        CopyError::InUse => return BackupError::InUse { path },
-        CopyError::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+        FileCopyError::Stopped => return BackupError::Stopped,
+        FileCopyError::InUse => return BackupError::InUse { path },
+        FileCopyError::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
             return BackupError::NoRoom { path };
         }
-        CopyError::Sqlite(error) => Error::from(error).to_string(),
-        busy @ CopyError::Busy => busy.to_string(),
-        CopyError::Io(error) => match error.kind() {
+        FileCopyError::Sqlite(error) => Error::from(error).to_string(),
+        busy @ FileCopyError::Busy => busy.to_string(),
+        FileCopyError::Io(error) => match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => return BackupError::NoRoom { path },
             io::ErrorKind::NotFound => "its folder does not exist; make the folder first".to_owned(),
             io::ErrorKind::PermissionDenied => {

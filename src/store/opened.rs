@@ -3,7 +3,7 @@
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::postgres::Session;
 use crate::store::engine::postgres::build::Build;
-use crate::store::engine::postgres::link::{in_snapshot, open_to_read_all};
+use crate::store::engine::postgres::reconnecting_session::{in_snapshot, open_to_read_all};
 use crate::store::engine::postgres::unusable::Unusable;
 use crate::store::engine::sql::Connection;
 use crate::store::engine::sqlite::connection;

@@ -23,9 +23,9 @@ use crate::store::engine::postgres::Client;
 use crate::store::engine::postgres::address::Address;
 use crate::store::engine::postgres::build::Build;
 use crate::store::engine::postgres::group_commit::PostgresGroupCommit;
-use crate::store::engine::postgres::link::Link;
-use crate::store::engine::postgres::peers::{self, Notice, Told};
+use crate::store::engine::postgres::peers::{self, Notice, NoticeTargets};
 use crate::store::engine::postgres::preparation::{Preparation, random_secret};
+use crate::store::engine::postgres::reconnecting_session::ReconnectingSession;
 use crate::store::engine::writer::{Writer, WriterThread};
 use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::group_memory::GroupMemory;
@@ -36,14 +36,14 @@ use crate::store::write_side::WriteSide;
 /// An open PostgreSQL database.
 pub(super) struct PostgresStore {
     pub(super) place: Place,
-    pub(super) reads: LongReads<Link>,
-    pub(super) long_reads: LongReads<Link>,
+    pub(super) reads: LongReads<ReconnectingSession>,
+    pub(super) long_reads: LongReads<ReconnectingSession>,
     pub(super) write_side: WriteSide,
     peers: BackgroundThread,
     pub(super) secret: [u8; 32],
     background_check: BackgroundThread,
     /// `None` after the store was closed.
-    files: Mutex<Option<Link>>,
+    files: Mutex<Option<ReconnectingSession>>,
     thread: Mutex<Option<WriterThread>>,
 }
 
@@ -56,7 +56,7 @@ impl PostgresStore {
         mut entropy: Box<dyn Entropy>,
     ) -> Result<(Self, WriterEnded), OpenError> {
         let address = Arc::new(address.clone());
-        let link = |time_max: Duration| Link::new(Arc::clone(&address), time_max);
+        let session = |time_max: Duration| ReconnectingSession::new(Arc::clone(&address), time_max);
         let failed = |cause| OpenError::Postgres {
             address: address.to_string(),
             cause,
@@ -72,7 +72,7 @@ impl PostgresStore {
         let secret = preparation.run(&address)?;
         // A commit that waits for a synchronous standby must not be broken off: the server would
         // then answer that it was made.
-        let mut writing = link(Duration::ZERO).keeping_plans();
+        let mut writing = session(Duration::ZERO).keeping_plans();
         let (newest, number, problem) = writing
             .read(settings.read_time_max, |snapshot| {
                 Ok((
@@ -93,7 +93,7 @@ impl PostgresStore {
         let clock = settings.start_clock(clock, newest);
         let process = entropy.random_number();
         let group_commit = PostgresGroupCommit {
-            link: writing,
+            session: writing,
             process,
             commits: 0,
             health: Arc::clone(&health),
@@ -115,30 +115,30 @@ impl PostgresStore {
             ended,
         );
         let (writer, thread) = started.map_err(thread_failed)?;
-        let links = |count: u32| (0..count).map(|_| link(settings.read_time_max)).collect();
+        let sessions = |count: u32| (0..count).map(|_| session(settings.read_time_max)).collect();
         let waiting_max = settings.queue_commands_max;
-        let reads = LongReads::start_for_all(links(settings.readers), waiting_max, settings.read_time_max);
+        let reads = LongReads::start_for_all(sessions(settings.readers), waiting_max, settings.read_time_max);
         let long_reads = LongReads::start(
-            links(settings.long_readers),
+            sessions(settings.long_readers),
             settings.long_reads_waiting_max,
             settings.read_time_max,
         );
         let key_version = Arc::<AtomicU64>::default();
         let is_leader = watch::Sender::new(false);
-        let told = Told {
+        let targets = NoticeTargets {
             wakeups: Arc::clone(&wakeups),
             key_version: Arc::clone(&key_version),
             is_leader: is_leader.clone(),
             writer: writer.clone(),
         };
-        let peers = peers::start(link(settings.read_time_max), process, told);
-        let background_check = background_check::start(link(settings.read_time_max), Arc::clone(&health));
+        let peers = peers::start(session(settings.read_time_max), process, targets);
+        let background_check = background_check::start(session(settings.read_time_max), Arc::clone(&health));
         let store = Self {
             reads: reads.map_err(thread_failed)?,
             long_reads: long_reads.map_err(thread_failed)?,
             peers: peers.map_err(thread_failed)?,
             background_check: background_check.map_err(thread_failed)?,
-            files: Mutex::new(Some(link(settings.read_time_max))),
+            files: Mutex::new(Some(session(settings.read_time_max))),
             thread: Mutex::new(Some(thread)),
             secret,
             write_side: WriteSide {
@@ -184,8 +184,8 @@ impl PostgresStore {
 
     fn with_files<T>(&self, run: impl Fn(&Client) -> Result<T, Error>) -> Result<T, Error> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let link = files.as_mut().ok_or(Error::Stopped)?;
-        link.begin(|session| session.in_transaction(&run))
+        let session = files.as_mut().ok_or(Error::Stopped)?;
+        session.begin(|session| session.in_transaction(&run))
     }
 
     /// Ends the reads, lets the waiting commands finish and ends the threads.

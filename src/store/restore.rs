@@ -22,6 +22,14 @@ const SAME_MODE: &str = "the backup is of the other mode; choose another path, o
 /// The parts of a database, its file first, in the order in which they are moved.
 const PARTS: [&str; 4] = ["", "-wal", "-shm", "-files"];
 
+/// The mode that a backup must have.
+#[derive(Clone, Copy, Debug)]
+pub struct RequiredMode {
+    pub mode: Mode,
+    /// The rule, for the message of a refusal.
+    pub rule: &'static str,
+}
+
 /// A restored database.
 #[derive(Debug)]
 pub struct Restored {
@@ -32,8 +40,8 @@ pub struct Restored {
 }
 
 /// Copies a backup to the path of a database that no service uses. With `replace`, moves the
-/// database that is there aside, with its log and its files. Demands a mode of the backup if
-/// `only` names one, and the rule for messages.
+/// database that is there aside, with its log and its files. If `required` is given, refuses a
+/// backup of another mode.
 ///
 /// # Errors
 ///
@@ -44,7 +52,7 @@ pub fn restore(
     from: &Path,
     to: &Path,
     replace: bool,
-    only: Option<(Mode, &'static str)>,
+    required: Option<RequiredMode>,
     on_step: OnStep<'_>,
 ) -> Result<Restored, BackupError> {
     let to = &file::resolve(to)?;
@@ -60,16 +68,16 @@ pub fn restore(
         _lock: of_source,
     } = AtRest::open(from)?;
     let found = inspection::mode_of(from, &connection)?;
-    if let Some((mode, wanted)) = only
+    if let Some(RequiredMode { mode, rule }) = required
         && found != mode
     {
         return Err(BackupError::OtherMode {
             path: from.to_owned(),
             found,
-            wanted,
+            wanted: rule,
         });
     }
-    refuse_other_mode(to, found, only.map_or(SAME_MODE, |(_, wanted)| wanted))?;
+    refuse_other_mode(to, found, required.map_or(SAME_MODE, |required| required.rule))?;
     let source = Source {
         path: from,
         connection: &connection,

@@ -16,7 +16,7 @@ pub struct Period {
 
 /// The place of a time relative to a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum PlaceInPeriod {
     Before,
     Within,
     After,
@@ -70,13 +70,13 @@ pub struct StatementBuilder {
 pub struct TooManyRows;
 
 impl Period {
-    pub fn place_of(self, at: Timestamp) -> Place {
+    pub fn place_of(self, at: Timestamp) -> PlaceInPeriod {
         if at.millis() < self.start_millis() {
-            Place::Before
+            PlaceInPeriod::Before
         } else if at.millis() < self.end_millis() {
-            Place::Within
+            PlaceInPeriod::Within
         } else {
-            Place::After
+            PlaceInPeriod::After
         }
     }
 
@@ -112,10 +112,10 @@ impl StatementBuilder {
     pub fn add(&mut self, line: PostedLine, changes: Vec<i64>) -> Result<(), TooManyRows> {
         add(&mut self.total, &changes);
         match self.period.place_of(line.at) {
-            Place::Before => {}
-            Place::Within if self.rows.len() == self.rows_max => return Err(TooManyRows),
-            Place::Within => self.rows.push((line, changes)),
-            Place::After => add(&mut self.after, &changes),
+            PlaceInPeriod::Before => {}
+            PlaceInPeriod::Within if self.rows.len() == self.rows_max => return Err(TooManyRows),
+            PlaceInPeriod::Within => self.rows.push((line, changes)),
+            PlaceInPeriod::After => add(&mut self.after, &changes),
         }
         Ok(())
     }

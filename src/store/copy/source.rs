@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::file::FileName;
 use crate::store::engine::error::{Error, OpenError};
-use crate::store::engine::postgres::link::open_to_read_all;
+use crate::store::engine::postgres::reconnecting_session::open_to_read_all;
 use crate::store::engine::postgres::unusable::Unusable;
 use crate::store::engine::postgres::{Session, copying};
 use crate::store::engine::sql::{Connection, params};

@@ -37,8 +37,8 @@ pub enum CopyStep<'a> {
     },
 }
 
-/// The rows after which progress is told.
-pub(super) const ROWS_TOLD: u64 = 10_000;
+/// The number of rows between two progress reports.
+pub(super) const ROWS_PER_REPORT: u64 = 10_000;
 /// The table of the mark, which each engine keeps in its own way.
 pub(super) const MARK: &str = "file_mark";
 
@@ -128,7 +128,7 @@ impl Table {
         let mut rows = statement.query(params![])?;
         while let Some(row) = rows.next()? {
             content.add(&self.values(row)?);
-            if content.rows.is_multiple_of(ROWS_TOLD) {
+            if content.rows.is_multiple_of(ROWS_PER_REPORT) {
                 let (table, done) = (self.name.as_str(), content.rows);
                 on_step(CopyStep::Compared { table, done });
             }

@@ -14,12 +14,12 @@ use crate::store::copy::tables::{self, Content, CopyStep, Table};
 use crate::store::engine::error::Error;
 use crate::store::engine::postgres::Session;
 use crate::store::engine::postgres::address::Address;
-use crate::store::engine::postgres::link::open_to_read_all;
 use crate::store::engine::postgres::preparation::random_secret;
+use crate::store::engine::postgres::reconnecting_session::open_to_read_all;
 use crate::store::engine::postgres::unusable::Unusable;
 use crate::store::engine::postgres::{CopyIn, copying};
 use crate::store::engine::sql::{Connection, Value, params};
-use crate::store::engine::sqlite::backup::{CopyError as FileError, Copying};
+use crate::store::engine::sqlite::backup::{Copying, FileCopyError};
 use crate::store::engine::sqlite::connection::add_functions;
 use crate::store::engine::sqlite::file;
 use crate::store::engine::sqlite::{blobs, inspection, mark};
@@ -138,7 +138,7 @@ impl Target {
                 let values = table.values(row)?;
                 part.write(&values)?;
                 content.add(&values);
-                if content.rows.is_multiple_of(tables::ROWS_TOLD) {
+                if content.rows.is_multiple_of(tables::ROWS_PER_REPORT) {
                     let (table, done) = (table.name.as_str(), content.rows);
                     on_step(CopyStep::Rows { table, done });
                 }
@@ -234,9 +234,9 @@ fn audited(copy: &Place, from: &Place, to: &Place, on_step: &mut dyn FnMut(CopyS
 impl NewFile {
     fn begin(to: &Path, schema_cookie: u32) -> Result<Self, BackupError> {
         backup::refuse_existing(to)?;
-        let told = |error: FileError| backup::failed(error, to);
-        let copying = Copying::begin(to).map_err(told)?;
-        backup::remove_leftovers(to).map_err(|error| told(error.into()))?;
+        let as_backup_error = |error: FileCopyError| backup::failed(error, to);
+        let copying = Copying::begin(to).map_err(as_backup_error)?;
+        backup::remove_leftovers(to).map_err(|error| as_backup_error(error.into()))?;
         let open = || {
             let connection = rusqlite::Connection::open(copying.path())?;
             // A copy that is not whole is never used, so it needs no journal and is synced once.
@@ -250,7 +250,7 @@ impl NewFile {
             connection.execute_batch("BEGIN")?;
             Ok(connection)
         };
-        let connection = open().map_err(|error: rusqlite::Error| told(error.into()))?;
+        let connection = open().map_err(|error: rusqlite::Error| as_backup_error(error.into()))?;
         Ok(Self {
             to: to.to_owned(),
             connection: Some(connection),
@@ -274,19 +274,21 @@ impl NewFile {
 
     fn finish(mut self, from: &Place, on_step: &mut dyn FnMut(CopyStep<'_>)) -> Result<Audit, CopyError> {
         let to = self.to.clone();
-        let told = |error: FileError| backup::failed(error, &to);
+        let as_backup_error = |error: FileCopyError| backup::failed(error, &to);
         if let Some(connection) = self.connection.take() {
-            connection.execute_batch("COMMIT").map_err(|error| told(error.into()))?;
-            connection.close().map_err(|(_, error)| told(error.into()))?;
+            connection
+                .execute_batch("COMMIT")
+                .map_err(|error| as_backup_error(error.into()))?;
+            connection.close().map_err(|(_, error)| as_backup_error(error.into()))?;
         }
         let unfinished = self.unfinished().to_owned();
         if blobs::is_unfinished(&unfinished) {
-            blobs::sync_all(&unfinished).map_err(|error| told(error.into()))?;
+            blobs::sync_all(&unfinished).map_err(|error| as_backup_error(error.into()))?;
         }
         let audit = audited(&Place::File(unfinished), from, &Place::File(to.clone()), on_step)?;
-        backup::remove_files_without_database(&to).map_err(|error| told(error.into()))?;
+        backup::remove_files_without_database(&to).map_err(|error| as_backup_error(error.into()))?;
         if let Some(copying) = self.copying.take() {
-            copying.sync().map_err(|error| told(error.into()))?;
+            copying.sync().map_err(|error| as_backup_error(error.into()))?;
             backup::finish(copying, &to)?;
         }
         Ok(audit)

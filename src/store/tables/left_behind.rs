@@ -46,9 +46,9 @@ enum Part {
 
 use Part::{OfMerchant, Searched};
 
-/// The first parts, in their order: rows that no other names, and events with their attempts.
-/// Slow withdrawals are first: until they are gone, settling them adds rows.
-const UNNAMED: &[Part] = &[
+/// The first parts, in their order: rows that no other row references, and events with their
+/// attempts. Slow withdrawals are first: until they are gone, settling them adds rows.
+const UNREFERENCED: &[Part] = &[
     OfMerchant(
         ROWS_MAX,
         &[
@@ -111,8 +111,8 @@ const PAYMENT: &[&str] = &[
     "DELETE FROM payment_transaction WHERE id = ?1",
 ];
 
-/// The parts after them, in their order: rows that others may name.
-const NAMED: &[Part] = &[
+/// The parts after them, in their order: rows that others may reference.
+const REFERENCED: &[Part] = &[
     OfMerchant(
         ROWS_MAX,
         &["DELETE FROM receipt WHERE id IN (SELECT id FROM receipt WHERE merchant_id = ?1 LIMIT ?2)"],
@@ -231,11 +231,11 @@ impl Tx<'_> {
             }
         }
         removal.merchants = merchants;
-        let mut parts = UNNAMED.iter().chain(NAMED);
+        let mut parts = UNREFERENCED.iter().chain(REFERENCED);
         let Some(part) = parts.nth(removal.part).filter(|_| !removal.merchants.is_empty()) else {
             return Ok(None);
         };
-        let next = if removal.part < UNNAMED.len() {
+        let next = if removal.part < UNREFERENCED.len() {
             self.remove_part(&removal, part)?
         } else {
             // Most references have no index, because nothing else is ever removed, and the check

@@ -12,7 +12,7 @@ use crate::domain::ids::{EscrowId, EscrowKey};
 use crate::domain::party::Party;
 use crate::domain::treasury::account_statement::{AccountStatement, Period};
 use crate::web::console::done::Shown;
-use crate::web::console::money_bar::{Place, draw, stages};
+use crate::web::console::money_bar::{MoneyState, draw, stages};
 use crate::web::console::{actions, done, timeline};
 use crate::web::layout::{Page, Refused};
 use crate::web::parts::Part;
@@ -94,8 +94,8 @@ pub(super) async fn show(
 
 pub(crate) fn summary(escrow: &Escrow, currency: &str) -> Markup {
     let stages = stages(escrow);
-    let sum = |place| {
-        let amounts = stages.iter().filter(|(_, of)| *of == place);
+    let sum = |state| {
+        let amounts = stages.iter().filter(|(_, of)| *of == state);
         crate::domain::money::Amount::total(amounts.map(|(amount, _)| *amount)).unwrap_or_default()
     };
     html! {
@@ -103,10 +103,10 @@ pub(crate) fn summary(escrow: &Escrow, currency: &str) -> Markup {
             h2 { "The money" }
             (draw(&stages))
             ul.legend {
-                @for place in [Place::Released, Place::Held, Place::Due, Place::Returned] {
-                    @let amount = sum(place);
+                @for state in [MoneyState::Released, MoneyState::Held, MoneyState::Due, MoneyState::Returned] {
+                    @let amount = sum(state);
                     @if !amount.is_zero() {
-                        li { span class={ "badge " (place.tone()) } { (place.word()) } " " (text::amount(amount, currency)) }
+                        li { span class={ "badge " (state.tone()) } { (state.word()) } " " (text::amount(amount, currency)) }
                     }
                 }
             }
@@ -120,7 +120,7 @@ pub(crate) fn summary(escrow: &Escrow, currency: &str) -> Markup {
                             th scope="col" { "Money" }
                         } }
                         tbody {
-                            @for (milestone, (amount, place)) in std::iter::zip(escrow.milestones(), &stages) {
+                            @for (milestone, (amount, state)) in std::iter::zip(escrow.milestones(), &stages) {
                                 tr {
                                     td {
                                         (milestone.terms.title)
@@ -131,7 +131,7 @@ pub(crate) fn summary(escrow: &Escrow, currency: &str) -> Markup {
                                     td.end { (text::amount(*amount, currency)) }
                                     td { @if let Some(day) = milestone.terms.due_date { (day) } }
                                     td {
-                                        span class={ "badge " (place.tone()) } { (place.word()) }
+                                        span class={ "badge " (state.tone()) } { (state.word()) }
                                         @if let Some(at) = milestone.released_at() { " " span.small { (text::instant(at)) } }
                                     }
                                 }

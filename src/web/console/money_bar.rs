@@ -10,9 +10,9 @@ use crate::web::scale::scaled;
 /// The width of the bar, in its own units.
 const WIDTH: i64 = 10_000;
 
-/// Where the money of a stage is.
+/// The state of a stage's money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum MoneyState {
     /// With the buyer, who has not paid.
     Due,
     Held,
@@ -21,7 +21,7 @@ pub(super) enum Place {
     Returned,
 }
 
-impl Place {
+impl MoneyState {
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Due => "to come",
@@ -51,30 +51,30 @@ impl Place {
     }
 }
 
-/// Returns the stages of an escrow: the amount of each, and where its money is.
-pub(super) fn stages(escrow: &Escrow) -> Vec<(Amount, Place)> {
+/// Returns the stages of an escrow: the amount of each, and the state of its money.
+pub(super) fn stages(escrow: &Escrow) -> Vec<(Amount, MoneyState)> {
     let is_funded = escrow.funding().is_some();
     match &escrow.plan {
         Plan::Standard => {
-            let place = match &escrow.progress {
-                Progress::AwaitingPayment => Place::Due,
-                Progress::Opened { .. } => Place::Held,
+            let state = match &escrow.progress {
+                Progress::AwaitingPayment => MoneyState::Due,
+                Progress::Opened { .. } => MoneyState::Held,
                 Progress::Closed { outcome, .. } => match outcome {
-                    CloseReason::Completed | CloseReason::Claimed => Place::Released,
-                    CloseReason::Refunded | CloseReason::Split(_) => Place::Returned,
+                    CloseReason::Completed | CloseReason::Claimed => MoneyState::Released,
+                    CloseReason::Refunded | CloseReason::Split(_) => MoneyState::Returned,
                 },
             };
-            vec![(escrow.terms.amount, place)]
+            vec![(escrow.terms.amount, state)]
         }
         Plan::Milestones(milestones) => {
             let stages = milestones.iter().map(|milestone| {
-                let place = match milestone.status {
-                    MilestoneStatus::Pending if is_funded => Place::Held,
-                    MilestoneStatus::Pending => Place::Due,
-                    MilestoneStatus::Released(_) => Place::Released,
-                    MilestoneStatus::Refunded | MilestoneStatus::Split => Place::Returned,
+                let state = match milestone.status {
+                    MilestoneStatus::Pending if is_funded => MoneyState::Held,
+                    MilestoneStatus::Pending => MoneyState::Due,
+                    MilestoneStatus::Released(_) => MoneyState::Released,
+                    MilestoneStatus::Refunded | MilestoneStatus::Split => MoneyState::Returned,
                 };
-                (milestone.terms.amount, place)
+                (milestone.terms.amount, state)
             });
             stages.collect()
         }
@@ -82,20 +82,23 @@ pub(super) fn stages(escrow: &Escrow) -> Vec<(Amount, Place)> {
 }
 
 /// Draws the bar. Its words say the same for those who do not see it.
-pub(super) fn draw(stages: &[(Amount, Place)]) -> Markup {
+pub(super) fn draw(stages: &[(Amount, MoneyState)]) -> Markup {
     let total: i64 = stages.iter().map(|(amount, _)| amount.minor()).sum();
     let count = stages.len();
-    let done = stages.iter().filter(|(_, place)| *place == Place::Released).count();
-    let ends = stages.iter().scan(0, |before, (amount, place)| {
+    let done = stages
+        .iter()
+        .filter(|(_, state)| *state == MoneyState::Released)
+        .count();
+    let ends = stages.iter().scan(0, |before, (amount, state)| {
         let start = *before;
         *before += amount.minor();
-        Some((start, *before, place))
+        Some((start, *before, state))
     });
     html! {
         svg.bar role="img" aria-label=(format!("{done} of {count} stages are released")) viewBox=(format!("0 0 {WIDTH} 100")) preserveAspectRatio="none" {
-            @for (start, end, place) in ends {
+            @for (start, end, state) in ends {
                 @let (x, width) = (scaled(start, total, WIDTH), scaled(end - start, total, WIDTH));
-                rect class=(place.class()) x=(x) y="0" width=((width - 40).max(20)) height="100" {}
+                rect class=(state.class()) x=(x) y="0" width=((width - 40).max(20)) height="100" {}
             }
         }
     }

@@ -12,7 +12,7 @@ pub(super) fn show(run: &Run, currency: &str) -> Markup {
     html! {
         section.card.story {
             h2 { "The end" }
-            p { (run.told(run.story.ending)) }
+            p { (run.filled(run.story.ending)) }
             div.actions {
                 @if let Some((escrow, _)) = &run.deal {
                     a.button.primary href={ "/console/deals/" (escrow.id) } { "The deal in the console" }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use crate::domain::ledger::{Account, Transfer};
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::account_statement::{AccountStatement, StatementRow};
-use crate::web::demo::run::{Purse, Run};
+use crate::web::demo::run::{PersonWallet, Run};
 use crate::web::scale::scaled;
 use crate::web::text;
 
@@ -41,7 +41,7 @@ impl Picture {
             brought: 0,
             agrees: true,
         };
-        for Purse {
+        for PersonWallet {
             person,
             balance,
             statement,

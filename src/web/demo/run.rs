@@ -35,7 +35,7 @@ pub(super) struct Run {
     pub(super) id: RunId,
     pub(super) story: Story,
     /// The wallets, in the order of those people who have one.
-    pub(super) wallets: Vec<Purse>,
+    pub(super) wallets: Vec<PersonWallet>,
     /// The seller's first deal, with the transfers of its hold.
     pub(super) deal: Option<(Escrow, AccountStatement)>,
     now: Timestamp,
@@ -45,7 +45,7 @@ pub(super) struct Run {
 
 /// A person's wallet.
 #[derive(Debug)]
-pub(super) struct Purse {
+pub(super) struct PersonWallet {
     pub(super) person: Person,
     pub(super) balance: Amount,
     /// The transfers of the wallet from its beginning.
@@ -112,7 +112,7 @@ impl Run {
         };
         let wallets = wallets.into_iter().map(|(person, balance, statement)| {
             let statement = statement.map_err(too_many)?;
-            Ok(Purse {
+            Ok(PersonWallet {
                 person,
                 balance,
                 statement,
@@ -149,8 +149,8 @@ impl Run {
         format!("/demo/{}/{}/{number}", self.story.slug, self.id.as_str())
     }
 
-    /// Returns a text of the story without placeholders.
-    pub(super) fn told(&self, text: &str) -> String {
+    /// Returns a text of the story with its placeholders filled in.
+    pub(super) fn filled(&self, text: &str) -> String {
         let text = text.replace("{currency}", &self.currency);
         let Some((escrow, _)) = &self.deal else {
             return text;
@@ -167,8 +167,8 @@ impl Run {
 
     /// Returns the request of a step of the story, for the people and the deal of this run.
     pub(super) fn request(&self, request: &Request) -> Request {
-        let filled = |text: &str| {
-            let mut text = self.told(text);
+        let with_customers = |text: &str| {
+            let mut text = self.filled(text);
             for person in &self.story.people {
                 let name = person.customer_name();
                 text = text.replace(&format!("{{{name}}}"), &self.id.customer(&name));
@@ -176,9 +176,9 @@ impl Run {
             text
         };
         Request {
-            path: filled(&request.path),
+            path: with_customers(&request.path),
             customer: request.customer.as_ref().map(|name| self.id.customer(name)),
-            body: request.body.as_ref().map(|body| with_texts(body, &filled)),
+            body: request.body.as_ref().map(|body| with_texts(body, &with_customers)),
             ..request.clone()
         }
     }

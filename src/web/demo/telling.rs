@@ -135,8 +135,8 @@ fn telling(reader: &Reader, run: &Run, step: &Step, number: usize) -> Markup {
         section.card.story {
             p.small.muted { "Step " (number) " of " (run.story.steps.len()) }
             h2 { (step.title) }
-            p { (run.told(step.text)) }
-            p { strong { "Why the money is safe: " } (run.told(step.safety)) }
+            p { (run.filled(step.text)) }
+            p { strong { "Why the money is safe: " } (run.filled(step.safety)) }
             div.actions {
                 @if run.done_at(number).is_some() {
                     a.button.primary href={ (run.address(number + 1)) "#step" } { "Go on" }

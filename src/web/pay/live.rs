@@ -56,14 +56,14 @@ impl Offer {
         page.show_with(
             status,
             &html! {
-                @if let Some(error) = refusal { (paying::refusal(&self.told(error))) }
+                @if let Some(error) = refusal { (paying::refusal(&self.message_of(error))) }
                 (paying::offer(&self.escrow, &self.currency))
                 (self.form(buyer))
             },
         )
     }
 
-    fn told(&self, error: &ApiError) -> String {
+    fn message_of(&self, error: &ApiError) -> String {
         match error {
             ApiError::Refused(Refusal::CustomerNotFound) => format!("{} has no customer with this id.", self.shop),
             other => other.to_string(),

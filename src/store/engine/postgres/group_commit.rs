@@ -26,8 +26,8 @@ use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
 use crate::store::engine::inbox::{Inbox, Message};
 use crate::store::engine::ledger_clock::LedgerClock;
-use crate::store::engine::postgres::link::Link;
 use crate::store::engine::postgres::peers::Notice;
+use crate::store::engine::postgres::reconnecting_session::ReconnectingSession;
 use crate::store::engine::postgres::session::Session;
 use crate::store::engine::sql::Connection;
 use crate::store::engine::writer::{GroupCommit, admit, answer_all, keep_time, next_in_group, refuse_all};
@@ -54,7 +54,7 @@ const LOOK: &str = "BEGIN; SELECT version FROM schema_identity; ROLLBACK";
 
 /// The group commit of one process.
 pub(crate) struct PostgresGroupCommit {
-    pub(crate) link: Link,
+    pub(crate) session: ReconnectingSession,
     /// The number of this process among all.
     pub(crate) process: i64,
     /// The number of its commits.
@@ -111,7 +111,7 @@ impl PostgresGroupCommit {
                     }
                 }
                 Ok(Message::Ask(reply)) => {
-                    let looked = self.link.begin(|session| session.begin(LOOK).map(drop));
+                    let looked = self.session.begin(|session| session.begin(LOOK).map(drop));
                     // The caller may have stopped waiting.
                     drop(reply.send(self.clock.check().and_then(|()| looked.clone())));
                     if let Err(migrated @ Error::Migrated { .. }) = looked {
@@ -177,7 +177,7 @@ impl PostgresGroupCommit {
         let outcome = if is_changed {
             self.commit_measured(session, group.len())
         } else {
-            session.batch("ROLLBACK").map(|()| self.link.put(session))
+            session.batch("ROLLBACK").map(|()| self.session.put(session))
         };
         if outcome.is_ok() {
             self.wakeups.notify(&mut self.notice.merchants);
@@ -188,8 +188,8 @@ impl PostgresGroupCommit {
 
     /// Begins a group, at a time not before that of any earlier commit.
     fn begin(&mut self) -> Result<Session, Error> {
-        let row = self.link.begin(|session| session.begin(BEGIN))?;
-        let session = self.link.take()?;
+        let row = self.session.begin(|session| session.begin(BEGIN))?;
+        let session = self.session.take()?;
         let number = |place: usize| row.get(place).copied().ok_or_else(no_mark);
         let last = Timestamp::from_millis(number(0)?).ok_or_else(no_mark)?;
         self.clock.go_on_from(last);
@@ -266,7 +266,7 @@ impl PostgresGroupCommit {
         );
         match session.batch(&sql) {
             Ok(()) => {
-                self.link.put(session);
+                self.session.put(session);
                 Ok(())
             }
             // Dropping the session ends its transaction.
@@ -296,17 +296,17 @@ impl PostgresGroupCommit {
     /// when the lost transaction has ended, and the commit here waits for a synchronous standby
     /// to have that one too.
     fn look_up_commit(&mut self) -> Result<bool, Error> {
-        self.link.begin(|session| {
+        self.session.begin(|session| {
             session.rolled_back_after(session.batch("BEGIN; SELECT commits FROM file_mark FOR UPDATE"))
         })?;
-        let session = self.link.take()?;
+        let session = self.session.take()?;
         let sql = format!(
             "UPDATE process_commit SET committed_at = now() WHERE process = {} RETURNING number",
             self.process
         );
         let found = session.numbers(&sql)?.first().copied();
         session.batch("COMMIT")?;
-        self.link.put(session);
+        self.session.put(session);
         Ok(found == Some(self.commits))
     }
 }

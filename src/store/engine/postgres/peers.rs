@@ -21,7 +21,7 @@ use crate::domain::ids::MerchantId;
 use crate::store::engine::background_thread::BackgroundThread;
 use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::Error;
-use crate::store::engine::postgres::link::Link;
+use crate::store::engine::postgres::reconnecting_session::ReconnectingSession;
 use crate::store::engine::postgres::session::Session;
 use crate::store::engine::writer::Writer;
 
@@ -72,8 +72,8 @@ pub(super) fn notice_of_migration() -> String {
     format!("SELECT pg_notify('escrowd', '0 {MIGRATED}')")
 }
 
-/// The parts of this process that hear of the others.
-pub(crate) struct Told {
+/// The parts of this process that notices of other processes reach.
+pub(crate) struct NoticeTargets {
     pub(crate) wakeups: Arc<DeliveryWakeups>,
     /// Raised by a change of keys in another process, and whenever one may have been missed.
     pub(crate) key_version: Arc<AtomicU64>,
@@ -84,15 +84,23 @@ pub(crate) struct Told {
 
 /// Starts the thread that listens to the other processes, on a session of its own. Its end gives
 /// the leadership up.
-pub(crate) fn start(link: Link, process: i64, told: Told) -> io::Result<BackgroundThread> {
-    let mut listener = Listener { link, process, told };
+pub(crate) fn start(
+    session: ReconnectingSession,
+    process: i64,
+    targets: NoticeTargets,
+) -> io::Result<BackgroundThread> {
+    let mut listener = Listener {
+        session,
+        process,
+        targets,
+    };
     BackgroundThread::start("peers", move |stopped| listener.run(stopped))
 }
 
 struct Listener {
-    link: Link,
+    session: ReconnectingSession,
     process: i64,
-    told: Told,
+    targets: NoticeTargets,
 }
 
 impl Listener {
@@ -100,8 +108,8 @@ impl Listener {
         let mut was_reachable = true;
         loop {
             let lost = self.listen(stopped);
-            self.told.is_leader.send_replace(false);
-            self.told.key_version.fetch_add(1, Ordering::Release);
+            self.targets.is_leader.send_replace(false);
+            self.targets.key_version.fetch_add(1, Ordering::Release);
             match lost {
                 Ok(()) => return,
                 Err(error) if was_reachable => log::warn!("other processes are not heard: {error}"),
@@ -120,12 +128,12 @@ impl Listener {
     ///
     /// Fails when the session is lost.
     fn listen(&mut self, stopped: &Receiver<()>) -> Result<(), Error> {
-        self.link.begin(|session| session.batch("LISTEN escrowd"))?;
+        self.session.begin(|session| session.batch("LISTEN escrowd"))?;
         // Another session would neither listen nor hold the lock.
-        let session = self.link.take()?;
+        let session = self.session.take()?;
         // What was committed before may have gone unheard.
-        self.told.key_version.fetch_add(1, Ordering::Release);
-        self.told.writer.ask_unanswered();
+        self.targets.key_version.fetch_add(1, Ordering::Release);
+        self.targets.writer.ask_unanswered();
         let mut look_at = Instant::now();
         while stopped.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Timeout) {
             if look_at <= Instant::now() {
@@ -141,7 +149,7 @@ impl Listener {
 
     /// Takes the leader's lock if it is free. The leader finds out if it still has its session.
     fn look_at_lock(&self, session: &Session) -> Result<(), Error> {
-        let is_leader = *self.told.is_leader.borrow();
+        let is_leader = *self.targets.is_leader.borrow();
         let sql = if is_leader {
             "SELECT 1".to_owned()
         } else {
@@ -149,7 +157,7 @@ impl Listener {
         };
         if session.numbers(&sql)?.first() == Some(&1) && !is_leader {
             log::info!("this process now does the work in the background");
-            self.told.is_leader.send_replace(true);
+            self.targets.is_leader.send_replace(true);
         }
         Ok(())
     }
@@ -162,12 +170,12 @@ impl Listener {
         let mut merchants = Vec::new();
         for word in words {
             match word {
-                "keys" => drop(self.told.key_version.fetch_add(1, Ordering::Release)),
-                MIGRATED => self.told.writer.ask_unanswered(),
+                "keys" => drop(self.targets.key_version.fetch_add(1, Ordering::Release)),
+                MIGRATED => self.targets.writer.ask_unanswered(),
                 merchant => merchants.extend(merchant.parse().map(MerchantId)),
             }
         }
-        self.told.wakeups.notify(&mut merchants);
+        self.targets.wakeups.notify(&mut merchants);
     }
 }
 

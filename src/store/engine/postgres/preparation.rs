@@ -10,9 +10,9 @@ use crate::store::engine::error::OpenError;
 use crate::store::engine::postgres::address::Address;
 use crate::store::engine::postgres::build::{self, Build, LOCK, Schema};
 use crate::store::engine::postgres::client::Client;
-use crate::store::engine::postgres::link;
 use crate::store::engine::postgres::migrations;
 use crate::store::engine::postgres::pooler;
+use crate::store::engine::postgres::reconnecting_session::open;
 use crate::store::engine::postgres::unusable::Unusable;
 use crate::store::engine::value::stored_mode;
 
@@ -51,9 +51,9 @@ impl Preparation<'_> {
     /// migrated. It is left as it was.
     pub fn run(&self, address: &Address) -> Result<[u8; 32], OpenError> {
         // A migration takes as long as its steps do.
-        let session = link::open(address, Duration::ZERO).map_err(Unusable::Server);
+        let session = open(address, Duration::ZERO).map_err(Unusable::Server);
         let prepared = session.and_then(|session| {
-            pooler::check_session(&session, &link::open(address, Duration::ZERO)?)?;
+            pooler::check_session(&session, &open(address, Duration::ZERO)?)?;
             check_server(session.client())?;
             warn_without_standby(session.client(), address)?;
             self.prepare(session.client(), address)

@@ -31,7 +31,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// The reason why a copy was not made.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CopyError {
+pub(crate) enum FileCopyError {
     /// The pages could not be read or written.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
@@ -63,21 +63,21 @@ impl Copying {
     ///
     /// # Errors
     ///
-    /// [`CopyError::InUse`] if another process writes a copy with this name.
-    pub(crate) fn begin(to: &Path) -> Result<Self, CopyError> {
+    /// [`FileCopyError::InUse`] if another process writes a copy with this name.
+    pub(crate) fn begin(to: &Path) -> Result<Self, FileCopyError> {
         let path = sibling(to, UNFINISHED);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let file = options.mode(FILE_PERMISSIONS).open(&path)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(CopyError::InUse),
+            Err(TryLockError::WouldBlock) => return Err(FileCopyError::InUse),
             Err(TryLockError::Error(cause)) => return Err(cause.into()),
         }
         let (opened, named) = (file.metadata()?, fs::symlink_metadata(&path));
         // Another copy may have been finished, and renamed, before the lock was taken.
         if !named.is_ok_and(|named| (named.dev(), named.ino()) == (opened.dev(), opened.ino())) {
-            return Err(CopyError::InUse);
+            return Err(FileCopyError::InUse);
         }
         // A file that was there may have other permissions.
         file.set_permissions(fs::Permissions::from_mode(FILE_PERMISSIONS))?;
@@ -95,13 +95,13 @@ impl Copying {
     ///
     /// # Errors
     ///
-    /// Fails if a page cannot be read or written, or `slice` breaks off. [`CopyError::Busy`]
+    /// Fails if a page cannot be read or written, or `slice` breaks off. [`FileCopyError::Busy`]
     /// if another program holds its locks for half a minute.
     pub(crate) fn pages(
         &self,
         source: &Transaction<'_>,
         slice: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
-    ) -> Result<(), CopyError> {
+    ) -> Result<(), FileCopyError> {
         let mut copy = Connection::open_with_flags(
             &self.path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -119,12 +119,12 @@ impl Copying {
             let asked = slice(all.saturating_sub(pages(progress.remaining)), all);
             match step {
                 StepResult::Done => break,
-                _ if asked.is_break() => return Err(CopyError::Stopped),
+                _ if asked.is_break() => return Err(FileCopyError::Stopped),
                 StepResult::More => busy_since = None,
                 _ => {
                     let since = *busy_since.get_or_insert_with(Instant::now);
                     if since.elapsed() > BUSY_TIME_MAX {
-                        return Err(CopyError::Busy);
+                        return Err(FileCopyError::Busy);
                     }
                     thread::sleep(BUSY_PAUSE);
                 }

@@ -17,7 +17,7 @@ use crate::domain::ids::Entropy;
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::OpenError;
-use crate::store::engine::sqlite::backup::{self, CopyError, Copying};
+use crate::store::engine::sqlite::backup::{self, Copying, FileCopyError};
 use crate::store::engine::sqlite::connection::{self, Role};
 use crate::store::engine::sqlite::file::{SCHEMA_VERSION, sibling};
 use crate::store::engine::sqlite::inspection;
@@ -146,7 +146,7 @@ impl Way<'_> {
     /// Runs the migrations in one transaction. An error says what is wrong, and nothing was
     /// changed.
     fn change(&self, connection: &mut Connection, entropy: &mut dyn Entropy) -> Result<(), String> {
-        let told = |error: rusqlite::Error| match error.sqlite_error_code() {
+        let describe = |error: rusqlite::Error| match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => "there is no room for it; make room, about as much as the file has, and \
                                           start again"
                 .to_owned(),
@@ -154,19 +154,21 @@ impl Way<'_> {
         };
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(told)?;
+            .map_err(describe)?;
         for step in self.steps {
-            transaction.execute_batch(step).map_err(told)?;
+            transaction.execute_batch(step).map_err(describe)?;
         }
-        transaction.pragma_update(None, "user_version", self.to).map_err(told)?;
-        Self::check(&transaction).map_err(told)??;
+        transaction
+            .pragma_update(None, "user_version", self.to)
+            .map_err(describe)?;
+        Self::check(&transaction).map_err(describe)??;
         let generation = entropy.random_number();
         let cookie = mark::random_cookie(entropy);
-        mark::begin_generation(&transaction, generation, cookie).map_err(told)?;
+        mark::begin_generation(&transaction, generation, cookie).map_err(describe)?;
         // The mark is open until the whole log is in the file. Its page is copied before those
         // of the schema, and a file with some of them is not whole without the log.
-        mark::count_at(&transaction, true, Timestamp::EPOCH).map_err(told)?;
-        transaction.commit().map_err(told)
+        mark::count_at(&transaction, true, Timestamp::EPOCH).map_err(describe)?;
+        transaction.commit().map_err(describe)
     }
 
     /// Checks what the migrations made, before it is committed.
@@ -243,10 +245,10 @@ fn damaged(kept: &Path, problem: &str) -> String {
     )
 }
 
-fn remedied(error: &CopyError, kept: &Path) -> String {
+fn remedied(error: &FileCopyError, kept: &Path) -> String {
     let is_full = match error {
-        CopyError::Sqlite(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
-        CopyError::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
+        FileCopyError::Sqlite(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
+        FileCopyError::Io(error) => error.kind() == std::io::ErrorKind::StorageFull,
         _ => false,
     };
     let kept = kept.display();

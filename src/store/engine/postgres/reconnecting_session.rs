@@ -1,4 +1,4 @@
-//! A session that is opened when it is needed, and again after it was lost.
+//! Opens sessions of PostgreSQL, and opens one again after it was lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +22,8 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// process that hangs does not keep its locks.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A session, or the means to open one.
-pub(crate) struct Link {
+/// A session that is opened when it is needed, and again after it was lost.
+pub(crate) struct ReconnectingSession {
     address: Arc<Address>,
     /// The most time that a statement may take.
     statement_time_max: Duration,
@@ -33,7 +33,7 @@ pub(crate) struct Link {
     session: Option<Session>,
 }
 
-impl Link {
+impl ReconnectingSession {
     pub(crate) const fn new(address: Arc<Address>, statement_time_max: Duration) -> Self {
         Self {
             address,
@@ -88,7 +88,7 @@ impl Link {
     }
 }
 
-impl Reader for Link {
+impl Reader for ReconnectingSession {
     fn read<T>(
         &mut self,
         _time_max: Duration,
