@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_start_refuses_is_refused() {
+    fn a_configuration_that_a_start_refuses_is_refused() {
         for (file, problem) in [
             ("listne = 1", "listne"),
             ("mode = \"live\"\nephemeral = true", "ephemeral"),

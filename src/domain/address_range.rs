@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_range_is_refused() {
+    fn texts_that_are_no_range_are_refused() {
         for text in [
             "",
             "192.0.2",

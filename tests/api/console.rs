@@ -327,7 +327,7 @@ fn a_hostile_form_with_files_is_refused() {
 }
 
 #[test]
-fn what_comes_from_outside_is_shown_as_text() {
+fn values_from_outside_are_shown_as_text() {
     let app = spawn_app();
     let hostile = "<script>alert(1)</script>\"'&";
     let offer = Form::of(&page(&app, "/console/offer"), "Offer").with("s:purpose", hostile);

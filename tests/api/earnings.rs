@@ -39,7 +39,7 @@ fn closes_a_deal(app: &TestApp) -> Deal {
 }
 
 #[test]
-fn what_was_earned_adds_up_to_the_balances() {
+fn earnings_add_up_to_the_balances() {
     let office = Office::sandbox_with(|config| config.fees.commission_bps = 50);
     let app = &office.app;
     assert!(page(app, "").contains("Nothing is earned"));

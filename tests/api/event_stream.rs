@@ -224,7 +224,7 @@ fn a_stop_ends_the_stream() {
 }
 
 #[test]
-fn what_the_stream_does_not_understand_is_refused() {
+fn unknown_stream_parameters_are_refused() {
     let app = spawn_app();
     let get = |query: &str, headers: &[(&str, &str)]| {
         let answer = app.send("GET", &format!("/sandbox/events/stream{query}"), headers, None);

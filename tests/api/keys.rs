@@ -151,7 +151,7 @@ fn an_address_in_a_header_is_ignored() {
 }
 
 #[test]
-fn a_sandbox_key_may_use_every_route() {
+fn a_sandbox_key_may_use_routes_of_both_kinds() {
     let app = spawn_app_with(|_| {});
     app.create_escrow("ada", &standard_terms()).ok();
     app.as_merchant("GET", "/v1/countries", None).ok();

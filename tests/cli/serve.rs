@@ -161,7 +161,7 @@ fn a_wrong_setting_stops_the_start_and_is_named() {
 }
 
 #[test]
-fn what_was_acknowledged_is_there_after_kill_9() {
+fn acknowledged_writes_survive_kill_9() {
     let work_folder = WorkFolder::new();
     let ada = [("customer-id", "ada")];
     let mut server = work_folder.serve(&["--database", "test.db"]);

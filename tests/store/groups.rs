@@ -27,7 +27,7 @@ fn refuse() -> Result<(), Error> {
 /// All names of events are new, the chains of two merchants grow, and what a command has posted
 /// before it fails is in neither.
 #[tokio::test]
-async fn what_a_failed_command_changed_is_not_left_to_the_next_ones() {
+async fn changes_of_a_failed_command_do_not_reach_later_commands() {
     let database = TestDatabase::new();
     let store = database.open();
     let trades = std::thread::scope(|scope| {

@@ -87,7 +87,11 @@ fn a_clock_can_be_advanced_without_pending_deliveries() {
     let disk = Disk::new();
     let service = disk.serve(&[]);
     service.completed("sk_test_shop", 2);
-    for key in ["sk_test_shop", "sk_test_newcomer", "sk_test_newcomer", ""] {
-        service.send(key, "", "POST", "/sandbox/clock/advance", &json!({ "by": "1d" }));
-    }
+    let offsets = ["sk_test_shop", "sk_test_newcomer", "sk_test_newcomer", ""].map(|key| {
+        let clock = service.send(key, "", "POST", "/sandbox/clock/advance", &json!({ "by": "1d" }));
+        assert_eq!(clock["deliveries"], 0, "{key}: {clock}");
+        clock["offsetSeconds"].clone()
+    });
+    assert_eq!(offsets, [86_400, 86_400, 2 * 86_400, 86_400]);
+    assert!(disk.attempts().is_empty());
 }

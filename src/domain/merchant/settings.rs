@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_merchant_does_not_set_is_the_deployments() {
+    fn settings_that_a_merchant_does_not_set_are_the_deployments() {
         assert_eq!(deployment().of(&OwnSettings::default()), deployment());
         let own = OwnSettings {
             is_business: Some(false),

@@ -117,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_added_can_be_taken_away(a in -1_000_000_i64..1_000_000, b in -1_000_000_i64..1_000_000) {
+        fn an_added_amount_can_be_subtracted(a in -1_000_000_i64..1_000_000, b in -1_000_000_i64..1_000_000) {
             let sum = minor(a).checked_add(minor(b)).unwrap();
             prop_assert_eq!(sum.checked_sub(minor(b)), Some(minor(a)));
         }

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_is_translated() {
+    fn differences_are_translated() {
         for (sqlite, postgres) in [
             (
                 "SELECT a FROM t WHERE b = ?1 AND c < ?12",
