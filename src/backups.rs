@@ -47,7 +47,7 @@ pub(crate) struct Schedule {
     pub(crate) database: PathBuf,
 }
 
-/// The outcome of the backups so far, for those who watch the service.
+/// The outcome of the backups so far, for the metrics.
 #[derive(Debug, Default)]
 pub struct BackupHealth {
     /// Milliseconds since 1970, 0 before the first success.
@@ -212,7 +212,7 @@ impl Keeper {
 
     /// Removes all but the newest backups up to this time, which is that of the last one. Those
     /// with a later time are of a clock that was wrong, and take no place from a good one. A
-    /// backup that cannot be removed is told and stays.
+    /// backup that cannot be removed is logged and stays.
     fn remove_oldest(&self, newest: Timestamp) {
         let mut times = match self.existing() {
             Ok(times) => times,

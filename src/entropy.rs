@@ -76,7 +76,8 @@ pub fn secret_bytes() -> [u8; 32] {
     bytes
 }
 
-/// Generates `COUNT` random decimal digits.
+/// Generates `COUNT` random decimal digits. Not for secrets: a digit is a byte modulo 10, so 0 to 5
+/// are slightly more frequent.
 pub fn digits<const COUNT: usize>() -> String {
     let mut bytes = [0; COUNT];
     getrandom::fill(&mut bytes).expect("the system has a random source");

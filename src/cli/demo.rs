@@ -134,7 +134,7 @@ impl Demo {
         self.show_holders(&before)
     }
 
-    /// Returns the money of everybody whom the deal can pay, in the order of the last table.
+    /// Returns the money of each party that the deal can pay, in the order of the last table.
     fn read_holders(&self) -> anyhow::Result<Vec<(&'static str, Amount)>> {
         let mut holders = Vec::new();
         for customer in CUSTOMERS {
@@ -148,7 +148,7 @@ impl Demo {
         Ok(holders)
     }
 
-    /// Shows what everybody had before the deal and has after it. The sums are the same.
+    /// Shows each party's money before and after the deal; the sums are equal.
     fn show_holders(&self, before: &[(&'static str, Amount)]) -> anyhow::Result<()> {
         let after = self.read_holders()?;
         let currency = &Config::default().currency;

@@ -30,7 +30,7 @@ pub struct ReceiptRequest {
     pub target: ReceiptTarget,
 }
 
-/// Whose money it is, as the operator knows it.
+/// The owner of the money, as far as the operator knows.
 #[derive(Clone, Debug)]
 pub enum ReceiptTarget {
     /// The customer whose deposit has this reference.

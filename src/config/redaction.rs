@@ -91,8 +91,8 @@ fn is_shown(line: &str) -> bool {
     line.matches('=').count() <= 1 && !line.contains(['#', '{'])
 }
 
-/// Returns true if a value of this key, which stands in this text, is not secret. The place of the
-/// database is if it is a URL, which may have a password.
+/// Returns true if the value of this key, which stands in this text, is not secret. `database` is
+/// secret if it is a URL, which may contain a password.
 fn holds_no_secret(key: &str, text: &str) -> bool {
     if SECRET_KEYS.contains(&key) || (key == "database" && text.contains("://")) {
         return false;

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::domain::invalid::shortened;
 
-/// The most errors of one file that are told. Beyond that, the file has another form, and
-/// more errors would say the same.
+/// The most errors of one file that a reply lists. A file with more has another format, and
+/// further errors would repeat the first.
 pub const ERRORS_MAX: usize = 20;
 
 /// One error of a file.

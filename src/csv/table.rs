@@ -69,7 +69,7 @@ impl Table {
             let is_there = |name: &&&str| header.iter().any(|field| is_name(field, name));
             (wanted.iter().filter(is_there).count(), header.len())
         };
-        // Of equal ones, the last is the greatest.
+        // `max_by_key` returns the last of equal maxima.
         let delimiter = DELIMITERS.iter().rev().max_by_key(|delimiter| found(delimiter));
         table.read_rows(Rows::new(bytes, *delimiter.unwrap_or(&b',')));
         table

@@ -70,7 +70,7 @@ pub enum Difference {
 }
 
 impl IdempotencyRecord {
-    /// Returns `true` if the record is still in force at `now`, if records are kept for
+    /// Returns true if the record is still in force at `now`, if records are kept for
     /// this many seconds.
     pub const fn is_kept(&self, now: Timestamp, kept_seconds: i64) -> bool {
         now.millis() - self.created_at.millis() < kept_seconds * 1000

@@ -204,7 +204,7 @@ impl fmt::Debug for ChainHash {
     }
 }
 
-/// Returns `true` if a merchant's accounts can take this much more money: together they
+/// Returns true if a merchant's accounts can take this much more money: together they
 /// must not exceed [`Amount::MAX`]. Every transfer from the outside world passes this check,
 /// so no balance and no sum of balances can exceed it.
 pub fn may_enter(entering: Amount, inside: Amount) -> bool {

@@ -62,7 +62,7 @@ pub(crate) async fn changes(
         .streaming(pieces_of(watcher)))
 }
 
-/// What one page has seen.
+/// Watches for rows that are newer than those that one page has seen.
 struct Watcher {
     state: Data<AppState>,
     visitor: Visitor,

@@ -197,7 +197,7 @@ impl FileStore {
 }
 
 /// Checks a file that existed before, and migrates one of an earlier version. With
-/// [`Settings::accept_loss`], a lost log is told and accepted.
+/// [`Settings::accept_loss`], a lost log is logged and accepted.
 fn check_file(path: &Path, settings: &Settings, entropy: &mut dyn Entropy) -> Result<(), OpenError> {
     let version = match inspection::check_log(path) {
         Err(OpenError::Log(loss)) if settings.accept_loss => {

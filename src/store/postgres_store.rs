@@ -213,8 +213,8 @@ impl Drop for PostgresStore {
     }
 }
 
-/// Opens a PostgreSQL database on a thread of its own: the library that talks to it waits with
-/// a runtime, of which a thread has one at most.
+/// Opens a PostgreSQL database on its own thread: the client library blocks on a runtime of its
+/// own, which a thread that already runs one must not do.
 pub(super) fn open(
     address: &Address,
     settings: &Settings,

@@ -1,4 +1,4 @@
-//! What every store has for its writes.
+//! The writing half of a store, the same for both engines.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -11,7 +11,7 @@ use crate::store::engine::ledger_clock::LedgerClock;
 use crate::store::engine::writer::Writer;
 use crate::store::engine::writer_meter::WriterMeter;
 
-/// The writer of a store, with what it tells others.
+/// The writer with its health, clock, wake-ups and meter.
 pub(super) struct WriteSide {
     pub(super) writer: Writer,
     pub(super) health: Arc<Health>,

@@ -1,4 +1,4 @@
-//! How pages write amounts and instants.
+//! Formats amounts and instants for pages.
 
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};

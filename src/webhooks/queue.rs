@@ -61,12 +61,12 @@ struct Flush {
 }
 
 impl MerchantQueue {
-    /// Returns `true` if the endpoint takes events.
+    /// Returns true if the endpoint takes events.
     pub(super) fn is_healthy(&self) -> bool {
         self.health == EndpointHealth::Healthy
     }
 
-    /// Sets the health of the endpoint after an attempt. Returns `true` if the endpoint has
+    /// Sets the health of the endpoint after an attempt. Returns true if the endpoint has
     /// begun or ceased to fail.
     pub(super) fn set_health(&mut self, outcome: &AttemptOutcome) -> bool {
         self.refused_in_a_row = if outcome.is_refused() {
@@ -115,14 +115,14 @@ impl MerchantQueue {
         self.in_flight.retain(|(id, _)| *id != delivery);
     }
 
-    /// Returns `true` if the queue can be removed. The only fact lost is that the endpoint
+    /// Returns true if the queue can be removed. The only fact lost is that the endpoint
     /// is healthy.
     pub(super) fn is_idle(&self) -> bool {
         let is_busy = self.health == EndpointHealth::Failing || self.is_ready || self.is_discarding;
         !is_busy && self.in_flight.is_empty() && self.timer.is_none() && self.flush.is_none()
     }
 
-    /// Returns `true` if something will make the deliverer look at the merchant again.
+    /// Returns true if something will make the deliverer look at the merchant again.
     pub(super) fn is_scheduled(&self) -> bool {
         self.is_ready || self.is_discarding || self.timer.is_some() || !self.in_flight.is_empty()
     }
@@ -138,7 +138,7 @@ impl MerchantQueue {
         flush.waiting.push(done);
     }
 
-    /// Returns `true` if a delivery due at this time is part of a flush.
+    /// Returns true if a delivery due at this time is part of a flush.
     pub(super) fn is_flushed(&self, due: Timestamp) -> bool {
         self.flush.as_ref().is_some_and(|flush| due <= flush.until)
     }

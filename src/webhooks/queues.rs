@@ -24,7 +24,7 @@ impl MerchantQueues {
         self.queues.entry(merchant).or_default()
     }
 
-    /// Returns `true` if the deliverer will look at a merchant again.
+    /// Returns true if the deliverer will look at a merchant again.
     pub(super) fn is_scheduled(&self, merchant: MerchantId) -> bool {
         self.queues.get(&merchant).is_some_and(MerchantQueue::is_scheduled)
     }

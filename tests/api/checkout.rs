@@ -325,7 +325,7 @@ fn a_session_acts_for_its_own_merchant_and_customer() {
         .text("publishableKey");
     let sent = json!({ "publicKey": key, "paymentToken": token, "customerId": "tunde" });
     let session = session(&app, &sent);
-    // The session's customer pays, whoever the form names.
+    // The session's customer pays, also if the form names another.
     let form = [("once", "1"), ("customer", "ngozi")];
     let paid = submit(&app, &format!("/checkout/{session}/pay"), &form);
     assert_eq!(paid.status, 303, "{}", paid.text);
@@ -587,7 +587,7 @@ fn a_link_to_real_money_leads_a_customer_to_a_transfer() {
         "{}",
         named.text
     );
-    // Nobody, somebody whom the shop does not know, and a text that is no id.
+    // No customer, a customer unknown to the shop, and a text that is no id.
     for stranger in ["", "000000000000000000000000", "<b>&"] {
         let refused = submit(&live.app, &format!("{path}/transfer"), &[("buyer", stranger)]);
         assert_eq!(refused.status, 404, "{stranger}: {}", refused.text);

@@ -234,7 +234,7 @@ fn the_desk_takes_two_persons_for_a_large_receipt() {
     let approved = dayo.done(&Form::of(&seen, "Approve"));
     assert!(approved.contains("approved"), "{approved}");
     assert_eq!(app.live_balance(&tunde), json!(6_000));
-    // Who may do both may not do both to one receipt.
+    // An operator who may record and approve may not do both to one receipt.
     app.announce(&tunde, "dep-2", 7_000);
     let ada = Browser::logged_in(&app, ADA);
     let expected = ada.page("/console/desk/deposits");

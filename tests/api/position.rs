@@ -41,7 +41,7 @@ pub(crate) struct Office {
     is_live: bool,
 }
 
-/// What [`Office::trade`] has made.
+/// The ids that [`Office::trade`] created.
 pub(crate) struct Trade {
     pub(crate) ada: String,
     pub(crate) ben: String,

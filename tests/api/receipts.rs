@@ -147,7 +147,7 @@ fn above_the_limit_another_than_the_recorder_approves() {
     }
     act(&app, DAYO, &id, "approve", &Value::Null).ok();
     assert_eq!(app.live_balance(&ada), 10_001);
-    // Who recorded money of nobody known cannot say whose it is either.
+    // The operator who recorded a receipt without a customer cannot assign it either.
     let unknown = app
         .by(BEN, "POST", "/receipts", &receipt(5001, "in-3", &json!({})))
         .ok();

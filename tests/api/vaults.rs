@@ -276,7 +276,7 @@ fn a_vault_is_settled_once() {
     }
 }
 
-/// Of two concurrent settlements one succeeds.
+/// One of several concurrent settlements succeeds.
 #[test]
 fn a_race_to_settle_has_one_winner() {
     let app = spawn_app();

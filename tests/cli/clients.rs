@@ -8,7 +8,7 @@ use crate::helpers::{WorkFolder, get, stderr, stdout};
 
 /// The projects of the clients, with their tools (`.ci/run` installs them).
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
-/// What a first deal prints: the state after each of two confirms, and the code of a refusal.
+/// The output of a first deal: the state after each of two confirms, and the code of a refusal.
 const PRINTED: &str = "ONGOING\nCOMPLETED\nescrow_not_found\n";
 
 /// The checks that do not hold: the contract refuses with 400 what its rules do not allow, although

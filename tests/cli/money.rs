@@ -91,7 +91,7 @@ fn bank_account(name: &str) -> Value {
 type Entry = (&'static str, &'static str, String);
 
 /// Plays the scenario: a deposit by reference funds a deal of three milestones, one is
-/// released, a dispute is ruled on, and everybody is paid out, one of them at the second
+/// released, a dispute is ruled on, and each party is paid out, one of them at the second
 /// attempt. Then the bank's statement agrees with the position to the kobo.
 fn play(stage: &Stage<'_>) {
     let customer = |first: &str, phone: &str| {

@@ -244,7 +244,7 @@ fn wait_for_a_write(nginx: &Nginx) {
     }
 }
 
-/// What both examples have in common, with other addresses and ways to the files.
+/// Asserts the parts that both examples share, with other addresses and ways to the files.
 #[test]
 fn both_examples_agree() {
     let lines = |text: &str| -> Vec<String> {

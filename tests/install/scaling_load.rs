@@ -68,7 +68,7 @@ fn receive(stream: &TcpStream, ids: &Mutex<BTreeSet<String>>) -> std::io::Result
     }
 }
 
-/// What the clients have seen.
+/// The replies that the clients received.
 #[derive(Default)]
 struct Seen {
     stop: AtomicBool,

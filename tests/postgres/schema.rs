@@ -13,7 +13,8 @@ use crate::service::Service;
 const ADDED_TABLES: [&str; 4] = ["file_content", "process_commit", "schema_identity", "shared_secret"];
 const ADDED_COLUMNS: [&str; 1] = ["file_mark.newest_number"];
 
-/// What a schema has, under names that both databases share.
+/// The columns, references, indexes, triggers and checks of a schema, under names that both
+/// databases share.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Schema {
     /// By table and name: the type, if it may be NULL, and the place in the primary key.

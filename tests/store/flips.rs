@@ -39,7 +39,7 @@ fn values(path: &Path) -> Option<BTreeMap<String, String>> {
     Some(values)
 }
 
-/// Of the flips that change a value, at least 99 of 100 are found. `FLIPS` sets their number.
+/// At least 99 of 100 flips that change a value are found. `FLIPS` sets the number of flips.
 #[test]
 fn nearly_every_flip_that_changes_a_value_is_found() {
     let flips: usize = std::env::var("FLIPS").map_or(150, |flips| flips.parse().unwrap());

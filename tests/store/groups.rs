@@ -1,5 +1,5 @@
-//! What the commands of one group share: rows that the first of them has loaded, and changes that
-//! the end of the group writes.
+//! The commands of one group share rows that the first of them has loaded, and changes that the
+//! end of the group writes.
 
 use escrowd::commands::payments;
 use escrowd::domain::escrow::deal::Deal;
@@ -215,7 +215,7 @@ fn a_deal_asked_for_ahead_is_read_as_the_command_has_changed_it() {
     assert_eq!(released, [false, true]);
 }
 
-/// What nobody has asked for yet must not keep the answers behind it from being read.
+/// Answers that were asked for ahead and not read yet must not block the answers behind them.
 #[test]
 fn long_answers_that_were_asked_for_ahead_keep_no_other_waiting() {
     let database = TestDatabase::new();
@@ -257,7 +257,7 @@ fn a_command_may_change_a_thousand_rows_and_ask_nothing() {
     assert!(matches!(missing, Err(Error::Corrupt(_))));
 }
 
-/// The refusal arrives after the command has returned, since nobody waits for the answer to a
+/// The refusal arrives after the command has returned, since no call waits for the answer to a
 /// change.
 #[tokio::test]
 async fn a_change_that_postgresql_refuses_undoes_its_own_command_and_no_other() {

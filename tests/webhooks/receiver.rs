@@ -41,7 +41,7 @@ impl Request {
         self.status.is_some_and(|status| (200..300).contains(&status))
     }
 
-    /// Returns `true` if the contract's signature is that of this key.
+    /// Returns true if the contract's signature is that of this key.
     pub(crate) fn is_signed_with(&self, key: &str) -> bool {
         let mut mac = Hmac::<Sha512>::new_from_slice(key.as_bytes()).unwrap();
         mac.update(self.body.as_bytes());

@@ -175,7 +175,7 @@ impl Disk {
         until("no delivery is pending", || self.pending() == 0);
     }
 
-    /// Returns `true` if `escrowd check` finds no violation.
+    /// Returns true if `escrowd check` finds no violation.
     pub(crate) fn passes_check(&self) -> bool {
         let mut check = Command::new(env!("CARGO_BIN_EXE_escrowd"));
         let output = check

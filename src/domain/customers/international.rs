@@ -29,7 +29,7 @@ pub(super) fn read(text: &str) -> Option<(String, Option<Country>)> {
 /// `+` or without. Returns its E.164 text.
 pub(super) fn read_in(text: &str, country: Country) -> Option<String> {
     let Ok(id) = country.code().parse::<Id>() else {
-        // A country without a calling code has phones of another one.
+        // A country without a calling code of its own uses another country's.
         return text
             .starts_with('+')
             .then(|| read(text))

@@ -45,7 +45,7 @@ impl Milestone {
         }
     }
 
-    /// Returns `true` if its money is neither released nor returned nor split.
+    /// Returns true if its money is neither released nor returned nor split.
     pub const fn is_pending(&self) -> bool {
         matches!(self.status, MilestoneStatus::Pending)
     }

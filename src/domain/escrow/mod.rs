@@ -255,7 +255,7 @@ impl Escrow {
         }
     }
 
-    /// Returns `true` if this customer is the seller or the buyer.
+    /// Returns true if this customer is the seller or the buyer.
     pub fn has_party(&self, customer: &CustomerId) -> bool {
         self.seller.is(customer) || self.funding().is_some_and(|funding| funding.buyer == *customer)
     }
@@ -268,7 +268,7 @@ impl Escrow {
         }
     }
 
-    /// Returns `true` if this customer may see the dispute: there is one or a ruling alone,
+    /// Returns true if this customer may see the dispute: there is one or a ruling alone,
     /// and the customer is a party of the escrow (contract section 4.6.4).
     pub fn shows_dispute_to(&self, customer: &CustomerId) -> bool {
         self.dispute().is_some() && self.has_party(customer)

@@ -53,7 +53,7 @@ impl EventChoice {
         self.0.split(' ')
     }
 
-    /// Returns `true` if the event with this name is chosen.
+    /// Returns true if the event with this name is chosen.
     pub fn includes(&self, name: &str) -> bool {
         self.entries().any(|entry| match entry.strip_suffix('*') {
             Some("") => !is_own(name),
@@ -79,12 +79,12 @@ pub fn known_names() -> Vec<String> {
         .collect()
 }
 
-/// Returns `true` if the event with this name is escrowd's own and not one of the contract.
+/// Returns true if the event with this name is escrowd's own and not one of the contract.
 pub fn is_own(name: &str) -> bool {
     name == MILESTONE_RELEASED
 }
 
-/// Returns `true` if the text is the name of an event or a pattern that some event has.
+/// Returns true if the text is the name of an event or a pattern that some event has.
 fn is_known(entry: &str) -> bool {
     if let Some(rest) = entry.strip_prefix("payment.") {
         let (transaction_type, outcome) = rest.split_once('.').unwrap_or((rest, ""));

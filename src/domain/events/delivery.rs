@@ -106,18 +106,18 @@ pub enum AttemptOutcome {
 }
 
 impl AttemptOutcome {
-    /// Returns `true` if the event is delivered: the endpoint answered with a status from
+    /// Returns true if the event is delivered: the endpoint answered with a status from
     /// 200 to 299 (contract section 7.7).
     pub const fn is_delivered(&self) -> bool {
         matches!(self, Self::Responded { status: 200..=299, .. })
     }
 
-    /// Returns `true` if the endpoint is gone and wants no more events.
+    /// Returns true if the endpoint is gone and wants no more events.
     pub const fn is_gone(&self) -> bool {
         matches!(self, Self::Responded { status: 410, .. })
     }
 
-    /// Returns `true` if the endpoint refused the event: it read the event and answered
+    /// Returns true if the endpoint refused the event: it read the event and answered
     /// that it does not take it. It may have taken none of the later events either, but it
     /// has had its turn, so they need not wait for a retry. After other failures they wait,
     /// because the endpoint may take the event a moment later.

@@ -48,9 +48,9 @@ pub fn payload(name: &str, data: &str, created_at: Timestamp) -> String {
     format!(r#"{{"event":"{name}","data":{data},"timestamp":"{created_at}"}}"#)
 }
 
-/// Returns the escrow whose events an event of this name is delivered in order with. The
-/// `escrow.*` and `milestone.*` events of an escrow tell its story; a payment's event is complete in itself
-/// and waits for no other.
+/// Returns the ordering key of an event with this name: its escrow, for `escrow.*` and
+/// `milestone.*` events, which are delivered in order. A payment's event has none, since it is
+/// complete in itself.
 pub fn ordering_key(name: &str, escrow: Option<EscrowId>) -> Option<EscrowId> {
     escrow.filter(|_| name.starts_with("escrow.") || name.starts_with("milestone."))
 }

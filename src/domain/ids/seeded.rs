@@ -61,7 +61,7 @@ macro_rules! seedable_id {
                 self.0.guard
             }
 
-            /// Returns `true` if a seed made the id, so that its row must be found by
+            /// Returns true if a seed made the id, so that its row must be found by
             /// merchant and stored guard.
             pub const fn is_seeded(&self) -> bool {
                 self.0.position() > 0

@@ -203,7 +203,7 @@ pub struct AccountQuery {
     pub bank_name: Option<String>,
 }
 
-/// Returns `true` if the text has ten digits and nothing else.
+/// Returns true if the text has ten digits and nothing else.
 pub fn is_account_number(text: &str) -> bool {
     text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -264,7 +264,7 @@ impl AccountQuery {
 }
 
 impl BankAccount {
-    /// Returns `true` if a withdrawal to the account is settled later.
+    /// Returns true if a withdrawal to the account is settled later.
     pub fn is_slow(&self) -> bool {
         self.account_number == SLOW_ACCOUNT
     }

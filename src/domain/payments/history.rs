@@ -37,12 +37,12 @@ pub enum History<T> {
 }
 
 impl HistoryFilter {
-    /// Returns `true` if every transaction passes.
+    /// Returns true if every transaction passes.
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Returns `true` if a transaction passes.
+    /// Returns true if a transaction passes.
     pub fn wants(&self, transaction_type: TransactionType, reference: &str, created_at: Timestamp) -> bool {
         let day = created_at.date();
         self.transaction_type.is_none_or(|wanted| wanted == transaction_type)
@@ -51,7 +51,7 @@ impl HistoryFilter {
             && self.to.is_none_or(|to| day <= to)
     }
 
-    /// Returns `true` if this transaction and every earlier one are too old to pass.
+    /// Returns true if this transaction and every earlier one are too old to pass.
     pub fn ends_before(&self, created_at: Timestamp) -> bool {
         self.from.is_some_and(|from| created_at.date() < from)
     }

@@ -36,7 +36,7 @@ pub(crate) struct RealMoney<'d> {
     reference: &'d Reference,
 }
 
-/// Where the money of a payment comes from.
+/// The source of the money of a payment.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     /// The customer's wallet.

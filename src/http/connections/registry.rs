@@ -67,9 +67,9 @@ pub struct ConnectionsReading {
 }
 
 impl Connections {
-    /// How long a connection without a request stays open when the service stops. A proxy that
-    /// has just sent one would otherwise find the connection closed, without knowing if the
-    /// request was carried out.
+    /// The time for which a connection without a request stays open after the service began to
+    /// stop. A proxy that has just sent one would otherwise find the connection closed, without
+    /// knowing if the request was carried out.
     const LINGER: Duration = Duration::from_millis(200);
 
     /// Returns an empty register.

@@ -39,10 +39,10 @@ const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
 const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
 const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
-/// What a reply tells browsers about other origins.
+/// The CORS headers of a reply.
 #[derive(Clone, Debug)]
 pub(super) enum Cors {
-    /// Nothing: no page of another origin may call this service.
+    /// None: no page of another origin may call this service.
     Off,
     /// The reply would differ for another origin, and names none.
     Unnamed,

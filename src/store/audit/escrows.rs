@@ -99,7 +99,7 @@ impl StoredEscrow {
         self.state != State::AwaitingPayment && self.kind != Kind::Vault
     }
 
-    /// Returns what is wrong with the row and its milestones, whatever the transfers say.
+    /// Returns what is wrong with the row and its milestones, without regard to the transfers.
     pub(super) fn problems(&self) -> Vec<String> {
         let (id, amount) = (self.id, self.amount);
         let MilestoneSums { all, released } = self.milestones;

@@ -130,7 +130,7 @@ impl Sums {
 #[derive(Default)]
 pub(super) struct Ledger {
     pub(super) sums: Sums,
-    /// Of the transfers of merchants that are checked.
+    /// The fingerprint of the holds of merchants that are checked.
     pub(super) holds: Fingerprint,
 }
 

@@ -5,8 +5,8 @@
 //! every row of it is read again and compared with what the source has, and so is the position
 //! of all merchants with the heads of their chains. At the end it is audited.
 //!
-//! What differs between the engines is made anew: columns that are computed, checksums of rows,
-//! the mark of a file, and the secret that processes on PostgreSQL share.
+//! The copy recreates what differs between the engines: columns that are computed, checksums of
+//! rows, the mark of a file, and the secret that processes on PostgreSQL share.
 
 mod error;
 mod source;

@@ -32,7 +32,8 @@ pub(super) enum Source {
     Postgres(Session),
 }
 
-/// Where the commits, the time and the numbers of a database go on.
+/// The counters from which a copy continues: commits, newest transfer, ledger time and newest
+/// number.
 #[derive(Clone, Copy)]
 pub(super) struct Mark {
     pub(super) commits: i64,

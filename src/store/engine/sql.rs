@@ -81,7 +81,7 @@ impl<'a> Connection<'a> {
     /// so that several questions take one round trip. Rows that a statement may have changed
     /// meanwhile are asked for again. A query of a file has no trip to save.
     ///
-    /// The query must not fail whatever the values are: it would take the command with it.
+    /// The query must not fail for any values: its error would fail the command's transaction.
     pub(crate) fn ask_ahead(self, sql: &str, values: &[Value<'_>]) -> Result<(), Error> {
         match self {
             Self::Sqlite(_) => Ok(()),
@@ -93,7 +93,7 @@ impl<'a> Connection<'a> {
     ///
     /// # Errors
     ///
-    /// The first error of [`Statement::change_row`] that no call has told yet.
+    /// The first error of [`Statement::change_row`] that no call has returned yet.
     pub(crate) fn settle(self) -> Result<(), Error> {
         match self {
             Self::Sqlite(_) => Ok(()),
@@ -140,7 +140,7 @@ impl Statement<'_> {
     }
 
     /// Runs a statement that changes one row. PostgreSQL's answer is not waited for: an error, or
-    /// another number of rows, is told by a later statement, by [`Connection::settle`], or as the
+    /// another number of rows, is returned by a later statement, by [`Connection::settle`], or as the
     /// end of the command.
     pub(crate) fn change_row(&mut self, values: &[Value<'_>], row: &'static str) -> Result<(), Error> {
         match self {

@@ -35,14 +35,14 @@ pub(crate) trait GroupCommit: Send + 'static {
 /// milliseconds. Otherwise a start after a quiet time would look like one with a wrong clock.
 const MARK_MILLIS_MAX: i64 = 6 * 3_600_000;
 
-/// Reads the clock, so that a jump is told when it happens. Returns a command that writes ledger
+/// Reads the clock, so that a jump is logged when it happens. Returns a command that writes ledger
 /// time into the mark, if none was written for long.
 pub(crate) fn keep_time(clock: &LedgerClock, marked_at: &mut Timestamp) -> Option<Box<dyn Command>> {
     let now = clock.now();
     if now < marked_at.millis_later(MARK_MILLIS_MAX) {
         return None;
     }
-    // Whatever comes of it, the next attempt is as far away.
+    // Also after a failed attempt, the next one is a whole interval away.
     *marked_at = now;
     let touch = |tx: &mut Tx<'_>| tx.touch_mark();
     let (touch, _) = Waiting::new(Purpose::Service, touch);
@@ -115,7 +115,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// Those with which a command does not run.
+    /// [`Error::QueueFull`], or the error with which all writes are refused.
     pub(crate) fn submit_unanswered(
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<(), Error> + Send + 'static,

@@ -45,7 +45,7 @@ impl Snapshot<'_> {
         Ok(deal.filter(|deal| deal.merchant() == merchant))
     }
 
-    /// Returns the deal with this payment token, of whatever merchant. Only in live mode does a
+    /// Returns the deal with this payment token, of any merchant. Only in live mode does a
     /// token lead to one deal: sandbox merchants may have loaded the same seed.
     pub fn deal_of_link(&self, token: &PaymentToken) -> Result<Option<Deal>, Error> {
         let mut statement = self.connection.prepare(select_deal!("payment_token = ?1"))?;

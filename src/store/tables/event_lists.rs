@@ -67,12 +67,13 @@ impl Snapshot<'_> {
         let mut rows = statement.query(&values_of(merchant, filter, escrow, order, newest))?;
         while let Some(row) = rows.next()? {
             let number = row.get(0)?;
-            if is_before_page(number) {
-                // Counts, and is on no page from here on.
-            } else if skipped < offset {
-                skipped += 1;
-            } else if on_page.len() < limit {
-                on_page.push(number);
+            // Rows before the page only count.
+            if !is_before_page(number) {
+                if skipped < offset {
+                    skipped += 1;
+                } else if on_page.len() < limit {
+                    on_page.push(number);
+                }
             }
             found += 1;
             if known.is_some() && on_page.len() == limit {

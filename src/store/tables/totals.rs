@@ -10,8 +10,8 @@ use crate::store::engine::sql::params;
 use crate::store::tables::columns::{FromColumn, broken, read_all};
 use crate::store::tx::Snapshot;
 
-/// The merchants whose rows stay. Those of one that a reset left behind are removed step by
-/// step, and add up to nothing meanwhile.
+/// The condition that a row's merchant was not left behind by a reset. Retention removes the rows
+/// of such a merchant step by step, so its sums do not agree meanwhile.
 macro_rules! staying {
     () => {
         "merchant_id NOT IN (SELECT id FROM merchant WHERE left_at IS NOT NULL)"

@@ -8,7 +8,7 @@ use actix_web::{Error, HttpRequest};
 use maud::{Markup, html};
 use url::Url;
 
-/// As every page's policy, but that any web page may show this one in a frame.
+/// The policy of every page, except that any web page may show this one in a frame.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors http: https:",

@@ -243,7 +243,7 @@ fn body(fields: &[(String, String)]) -> Option<Value> {
         let value = match kind {
             // Browsers send the line breaks of a text in their long form.
             "s" | "c" => Value::String(text.replace("\r\n", "\n")),
-            // What is no number goes as it is, so that the route says what is wrong.
+            // A text that is not a number is sent unchanged, so that the route names the mistake.
             "n" => text.parse::<Number>().map_or_else(|_| text.into(), Value::Number),
             "b" => text.parse::<bool>().map_or_else(|_| text.into(), Value::Bool),
             _ => continue,

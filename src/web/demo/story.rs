@@ -18,7 +18,7 @@ pub(super) struct Story {
     /// The seller first.
     pub(super) people: Vec<Person>,
     pub(super) steps: Vec<Step>,
-    /// How it ended, in a sentence or two.
+    /// The outcome, in one or two sentences.
     pub(super) ending: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! What a link to pay names beside its deal, and the page of a link that leads to none.
+//! The buyer that a payment link names, and the page of a link that leads to no deal.
 
 use serde::Deserialize;
 

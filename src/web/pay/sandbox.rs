@@ -1,5 +1,5 @@
-//! The page to pay with play money. The reader says which customer they are, since play money is
-//! nobody's.
+//! The page to pay with play money. The reader says which customer they are, since play money
+//! belongs to no real person.
 
 use actix_web::HttpResponse;
 use actix_web::http::Method;

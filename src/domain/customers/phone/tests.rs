@@ -40,7 +40,7 @@ fn every_spelling_of_a_phone_is_one_text() {
         ("CI", "+2250123456789", &["0123456789", "+2250123456789"]),
         ("VA", "+390669812345", &["+390669812345"]),
         ("XK", "+38343201234", &["043201234", "+38343201234"]),
-        // A country without a calling code has phones of another one.
+        // A country without a calling code of its own uses another country's.
         ("PN", "+6421123456", &["+6421123456"]),
     ] {
         let country = country(code);

@@ -85,8 +85,9 @@ impl FromStr for Address {
     }
 }
 
-/// Returns a URL without the options about TLS, which the library does not know or knows
-/// otherwise, and what they say. A mode that none of them names is not returned.
+/// Splits the TLS options off a URL, since the library does not know some and treats others
+/// differently. Returns the URL without them, the TLS mode (`None` if no option decides it) and the
+/// files.
 fn take_tls_options(url: &str) -> Result<(String, Option<SslMode>, TlsFiles), AddressError> {
     let (place, options) = url.split_once('?').unwrap_or((url, ""));
     let mut others = Vec::new();
@@ -170,7 +171,7 @@ pub fn without_password(url: &str) -> String {
     let (credentials, rest) = credentials_and_rest(url);
     let scheme = url.split("://").next().unwrap_or_default();
     let place = rest.split('?').next().unwrap_or_default();
-    // What stands behind one of these may be a part of the password, or of an option.
+    // The text after one of these characters may be part of the password or of an option.
     let user = credentials.split([':', '/', '?', '#']).next().unwrap_or_default();
     if credentials.contains(['/', '?', '#']) {
         format!("{scheme}://{user}@...")
@@ -181,7 +182,7 @@ pub fn without_password(url: &str) -> String {
     }
 }
 
-/// Returns what stands before the last `@` of a URL, and what stands behind it.
+/// Returns the text before the last `@` of a URL, and the text after it.
 fn credentials_and_rest(url: &str) -> (&str, &str) {
     let (_, url) = url.split_once("://").unwrap_or(("", url));
     url.rsplit_once('@').unwrap_or(("", url))

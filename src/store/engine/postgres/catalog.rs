@@ -13,8 +13,8 @@ const SCRATCH: &str = "escrowd_comparison";
 const SHOWN_BYTES: usize = 200;
 
 /// Lists the objects of the current schema: kind, table, name and definition. Names in definitions
-/// are those that the search path finds, so objects of two schemas can be compared. An index of a
-/// constraint is part of that.
+/// are those that the search path finds, so objects of two schemas can be compared. The index of
+/// a constraint is listed with its constraint.
 const OBJECTS: &str = "
     WITH ours AS (
         SELECT oid, relname, relkind, relpersistence FROM pg_class
@@ -53,7 +53,7 @@ const OBJECTS: &str = "
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Object {
     kind: String,
-    /// Empty for what belongs to no table.
+    /// Empty for an object that belongs to no table.
     table: String,
     /// Empty for a table. The name of a constraint is chosen by PostgreSQL, so its definition stands
     /// here.
@@ -75,8 +75,8 @@ impl fmt::Display for Object {
 type Objects = BTreeMap<Object, String>;
 
 /// Compares the objects of the current schema with those that statements create, and returns the
-/// differences in words. Objects of an operator are none, as long as they do not change what a
-/// table of the statements can hold.
+/// differences in words. An object that an operator added is not a difference, unless it changes
+/// what a table of the statements can hold.
 pub(super) fn differences(client: &Client, statements: &str) -> Result<Vec<String>, tokio_postgres::Error> {
     let path: String = client
         .query_one("SELECT current_setting('search_path')", &[])?
@@ -114,7 +114,7 @@ fn compare(found: &Objects, expected: &Objects) -> Vec<String> {
     };
     let (found_tables, expected_tables) = (tables_of(found), tables_of(expected));
     let lacking = expected.iter().filter_map(|(object, known)| match found.get(object) {
-        // The table is told, and its parts are not.
+        // A missing table is listed without its parts.
         None if object.kind != "table" && !object.table.is_empty() && !found_tables.contains(&object.table) => None,
         None => Some(format!("it lacks {object}")),
         Some(found) if found == known => None,

@@ -39,7 +39,7 @@ pub(crate) struct Client {
     /// Moves the bytes while a call waits. It ends with the connection.
     connection: Option<JoinHandle<()>>,
     notices: RefCell<UnboundedReceiver<String>>,
-    /// The reason why the connection ended, until a call has told it.
+    /// The reason why the connection ended, until a call has returned it.
     end: Arc<Mutex<Option<Error>>>,
 }
 

@@ -72,8 +72,8 @@ pub(super) fn for_many(sql: &str, types: &[&str]) -> String {
     rewritten
 }
 
-/// Returns for each parameter of a translated statement if it occurs. Statements that are put
-/// together leave out some, whose type PostgreSQL could not know.
+/// Returns for each parameter of a translated statement whether it occurs. A list's statement omits
+/// the parameters of filters that are not set, and PostgreSQL could not infer their types.
 pub(crate) fn parameters_in(translated: &str) -> Vec<bool> {
     let mut occurs = Vec::new();
     for after in translated.split('$').skip(1) {

@@ -35,16 +35,16 @@ use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::group_memory::GroupMemory;
 use crate::store::tx::Tx;
 
-/// The pause of an idle writer between two looks at the clock, so that a jump is told when it
+/// The pause of an idle writer between two looks at the clock, so that a jump is logged when it
 /// happens.
 const CLOCK_PAUSE: Duration = Duration::from_secs(1);
 /// The longest search for the outcome of a commit.
 const SEARCH_MAX: Duration = Duration::from_secs(15);
-/// The pause between two attempts of it.
+/// The pause between two looks for the outcome.
 const SEARCH_PAUSE: Duration = Duration::from_millis(200);
 
-/// Begins a group. A statement of its own reads the version, so it is that of the time when the
-/// lock was there.
+/// Begins a group. The version is read by its own statement after the lock is held, so it includes
+/// a migration that committed while the group waited.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
     SELECT ledger_time, newest_number FROM file_mark FOR UPDATE;
     SELECT version FROM schema_identity;
@@ -66,7 +66,7 @@ pub(crate) struct PostgresGroupCommit {
     pub(crate) marked_at: Timestamp,
     pub(crate) entropy: Box<dyn Entropy>,
     pub(crate) wakeups: Arc<DeliveryWakeups>,
-    /// What the other processes must know of the current group.
+    /// The content of the current group's notice to the other processes.
     pub(crate) notice: Notice,
     /// The memory of the current group.
     pub(crate) memory: GroupMemory,

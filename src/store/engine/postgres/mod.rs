@@ -1,5 +1,5 @@
 //! The engine around PostgreSQL: sessions, group commit under one lock, reads on threads of
-//! their own, and what several processes tell each other.
+//! their own, and notices between processes.
 
 pub(crate) mod address;
 pub(crate) mod build;

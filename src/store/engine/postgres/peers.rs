@@ -1,13 +1,13 @@
-//! What the processes on one database tell each other, and the choice of the one that does the
-//! work in the background.
+//! The notices that the processes on one database send each other, and the election of the leader,
+//! which does the work in the background.
 //!
 //! A commit notifies the others: which merchants have new deliveries, and if keys have changed.
 //! So does a migration, after which the writers of older processes end. A lost notice costs no
 //! more than a delay: deliveries are looked for from time to time, and whenever notices may have
 //! been lost, what is remembered of keys is dropped and the writer looks at the schema.
 //!
-//! The leader is the process whose session holds an advisory lock. When the session ends, by
-//! whatever cause, the next process takes it.
+//! The leader is the process whose session holds an advisory lock. When the session ends,
+//! for any reason, the next process takes it.
 
 use std::io;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ const MERCHANTS_MAX: usize = 300;
 /// The word of a notice that the database was migrated.
 const MIGRATED: &str = "migrated";
 
-/// What the other processes must know of a commit.
+/// The content of a commit's notice to the other processes.
 #[derive(Debug, Default)]
 pub(crate) struct Notice {
     /// The merchants with new deliveries.
@@ -67,7 +67,8 @@ impl Notice {
     }
 }
 
-/// Returns the statement that notifies all processes of a migration. It is of none of them.
+/// Returns the statement that notifies all processes of a migration. Its process number is 0, so
+/// every process hears it.
 pub(super) fn notice_of_migration() -> String {
     format!("SELECT pg_notify('escrowd', '0 {MIGRATED}')")
 }
@@ -131,7 +132,7 @@ impl Listener {
         self.session.begin(|session| session.batch("LISTEN escrowd"))?;
         // Another session would neither listen nor hold the lock.
         let session = self.session.take()?;
-        // What was committed before may have gone unheard.
+        // Notices of commits before this LISTEN may have been missed.
         self.targets.key_version.fetch_add(1, Ordering::Release);
         self.targets.writer.ask_unanswered();
         let mut look_at = Instant::now();

@@ -7,7 +7,7 @@
 use crate::store::engine::postgres::session::Session;
 use crate::store::engine::postgres::unusable::Unusable;
 
-/// How often it is tried. Others that use the pooler at the same moment may hide it once.
+/// The number of rounds. Other clients of the pooler can hide a shared session from a single round.
 const ROUNDS: usize = 5;
 
 /// Checks that a connection keeps its session while another one is in use too. The number of the

@@ -23,7 +23,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// The oldest version of the server that is known to work: 15.
 const SERVER_VERSION_MIN: i32 = 150_000;
 
-/// What a start prepares a database for.
+/// The schema, mode and currency for which a start prepares a database.
 #[derive(Clone, Copy, Debug)]
 pub struct Preparation<'a> {
     /// The schema, and the steps that lead to it.

@@ -16,7 +16,7 @@ use crate::store::engine::sql::Connection;
 use crate::store::tx::Snapshot;
 
 /// The longest time that a statement waits for a lock. A statement with a limit of its own waits
-/// less than that, so that the wait is told as what it is.
+/// less than that, so that its error names the lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time after which the server ends a transaction in which nothing happens, so that a
 /// process that hangs does not keep its locks.

@@ -7,7 +7,7 @@ use crate::store::engine::postgres::{dialect, value_lists};
 
 /// The tables, as SQLite has them.
 const TABLES: &str = include_str!("../../../../schema.sql");
-/// What PostgreSQL has beside them.
+/// The tables, columns, functions and triggers that only PostgreSQL has.
 const ADDITIONS: &str = include_str!("additions.sql");
 
 /// The statement of `additions.sql` that a copy runs last: rows of a table come before those of
@@ -18,10 +18,10 @@ pub(super) const LATER_REFERENCE: &str =
 /// The tables of `additions.sql`.
 pub(crate) const ADDED_TABLES: [&str; 4] = ["schema_identity", "process_commit", "shared_secret", "file_content"];
 
-/// What PostgreSQL reads otherwise in the tables, beside what [`dialect::translate`] knows:
-/// what stands in `schema.sql`, and what is read instead.
+/// The replacements that turn `schema.sql` into PostgreSQL's text, beside what
+/// [`dialect::translate`] does: the text in `schema.sql`, and its replacement.
 const DIFFERENCES: [(&str, &str); 13] = [
-    // A table has types in any case, and its rows are found by an index.
+    // PostgreSQL tables are always typed, and have no ROWID.
     (") STRICT, WITHOUT ROWID;", ");"),
     (") STRICT;", ");"),
     // Texts are compared byte by byte, but for the one column without case.
@@ -32,9 +32,9 @@ const DIFFERENCES: [(&str, &str); 13] = [
         "wallet_address TEXT COLLATE \"C\"",
         "wallet_address TEXT COLLATE without_case",
     ),
-    // A truth is no number.
+    // PostgreSQL does not compare a boolean with an integer.
     ("was_paid = (status = 'paid')", "(was_paid = 1) = (status = 'paid')"),
-    // A column that is computed is stored.
+    // PostgreSQL 15 has no generated columns that are not stored.
     (" VIRTUAL", " STORED"),
     // PostgreSQL has checksums of its pages, so rows have none.
     ("checksum INTEGER NOT NULL", "checksum INTEGER"),

@@ -90,9 +90,8 @@ impl ToSql for OwnedValue {
     to_sql_checked!();
 }
 
-/// Returns a text as PostgreSQL can hold it, which has no character U+0000. The domain refuses that
-/// one in every text that it stores; it comes in ids that lead nowhere, and in the answers of
-/// webhook endpoints.
+/// Replaces U+0000, which PostgreSQL cannot store in a text. The domain refuses it in every text
+/// that it stores, but it occurs in unknown ids and in responses of webhook endpoints.
 fn without_nul(text: &str) -> Cow<'_, str> {
     if text.contains('\0') {
         Cow::Owned(text.replace('\0', "\u{fffd}"))

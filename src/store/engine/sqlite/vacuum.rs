@@ -16,7 +16,7 @@ use crate::store::engine::sqlite::readers::Readers;
 
 /// The time without a commit after which the writer is idle enough.
 const IDLE: Duration = Duration::from_secs(3);
-/// The pause after an attempt, whatever comes of it.
+/// The pause after an attempt, successful or not.
 const PAUSE: Duration = Duration::from_mins(10);
 
 /// Decides when the file is made smaller.

@@ -68,8 +68,8 @@ impl Watched {
         }
     }
 
-    /// Checks that the path still leads to the open file. By another mount of a removed
-    /// file, it leads to a file without a name.
+    /// Checks that the path still leads to the open file. Another mount can still reach a removed
+    /// file, which then has no name.
     fn look(&self) -> Result<(), Error> {
         let problem = match fs::metadata(&self.path) {
             Ok(found) if (found.dev(), found.ino()) != (self.device, self.inode) => "was replaced",
