@@ -21,8 +21,8 @@ const DISPLAYS: [&str; 2] = ["DISPLAY", "WAYLAND_DISPLAY"];
 /// The time in which a program that opens browsers fails if it knows of none.
 const FAILURE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Serves until SIGTERM, SIGINT or SIGHUP, and removes the database. Port 0 is any free one. A browser
-/// that cannot be opened is no failure.
+/// Serves until SIGTERM, SIGINT or SIGHUP, and removes the database. Port 0 is any free one. A
+/// browser that cannot be opened is no failure.
 ///
 /// # Errors
 ///

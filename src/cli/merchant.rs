@@ -146,7 +146,8 @@ impl SettingsArguments {
             let value = match text.as_str() {
                 "default" => Value::Null,
                 text if is_word => text.into(),
-                // A text that is no JSON is sent as it is, and the service says what would be right.
+                // A text that is no JSON is sent as it is, and the service says what would be
+                // right.
                 text => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
             };
             body.insert(name.to_owned(), value);

@@ -35,8 +35,9 @@ pub fn read(tx: &Tx<'_>) -> ClockReading {
 }
 
 /// Advances the clock of `merchant`, the merchant that the command acts for, and settles the
-/// withdrawals that are due then. The rest of the command happens at the new time. Its idempotency record is therefore dated after the
-/// advance: with the old time, a long advance would expire it at once.
+/// withdrawals that are due then. The rest of the command happens at the new time. Its idempotency
+/// record is therefore dated after the advance: with the old time, a long advance would expire it
+/// at once.
 ///
 /// # Errors
 ///

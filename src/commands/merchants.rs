@@ -120,9 +120,9 @@ pub fn of_sandbox_key(tx: &mut Tx<'_>, key: &SandboxKey) -> Result<MerchantId, s
 }
 
 /// Creates an empty merchant and moves the sandbox key and the publishable key of `merchant` to
-/// it. The old merchant is left behind without a key, and retention removes its rows later: the time of a reset
-/// does not depend on their number. Disables its webhook endpoint and deletes its pending
-/// deliveries, as [`webhook_endpoints::set`] does.
+/// it. The old merchant is left behind without a key, and retention removes its rows later: the
+/// time of a reset does not depend on their number. Disables its webhook endpoint and deletes its
+/// pending deliveries, as [`webhook_endpoints::set`] does.
 ///
 /// [`webhook_endpoints::set`]: crate::commands::webhook_endpoints::set
 pub fn reset(tx: &mut Tx<'_>, key_hash: &[u8; 32], merchant: MerchantId) -> Result<MerchantId, store::Error> {

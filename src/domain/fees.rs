@@ -186,7 +186,8 @@ mod tests {
     #[test]
     fn fees_match_the_worked_examples() {
         use WhoPays::{Both, Buyer, Seller};
-        // amount, who pays, platform bps, commission bps, then total, commission, buyer's and seller's share
+        // amount, who pays, platform bps, commission bps, then total, commission, buyer's and
+        // seller's share
         let cases = [
             ("Ex 1", 250_000, Seller, 200, 0, 5_000, 0, 0, 5_000),
             ("Ex 2", 123_456, Seller, 200, 0, 2_469, 0, 0, 2_469),

@@ -1,8 +1,8 @@
 //! Reads request bodies, JSON and forms, within bounds on size and time.
 //!
 //! This file only reads the whole body. The route parses it later with [`Fields`], so that
-//! every route names wrong fields in the same way. The request context keeps the body's text, for the
-//! fingerprint of an idempotency key and for the request log.
+//! every route names wrong fields in the same way. The request context keeps the body's text, for
+//! the fingerprint of an idempotency key and for the request log.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -62,8 +62,8 @@ pub(crate) enum Person {
 }
 
 impl Visitor {
-    /// Returns the visitor who sent a request for a page, or `None` if the visitor is unknown. Notes
-    /// the use of the session, unless a page asks by itself.
+    /// Returns the visitor who sent a request for a page, or `None` if the visitor is unknown.
+    /// Notes the use of the session, unless a page asks by itself.
     ///
     /// # Errors
     ///

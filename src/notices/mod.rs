@@ -1,8 +1,8 @@
 //! Adapters for the signed notices of payment providers.
 //!
 //! A format checks the signature over the body as it came, and translates the body into a
-//! [`Notice`](crate::domain::treasury::notice::Notice). It knows nothing of deposits or accounts: the command that records the receipt
-//! does. `docs/providers.md` shows how to write one.
+//! [`Notice`](crate::domain::treasury::notice::Notice). It knows nothing of deposits or accounts:
+//! the command that records the receipt does. `docs/providers.md` shows how to write one.
 
 pub mod format;
 pub mod paystack;

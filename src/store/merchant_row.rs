@@ -22,8 +22,8 @@ pub struct MerchantRow {
     pub webhook_endpoint: StoredWebhookEndpoint,
 }
 
-/// The changes that the commands of a group have made to a merchant's row. Nearly every command adds
-/// something, so the end of the group writes it once
+/// The changes that the commands of a group have made to a merchant's row. Nearly every command
+/// adds something, so the end of the group writes it once
 /// ([`Tx::save_merchants`](crate::store::tx::Tx::save_merchants)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Unsaved {

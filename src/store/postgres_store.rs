@@ -48,7 +48,8 @@ pub(super) struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the database. Creates its tables if it is empty, and migrates one of an earlier version.
+    /// Opens the database. Creates its tables if it is empty, and migrates one of an earlier
+    /// version.
     pub(super) fn open(
         address: &Address,
         settings: &Settings,

@@ -64,6 +64,6 @@ impl Settings {
     }
 }
 
-/// Resolves when the writer has ended: to `Ok` after [`Store::close`](crate::store::Store::close), to `Err` when the
-/// file can no longer be trusted. Then nothing more is written.
+/// Resolves when the writer has ended: to `Ok` after [`Store::close`](crate::store::Store::close),
+/// to `Err` when the file can no longer be trusted. Then nothing more is written.
 pub type WriterEnded = oneshot::Receiver<Result<(), Error>>;

@@ -25,8 +25,8 @@ const AUDIT_STEP: u64 = 1_000;
 const SHORTENING_MAX: Duration = Duration::from_mins(2);
 
 /// One command of a run with the time at which it happens. A command names deals, vaults,
-/// intents, categories, receipts and pay-outs by their places. A shortened run keeps the places: it fills those of
-/// a dropped command with ones that do not exist.
+/// intents, categories, receipts and pay-outs by their places. A shortened run keeps the places: it
+/// fills those of a dropped command with ones that do not exist.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     clock: i64,

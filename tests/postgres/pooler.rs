@@ -88,8 +88,8 @@ fn two_processes_work_behind_a_pooler_that_keeps_sessions() {
     check(&pooler.url());
 }
 
-/// With the session used last first, as `PgBouncer` does by itself, with the one used first, and with
-/// a single one.
+/// With the session used last first, as `PgBouncer` does by itself, with the one used first, and
+/// with a single one.
 #[test]
 fn a_pooler_that_lends_sessions_for_transactions_is_refused() {
     for settings in ["", "server_round_robin = 1", "default_pool_size = 1"] {

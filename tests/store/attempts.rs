@@ -87,8 +87,8 @@ fn events_of_a_part_that_fails_are_not_recorded() {
     }
 }
 
-/// PostgreSQL rolls back no more than a savepoint. After SQLite has rolled back the whole group, the command must end: each further write
-/// would be a commit of its own.
+/// PostgreSQL rolls back no more than a savepoint. After SQLite has rolled back the whole group,
+/// the command must end: each further write would be a commit of its own.
 #[test]
 fn when_the_group_is_lost_the_command_ends() {
     let file = TestFile::new();

@@ -12,8 +12,8 @@ use escrowd::store::{Audit, Error, audit};
 use crate::database::{Engine, Outside};
 use crate::helpers::{History, Random, TRANSFER_COLUMNS, TestDatabase, Trade, history, wait_for};
 
-/// A database with a history and without a store, shared by all tests here. An audit opens several sessions of PostgreSQL and a copy waits for each, so
-/// tests audit copies of it.
+/// A database with a history and without a store, shared by all tests here. An audit opens several
+/// sessions of PostgreSQL and a copy waits for each, so tests audit copies of it.
 static SOUND: LazyLock<(TestDatabase, History)> = LazyLock::new(|| {
     let database = TestDatabase::new();
     let store = database.open();

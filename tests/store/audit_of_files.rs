@@ -1,4 +1,5 @@
-//! The audit of a file: what it leaves alone, what it refuses, and damage that only a file can have.
+//! The audit of a file: what it leaves alone, what it refuses, and damage that only a file can
+//! have.
 
 use std::fs;
 use std::sync::LazyLock;

@@ -1,5 +1,5 @@
-//! The real program under failures around it: random bytes, a full disk, a reader that never ends, files
-//! that are truncated, damaged or not writable, and a wrong clock.
+//! The real program under failures around it: random bytes, a full disk, a reader that never ends,
+//! files that are truncated, damaged or not writable, and a wrong clock.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 

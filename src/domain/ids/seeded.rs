@@ -9,11 +9,11 @@
 //! | made by | key of the row | stored guard | number on the wire | guard on the wire |
 //! |---|---|---|---|---|
 //! | a client | from time | 32 random bits | the key | the random bits |
-//! | a seed | from time | escrow's position << 32, plus 32 bits of a hash | position * 1024 + key % 1024 | the bits of the hash |
+//! | a seed | from time | position << 32, plus hash | position * 1024 + key % 1024 | hash |
 //!
 //! The first escrow of a seed has position 1. Its number on the wire is 1024, that of its
-//! first milestone is 1025, and that of the second escrow is 2048. The hash covers the
-//! seed's content and the number on the wire.
+//! first milestone is 1025, and that of the second escrow is 2048. The hash has
+//! 32 bits and covers the seed's content and the number on the wire.
 //!
 //! This has three consequences:
 //!

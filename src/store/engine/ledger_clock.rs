@@ -43,7 +43,8 @@ impl LedgerClock {
 
     /// Makes ledger time go on from this time, which another process has used, if it is later.
     pub(crate) fn go_on_from(&self, time: Timestamp) {
-        // The other process's time includes the time since the last reading, so that is counted first.
+        // The other process's time includes the time since the last reading, so that is counted
+        // first.
         self.read();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.ledger = last.ledger.after_other(time);

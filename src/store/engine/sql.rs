@@ -59,9 +59,9 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Changes a row for each of these values, which name different rows, by a statement of the form
-    /// `UPDATE ... WHERE ...`. To PostgreSQL it is one statement for all. Its answer is not waited
-    /// for, as with [`Statement::change_row`].
+    /// Changes a row for each of these values, which name different rows, by a statement of the
+    /// form `UPDATE ... WHERE ...`. To PostgreSQL it is one statement for all. Its answer is not
+    /// waited for, as with [`Statement::change_row`].
     pub(crate) fn change_rows<const COUNT: usize>(
         self,
         sql: &str,
@@ -77,9 +77,9 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Begins a query of which [`Statement::query`] will ask the rows, with the same SQL and values,
-    /// so that several questions take one round trip. Rows that a statement may have changed
-    /// meanwhile are asked for again. A query of a file has no trip to save.
+    /// Begins a query of which [`Statement::query`] will ask the rows, with the same SQL and
+    /// values, so that several questions take one round trip. Rows that a statement may have
+    /// changed meanwhile are asked for again. A query of a file has no trip to save.
     ///
     /// The query must not fail for any values: its error would fail the command's transaction.
     pub(crate) fn ask_ahead(self, sql: &str, values: &[Value<'_>]) -> Result<(), Error> {
@@ -140,8 +140,8 @@ impl Statement<'_> {
     }
 
     /// Runs a statement that changes one row. PostgreSQL's answer is not waited for: an error, or
-    /// another number of rows, is returned by a later statement, by [`Connection::settle`], or as the
-    /// end of the command.
+    /// another number of rows, is returned by a later statement, by [`Connection::settle`], or as
+    /// the end of the command.
     pub(crate) fn change_row(&mut self, values: &[Value<'_>], row: &'static str) -> Result<(), Error> {
         match self {
             Self::Sqlite(statement) => all_rows(statement.execute(rusqlite::params_from_iter(values))?, 1, row),

@@ -88,7 +88,8 @@ fn a_commission_of_zero_has_no_transfer() {
 
 #[test]
 fn standard_escrows_settle_as_in_the_worked_examples() {
-    // amount, who pays, commission bps, then what the buyer pays, what the seller, merchant and platform get
+    // amount, who pays, commission bps, then what the buyer pays, what the seller, merchant and
+    // platform get
     let cases = [
         ("Ex 2", 123_456, WhoPays::Seller, 0, 123_456, 120_987, 0, 2_469),
         (

@@ -182,7 +182,8 @@ fn an_edit_that_leaves_no_room_for_the_additional_fee_is_refused() {
 
 #[test]
 fn an_additional_fee_goes_to_the_merchant_as_in_contract_examples_1_and_2() {
-    // amount, additional fee, then what the buyer pays, the seller, the merchant and the platform get
+    // amount, additional fee, then what the buyer pays, the seller, the merchant and the platform
+    // get
     for (amount, additional, charge, to_seller, platform) in [
         (250_000, 7_500, 257_500, 245_000, 5_000),
         (123_456, 3_704, 127_160, 120_987, 2_469),

@@ -55,8 +55,8 @@ struct Object {
     kind: String,
     /// Empty for an object that belongs to no table.
     table: String,
-    /// Empty for a table. The name of a constraint is chosen by PostgreSQL, so its definition stands
-    /// here.
+    /// Empty for a table. The name of a constraint is chosen by PostgreSQL, so its definition
+    /// stands here.
     name: String,
 }
 

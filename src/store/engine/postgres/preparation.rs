@@ -45,10 +45,9 @@ impl Preparation<'_> {
     ///
     /// # Errors
     ///
-    /// Fails if the database cannot be reached, or only through a pooler that keeps no sessions, its
-    /// server may lose what it acknowledges, it has
-    /// tables of another program or of a newer build, is for another mode or currency, or cannot be
-    /// migrated. It is left as it was.
+    /// Fails if the database cannot be reached, or only through a pooler that keeps no sessions,
+    /// its server may lose what it acknowledges, it has tables of another program or of a newer
+    /// build, is for another mode or currency, or cannot be migrated. It is left as it was.
     pub fn run(&self, address: &Address) -> Result<[u8; 32], OpenError> {
         // A migration takes as long as its steps do.
         let session = open(address, Duration::ZERO).map_err(Unusable::Server);

@@ -27,8 +27,8 @@ pub(crate) struct ReconnectingSession {
     address: Arc<Address>,
     /// The most time that a statement may take.
     statement_time_max: Duration,
-    /// Plans of prepared statements are made once, without their values, and use an index if there is
-    /// one.
+    /// Plans of prepared statements are made once, without their values, and use an index if there
+    /// is one.
     keeps_plans: bool,
     session: Option<Session>,
 }

@@ -262,8 +262,8 @@ impl Session {
         })
     }
 
-    /// Sends one statement for all of these values, of which each must change one row. Its outcome is
-    /// told as by [`Statement::send`].
+    /// Sends one statement for all of these values, of which each must change one row. Its outcome
+    /// is told as by [`Statement::send`].
     pub(crate) fn send_many<const COUNT: usize>(
         &self,
         sql: &str,

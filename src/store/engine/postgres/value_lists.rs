@@ -1,11 +1,13 @@
 //! Shortens the conditions that list the values of a column.
 //!
-//! PostgreSQL keeps a CHECK as a tree, written out as text, and reads it anew for each statement that
-//! changes the table. A comparison takes 400 bytes of that text, one value in an array takes 40.
+//! PostgreSQL keeps a CHECK as a tree, written out as text, and reads it anew for each statement
+//! that changes the table. A comparison takes 400 bytes of that text, one value in an array takes
+//! 40.
 
 use crate::store::engine::postgres::dialect::{Token, tokens_of};
 
-/// Replaces `a IN ('x', 'y')` and `(a = 'x' OR a = 'y')` by `a = ANY ('{x,y}')`, which means the same.
+/// Replaces `a IN ('x', 'y')` and `(a = 'x' OR a = 'y')` by `a = ANY ('{x,y}')`, which means the
+/// same.
 pub(super) fn shorten(sql: &str) -> String {
     let tokens = tokens_of(sql);
     let mut shortened = String::with_capacity(sql.len());
@@ -50,8 +52,8 @@ fn in_list<'s>(tokens: &[Token<'s>], at: usize) -> Option<(Vec<&'s str>, usize)>
     }
 }
 
-/// Returns the values of `a = 'x' OR a = 'y'`, and the place after it. It must fill a parenthesis, so
-/// that no operator outside binds one of its parts more closely.
+/// Returns the values of `a = 'x' OR a = 'y'`, and the place after it. It must fill a parenthesis,
+/// so that no operator outside binds one of its parts more closely.
 fn alternatives<'s>(tokens: &[Token<'s>], at: usize, column: &str) -> Option<(Vec<&'s str>, usize)> {
     tokens[..at].last().filter(|token| token.text() == "(")?;
     let mut next = at;
