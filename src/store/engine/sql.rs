@@ -68,13 +68,11 @@ impl<'a> Connection<'a> {
         values: &[[Value<'_>; COUNT]],
         row: &'static str,
     ) -> Result<(), Error> {
-        match (self, values) {
-            (Self::Postgres(session), [_, _, ..]) => session.send_many(sql, values, row),
-            _ => {
-                let mut statement = self.prepare(sql)?;
-                values.iter().try_for_each(|values| statement.change_row(values, row))
-            }
+        if let (Self::Postgres(session), [_, _, ..]) = (self, values) {
+            return session.send_many(sql, values, row);
         }
+        let mut statement = self.prepare(sql)?;
+        values.iter().try_for_each(|values| statement.change_row(values, row))
     }
 
     /// Begins a query of which [`Statement::query`] will ask the rows, with the same SQL and

@@ -382,12 +382,12 @@ impl Statement<'_> {
 
 /// Waits for the outcomes of statements in their order.
 async fn outcomes_of(sent: Vec<SentChange>) -> Result<Vec<Change>, tokio_postgres::Error> {
-    let mut changes = Vec::with_capacity(sent.len());
+    let mut done = Vec::with_capacity(sent.len());
     for SentChange { outcome, rows, row } in sent {
         let changed = outcome.await?;
-        changes.push(Change { changed, rows, row });
+        done.push(Change { changed, rows, row });
     }
-    Ok(changes)
+    Ok(done)
 }
 
 /// Waits until the rows of all these queries are here.
