@@ -100,7 +100,8 @@ pub struct ReceiptReport {
 }
 
 /// Takes in money that a payment provider reports: for the customer whose deposit it names, or
-/// in suspense. The same report again changes nothing and returns the first receipt.
+/// in suspense. A report of a payment that was recorded before changes nothing and returns its
+/// receipt, also if that was rejected or reversed: only a person records the payment again.
 ///
 /// # Errors
 ///
@@ -111,8 +112,12 @@ pub fn report(
     actor: &OperatorActor,
     report: ReceiptReport,
 ) -> Result<ReceiptOutcome, Error> {
-    if let Some(first) = tx.receipt_with_bank_reference(actor.merchant, &report.entry, false)? {
-        return Ok(ReceiptOutcome::of(load(tx, actor.merchant, first)?));
+    let mut known = tx.receipt_with_bank_reference(actor.merchant, &report.entry, false)?;
+    if known.is_none() {
+        known = tx.mistake_with_bank_reference(actor.merchant, &report.entry)?;
+    }
+    if let Some(known) = known {
+        return Ok(ReceiptOutcome::of(load(tx, actor.merchant, known)?));
     }
     let before = tx.write_summary().newest_transfer();
     let mut target = ReceiptTarget::Unknown;

@@ -83,6 +83,40 @@ fn a_notice_pays_the_deposit_that_it_names_once() {
     );
 }
 
+/// A provider repeats notices, and anybody who has seen one can: what a person took back stays
+/// taken back.
+#[test]
+fn a_notice_of_a_payment_that_was_taken_back_changes_nothing() {
+    let (app, merchant) = sandbox();
+    let deposit = json!({ "amount": 5_000, "reference": "D-1", "transactionType": "deposit" });
+    app.json_with_key(KEY, "POST", "/v1/payment/create-intent", "ben", &deposit)
+        .ok();
+    let first = notify(&app, &merchant, KEY, &charge(7, 500_000, "D-1")).ok();
+    let receipts = app
+        .json_with_key(KEY, "GET", "/operator/receipts", "", &Value::Null)
+        .ok();
+    let reverse = format!(
+        "/operator/receipts/{}/reverse",
+        receipts.data()["data"][0]["id"].as_str().unwrap()
+    );
+    app.json_with_key(KEY, "POST", &reverse, "", &json!({ "reason": "charged back" }))
+        .ok();
+    let after = app.dump();
+    assert_eq!(
+        notify(&app, &merchant, KEY, &charge(7, 500_000, "D-1")).ok().body,
+        first.body
+    );
+    assert_eq!(app.dump(), after);
+    assert_eq!(balance(&app), json!(0));
+    // A person may record it again, and the notice then names that receipt.
+    let by_hand = json!({
+        "amount": 5_000, "bankReference": "paystack:7", "valueDate": "2026-06-22", "customerId": "ben",
+    });
+    app.json_with_key(KEY, "POST", "/operator/receipts", "", &by_hand).ok();
+    notify(&app, &merchant, KEY, &charge(7, 500_000, "D-1")).ok();
+    assert_eq!((app.count("receipt"), balance(&app)), (2, json!(5_000)));
+}
+
 #[test]
 fn a_notice_of_nobody_known_waits_in_suspense() {
     let (app, merchant) = sandbox();

@@ -14,6 +14,7 @@ use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::domain::treasury::act::Agent;
 use crate::domain::treasury::notice::Notice;
 use crate::domain::treasury::payout::BankEntry;
+use crate::domain::treasury::receipt::ReceiptStatus;
 use crate::http::auth::refuse_guess;
 use crate::http::body::JsonBody;
 use crate::http::context::RequestContext;
@@ -84,10 +85,17 @@ pub(crate) async fn take(
     let report = report_of(notice);
     let record = move |tx: &mut Tx<'_>, policy: &Policy| {
         tx.act_for(merchant)?;
-        receipts::report(tx, policy, &OperatorActor { merchant, agent }, report)?;
-        Ok::<_, Error>(())
+        let outcome = receipts::report(tx, policy, &OperatorActor { merchant, agent }, report)?;
+        Ok::<_, Error>(outcome.receipt)
     };
-    state.write(record).await?;
+    let receipt = state.write(record).await?;
+    if matches!(receipt.status, ReceiptStatus::Rejected | ReceiptStatus::Reversed) {
+        let (reference, status) = (&receipt.entry.reference, receipt.status.into_str());
+        log::warn!(
+            "a notice of {reference} changed nothing, since receipt {} of it is {status}; an operator can record it again",
+            receipt.id
+        );
+    }
     Ok(Reply::ok("Notice recorded", NoData {}))
 }
 

@@ -136,7 +136,25 @@ impl Snapshot<'_> {
             })?;
         Ok(id)
     }
+
+    /// Returns a rejected or reversed receipt of a merchant with this bank reference.
+    pub fn mistake_with_bank_reference(
+        &self,
+        merchant: MerchantId,
+        entry: &BankEntry,
+    ) -> Result<Option<ReceiptId>, Error> {
+        let mut statement = self.connection.prepare(MISTAKE)?;
+        statement.first(params![merchant.0, entry.reference_key()], |row| {
+            Ok(ReceiptId::new(row.get(0)?, row.get(1)?))
+        })
+    }
 }
+
+/// The index of bank references leaves mistakes out. These are few, so an index finds them by
+/// their status.
+const MISTAKE: &str = "SELECT id, guard FROM receipt
+    WHERE merchant_id = ?1 AND status IN ('rejected', 'reversed') AND bank_reference_key = ?2
+    LIMIT 1";
 
 impl Tx<'_> {
     /// Inserts a receipt.
@@ -208,5 +226,25 @@ impl Tx<'_> {
                 ],
                 "a receipt",
             )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn mistakes_are_found_by_an_index() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../../../schema.sql")).unwrap();
+        let plan: String = connection
+            .query_row(&format!("EXPLAIN QUERY PLAN {MISTAKE}"), [1, 1], |step| {
+                step.get("detail")
+            })
+            .unwrap();
+        let along = "SEARCH receipt USING INDEX receipt_of_merchant (merchant_id=? AND status=?)";
+        assert_eq!(plan, along);
     }
 }
