@@ -59,27 +59,28 @@ impl OperatorActor {
     }
 }
 
-/// Returns the name of an operator, of one line.
+/// Returns the name of an operator.
 ///
 /// # Errors
 ///
-/// Names `field` if the text is blank, too long, or has control characters.
+/// Names `field` if [`text::name`] refuses the text.
 pub fn check_name(field: &str, name: String) -> Parsed<String> {
-    text::line(field, name, NAME_CHARS_MAX)
+    text::name(field, name, NAME_CHARS_MAX)
 }
 
 /// Creates an operator whose key is `key`. Only the hash of the key is stored.
 ///
 /// # Errors
 ///
-/// Refuses a name that another operator has or had, so that a name in the record stays one
-/// person's, a merchant that does not exist, and one that the acting operator may not act for:
+/// Refuses a name that another operator has or had, also in other letter case, so that a name in
+/// the record stays one person's, a merchant that does not exist, and one that the acting operator may not act for:
 /// an admin who is limited to merchants makes no operator with wider limits.
 pub fn create(tx: &mut Tx<'_>, agent: &Agent, request: Parsed<OperatorRequest>, key: &str) -> Result<Operator, Error> {
     let mut request = request?;
     request.merchants.sort_unstable_by_key(|merchant| merchant.0);
     request.merchants.dedup();
-    if tx.has_operator_named(&request.name)? {
+    let compared = text::name_key(&request.name);
+    if tx.operator_names()?.iter().any(|name| text::name_key(name) == compared) {
         return Err(Refusal::OperatorNameTaken.into());
     }
     for merchant in &request.merchants {

@@ -22,6 +22,30 @@ pub fn line(field: &str, text: String, chars_max: usize) -> Result<String, Inval
     )
 }
 
+/// Returns the name of a person, which others must be able to tell from every other name.
+///
+/// # Errors
+///
+/// Names `field` if [`line()`] refuses the text, and if it begins or ends with white space or has
+/// a character without a shape.
+pub fn name(field: &str, text: String, chars_max: usize) -> Result<String, Invalid> {
+    let text = line(field, text, chars_max)?;
+    let hides = text.trim() != text || text.contains(is_invisible);
+    if hides {
+        let expected = "a name without white space around it and without invisible characters";
+        return Err(Invalid::wrong(field, expected, &format!("{text:?}")));
+    }
+    Ok(text)
+}
+
+/// Returns a name as it is compared with others: in lower case, and without white space and
+/// invisible characters where they do not show.
+pub fn name_key(name: &str) -> String {
+    let visible: String = name.chars().filter(|&c| !is_invisible(c)).collect();
+    let words: Vec<&str> = visible.split_whitespace().collect();
+    words.join(" ").to_lowercase()
+}
+
 /// Returns `text`, which may have several lines. A blank text counts as absent.
 ///
 /// # Errors
@@ -150,6 +174,34 @@ mod tests {
         }
         let two_lines = "One\u{2028}two\r\n\tthree".to_owned();
         assert_eq!(prose("description", Some(two_lines.clone()), 255), Ok(Some(two_lines)));
+    }
+
+    #[test]
+    fn a_name_has_nothing_that_does_not_show() {
+        for text in [
+            "cleo ",
+            " cleo",
+            "\u{a0}cleo",
+            "Cl\u{200b}eo",
+            "Cleo\u{200e}",
+            "C\u{ad}leo",
+        ] {
+            let refused = name("name", text.to_owned(), 100).unwrap_err().to_string();
+            let expected = "name must be a name without white space around it and without invisible characters; got ";
+            assert!(refused.starts_with(expected) && refused.is_ascii(), "{refused}");
+        }
+        for text in ["Cleo", "Cleo Obi", "Ọlá Ṣọlá", "王 芳"] {
+            assert_eq!(name("name", text.to_owned(), 100), Ok(text.to_owned()));
+        }
+        assert_eq!(name("name", " ".to_owned(), 100), Err(Invalid::missing("name")));
+    }
+
+    #[test]
+    fn names_that_look_alike_have_one_key() {
+        for text in ["Cleo Obi", "CLEO OBI", " cleo  obi ", "Cl\u{200b}eo\u{a0}Obi"] {
+            assert_eq!(name_key(text), "cleo obi", "{text:?}");
+        }
+        assert_eq!(name_key("ÉMILE"), name_key("émile"));
     }
 
     #[test]

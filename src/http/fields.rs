@@ -8,6 +8,7 @@
 
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -24,6 +25,7 @@ use crate::domain::invalid::{Invalid, shortened};
 use crate::domain::money::{Amount, NotAnAmount};
 use crate::domain::sandbox::span::Span;
 use crate::domain::time::Date;
+use crate::http::fields::value::Value;
 use crate::http::request_spec::{self, FieldGroups, Kind, ReadAs};
 
 /// The fields of one object, and the object's path in the body.
@@ -33,13 +35,6 @@ pub(crate) struct Fields<'a> {
     values: Vec<(String, Value<'a>)>,
     /// The description of the fields, or `None` if there is none.
     specs: Option<FieldGroups>,
-}
-
-/// A field's value as the client sent it.
-#[derive(Clone, Copy, Debug)]
-enum Value<'a> {
-    Json(&'a RawValue),
-    Form(&'a str),
 }
 
 /// One field: its path and its value. The value is `None` if the field is absent, null or
@@ -115,6 +110,20 @@ impl<'a> Fields<'a> {
         self.values.iter().any(|(key, _)| key == name)
     }
 
+    /// Checks that a field whose absence grants more than a value is no empty text and no empty
+    /// list, by which a caller may mean that nothing is granted.
+    ///
+    /// # Errors
+    ///
+    /// Names the field. `expected` follows "must be".
+    pub(crate) fn check_not_empty(&self, name: &str, expected: &str) -> Result<(), Invalid> {
+        let is_empty = |value: &Value<'_>| value.is_empty_text() || value.is_empty_list();
+        match self.values.iter().find(|(key, value)| key == name && is_empty(value)) {
+            None => Ok(()),
+            Some((_, value)) => Err(Invalid::wrong(join(&self.path, name), expected, value.as_written())),
+        }
+    }
+
     /// Returns the first field with a value whose name `is_named`. An empty list is no value.
     pub(crate) fn find(&self, is_named: impl Fn(&str) -> bool) -> Option<Field<'a>> {
         let is_sent = |value: &Value<'a>| !value.is_empty() && !value.is_empty_list();
@@ -171,61 +180,6 @@ impl<'a> Fields<'a> {
             join(&self.path, name)
         );
         spec.map(|spec| &spec.kind)
-    }
-}
-
-impl<'a> Value<'a> {
-    /// Returns the value's source text. A JSON text keeps its quotes and escapes.
-    fn as_written(&self) -> &'a str {
-        match self {
-            Self::Json(raw) => raw.get(),
-            Self::Form(text) => text,
-        }
-    }
-
-    /// Returns the text, or `None` if the value is not a text.
-    fn as_text(&self) -> Option<String> {
-        match self {
-            Self::Json(raw) => serde_json::from_str(raw.get()).ok(),
-            Self::Form(text) => Some((*text).to_owned()),
-        }
-    }
-
-    /// Returns true if the value counts as absent. A form has no null: its `null` is a
-    /// text.
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::Json(raw) => matches!(raw.get(), "null" | "\"\""),
-            Self::Form(text) => text.is_empty(),
-        }
-    }
-
-    fn is_empty_list(&self) -> bool {
-        let Self::Json(raw) = self else {
-            return false;
-        };
-        let inside = raw.get().strip_prefix('[').and_then(|list| list.strip_suffix(']'));
-        inside.is_some_and(|inside| inside.trim().is_empty())
-    }
-
-    /// Returns true if the value is a data URL with base64 content, or a list with one.
-    fn has_data_url(&self) -> bool {
-        const BASE64: &str = ";base64,";
-        let is_data_url = |text: &str| {
-            let scheme = text.trim_start().get(..5);
-            scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) && text.contains(BASE64)
-        };
-        if !self.as_written().contains(BASE64) {
-            return false;
-        }
-        match self {
-            Self::Form(text) => is_data_url(text),
-            Self::Json(raw) if raw.get().starts_with('[') => {
-                let entries: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
-                entries.into_iter().any(|entry| Value::Json(entry).has_data_url())
-            }
-            Self::Json(_) => self.as_text().is_some_and(|text| is_data_url(&text)),
-        }
     }
 }
 

@@ -15,7 +15,8 @@ const NO_ID: &str = "665f1b2c9a1e4d0012ab3c10";
 /// Makes an operator with the admin's key, and returns its key and its id.
 #[track_caller]
 fn make(app: &TestApp, name: &str, role: &str, merchants: &[i64]) -> (String, String) {
-    let body = json!({ "name": name, "role": role, "merchantIds": merchants });
+    let limits = (!merchants.is_empty()).then_some(merchants);
+    let body = json!({ "name": name, "role": role, "merchantIds": limits });
     let made = app.by(ADA, "POST", "/operators", &body).ok();
     let (key, id) = (made.text("key"), made.text("id"));
     // The first use is saved beside the request.
@@ -312,11 +313,68 @@ fn an_operator_is_limited_to_merchants() {
         .ok();
 }
 
+/// A name in the record must be one person's to every reader.
+#[test]
+fn names_that_look_alike_are_refused() {
+    let app = spawn_desk();
+    let create =
+        |app: &TestApp, name: &str| app.by(ADA, "POST", "/operators", &json!({ "name": name, "role": "cashier" }));
+    create(&app, "Émile Obi").ok();
+    for name in ["émile obi", "ÉMILE OBI", "Émile  Obi", "CLEO"] {
+        app.refuses_code(409, "operator_name_taken", |app| create(app, name));
+    }
+    for name in ["cleo ", " cleo", "Cl\u{200b}eo", "cleo\u{202e}"] {
+        app.refuses_code(400, "invalid_request", |app| create(app, name));
+    }
+}
+
+/// An empty value must not grant what the field's absence does.
+#[test]
+fn an_empty_limit_is_refused() {
+    let app = spawn_desk();
+    let operator = |limits: Value| json!({ "name": "Zola", "role": "auditor", "merchantIds": limits });
+    for (method, path, body, field) in [
+        ("POST", "/operators", operator(json!([])), "merchantIds"),
+        ("POST", "/operators", operator(json!("")), "merchantIds"),
+        ("POST", "/keys", json!({ "scope": "" }), "scope"),
+        (
+            "PUT",
+            "/merchant",
+            json!({ "allowedAddresses": [] }),
+            "allowedAddresses",
+        ),
+        (
+            "PUT",
+            "/merchant",
+            json!({ "allowedAddresses": "" }),
+            "allowedAddresses",
+        ),
+        ("PUT", "/merchant", json!({ "isBusiness": "" }), "isBusiness"),
+        (
+            "PUT",
+            "/callback",
+            json!({ "url": "https://shop.example/hook", "events": "" }),
+            "events",
+        ),
+        (
+            "PUT",
+            "/callback",
+            json!({ "url": "https://shop.example/hook", "events": [] }),
+            "events",
+        ),
+    ] {
+        let refused = app.refuses_code(400, "invalid_request", |app| app.by(ADA, method, path, &body));
+        assert_eq!(refused.body["details"]["field"], field, "{body}");
+    }
+    let refused = app.by(ADA, "POST", "/operators", &operator(json!([])));
+    assert!(refused.text.contains("left out for all merchants"), "{refused:?}");
+}
+
 #[test]
 fn a_limited_admin_makes_and_revokes_no_wider_operator() {
     let app = spawn_desk_of_two();
     let (key, _) = make(&app, "Jide", "admin", &[2]);
-    for merchants in [json!([]), json!([1]), json!([1, 2])] {
+    for merchants in [Value::Null, json!([1]), json!([1, 2])] {
         let body = json!({ "name": "Kemi", "role": "admin", "merchantIds": merchants });
         app.refuses_code(404, "merchant_not_found", |app| {
             app.by(&key, "POST", "/operators", &body)

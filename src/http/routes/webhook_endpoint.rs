@@ -81,6 +81,7 @@ pub(super) fn parse_setting(body: &JsonBody, mode: Mode) -> Parsed<WebhookEndpoi
         return Err(Invalid::missing("url"));
     }
     let url = fields.field("url").optional(|field| webhook_url(field, mode))?;
+    fields.check_not_empty("events", "a list with at least one event, or left out for all events")?;
     let events = fields.field("events");
     if url.is_none() && !events.is_absent() {
         return Err(events.must_be("left out where url is null, which sends no events"));

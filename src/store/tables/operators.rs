@@ -90,13 +90,11 @@ impl Snapshot<'_> {
         statement.first(params![id.number(), id.guard()], |row| self.read_operator(row))
     }
 
-    /// Returns true if an operator has this name, also a revoked one.
-    pub fn has_operator_named(&self, name: &str) -> Result<bool, Error> {
-        let exists = self
-            .connection
-            .prepare("SELECT EXISTS (SELECT 1 FROM operator WHERE name = ?1)")?
-            .one(params![name], |row| row.get(0))?;
-        Ok(exists)
+    /// Returns the names of all operators, also of the revoked ones. They are people, so the names
+    /// are few.
+    pub fn operator_names(&self) -> Result<Vec<String>, Error> {
+        let mut statement = self.connection.prepare("SELECT name FROM operator")?;
+        read_all(statement.query(params![])?, |row| row.get(0))
     }
 
     /// Returns a page of the operators, oldest first, also the revoked ones.

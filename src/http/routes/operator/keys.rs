@@ -33,7 +33,8 @@ pub(super) const KEY: RequestSpec = RequestSpec::of_body(&[&[
     FieldSpec::optional(
         "scope",
         Kind::Words(|| KeyScope::VARIANTS.iter().map(|&scope| word_of(scope)).collect()),
-    ),
+    )
+    .about("The routes that the key opens; super_admin, which is every route, if left out"),
     FieldSpec::optional("label", Kind::TextUpTo(LABEL_CHARS_MAX)),
 ]]);
 /// The request of [`rotate`].
@@ -121,9 +122,11 @@ async fn with_new_key<T: Send + 'static>(
 }
 
 fn parse_key(body: &JsonBody) -> Parsed<KeyRequest> {
+    const SCOPE: &str = "\"business\" or \"super_admin\"";
     let fields = body.fields()?;
+    fields.check_not_empty("scope", SCOPE)?;
     let scope = |field: &Field<'_>| {
-        field.parsed("\"business\" or \"super_admin\"", |text| {
+        field.parsed(SCOPE, |text| {
             KeyScope::VARIANTS.iter().copied().find(|scope| word_of(*scope) == text)
         })
     };

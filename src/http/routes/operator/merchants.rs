@@ -43,7 +43,7 @@ const SETTINGS: [FieldSpec; 5] = [
         "allowedAddresses",
         Kind::List(&Kind::Text, ListMax::Is(ALLOWED_ADDRESSES_MAX)),
     )
-    .about("Addresses and ranges in CIDR notation"),
+    .about("Addresses and ranges in CIDR notation. Null allows all; an empty list is refused"),
 ];
 const DEPOSIT_ACCOUNT: [FieldSpec; 4] = [
     FieldSpec::required("bankName", Kind::TextUpTo(BANK_CHARS_MAX)),
@@ -145,6 +145,10 @@ fn parse_merchant(body: &JsonBody) -> Parsed<MerchantRequest> {
 }
 
 fn parse_settings(fields: &Fields<'_>) -> Parsed<SettingsChange> {
+    fields.check_not_empty(
+        "allowedAddresses",
+        "a list with at least one address or range, or null for all addresses",
+    )?;
     Ok(SettingsChange {
         is_business: change_of(fields, "isBusiness", Field::boolean)?,
         country: change_of(fields, "country", country)?,
@@ -155,6 +159,7 @@ fn parse_settings(fields: &Fields<'_>) -> Parsed<SettingsChange> {
 }
 
 fn change_of<'a, T>(fields: &Fields<'a>, name: &str, read: impl FnOnce(&Field<'a>) -> Parsed<T>) -> Parsed<Change<T>> {
+    fields.check_not_empty(name, "sent with a value, or as null for that of the configuration")?;
     if fields.has(name) {
         Ok(Change::Set(fields.field(name).optional(read)?))
     } else {

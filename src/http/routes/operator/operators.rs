@@ -36,7 +36,7 @@ pub(super) const OPERATOR: RequestSpec = RequestSpec::of_body(&[&[
         "merchantIds",
         Kind::List(&Kind::Integer(i64::MIN, i64::MAX), ListMax::Is(usize::MAX)),
     )
-    .about("The merchants that the operator acts for; all, if left out"),
+    .about("The merchants that the operator acts for; all, if left out. An empty list is refused"),
 ]]);
 
 /// `GET /operator/operators`: a page, oldest first.
@@ -105,6 +105,10 @@ pub(super) async fn revoke(
 
 fn parse_operator(body: &JsonBody) -> Parsed<OperatorRequest> {
     let fields = body.fields()?;
+    fields.check_not_empty(
+        "merchantIds",
+        "a list with at least one merchant, or left out for all merchants",
+    )?;
     let merchants = fields.field("merchantIds");
     let merchants = match merchants.optional(Field::list)? {
         Some(list) => list
