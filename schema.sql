@@ -518,7 +518,8 @@ CREATE TABLE receipt (
     customer_id    TEXT,                  -- whose it is; NULL while it is not known
     expected_id    INTEGER REFERENCES payment_transaction (id), -- the deposit whose reference the payer quoted
     deposit_id     INTEGER REFERENCES payment_transaction (id), -- the deposit that credited it
-    recorded_by    INTEGER REFERENCES operator (id), -- NULL for a provider, and in a sandbox
+    -- NULL in a sandbox. Of a provider's receipt: who asked to assign or reverse it, until a second operator does.
+    recorded_by    INTEGER REFERENCES operator (id),
     created_at     INTEGER NOT NULL,
     updated_at     INTEGER NOT NULL,
     checksum       INTEGER NOT NULL,

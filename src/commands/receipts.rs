@@ -49,6 +49,9 @@ pub struct ReceiptOutcome {
     /// The reason why the escrows that the deposit named were not funded. The money is then
     /// in the wallet.
     pub not_funded: Option<Refusal>,
+    /// True if the command only took note of what an operator asks for, until a second one asks
+    /// for the same.
+    pub is_asked: bool,
 }
 
 impl ReceiptOutcome {
@@ -57,6 +60,14 @@ impl ReceiptOutcome {
             receipt,
             funded: Vec::new(),
             not_funded: None,
+            is_asked: false,
+        }
+    }
+
+    fn asked(receipt: Receipt) -> Self {
+        Self {
+            is_asked: true,
+            ..Self::of(receipt)
         }
     }
 }
@@ -179,12 +190,13 @@ pub fn reject(
     Ok(ReceiptOutcome::of(receipt))
 }
 
-/// Credits money in suspense to the customer whose it is.
+/// Credits money in suspense to the customer whose it is, or takes note of the first of two
+/// operators who ask for that.
 ///
 /// # Errors
 ///
-/// Refuses an unknown receipt, one that is not in suspense, the operator who recorded it if the
-/// amount takes two persons, and an unknown deposit or customer.
+/// Refuses an unknown receipt, an unknown deposit or customer, and what
+/// [`Receipt::ask_to_assign`] refuses.
 pub fn assign(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -196,21 +208,28 @@ pub fn assign(
     let before = tx.write_summary().newest_transfer();
     let mut receipt = load(tx, actor.merchant, id)?;
     receipt.check_in_suspense("assigned")?;
-    let (recorder, operator) = (receipt.recorded_by, actor.agent.operator);
-    policy.two_person.check(receipt.amount, recorder, operator)?;
+    let (operator, now) = (actor.agent.operator, tx.now());
+    policy.two_person.check(receipt.amount, receipt.recorded_by, operator)?;
     let (customer, expected) = resolve(tx, actor.merchant, &target)?;
-    receipt.customer = customer;
-    receipt.expected = expected.map(|payment| payment.transaction.id);
+    let customer = customer.ok_or(Refusal::NoSuchCustomer)?;
+    let expected = expected.map(|payment| payment.transaction.id);
+    if !receipt.ask_to_assign(customer, expected, operator, policy.two_person, now)? {
+        tx.save_receipt(&receipt)?;
+        actor.record(tx, ActKind::ReceiptAssignmentRequested, id.to_string(), None, None)?;
+        return Ok(ReceiptOutcome::asked(receipt));
+    }
     let outcome = take_in(tx, policy, actor.merchant, &mut receipt)?;
     actor.record(tx, ActKind::ReceiptAssigned, id.to_string(), None, before)?;
     Ok(outcome)
 }
 
-/// Reverses a receipt that was recorded by mistake.
+/// Reverses a receipt that was recorded by mistake, or takes note of the first of two operators
+/// who ask for that.
 ///
 /// # Errors
 ///
-/// Refuses an unknown receipt, and what [`Receipt::reverse`] refuses.
+/// Refuses an unknown receipt, and what [`Receipt::ask_to_reverse`] and [`Receipt::reverse`]
+/// refuse.
 pub fn reverse(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -221,19 +240,19 @@ pub fn reverse(
     let reason = reason?;
     let before = tx.write_summary().newest_transfer();
     let mut receipt = load(tx, actor.merchant, id)?;
+    let now = tx.now();
+    if !receipt.ask_to_reverse(actor.agent.operator, policy.two_person, now)? {
+        tx.save_receipt(&receipt)?;
+        let kind = ActKind::ReceiptReversalRequested;
+        actor.record(tx, kind, id.to_string(), Some(reason), None)?;
+        return Ok(ReceiptOutcome::asked(receipt));
+    }
     let available = tx.balance(actor.merchant, &receipt.holder("reversed")?)?;
     let mut deposit = match receipt.deposit {
         Some(deposit) => tx.payment(deposit)?,
         None => None,
     };
-    let now = tx.now();
-    let effects = receipt.reverse(
-        deposit.as_mut(),
-        available,
-        actor.agent.operator,
-        policy.two_person,
-        now,
-    )?;
+    let effects = receipt.reverse(deposit.as_mut(), available, now)?;
     outbox::apply(tx, policy, actor.merchant, &effects, &[])?;
     if let Some(deposit) = &deposit {
         tx.save_settled(deposit)?;

@@ -6,6 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha512;
 
+use crate::desk::{BEN, CLEO, reason, spawn_desk_with};
 use crate::helpers::{Answer, TestApp, kobo, spawn_app_with, spawn_live_app};
 
 const KEY: &str = "sk_test_of_notices";
@@ -203,6 +204,66 @@ fn in_live_mode_the_secret_is_configured_and_test_money_is_ignored() {
         notify(&app, "shop", "sk_live_the_only_one", &charge(2, 1, "D-1")).status,
         401
     );
+}
+
+/// Nobody has recorded a provider's receipt. Above the limit two operators must name its
+/// customer, and two must take it back.
+#[test]
+fn two_operators_assign_and_reverse_a_large_payment() {
+    let app = spawn_desk_with(|config| {
+        let secret = escrowd::domain::events::webhook_endpoint::SigningSecret::new("sk_live_of_paystack");
+        config.merchant[0].paystack_secret = Some(secret);
+    });
+    let (ada, ben) = (
+        app.live_customer("ada", "08012345678"),
+        app.live_customer("ben", "08087654321"),
+    );
+    let receive = |id: i64, kobo: i64| {
+        notify(&app, "shop", "sk_live_of_paystack", &charge(id, kobo, "unknown")).ok();
+        let receipts = app.by(BEN, "GET", "/receipts?limit=1", &Value::Null).ok();
+        receipts.data()["data"][0]["id"].as_str().unwrap().to_owned()
+    };
+    let act = |key: &str, id: &str, action: &str, body: &Value| {
+        app.by(key, "POST", &format!("/receipts/{id}/{action}"), body)
+    };
+    let to = |customer: &str| json!({ "customerId": customer });
+
+    let large = receive(1, 6_000_000);
+    let noted = act(BEN, &large, "assign", &to(&ada)).ok();
+    assert_eq!(noted.text("status"), "suspense");
+    assert!(noted.data()["askedBy"].is_string() && noted.data()["recordedBy"].is_null());
+    assert!(noted.text.contains("takes two operators"), "{noted:?}");
+    app.refuses_code(403, "same_person", |_| act(BEN, &large, "assign", &to(&ada)));
+    // Another customer is another request.
+    act(CLEO, &large, "assign", &to(&ben)).ok();
+    assert_eq!((app.live_balance(&ada), app.live_balance(&ben)), (json!(0), json!(0)));
+    let assigned = act(BEN, &large, "assign", &to(&ben)).ok();
+    assert_eq!(assigned.text("status"), "credited");
+    assert_eq!(app.live_balance(&ben), json!(60_000));
+
+    act(BEN, &large, "reverse", &reason()).ok();
+    app.refuses_code(403, "same_person", |_| act(BEN, &large, "reverse", &reason()));
+    assert_eq!(app.live_balance(&ben), json!(60_000));
+    assert_eq!(act(CLEO, &large, "reverse", &reason()).ok().text("status"), "reversed");
+    assert_eq!(app.live_balance(&ben), json!(0));
+    let kinds = app.column("SELECT kind FROM operator_act WHERE kind LIKE 'receipt%' ORDER BY number");
+    assert_eq!(
+        kinds,
+        [
+            "receipt_recorded",
+            "receipt_assignment_requested",
+            "receipt_assignment_requested",
+            "receipt_assigned",
+            "receipt_reversal_requested",
+            "receipt_reversed"
+        ]
+    );
+
+    let small = receive(2, 500_000);
+    act(BEN, &small, "assign", &to(&ada)).ok();
+    assert_eq!(app.live_balance(&ada), json!(5_000));
+    act(BEN, &small, "reverse", &reason()).ok();
+    assert_eq!(app.live_balance(&ada), json!(0));
 }
 
 /// An operator who records by hand what the provider reports uses the provider's reference.

@@ -31,8 +31,12 @@ pub enum ActKind {
     ReceiptRecorded,
     ReceiptApproved,
     ReceiptRejected,
+    /// The first of two operators asked to assign money in suspense.
+    ReceiptAssignmentRequested,
     /// Money in suspense was credited to a customer.
     ReceiptAssigned,
+    /// The first of two operators asked to reverse a receipt.
+    ReceiptReversalRequested,
     ReceiptReversed,
     /// A pay-out was asked for: of the merchant's money, of fees, or of money in suspense.
     PayoutRequested,

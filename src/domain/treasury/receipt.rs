@@ -66,7 +66,8 @@ pub struct Receipt {
     pub note: Option<String>,
     pub source: ReceiptSource,
     pub status: ReceiptStatus,
-    /// The customer whose it is. `None` while that is not known.
+    /// The customer whose it is. `None` while that is not known. In suspense the customer to
+    /// whom [`Self::asker`] wants it to be assigned.
     pub customer: Option<CustomerId>,
     /// The deposit whose reference the payer quoted.
     pub expected: Option<TransactionId>,
@@ -74,6 +75,10 @@ pub struct Receipt {
     pub deposit: Option<TransactionId>,
     /// `None` for a provider, and in a sandbox.
     pub recorded_by: Option<OperatorId>,
+    /// The operator who has asked to assign or to reverse a large receipt of a provider, until
+    /// another one asks for the same. With a customer it is an assignment, unless the receipt is
+    /// credited already.
+    pub asker: Option<OperatorId>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -104,6 +109,7 @@ impl Receipt {
             expected: facts.expected,
             deposit: None,
             recorded_by: facts.recorded_by,
+            asker: None,
             created_at: now,
             updated_at: now,
         }
@@ -190,23 +196,89 @@ impl Receipt {
         Ok(effects)
     }
 
+    /// Asks to assign money in suspense to a customer, who may have announced it by the
+    /// `expected` deposit. Returns true if the money is to be credited, and false if a second
+    /// operator has to ask for the same first.
+    ///
+    /// Nobody has recorded a provider's receipt, so above the limit of the rule two operators
+    /// name its customer.
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status than in suspense, then the operator who recorded or asked first if
+    /// the amount takes two persons.
+    pub fn ask_to_assign(
+        &mut self,
+        customer: CustomerId,
+        expected: Option<TransactionId>,
+        operator: Option<OperatorId>,
+        rule: TwoPersonRule,
+        now: Timestamp,
+    ) -> Result<bool, Refusal> {
+        self.check_in_suspense("assigned")?;
+        let is_the_same = self.customer.as_ref() == Some(&customer);
+        let is_decided = self.is_decided(is_the_same, operator, rule, now)?;
+        self.expected = expected.or(self.expected.filter(|_| is_the_same));
+        self.customer = Some(customer);
+        Ok(is_decided)
+    }
+
+    /// Asks to reverse a receipt. Returns true if it is to be reversed, and false if a second
+    /// operator has to ask for the same first, as in [`Self::ask_to_assign`].
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status than credited and in suspense, then the operator who recorded or
+    /// asked first if the amount takes two persons.
+    pub fn ask_to_reverse(
+        &mut self,
+        operator: Option<OperatorId>,
+        rule: TwoPersonRule,
+        now: Timestamp,
+    ) -> Result<bool, Refusal> {
+        self.check_status(ReceiptStatus::TO_REVERSE, "reversed")?;
+        let is_the_same = self.status == ReceiptStatus::Credited || self.customer.is_none();
+        let is_decided = self.is_decided(is_the_same, operator, rule, now)?;
+        if self.status == ReceiptStatus::Suspense {
+            (self.customer, self.expected) = (None, None);
+        }
+        Ok(is_decided)
+    }
+
+    /// Returns true if an operator decides now: alone, or as the second one who asks for the
+    /// same. Keeps the operator as the asker otherwise.
+    fn is_decided(
+        &mut self,
+        is_the_same: bool,
+        operator: Option<OperatorId>,
+        rule: TwoPersonRule,
+        now: Timestamp,
+    ) -> Result<bool, Refusal> {
+        let takes_two = operator.is_some() && rule.takes_two(self.amount);
+        let first = match self.source {
+            ReceiptSource::Operator => self.recorded_by,
+            ReceiptSource::Provider => self.asker.filter(|_| is_the_same),
+        };
+        rule.check(self.amount, first, operator)?;
+        let is_decided = self.source == ReceiptSource::Operator || !takes_two || first.is_some();
+        self.asker = operator.filter(|_| !is_decided);
+        self.updated_at = now;
+        Ok(is_decided)
+    }
+
     /// Reverses a receipt that was recorded by mistake. `available` is the balance of the
     /// account that has the money, and `deposit` the one that credited it.
     ///
     /// # Errors
     ///
-    /// Refuses another status than credited and in suspense, then the operator who recorded
-    /// it if the amount takes two persons, then money that is already spent.
+    /// Refuses another status than credited and in suspense, then money that is already spent.
     pub fn reverse(
         &mut self,
         deposit: Option<&mut Payment>,
         available: Amount,
-        operator: Option<OperatorId>,
-        rule: TwoPersonRule,
         now: Timestamp,
     ) -> Result<Effects, Refusal> {
         let account = self.holder("reversed")?;
-        rule.check(self.amount, self.recorded_by, operator)?;
         if available < self.amount {
             return Err(Refusal::AlreadySpent {
                 needed: self.amount,

@@ -56,6 +56,11 @@ macro_rules! select_receipt {
 fn read_receipt(row: Row<'_>) -> Result<Receipt, Error> {
     let row = ReceiptRow::read(row)?;
     let transaction = |number: Option<i64>, guard: Option<u32>| Some(TransactionId::new(number?, guard?));
+    let operator = operator_id(row.recorded_by, row.recorder_guard);
+    let (recorded_by, asker) = match row.source {
+        ReceiptSource::Operator => (operator, None),
+        ReceiptSource::Provider => (None, operator),
+    };
     Ok(Receipt {
         id: ReceiptId::new(row.id, row.guard),
         amount: row.amount,
@@ -69,7 +74,8 @@ fn read_receipt(row: Row<'_>) -> Result<Receipt, Error> {
         customer: row.customer_id,
         expected: transaction(row.expected_id, row.expected_guard),
         deposit: transaction(row.deposit_id, row.deposit_guard),
-        recorded_by: operator_id(row.recorded_by, row.recorder_guard),
+        recorded_by,
+        asker,
         created_at: row.created_at,
         updated_at: row.updated_at,
     })
@@ -212,6 +218,7 @@ impl Tx<'_> {
                     expected_id: "?4",
                     deposit_id: "?5",
                     updated_at: "?6",
+                    recorded_by: "?7",
                 ),
                 " WHERE id = ?1"
             ))?
@@ -223,6 +230,7 @@ impl Tx<'_> {
                     receipt.expected.as_ref().map(TransactionId::number),
                     receipt.deposit.as_ref().map(TransactionId::number),
                     receipt.updated_at.millis(),
+                    receipt.recorded_by.or(receipt.asker).as_ref().map(OperatorId::number),
                 ],
                 "a receipt",
             )

@@ -99,9 +99,7 @@ fn in_status(status: ReceiptStatus) -> Receipt {
         ReceiptStatus::Suspense => drop(receipt.keep_in_suspense(Amount::ZERO, at(2)).unwrap()),
         ReceiptStatus::Reversed => {
             receipt.keep_in_suspense(Amount::ZERO, at(2)).unwrap();
-            receipt
-                .reverse(None, kobo(AMOUNT), Some(operator(1)), TwoPersonRule::OFF, at(3))
-                .unwrap();
+            receipt.reverse(None, kobo(AMOUNT), at(3)).unwrap();
         }
         ReceiptStatus::SentBack => {
             receipt.keep_in_suspense(Amount::ZERO, at(2)).unwrap();
@@ -156,11 +154,7 @@ fn each_action_takes_its_statuses_and_leads_to_one() {
         ),
         (
             "reversed",
-            |receipt| {
-                receipt
-                    .reverse(None, kobo(AMOUNT), Some(operator(1)), TwoPersonRule::OFF, at(9))
-                    .map(drop)
-            },
+            |receipt| receipt.reverse(None, kobo(AMOUNT), at(9)).map(drop),
             &[Credited, Suspense],
             Reversed,
         ),
@@ -253,15 +247,12 @@ fn a_reversal_takes_the_money_out_of_where_it_is() {
     let mut deposit = announced(AMOUNT);
     let mut receipt = recorded();
     credit(&mut receipt, Some(&mut deposit), Amount::ZERO).unwrap();
-    let off = TwoPersonRule::OFF;
-    let effects = receipt
-        .reverse(Some(&mut deposit), kobo(AMOUNT), Some(operator(1)), off, at(10))
-        .unwrap();
+    let effects = receipt.reverse(Some(&mut deposit), kobo(AMOUNT), at(10)).unwrap();
     assert_eq!(moves(&effects), ["CORRECTION ada main -> outside world 250000"]);
     assert_eq!(events(&effects), ["payment.deposit.reversed"]);
     assert_eq!(deposit.status(), PaymentStatus::Reversed);
     let effects = in_status(ReceiptStatus::Suspense)
-        .reverse(None, kobo(AMOUNT), Some(operator(1)), off, at(10))
+        .reverse(None, kobo(AMOUNT), at(10))
         .unwrap();
     assert_eq!(moves(&effects), ["CORRECTION suspense -> outside world 250000"]);
 }
@@ -275,7 +266,11 @@ fn a_reversal_refuses_the_status_then_the_person_then_spent_money() {
     let available = kobo(AMOUNT - 1);
     let reverse = |receipt: &mut Receipt, by: Option<OperatorId>, available: Amount| {
         let before = receipt.clone();
-        let outcome = receipt.reverse(None, available, by, rule, at(9)).map(drop);
+        let asked = receipt.ask_to_reverse(by, rule, at(8));
+        assert!(asked.is_ok() || *receipt == before, "a refusal changes nothing");
+        assert!(asked?, "the recorder was the first person");
+        let before = receipt.clone();
+        let outcome = receipt.reverse(None, available, at(9)).map(drop);
         assert!(outcome.is_ok() || *receipt == before, "a refusal changes nothing");
         outcome
     };
@@ -307,6 +302,81 @@ fn the_recorder_does_not_approve_above_the_limit() {
     // The status comes first.
     let outcome = in_status(ReceiptStatus::Rejected).check_approval(Some(operator(1)), rule);
     assert!(matches!(outcome, Err(Refusal::NotInStatus { .. })), "{outcome:?}");
+}
+
+/// Returns a receipt in suspense that a provider reported.
+fn reported() -> Receipt {
+    Receipt {
+        source: ReceiptSource::Provider,
+        recorded_by: None,
+        ..in_status(ReceiptStatus::Suspense)
+    }
+}
+
+/// Nobody has recorded a provider's receipt, so the first operator who asks is remembered.
+#[test]
+fn two_operators_ask_for_the_same_with_a_large_receipt_of_a_provider() {
+    let alone_max = kobo(AMOUNT - 1);
+    let large = TwoPersonRule {
+        alone_max: Some(alone_max),
+    };
+    let small = TwoPersonRule {
+        alone_max: Some(kobo(AMOUNT)),
+    };
+    let same = Err(Refusal::SamePerson { alone_max });
+    let ben = || CustomerId::parse("ben").unwrap();
+    let assign =
+        |receipt: &mut Receipt, customer, by| receipt.ask_to_assign(customer, None, Some(operator(by)), large, at(9));
+    let reverse = |receipt: &mut Receipt, by| receipt.ask_to_reverse(Some(operator(by)), large, at(9));
+
+    let mut receipt = reported();
+    assert_eq!(assign(&mut receipt, ada(), 1), Ok(false));
+    assert_eq!(
+        (receipt.status, receipt.asker),
+        (ReceiptStatus::Suspense, Some(operator(1)))
+    );
+    let before = receipt.clone();
+    assert_eq!(assign(&mut receipt, ada(), 1), same);
+    assert_eq!(receipt, before, "a refusal changes nothing");
+    // Another customer, or a reversal, begins anew.
+    assert_eq!(assign(&mut receipt, ben(), 2), Ok(false));
+    assert_eq!(reverse(&mut receipt, 1), Ok(false));
+    assert_eq!(receipt.customer, None);
+    assert_eq!(assign(&mut receipt, ben(), 2), Ok(false));
+    assert_eq!(assign(&mut receipt, ben(), 1), Ok(true));
+    assert_eq!((receipt.customer.clone(), receipt.asker), (Some(ben()), None));
+    // Who assigned it cannot reverse it alone.
+    credit(&mut receipt, None, Amount::ZERO).unwrap();
+    assert_eq!(reverse(&mut receipt, 1), Ok(false));
+    assert_eq!(reverse(&mut receipt, 1), same);
+    assert_eq!(reverse(&mut receipt, 2), Ok(true));
+    let mut receipt = reported();
+    assert_eq!(reverse(&mut receipt, 1), Ok(false));
+    assert_eq!(reverse(&mut receipt, 2), Ok(true));
+
+    // One decides up to the limit, and where no operator acts.
+    for (operator, rule) in [(Some(operator(1)), small), (None, TwoPersonRule::OFF)] {
+        assert_eq!(reported().ask_to_assign(ada(), None, operator, rule, at(9)), Ok(true));
+        assert_eq!(reported().ask_to_reverse(operator, rule, at(9)), Ok(true));
+    }
+}
+
+#[test]
+fn the_deposit_of_the_first_request_counts_if_the_second_names_none() {
+    let rule = TwoPersonRule {
+        alone_max: Some(kobo(1)),
+    };
+    let (first, second) = (TransactionId::new(5, 5), TransactionId::new(6, 6));
+    for (named, kept) in [(None, first), (Some(second), second)] {
+        let mut receipt = reported();
+        receipt
+            .ask_to_assign(ada(), Some(first), Some(operator(1)), rule, at(8))
+            .unwrap();
+        receipt
+            .ask_to_assign(ada(), named, Some(operator(2)), rule, at(9))
+            .unwrap();
+        assert_eq!(receipt.expected, Some(kept));
+    }
 }
 
 #[test]

@@ -214,6 +214,9 @@ pub(super) async fn reverse(
     .await
 }
 
+/// The message of a command that moves nothing until a second operator repeats it.
+const ASKED: &str = "Noted; the amount takes two operators, so another one must ask for the same";
+
 async fn run<const STATUS: u16>(
     state: &AppState,
     caller: &Caller,
@@ -222,6 +225,7 @@ async fn run<const STATUS: u16>(
     command: impl FnOnce(&mut Tx<'_>, &Policy, &OperatorActor) -> Result<ReceiptOutcome, commands::Error> + Send + 'static,
 ) -> Result<Reply<ReceiptOutcomeView, STATUS>, ApiError> {
     act(state, caller, command, move |outcome| {
+        let message = if outcome.is_asked { ASKED } else { message };
         reply(message, ReceiptOutcomeView::new(outcome))
     })
     .await
@@ -274,7 +278,7 @@ pub(super) struct ReceiptView {
     value_date: AsText<Date>,
     /// `operator`, or `provider` if a payment provider reported it.
     source: &'static str,
-    /// Null while it is not known whose it is.
+    /// Null while it is not known whose it is. In suspense the customer whom askedBy named.
     customer_id: Option<AsText<CustomerId>>,
     /// The id of the deposit whose reference the payer quoted.
     expected_deposit_id: Option<AsText<TransactionId>>,
@@ -282,6 +286,9 @@ pub(super) struct ReceiptView {
     deposit_id: Option<AsText<TransactionId>>,
     note: Option<String>,
     recorded_by: Option<AsText<OperatorId>>,
+    /// The operator who asked to assign or to reverse a large receipt of a provider, until
+    /// another one asks for the same. An assignment if it is in suspense and has a customerId.
+    asked_by: Option<AsText<OperatorId>>,
     created_at: AsText<Timestamp>,
     updated_at: AsText<Timestamp>,
 }
@@ -318,6 +325,7 @@ impl ReceiptView {
             deposit_id: receipt.deposit.map(AsText),
             note: receipt.note,
             recorded_by: receipt.recorded_by.map(AsText),
+            asked_by: receipt.asker.map(AsText),
             created_at: AsText(receipt.created_at),
             updated_at: AsText(receipt.updated_at),
         }

@@ -38,6 +38,7 @@ struct Receipt {
     bank_reference: String,
     value_date: String,
     customer_id: Option<String>,
+    asked_by: Option<String>,
     note: Option<String>,
     created_at: String,
 }
@@ -165,13 +166,24 @@ fn table(reader: &Reader, receipts: &[Receipt], currency: &str) -> Markup {
                         tr {
                             td { code { (receipt.bank_reference) } div.small.muted { (receipt.value_date) ", recorded " (time(&receipt.created_at)) } }
                             td.end { (text::amount(receipt.amount.0, currency)) }
-                            td { (receipt.customer_id.as_deref().unwrap_or("unknown")) @if let Some(note) = &receipt.note { div.small.muted { (note) } } }
+                            td { (receipt.customer_id.as_deref().unwrap_or("unknown")) (asked(receipt)) @if let Some(note) = &receipt.note { div.small.muted { (note) } } }
                             td { span.badge { (receipt.status.replace('_', " ")) } }
                             td { (acts(reader, receipt)) }
                         }
                     }
                 }
             }
+        }
+    }
+}
+
+/// Shows what an operator has asked for, if a second one has to ask for the same.
+fn asked(receipt: &Receipt) -> Markup {
+    let is_to_assign = receipt.status == ReceiptStatus::Suspense.into_str() && receipt.customer_id.is_some();
+    let what = if is_to_assign { "assign" } else { "reverse" };
+    html! {
+        @if receipt.asked_by.is_some() {
+            div.small { "One operator asked to " (what) " it. A second one must ask for the same." }
         }
     }
 }
@@ -193,7 +205,7 @@ fn acts(reader: &Reader, receipt: &Receipt) -> Markup {
                     (hidden(reader, &act("assign"), BACK))
                     div.field {
                         label for={ "assign-" (receipt.id) } { "Customer" }
-                        input id={ "assign-" (receipt.id) } name="s:customerId" required;
+                        input id={ "assign-" (receipt.id) } name="s:customerId" value=[&receipt.customer_id] required;
                     }
                     button { "Assign" }
                 }
