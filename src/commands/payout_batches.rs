@@ -5,7 +5,8 @@ use crate::commands::{Error, Policy, payouts};
 use crate::domain::ids::PayoutId;
 use crate::domain::invalid::Parsed;
 use crate::domain::refusal::Refusal;
-use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus};
+use crate::domain::time::Date;
+use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus, check_value_date};
 use crate::store::Tx;
 
 /// The most pay-outs in a batch. Its commit keeps other writes waiting.
@@ -16,7 +17,8 @@ pub const BATCH_MAX: usize = 1_000;
 pub struct BatchResult {
     /// The line of the file.
     pub line: u64,
-    pub payout: PayoutId,
+    /// The id of the pay-out, as the file has it.
+    pub payout: String,
     pub outcome: Parsed<BatchOutcome>,
 }
 
@@ -24,8 +26,11 @@ pub struct BatchResult {
 #[derive(Clone, Debug)]
 pub enum BatchOutcome {
     Paid(BankEntry),
-    /// The bank has sent it back, for this reason.
-    Returned(String),
+    /// The bank has sent it back on this day, for this reason.
+    Returned {
+        value_date: Date,
+        reason: String,
+    },
 }
 
 /// The effect of a result.
@@ -70,14 +75,17 @@ fn apply_one(
     result: &BatchResult,
 ) -> Result<BatchEffect, Error> {
     let outcome = result.outcome.clone()?;
-    let id = result.payout;
+    let id = PayoutId::named(&result.payout);
     let known = payouts::get(tx, actor.merchant, id)?.ok_or(Refusal::PayoutNotFound)?;
     if has_ended(&known.payout, &outcome) {
         return Ok(BatchEffect::Already(known.payout.status));
     }
     let changed = match outcome {
         BatchOutcome::Paid(entry) => payouts::pay(tx, policy, actor, id, Ok(entry))?,
-        BatchOutcome::Returned(reason) => payouts::take_back(tx, policy, actor, id, Ok(reason))?,
+        BatchOutcome::Returned { value_date, reason } => {
+            check_value_date(value_date, tx.now())?;
+            payouts::take_back(tx, policy, actor, id, Ok(reason))?
+        }
     };
     Ok(BatchEffect::Applied(changed.payout.status))
 }
@@ -86,7 +94,7 @@ fn apply_one(
 fn has_ended(payout: &Payout, outcome: &BatchOutcome) -> bool {
     match outcome {
         BatchOutcome::Paid(entry) => payout.status == PayoutStatus::Paid && payout.paid.as_ref() == Some(entry),
-        BatchOutcome::Returned(reason) => {
+        BatchOutcome::Returned { reason, .. } => {
             payout.status == PayoutStatus::Returned && payout.reason.as_ref() == Some(reason)
         }
     }

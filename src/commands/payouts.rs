@@ -16,7 +16,7 @@ use crate::domain::transaction::{
 };
 use crate::domain::treasury::act::ActKind;
 use crate::domain::treasury::operator::TwoPersonRule;
-use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus, PayoutTerms};
+use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus, PayoutTerms, check_value_date};
 use crate::domain::treasury::receipt::Receipt;
 use crate::store::{self, Snapshot, StoredPayout, Tx};
 
@@ -176,9 +176,10 @@ pub fn pay(
     paid: Parsed<BankEntry>,
 ) -> Result<PayoutWithWithdrawal, Error> {
     let paid = paid?;
+    let now = tx.now();
+    check_value_date(paid.value_date, now)?;
     let before = tx.write_summary().newest_transfer();
     let mut loaded = load(tx, actor.merchant, id)?;
-    let now = tx.now();
     let effects = loaded.payout.pay(loaded.withdrawal.as_mut(), Some(paid.clone()), now)?;
     let everywhere = policy.has_shared_bank_account();
     if let Some(other) = tx.payout_with_bank_reference(actor.merchant, &paid, everywhere)? {

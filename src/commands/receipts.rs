@@ -12,9 +12,10 @@ use crate::domain::party::{Actor, Party};
 use crate::domain::payments::payment::Payment;
 use crate::domain::payments::request::{Gateway, PaymentRequest};
 use crate::domain::refusal::Refusal;
+use crate::domain::time::Date;
 use crate::domain::transaction::PaymentStatus;
 use crate::domain::treasury::act::ActKind;
-use crate::domain::treasury::payout::BankEntry;
+use crate::domain::treasury::payout::{BankEntry, check_value_date};
 use crate::domain::treasury::receipt::{self, Receipt, ReceiptFacts, ReceiptSource};
 use crate::store::Tx;
 
@@ -86,6 +87,7 @@ pub fn record(
     request: Parsed<ReceiptRequest>,
 ) -> Result<ReceiptOutcome, Error> {
     let request = request?;
+    check_value_date(request.entry.value_date, tx.now())?;
     let before = tx.write_summary().newest_transfer();
     let mut receipt = insert(tx, policy, actor, &request, ReceiptSource::Operator)?;
     let takes_two = actor.agent.operator.is_some() && policy.two_person.takes_two(receipt.amount);
@@ -103,7 +105,10 @@ pub fn record(
 #[derive(Clone, Debug)]
 pub struct ReceiptReport {
     pub amount: Amount,
-    pub entry: BankEntry,
+    /// The provider's identity of the payment.
+    pub reference: String,
+    /// The day on which the provider received it, if the provider tells it.
+    pub paid_on: Option<Date>,
     pub note: Option<String>,
     /// The references that may be a deposit's, the likeliest first. The first that is one
     /// counts.
@@ -114,6 +119,9 @@ pub struct ReceiptReport {
 /// in suspense. A report of a payment that was recorded before changes nothing and returns its
 /// receipt, also if that was rejected or reversed: only a person records the payment again.
 ///
+/// A payment on a day that no receipt can have counts as received today: the money is there,
+/// whatever the provider says of its time.
+///
 /// # Errors
 ///
 /// Refuses more money than the merchant's accounts can hold.
@@ -123,9 +131,15 @@ pub fn report(
     actor: &OperatorActor,
     report: ReceiptReport,
 ) -> Result<ReceiptOutcome, Error> {
-    let mut known = tx.receipt_with_bank_reference(actor.merchant, &report.entry, false)?;
+    let now = tx.now();
+    let day = report.paid_on.filter(|day| check_value_date(*day, now).is_ok());
+    let entry = BankEntry {
+        reference: report.reference,
+        value_date: day.unwrap_or_else(|| now.date()),
+    };
+    let mut known = tx.receipt_with_bank_reference(actor.merchant, &entry, false)?;
     if known.is_none() {
-        known = tx.mistake_with_bank_reference(actor.merchant, &report.entry)?;
+        known = tx.mistake_with_bank_reference(actor.merchant, &entry)?;
     }
     if let Some(known) = known {
         return Ok(ReceiptOutcome::of(load(tx, actor.merchant, known)?));
@@ -140,7 +154,7 @@ pub fn report(
     }
     let request = ReceiptRequest {
         amount: report.amount,
-        entry: report.entry,
+        entry,
         note: report.note,
         target,
     };

@@ -34,6 +34,9 @@ pub trait NoticeFormat: Send + Sync {
     /// time for every wrong signature. With an empty secret nothing is signed.
     fn is_signed(&self, notice: &RawNotice<'_>, secret: &str) -> bool;
 
+    /// Returns the path of the field that has the currency, for the answer to a wrong one.
+    fn currency_field(&self) -> &'static str;
+
     /// Parses a body whose signature was checked. Returns `None` for an event that is not
     /// about money that came in: it is answered 200 and ignored.
     ///

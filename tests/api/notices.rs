@@ -2,6 +2,8 @@
 
 use std::thread;
 
+use escrowd::clock::SystemClock;
+use escrowd::domain::time::Clock;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha512;
@@ -174,7 +176,7 @@ fn a_signed_notice_that_is_wrong_names_its_field() {
         ("/data/amount", json!("500000"), "data.amount"),
         ("/data/amount", json!(-1), "data.amount"),
         ("/data/amount", json!(1.5), "data.amount"),
-        ("/data/currency", json!("USD"), "currency"),
+        ("/data/currency", json!("USD"), "data.currency"),
         ("/data/id", Value::Null, "data.id"),
     ] {
         let mut notice = charge(1, 500_000, "D-1");
@@ -203,6 +205,28 @@ fn in_live_mode_the_secret_is_configured_and_test_money_is_ignored() {
     assert_eq!(
         notify(&app, "shop", "sk_live_the_only_one", &charge(2, 1, "D-1")).status,
         401
+    );
+}
+
+/// The money is there, whatever the provider says of its time.
+#[test]
+fn a_payment_at_an_impossible_time_counts_as_received_now() {
+    let (app, merchant) = sandbox();
+    let today = SystemClock.now().date();
+    for (id, time) in [
+        (1, "2099-12-31T10:15:00.000Z"),
+        (2, "0001-01-01T00:00:00Z"),
+        (3, "soon"),
+    ] {
+        let mut notice = charge(id, 500_000, "unknown");
+        notice["data"]["paid_at"] = json!(time);
+        notify(&app, &merchant, KEY, &notice).ok();
+    }
+    let days = app.column("SELECT DISTINCT value_date FROM receipt");
+    let tomorrow = today.days_later(1);
+    assert!(
+        days == [today.to_string()] || days == [tomorrow.to_string()],
+        "{days:?}"
     );
 }
 

@@ -220,6 +220,35 @@ fn wrong_files_of_results_are_refused_as_a_whole() {
     }
 }
 
+/// A line that cannot be applied is told with what came.
+#[test]
+fn a_wrong_id_and_a_wrong_day_are_told_as_they_came() {
+    for office in Office::both() {
+        let trade = office.trade();
+        let (open, back) = (&trade.open, office.withdraws(&trade.ada, 200, "Ada Obi"));
+        office.approves(open);
+        office.approves(&back);
+        let answer = office
+            .results(&format!(
+                "not an id,paid,FT-7001,2026-11-09,\n{open},paid,FT-7002,9999-12-31,\n{back},returned,,1969-12-31,Closed\n",
+            ))
+            .ok();
+        let lines = &answer.data()["lines"];
+        let told = |line: usize| (lines[line]["payoutId"].as_str(), lines[line]["code"].as_str());
+        assert_eq!(told(0), (Some("not an id"), Some("payout_not_found")));
+        assert_eq!(told(1), (Some(open.as_str()), Some("invalid_request")));
+        assert_eq!(told(2), (Some(back.as_str()), Some("invalid_request")));
+        for line in [1, 2] {
+            let message = lines[line]["message"].as_str().unwrap();
+            assert!(
+                message.starts_with("valueDate must be a day from 1970-01-01 to "),
+                "{message}"
+            );
+        }
+        assert_eq!(office.status_of(open), "approved");
+    }
+}
+
 #[test]
 fn roles_that_do_not_record_are_refused() {
     let office = Office::live();

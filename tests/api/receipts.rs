@@ -1,5 +1,7 @@
 //! Money in: deposits that wait for money at the bank, and the receipts that operators record.
 
+use escrowd::clock::SystemClock;
+use escrowd::domain::time::Clock;
 use serde_json::{Value, json};
 
 use crate::desk::{ADA, BEN, CLEO, DAYO, EFE, paid, payout_of, reason, receipt, spawn_desk, spawn_desk_of_two};
@@ -122,6 +124,51 @@ fn a_bank_reference_is_used_once() {
     let reject = format!("/receipts/{}/reject", large.text("id"));
     app.by_for(DAYO, "stall", "POST", &reject, &reason()).ok();
     record(&app, "shop", 500).ok();
+}
+
+/// A day far away would leave the money out of every comparison with the bank's statement.
+#[test]
+fn money_comes_and_goes_on_a_day_that_has_begun() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    let today = SystemClock.now().date();
+    let on = |day: &str| {
+        receipt(
+            700,
+            &format!("in {day}"),
+            &json!({ "customerId": ada, "valueDate": day }),
+        )
+    };
+    for day in ["1970-01-01".to_owned(), today.days_later(1).to_string()] {
+        app.by(BEN, "POST", "/receipts", &on(&day)).ok();
+    }
+    app.live_withdrawal(&ada, "w-1", 500).ok();
+    let payout = app.newest_payout();
+    app.by(DAYO, "POST", &format!("/payouts/{payout}/approve"), &Value::Null)
+        .ok();
+    let pay = format!("/payouts/{payout}/pay");
+    for day in [
+        "0000-01-01",
+        "1969-12-31",
+        "9999-12-31",
+        &today.days_later(3).to_string(),
+    ] {
+        for (path, body) in [
+            ("/receipts", on(day)),
+            (&pay, json!({ "bankReference": "out-1", "valueDate": day })),
+        ] {
+            let refused = app.refuses_code(400, "invalid_request", |app| app.by(BEN, "POST", path, &body));
+            assert!(
+                refused
+                    .message()
+                    .starts_with("valueDate must be a day from 1970-01-01 to ")
+                    && refused
+                        .message()
+                        .ends_with(&format!("which is tomorrow in UTC; got {day}")),
+                "{refused:?}"
+            );
+        }
+    }
 }
 
 #[test]

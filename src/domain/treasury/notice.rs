@@ -23,7 +23,9 @@ pub struct Notice {
     pub currency: String,
     /// The payer's email address. It is a hint for people: payers type it themselves.
     pub customer_email: Option<String>,
-    pub paid_at: Timestamp,
+    /// `None` if the provider tells no time that can be read. The payment then counts as received
+    /// when the notice comes.
+    pub paid_at: Option<Timestamp>,
     /// True if the payment is one of the provider's test mode, which moves no money.
     pub is_test: bool,
 }

@@ -6,6 +6,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::effects::Effects;
 use crate::domain::ids::{OperatorId, PayoutId, ReceiptId};
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::payments::payment::Payment;
@@ -64,6 +65,22 @@ impl BankEntry {
             key.as_str().to_owned()
         }
     }
+}
+
+/// Checks the day of a movement at the bank: from 1970-01-01 to tomorrow in UTC, since the day may
+/// have begun elsewhere. With another day, the comparison with the bank's statement would not find
+/// the movement.
+///
+/// # Errors
+///
+/// Names the field `valueDate`.
+pub fn check_value_date(day: Date, now: Timestamp) -> Parsed<()> {
+    let (first, last) = (Timestamp::EPOCH.date(), now.date().days_later(1));
+    if (first..=last).contains(&day) {
+        return Ok(());
+    }
+    let expected = format!("a day from {first} to {last}, which is tomorrow in UTC");
+    Err(Invalid::wrong("valueDate", expected, &day.to_string()))
 }
 
 /// A pay-out.

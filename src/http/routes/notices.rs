@@ -11,9 +11,9 @@ use crate::domain::ids::{MerchantId, Reference};
 use crate::domain::invalid::Invalid;
 use crate::domain::mode::Mode;
 use crate::domain::refusal::{Refusal, RefusalKind};
+use crate::domain::time::Timestamp;
 use crate::domain::treasury::act::Agent;
 use crate::domain::treasury::notice::Notice;
-use crate::domain::treasury::payout::BankEntry;
 use crate::domain::treasury::receipt::ReceiptStatus;
 use crate::http::auth::refuse_guess;
 use crate::http::body::JsonBody;
@@ -74,7 +74,7 @@ pub(crate) async fn take(
     };
     if *notice.currency != *state.policy.load().currency {
         let expected = format!("{:?}, the currency of this service", &*state.policy.load().currency);
-        return Err(Refusal::from(Invalid::wrong("currency", expected, &notice.currency)).into());
+        return Err(Refusal::from(Invalid::wrong(format.currency_field(), expected, &notice.currency)).into());
     }
     let agent = Agent {
         operator: None,
@@ -141,10 +141,8 @@ fn report_of(notice: Notice) -> ReceiptReport {
     let references = notice.deposit_references.iter();
     ReceiptReport {
         amount: notice.amount,
-        entry: BankEntry {
-            reference: notice.provider_reference,
-            value_date: notice.paid_at.date(),
-        },
+        reference: notice.provider_reference,
+        paid_on: notice.paid_at.map(Timestamp::date),
         note: Some(note).filter(|note| !note.is_empty()),
         references: references.filter_map(|reference| Reference::parse(reference)).collect(),
     }

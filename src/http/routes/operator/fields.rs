@@ -21,7 +21,9 @@ pub(super) const REASON: Kind = Kind::TextUpTo(REASON_CHARS_MAX);
 /// The fields of [`bank_entry`].
 pub(super) const BANK_ENTRY: [FieldSpec; 2] = [
     FieldSpec::required("bankReference", Kind::TextUpTo(BANK_REFERENCE_CHARS_MAX)).example("\"FT-1\""),
-    FieldSpec::required("valueDate", Kind::Date),
+    FieldSpec::required("valueDate", Kind::Date)
+        .about("From 1970-01-01 to tomorrow, in UTC")
+        .example("\"2026-01-31\""),
 ];
 /// A request that gives a reason alone.
 pub(super) const REASON_ALONE: RequestSpec = RequestSpec::of_body(&[&[FieldSpec::required("reason", REASON)]]);

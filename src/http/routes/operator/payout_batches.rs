@@ -8,8 +8,7 @@ use crate::commands::payout_batches::{self, BATCH_MAX, BatchEffect, BatchOutcome
 use crate::commands::payouts::{self, PayoutWithWithdrawal};
 use crate::csv::payout_results::{PayoutOutcome, PayoutResult, read_payout_results};
 use crate::csv::report::{Cell, Report};
-use crate::domain::ids::PayoutId;
-use crate::domain::invalid::{Invalid, Parsed};
+use crate::domain::invalid::{Invalid, Parsed, shortened};
 use crate::domain::refusal::Refusal;
 use crate::domain::treasury::payout::{BankEntry, bank_account_of};
 use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;
@@ -21,7 +20,6 @@ use crate::http::refusals::Refusals;
 use crate::http::routes::operator::acting::{act, act_rendered};
 use crate::http::routes::operator::fields::REASON_CHARS_MAX;
 use crate::http::state::AppState;
-use crate::views::AsText;
 
 /// The columns of the exported file.
 const COLUMNS: [&str; 9] = [
@@ -79,7 +77,7 @@ pub(super) async fn results(
 fn batch_result(result: PayoutResult) -> BatchResult {
     BatchResult {
         line: result.line,
-        payout: PayoutId::named(&result.payout_id),
+        payout: result.payout_id,
         outcome: batch_outcome(result.outcome),
     }
 }
@@ -102,7 +100,10 @@ fn batch_outcome(outcome: PayoutOutcome) -> Parsed<BatchOutcome> {
         } => {
             let by = bank_reference.map_or_else(String::new, |reference| format!(" {reference}"));
             let reason = format!("{reason} (returned{by} on {value_date})");
-            Ok(BatchOutcome::Returned(at_most(REASON_CHARS_MAX, "reason", reason)?))
+            Ok(BatchOutcome::Returned {
+                value_date,
+                reason: at_most(REASON_CHARS_MAX, "reason", reason)?,
+            })
         }
     }
 }
@@ -167,7 +168,8 @@ pub(crate) struct ResultsView {
 #[schemars(rename = "PayoutResult")]
 struct LineView {
     line: u64,
-    payout_id: AsText<PayoutId>,
+    /// As the file has it, shortened if it is long.
+    payout_id: String,
     outcome: &'static str,
     /// The status of the pay-out. Null if the result was refused.
     status: Option<&'static str>,
@@ -198,7 +200,7 @@ impl LineView {
         };
         Self {
             line: result.line,
-            payout_id: AsText(result.payout),
+            payout_id: shortened(&result.payout),
             outcome,
             status,
             code: refusal.map(Refusal::code),
