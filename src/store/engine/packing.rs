@@ -17,7 +17,7 @@ use rusqlite::{Connection, Error};
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 
-/// The bytes that begin every zstd frame (RFC 8878, section 3.1.1). No header that [`pack`] leaves
+/// The bytes that begin every zstd frame (RFC 8878). No header that [`pack`] leaves
 /// begins with them: their first one would be that of a frame without a numbered dictionary.
 const MAGIC: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
 /// The dictionary number 1, with which all texts are packed.
