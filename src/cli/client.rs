@@ -211,7 +211,8 @@ impl ServiceClient {
     }
 }
 
-/// Returns the innermost cause of an error, which says what happened without repeating the URL.
+/// Describes why a request failed by its innermost cause, which does not repeat the URL.
+#[expect(clippy::needless_pass_by_value, reason = "it maps the errors of results")]
 fn cause(error: reqwest::Error) -> anyhow::Error {
     anyhow!(innermost(&error))
 }
