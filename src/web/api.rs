@@ -57,6 +57,9 @@ pub(super) struct Envelope {
     pub(super) doc_url: Option<String>,
     #[serde(default)]
     pub(super) data: Value,
+    /// The values in the message of a refusal.
+    #[serde(default)]
+    pub(super) details: Value,
 }
 
 /// An amount of a reply, which has major units.

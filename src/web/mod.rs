@@ -20,6 +20,7 @@ mod parts;
 mod pay;
 mod paying;
 mod reader;
+mod reason;
 mod scale;
 mod text;
 

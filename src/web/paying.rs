@@ -1,6 +1,6 @@
 //! The pieces of the pages on which a buyer pays: the offer, the ways to pay, the receipt.
 
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 use serde::Deserialize;
 
 use crate::domain::escrow::{Escrow, Funding};
@@ -50,10 +50,10 @@ pub(super) fn sandbox_notice() -> Markup {
 }
 
 /// Says why an attempt to pay was refused.
-pub(super) fn refusal(message: &str) -> Markup {
+pub(super) fn refusal(reason: impl Render) -> Markup {
     html! {
         div.notice.bad role="alert" {
-            p { strong { (message) } }
+            p { strong { (reason) } }
             p { "Nothing was paid by this attempt." }
         }
     }

@@ -23,7 +23,7 @@ fn begin(app: &TestApp, body: &Value) -> Answer {
     )
 }
 
-fn of(deal: &Deal) -> Value {
+pub(crate) fn of(deal: &Deal) -> Value {
     json!({ "publicKey": KEY, "paymentToken": deal.token, "customerId": "tunde" })
 }
 
@@ -33,12 +33,12 @@ fn with(mut body: Value, field: &str, value: Value) -> Value {
 }
 
 #[track_caller]
-fn session(app: &TestApp, body: &Value) -> String {
+pub(crate) fn session(app: &TestApp, body: &Value) -> String {
     begin(app, body).ok().text("session")
 }
 
 /// Returns a page of a session as a frame of the shop gets it.
-fn framed(app: &TestApp, path: &str) -> Answer {
+pub(crate) fn framed(app: &TestApp, path: &str) -> Answer {
     let headers = [
         ("sec-fetch-site", "cross-site"),
         ("sec-fetch-dest", "iframe"),
@@ -280,7 +280,7 @@ fn a_page_in_a_frame_says_who_frames_it_and_pays_once() {
     );
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.contains("frame-ancestors http: https:"), "{policy}");
-    let form = [("from", SHOP), ("once", "one"), ("card", "")];
+    let form = [("from", SHOP), ("once", "one"), ("total", "10200"), ("card", "")];
     let paid = submit(&app, &format!("{path}/pay"), &form);
     let again = submit(&app, &format!("{path}/pay"), &form);
     assert_eq!((paid.status, again.status), (303, 303), "{paid:?}");
@@ -305,7 +305,12 @@ fn a_form_of_another_site_pays_nothing() {
             ("content-type", "application/x-www-form-urlencoded"),
             ("sec-fetch-site", site),
         ];
-        let sent = app.send("POST", &format!("/checkout/{session}/pay"), &headers, Some(b"once=1"));
+        let sent = app.send(
+            "POST",
+            &format!("/checkout/{session}/pay"),
+            &headers,
+            Some(b"once=1&total=10200"),
+        );
         assert_eq!(sent.status, 403, "{site}");
     }
     assert_eq!(app.count("transfer WHERE kind = 'FUND'"), 0);
@@ -326,7 +331,7 @@ fn a_session_acts_for_its_own_merchant_and_customer() {
     let sent = json!({ "publicKey": key, "paymentToken": token, "customerId": "tunde" });
     let session = session(&app, &sent);
     // The session's customer pays, also if the form names another.
-    let form = [("once", "1"), ("customer", "ngozi")];
+    let form = [("once", "1"), ("total", "1234.56"), ("customer", "ngozi")];
     let paid = submit(&app, &format!("/checkout/{session}/pay"), &form);
     assert_eq!(paid.status, 303, "{}", paid.text);
     let balance = |key: &str, customer: &str| {
@@ -390,7 +395,8 @@ fn hostile_texts_stay_texts() {
     let from = "?from=%22%3E%3Cscript%3Ealert(4)%3C/script%3E&customer=%3Cscript%3Ealert(5)%3C/script%3E";
     let page = framed(&app, &format!("/checkout/{session}{from}"));
     assert!(!page.text.contains("<script>alert"), "{}", page.text);
-    let paid = submit(&app, &format!("/checkout/{session}/pay"), &[("once", "<script>")]);
+    let form = [("once", "<script>"), ("total", "1234.56")];
+    let paid = submit(&app, &format!("/checkout/{session}/pay"), &form);
     let receipt = framed(&app, paid.header("location").unwrap());
     assert!(receipt.text.contains("<h2>Receipt</h2>"), "{}", receipt.text);
     assert!(!receipt.text.contains("<script>alert"), "{}", receipt.text);
@@ -408,7 +414,8 @@ fn a_link_to_several_buyers_gives_each_a_receipt_until_it_is_sold_out() {
     for buyer in ["tunde", "ngozi"] {
         let sent = json!({ "publicKey": KEY, "paymentToken": token, "customerId": buyer });
         let session = session(&app, &sent);
-        let paid = submit(&app, &format!("/checkout/{session}/pay"), &[("once", buyer)]);
+        let form = [("once", buyer), ("total", "1234.56")];
+        let paid = submit(&app, &format!("/checkout/{session}/pay"), &form);
         let receipt = framed(&app, paid.header("location").unwrap());
         assert!(receipt.text.contains("<h2>Receipt</h2>"), "{}", receipt.text);
         let of_other = paid.header("location").unwrap().replace(&session, &late);
@@ -432,7 +439,7 @@ fn a_declined_card_is_worded_as_the_api_words_it() {
     let declined = submit(
         &app,
         &format!("/checkout/{session}/pay"),
-        &[("card", card), ("once", "1")],
+        &[("card", card), ("once", "1"), ("total", "10200")],
     );
     assert_eq!(declined.status, 400);
     assert!(

@@ -46,7 +46,7 @@ impl Form {
         self
     }
 
-    fn send(&self, app: &TestApp) -> Answer {
+    pub(crate) fn send(&self, app: &TestApp) -> Answer {
         self.send_to(app, "/console/call", &[])
     }
 
@@ -82,13 +82,13 @@ impl Form {
     }
 }
 
-fn page(app: &TestApp, path: &str) -> String {
+pub(crate) fn page(app: &TestApp, path: &str) -> String {
     let answer = app.send("GET", path, &[], None);
     assert_eq!(answer.status, 200, "{path}: {}", answer.text);
     answer.text
 }
 
-fn place_after(answer: &Answer) -> String {
+pub(crate) fn place_after(answer: &Answer) -> String {
     assert_eq!(answer.status, 303, "{}", answer.text);
     answer.header("location").unwrap().to_owned()
 }

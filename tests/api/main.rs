@@ -80,6 +80,7 @@ mod requests;
 mod resets;
 mod seeds;
 mod shapes;
+mod shown_totals;
 mod snapshots;
 mod standard_escrows;
 mod statements;

@@ -140,14 +140,16 @@ impl PlayMoney<'_> {
         self.0.send(Method::POST, "/sandbox/cards", Some(&body), None).await
     }
 
-    /// Pays for the deal, once for each `once`.
+    /// Pays this total for the deal, once for each `once`. The route refuses another total than
+    /// that of the deal.
     ///
     /// # Errors
     ///
     /// As [`PlayMoney::wallet`].
-    pub(crate) async fn pay(self, source: &Source, once: &str) -> Result<CallReply, actix_web::Error> {
+    pub(crate) async fn pay(self, total: Amount, source: &Source, once: &str) -> Result<CallReply, actix_web::Error> {
         let token = self.0.session.token.as_str();
         let mut body = Map::new();
+        body.insert("amount".to_owned(), json!(MajorUnits(total)));
         body.insert("escrowDetails".to_owned(), json!({ "paymentToken": token }));
         if let Source::Card(card) = source {
             body.insert("gateway".to_owned(), "card".into());

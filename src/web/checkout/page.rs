@@ -12,6 +12,7 @@ use url::Url;
 use crate::domain::escrow::{Escrow, Funding};
 use crate::domain::ids::CardId;
 use crate::domain::mode::Mode;
+use crate::domain::money::Amount;
 use crate::entropy;
 use crate::http::{AppState, Door, Source};
 use crate::web::api::Answer;
@@ -20,6 +21,7 @@ use crate::web::checkout::transfer;
 use crate::web::checkout::visit::{Found, Shown, Visit, data, page, refused};
 use crate::web::layout::Refused;
 use crate::web::paying::{self, Card, Wallet, Way};
+use crate::web::reason;
 
 /// A form of a checkout page.
 #[derive(Debug, Deserialize)]
@@ -29,6 +31,9 @@ pub(super) struct Sent {
     /// Makes a form that is sent twice act once.
     #[serde(default)]
     once: String,
+    /// The total that the page showed.
+    #[serde(default)]
+    total: String,
     /// The card to pay with. Empty for the wallet.
     #[serde(default)]
     card: String,
@@ -62,10 +67,11 @@ pub(super) async fn pay(
         "" => Source::Wallet,
         card => Source::Card(CardId::named(card)),
     };
+    let total = Amount::parse_major(&sent.total).map_err(|_| no_total())?;
     // A reader who goes back and chooses another card sends another request.
-    let once = format!("{} {} {:?}", sent.once, sent.card, visit.customer());
+    let once = format!("{} {} {total} {:?}", sent.once, sent.card, visit.customer());
     let once = hex::encode(Sha256::digest(once));
-    let reply = visit.play_money()?.pay(&source, &once).await;
+    let reply = visit.play_money()?.pay(total, &source, &once).await;
     finish(&visit, Answer::of(reply.map_err(refused_call)?)?).await
 }
 
@@ -127,7 +133,7 @@ async fn render(visit: &Visit, refusal: Option<&Answer>) -> Result<HttpResponse,
             (paying::offer(escrow, &currency))
             @match visit.mode() {
                 Mode::Live => (transfer::show(visit, escrow, transfer.as_ref(), &currency)),
-                Mode::Sandbox => (ways(visit, &currency).await?),
+                Mode::Sandbox => (ways(visit, escrow.charge(), &currency).await?),
             }
         },
     };
@@ -137,7 +143,7 @@ async fn render(visit: &Visit, refusal: Option<&Answer>) -> Result<HttpResponse,
         &html! {
             @if visit.mode() == Mode::Sandbox { (paying::sandbox_notice()) }
             (framed_by(&visit.framing))
-            @if let Some(answer) = refusal { (paying::refusal(&answer.envelope.message)) }
+            @if let Some(answer) = refusal { (paying::refusal(reason::of(&answer.envelope, &currency))) }
             (content)
         },
     ))
@@ -154,7 +160,7 @@ fn framed_by(framing: &Framing) -> Markup {
     }
 }
 
-async fn ways(visit: &Visit, currency: &str) -> Result<Markup, Refused> {
+async fn ways(visit: &Visit, total: Amount, currency: &str) -> Result<Markup, Refused> {
     let Some(door) = &visit.door else {
         return Ok(html! {
             form.card data-checkout data-parent=[visit.framing.origin()] method="get" action=(visit.path("")) {
@@ -179,6 +185,7 @@ async fn ways(visit: &Visit, currency: &str) -> Result<Markup, Refused> {
                     input type="hidden" name=(name) value=(value);
                 }
                 input type="hidden" name="once" value=(entropy::request_id());
+                input type="hidden" name="total" value=(total);
                 button class=(class) { (label) }
             }
         }
@@ -243,6 +250,11 @@ fn with_payment(url: &str, payment: &str, reference: &str) -> Option<Url> {
 
 fn see(address: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, address)).finish()
+}
+
+fn no_total() -> Refused {
+    let message = "The form does not say which total it showed. Open the page again. Nothing was paid.";
+    Refused::new(400, page("That form is incomplete"), message).bare()
 }
 
 fn refused_call(_error: actix_web::Error) -> Refused {

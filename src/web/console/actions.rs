@@ -26,8 +26,7 @@ pub(super) async fn of_escrow(
     back: &str,
 ) -> Result<Markup, Refused> {
     let allows = |action| escrow.allows(action, exits);
-    let token = escrow.payment_token.as_str();
-    let (id, seller) = (escrow.id, &escrow.seller);
+    let id = escrow.id;
     let buyer = escrow.funding().map(|funding| funding.buyer.to_string());
     let is_paid_here = allows(Action::Pay) && reader.may(&payment());
     let names = if is_paid_here {
@@ -41,7 +40,7 @@ pub(super) async fn of_escrow(
             p { "Nothing: the deal is closed and all its money is paid out." }
         }
         @if is_paid_here {
-            (pay(reader, token, &names, seller, back))
+            (pay(reader, escrow, &names, back))
         }
         @if let Some(buyer) = &buyer {
             @if allows(Action::MilestoneConfirm) {
@@ -138,14 +137,17 @@ fn payment() -> Request {
     Request::new(Method::POST, "/v1/payment/escrow")
 }
 
-fn pay(reader: &Reader, token: &str, names: &[String], seller: &Party, back: &str) -> Markup {
-    let is_seller = |name: &&String| matches!(seller, Party::Customer(customer) if customer.as_str() == name.as_str());
+fn pay(reader: &Reader, escrow: &Escrow, names: &[String], back: &str) -> Markup {
+    let is_seller =
+        |name: &&String| matches!(&escrow.seller, Party::Customer(customer) if customer.as_str() == name.as_str());
     let suggested = names.iter().find(|name| !is_seller(name));
     html! {
         h3 { "A buyer" }
         form method="post" action="/console/call" {
             (hidden(reader, &payment(), back))
-            input type="hidden" name="s:escrowDetails.paymentToken" value=(token);
+            input type="hidden" name="s:escrowDetails.paymentToken" value=(escrow.payment_token.as_str());
+            // The total that the page shows. The route refuses the payment of another one.
+            input type="hidden" name="n:amount" value=(escrow.charge());
             div.field {
                 label for="buyer" { "Who pays" }
                 input #buyer name="customer" list="customers" required value=(suggested.map_or("ben", String::as_str));

@@ -19,6 +19,7 @@ use crate::http::Outcome;
 use crate::web::api::{Answer, Request};
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
+use crate::web::reason;
 use crate::web::text;
 
 /// Stands in `back` for the id of what the request has made.
@@ -160,7 +161,7 @@ pub(crate) fn refusal(reader: &Reader, request: &Request, answer: &Answer, back:
     Page::new("Refused").section(section_of(back)).narrow().show_with(answer.status, &html! {
         h1 { "Refused" }
         div.notice.bad role="alert" {
-            p { strong { (envelope.message) } }
+            p { strong { (reason::of(envelope, &reader.currency())) } }
             @if let (Some(code), Some(url)) = (&envelope.code, &envelope.doc_url) {
                 p { "Status " (answer.status.as_u16()) ", code " a href=(url) { code { (code) } } ". Nothing was changed." }
             }

@@ -5,15 +5,19 @@ use actix_web::http::header::LOCATION;
 use actix_web::web::{Form, Path};
 use maud::{Markup, html};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
+use crate::domain::money::Amount;
 use crate::entropy;
+use crate::views::MajorUnits;
+use crate::web::api::Request;
 use crate::web::console::refusal;
 use crate::web::demo::choice::{start_button, story};
 use crate::web::demo::ending;
 use crate::web::demo::money::{self, Picture};
 use crate::web::demo::once;
 use crate::web::demo::run::{Run, RunId};
-use crate::web::demo::story::Step;
+use crate::web::demo::story::{Done, Step};
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 
@@ -26,6 +30,9 @@ pub(super) struct Next {
     /// The key under which the step is done once.
     #[serde(default)]
     once: String,
+    /// The total of the deal that the page showed.
+    #[serde(default)]
+    total: String,
 }
 
 /// `GET /demo/{story}/{run}`: leads to the next step of the run.
@@ -76,6 +83,9 @@ pub(super) async fn next(
         return Ok(see(&run, run.next_step().min(number + 1)));
     };
     let mut request = run.request(&step.request);
+    if step.done == Done::Paid {
+        pay_only(&form.total, &mut request)?;
+    }
     request.idempotency_key = Some(key(&form.once)?);
     let answer = once::send(&reader, &request).await?;
     if answer.status.is_success() {
@@ -123,6 +133,19 @@ fn key(once: &str) -> Result<String, Refused> {
     Err(Refused::new(400, page, message))
 }
 
+/// Puts the total that a page showed into a request that pays: the route refuses the payment of
+/// another one.
+fn pay_only(total: &str, request: &mut Request) -> Result<(), Refused> {
+    let total = Amount::parse_major(total).map_err(|_| {
+        let page = Page::new("That form is incomplete").section("/demo");
+        Refused::new(400, page, "The field total must have the total that the page showed.")
+    })?;
+    if let Some(Value::Object(body)) = &mut request.body {
+        body.insert("amount".to_owned(), json!(MajorUnits(total)));
+    }
+    Ok(())
+}
+
 /// Leads to a page of the run, with the keyboard at its step.
 fn see(run: &Run, number: usize) -> HttpResponse {
     let place = format!("{}#step", run.address(number));
@@ -144,6 +167,9 @@ fn telling(reader: &Reader, run: &Run, step: &Step, number: usize) -> Markup {
                 } @else {
                     form.inline method="post" action=(address) {
                         input type="hidden" name="once" value=(entropy::request_id());
+                        @if let (Done::Paid, Some((escrow, _))) = (step.done, &run.deal) {
+                            input type="hidden" name="total" value=(escrow.charge());
+                        }
                         button.primary { "Next" }
                     }
                 }

@@ -56,7 +56,7 @@ impl Offer {
         page.show_with(
             status,
             &html! {
-                @if let Some(error) = refusal { (paying::refusal(&self.message_of(error))) }
+                @if let Some(error) = refusal { (paying::refusal(self.message_of(error))) }
                 (paying::offer(&self.escrow, &self.currency))
                 (self.form(buyer))
             },

@@ -10,6 +10,7 @@ use crate::domain::escrow::actions::Action;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::{Escrow, Funding};
 use crate::domain::ids::{CustomerId, EscrowKey, PaymentToken};
+use crate::views::MajorUnits;
 use crate::web::api::Request;
 use crate::web::console::{Shown, button, notice};
 use crate::web::layout::{Page, Refused};
@@ -74,13 +75,16 @@ async fn ways_to_pay(reader: &Reader, escrow: &Escrow, buyer: &CustomerId, curre
         .await?;
     let back = address(escrow, buyer.as_str());
     let details = json!({"paymentToken": escrow.payment_token.as_str()});
+    // The total that the buyer has read. The route refuses the payment of another one.
+    let total = MajorUnits(escrow.charge());
     let pay = |body| {
         Request::new(Method::POST, "/v1/payment/escrow")
             .acting_for(buyer.as_str())
             .with(body)
     };
-    let from_wallet = pay(json!({"escrowDetails": details}));
-    let by_card = |card: &Card| pay(json!({"gateway": "card", "cardId": card.id, "escrowDetails": details}));
+    let from_wallet = pay(json!({"amount": total, "escrowDetails": details}));
+    let by_card =
+        |card: &Card| pay(json!({"amount": total, "gateway": "card", "cardId": card.id, "escrowDetails": details}));
     let save = |number: &str| {
         let request = Request::new(Method::POST, "/sandbox/cards").acting_for(buyer.as_str());
         request.with(json!({"number": number}))
