@@ -238,3 +238,57 @@ fn unknown_stream_parameters_are_refused() {
     let live = spawn_live_app(|_| {});
     assert_eq!(live.send("GET", "/sandbox/events/stream", &[], None).status, 404);
 }
+
+#[test]
+fn head_gets_the_headers_of_a_stream_and_opens_none() {
+    let app = spawn_app_with(|config| config.sandbox.event_streams_per_key_max = 1);
+    let began = Instant::now();
+    let (mut listener, _) = Listener::open(&app, "", "");
+    for path in [
+        "/sandbox/events/stream",
+        "/console/events/changes",
+        "/console/requests/changes",
+    ] {
+        for _ in 0..4 {
+            let head = app.send_for_head("HEAD", path, &[]);
+            assert_eq!(head.status, 200, "{path}");
+            assert_eq!(
+                head.header("content-type"),
+                Some("text/event-stream; charset=utf-8"),
+                "{path}"
+            );
+            assert_eq!(head.header("transfer-encoding"), Some("chunked"), "{path}");
+        }
+    }
+    // The connection goes on after it.
+    let both = "HEAD /sandbox/events/stream HTTP/1.1\r\nhost: localhost\r\n\r\n\
+                GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let replies = app.exchange_for_text(both.as_bytes());
+    assert_eq!(replies.matches("HTTP/1.1 200").count(), 2, "{replies}");
+    assert!(began.elapsed() < Duration::from_secs(8), "a reply to HEAD did not end");
+    let wrong = app.send_for_head("HEAD", "/sandbox/events/stream?after=x", &[]);
+    assert_eq!(wrong.status, 400);
+    app.top_up("ada", 1_000).ok();
+    assert_eq!(listener.next_event().event, "payment.deposit.success");
+}
+
+#[test]
+fn head_of_a_download_ends() {
+    let app = spawn_app();
+    app.funded();
+    for path in [
+        "/operator/journal",
+        "/operator/merchant/statement",
+        "/openapi.json",
+        "/console/deals",
+    ] {
+        let head = app.send_for_head("HEAD", path, &[]);
+        assert_eq!(head.status, 200, "{path}");
+        let length = head.header("content-length").unwrap().to_owned();
+        assert_eq!(
+            app.send_for_head("GET", path, &[]).header("content-length"),
+            Some(length.as_str()),
+            "{path}"
+        );
+    }
+}

@@ -9,14 +9,15 @@ mod request_line;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
+use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, stream};
 
 use crate::http::base_url;
 use crate::http::connections::{Phase, ReplyBody};
@@ -95,7 +96,9 @@ pub(crate) async fn observe(
         if let Some(log) = state.as_ref().and_then(|state| state.requests.as_ref()) {
             response = recording::record(log, &context, route.map(|(facts, _)| facts), arrival, effect, response);
         }
-        if let Some(state) = &state {
+        if context.method == Method::HEAD {
+            response = without_stream(response);
+        } else if let Some(state) = &state {
             response = in_pieces(response, state, &context);
         }
         context.end();
@@ -127,6 +130,14 @@ pub(crate) async fn observe(
             Err(InternalError::from_response(ApiError::Internal, response).into())
         }
     }
+}
+
+/// Ends the stream of a reply to HEAD at once. The server sends no body, but would wait for its end.
+fn without_stream(response: HttpResponse) -> HttpResponse {
+    response.map_body(|_head, body| match body.size() {
+        BodySize::Stream => BoxBody::new(BodyStream::new(stream::empty::<Result<Bytes, Error>>())),
+        BodySize::None | BodySize::Sized(_) => body,
+    })
 }
 
 /// Makes a large body one that the client takes in pieces, and that counts as memory in use

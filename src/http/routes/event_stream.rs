@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
@@ -52,7 +53,7 @@ impl RawKind for Events {
 pub(crate) const OPEN_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::TooManyStreams]]).with(Work::Reads);
 
 /// `GET /sandbox/events/stream`: the events after the one of `Last-Event-ID` or `after`, or
-/// else from now on.
+/// else from now on. HEAD gets the headers, and opens no stream.
 pub(crate) async fn open(
     state: Data<AppState>,
     caller: Caller,
@@ -62,6 +63,9 @@ pub(crate) async fn open(
     let fields = query.fields()?;
     let filter = events::parse_filter(&fields)?;
     let after = last_event_id(&request)?.or(fields.field("after").optional(events::event_id)?);
+    if *request.method() == Method::HEAD {
+        return Ok(response(stream::empty()).into());
+    }
     let connection = caller.request.connection.clone();
     let open_stream = state.event_streams.open(caller.key_hash, connection)?;
     let seen = match (after, caller.merchant()) {
@@ -83,12 +87,15 @@ pub(crate) async fn open(
         sent_at: Instant::now(),
         open_stream,
     };
-    let response = HttpResponse::Ok()
+    Ok(response(pieces_of(follower)).into())
+}
+
+fn response(pieces: impl Stream<Item = Result<Bytes, store::Error>> + 'static) -> HttpResponse {
+    HttpResponse::Ok()
         .content_type("text/event-stream; charset=utf-8")
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((ACCEL_BUFFERING, "no"))
-        .streaming(pieces_of(follower));
-    Ok(response.into())
+        .streaming(pieces)
 }
 
 /// Returns the event after which a client goes on that was connected before.
