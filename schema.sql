@@ -628,7 +628,7 @@ CREATE TABLE idempotency_record (
     merchant_id INTEGER NOT NULL REFERENCES merchant (id),
     key         TEXT    NOT NULL CHECK (length(key) BETWEEN 1 AND 255), -- as the caller chose it
     route       TEXT    NOT NULL,         -- method, and path with its query
-    customer_id TEXT,                     -- the acting customer; NULL for the merchant itself
+    customer_id TEXT,                     -- the acting customer, or "operator " and the acting operator's id; NULL for the merchant itself
     body_hash   BLOB    NOT NULL CHECK (length(body_hash) = 32), -- SHA-256 of the body
     status      INTEGER NOT NULL CHECK (status BETWEEN 200 AND 499), -- of the reply; replies to internal errors are not stored
     body        BLOB    NOT NULL,         -- of the reply, packed by src/store/engine/packing.rs

@@ -1,7 +1,7 @@
 //! Idempotency: a request that is sent again under the same idempotency key gets the
 //! first reply again.
 
-use crate::domain::ids::CustomerId;
+use crate::domain::ids::{CustomerId, OperatorId};
 use crate::domain::time::Timestamp;
 use crate::domain::unset::is_unset_variable;
 
@@ -29,13 +29,23 @@ impl IdempotencyKey {
     }
 }
 
+/// The one in whose name a request is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Principal {
+    /// The merchant, by one of its keys.
+    Merchant,
+    /// A customer of the merchant.
+    Customer(CustomerId),
+    /// An operator, who acts for the merchant.
+    Operator(OperatorId),
+}
+
 /// The identity of a request. Requests with equal fingerprints are the same request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestFingerprint {
     /// The method, and the path with its query.
     pub route: String,
-    /// The customer that the request acts for, if any.
-    pub customer: Option<CustomerId>,
+    pub principal: Principal,
     /// The SHA-256 hash of the body.
     pub body_hash: [u8; 32],
 }
@@ -63,8 +73,10 @@ pub struct IdempotencyRecord {
 pub enum Difference {
     /// It has another method or path. Holds the first request's.
     Route(String),
-    /// It acts for another customer.
-    Customer,
+    /// It has another query. Holds the first request's, if that had one.
+    Query(Option<String>),
+    /// It is made in the name of another one. Holds the first request's.
+    Principal(Principal),
     /// It has another body.
     Body,
 }
@@ -83,13 +95,24 @@ impl IdempotencyRecord {
     /// Returns the difference if this is not the first request again.
     pub fn reply_to(self, fingerprint: &RequestFingerprint) -> Result<StoredReply, Difference> {
         if self.fingerprint.route != fingerprint.route {
-            Err(Difference::Route(self.fingerprint.route))
-        } else if self.fingerprint.customer != fingerprint.customer {
-            Err(Difference::Customer)
+            Err(Self::route_difference(self.fingerprint.route, &fingerprint.route))
+        } else if self.fingerprint.principal != fingerprint.principal {
+            Err(Difference::Principal(self.fingerprint.principal))
         } else if self.fingerprint.body_hash != fingerprint.body_hash {
             Err(Difference::Body)
         } else {
             Ok(self.reply)
+        }
+    }
+
+    fn route_difference(first: String, other: &str) -> Difference {
+        let path_and_query = |route: &str| match route.split_once('?') {
+            Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
+            None => (route.to_owned(), None),
+        };
+        match (path_and_query(&first), path_and_query(other)) {
+            ((path, query), (other_path, _)) if path == other_path => Difference::Query(query),
+            _ => Difference::Route(first),
         }
     }
 }
@@ -109,10 +132,14 @@ mod tests {
         }
     }
 
+    fn customer(id: &str) -> Principal {
+        Principal::Customer(CustomerId::parse(id).unwrap())
+    }
+
     fn fingerprint() -> RequestFingerprint {
         RequestFingerprint {
             route: "POST /v1/escrow/create".to_owned(),
-            customer: CustomerId::parse("ada"),
+            principal: customer("ada"),
             body_hash: [1; 32],
         }
     }
@@ -136,12 +163,20 @@ mod tests {
             record().reply_to(&other).unwrap_err()
         };
         let first_route = Difference::Route("POST /v1/escrow/create".to_owned());
-        assert_eq!(other(|fingerprint| fingerprint.route.push_str("?a=b")), first_route);
-        assert_eq!(other(|fingerprint| fingerprint.customer = None), Difference::Customer);
+        assert_eq!(other(|fingerprint| fingerprint.route.push_str("/x?a=b")), first_route);
         assert_eq!(
-            other(|fingerprint| fingerprint.customer = CustomerId::parse("bo")),
-            Difference::Customer
+            other(|fingerprint| fingerprint.route.push_str("?a=b")),
+            Difference::Query(None)
         );
+        let mut asked = record();
+        asked.fingerprint.route.push_str("?a=b");
+        assert_eq!(
+            asked.reply_to(&fingerprint()),
+            Err(Difference::Query(Some("a=b".to_owned())))
+        );
+        let first = Difference::Principal(customer("ada"));
+        assert_eq!(other(|fingerprint| fingerprint.principal = Principal::Merchant), first);
+        assert_eq!(other(|fingerprint| fingerprint.principal = customer("bo")), first);
         assert_eq!(other(|fingerprint| fingerprint.body_hash = [2; 32]), Difference::Body);
     }
 

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::commands::operators::is_use_to_note;
 use crate::commands::{merchant_keys, merchants};
 use crate::domain::address_range::AddressRange;
+use crate::domain::idempotency::Principal;
 use crate::domain::ids::{CustomerId, MerchantId, OperatorId};
 use crate::domain::merchant::key::{KeyAccess, KeyOwner, KeyScope, SandboxKey};
 use crate::domain::merchant::publishable_key::PublishableKey;
@@ -72,6 +73,15 @@ impl Caller {
                 Key::Known(_) | Key::New(_) => None,
             },
             address: self.request.address().map(|address| address.to_string()),
+        }
+    }
+
+    /// Returns the one in whose name the request is made.
+    pub(super) fn principal(&self) -> Principal {
+        match (&self.key, self.party()) {
+            (Key::Operator(operator, _), _) => Principal::Operator(*operator),
+            (Key::Known(_) | Key::New(_), Party::Customer(customer)) => Principal::Customer(customer.clone()),
+            (Key::Known(_) | Key::New(_), Party::Merchant) => Principal::Merchant,
         }
     }
 

@@ -11,8 +11,8 @@ use actix_web::http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, TRANS
 use actix_web::http::{Method, Uri};
 use actix_web::{HttpMessage, HttpRequest};
 
-use crate::domain::idempotency::{IdempotencyKey, RequestFingerprint};
-use crate::domain::ids::{CustomerId, MerchantId, OperatorId};
+use crate::domain::idempotency::{IdempotencyKey, Principal, RequestFingerprint};
+use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::unset::is_unset_variable;
 use crate::entropy;
@@ -202,10 +202,10 @@ impl RequestContext {
     }
 
     /// Returns the fingerprint of this request under an idempotency key.
-    pub(super) fn fingerprint(&self, customer: Option<&CustomerId>) -> RequestFingerprint {
+    pub(super) fn fingerprint(&self, principal: Principal) -> RequestFingerprint {
         RequestFingerprint {
             route: format!("{} {}", self.method, self.path_and_query()),
-            customer: customer.cloned(),
+            principal,
             body_hash: hash_of(self.body.get()),
         }
     }

@@ -10,7 +10,7 @@ use strum::{EnumDiscriminants, EnumProperty, IntoStaticStr, VariantArray};
 use thiserror::Error;
 
 use crate::csv::errors::FileErrors;
-use crate::domain::idempotency::Difference;
+use crate::domain::idempotency::{Difference, Principal};
 use crate::domain::invalid::{Invalid, shortened};
 use crate::domain::refusal::Refusal;
 use crate::domain::treasury::reconciliation::SumTooLarge;
@@ -263,7 +263,11 @@ impl ApiError {
 fn first_use(difference: &Difference) -> String {
     match difference {
         Difference::Route(route) => format!("for {}", shortened(route)),
-        Difference::Customer => "for another customer-id".to_owned(),
+        Difference::Query(Some(query)) => format!("for this route with the query {}", shortened(query)),
+        Difference::Query(None) => "for this route without a query".to_owned(),
+        Difference::Principal(Principal::Operator(_)) => "by another operator".to_owned(),
+        Difference::Principal(Principal::Merchant) => "for the merchant, without a customer-id".to_owned(),
+        Difference::Principal(Principal::Customer(_)) => "for another customer-id".to_owned(),
         Difference::Body => "with another body".to_owned(),
     }
 }

@@ -91,7 +91,7 @@ impl AppState {
     ) -> Result<Rendered, ApiError> {
         let flight = self.in_flight.begin(caller.key_hash, &key);
         let _flight = flight.ok_or(ApiError::IdempotencyKeyInFlight)?;
-        let fingerprint = caller.request.fingerprint(caller.party().customer());
+        let fingerprint = caller.request.fingerprint(caller.principal());
         let request = IdempotentRequest { key, fingerprint };
         let (viewer, context) = (caller.viewer().cloned(), Arc::clone(&caller.request));
         let outcome = self.run(caller, move |tx, policy, actor| {

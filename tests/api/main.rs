@@ -47,6 +47,7 @@ mod helpers;
 mod histories;
 mod http_edge;
 mod idempotency;
+mod idempotent_operators;
 mod inbox;
 mod intents;
 mod keys;

@@ -1,7 +1,7 @@
 //! Idempotency records in the database.
 
-use escrowd::domain::idempotency::{IdempotencyKey, IdempotencyRecord, RequestFingerprint, StoredReply};
-use escrowd::domain::ids::MerchantId;
+use escrowd::domain::idempotency::{IdempotencyKey, IdempotencyRecord, Principal, RequestFingerprint, StoredReply};
+use escrowd::domain::ids::{CustomerId, MerchantId, OperatorId};
 use escrowd::domain::sandbox::clock_offset::ClockOffset;
 use escrowd::domain::time::Timestamp;
 use escrowd::store::Store;
@@ -23,7 +23,7 @@ fn record(body: &str, created_at: i64) -> IdempotencyRecord {
     IdempotencyRecord {
         fingerprint: RequestFingerprint {
             route: "POST /v1/payment/escrow?x=é".to_owned(),
-            customer: None,
+            principal: Principal::Merchant,
             body_hash: [7; 32],
         },
         reply: StoredReply {
@@ -54,9 +54,15 @@ fn a_record_is_read_back_and_replaced_by_a_later_one() {
     assert_eq!(kept(&store, ours, "order 1"), Some(first));
     assert_eq!(kept(&store, ours, "order 2"), None);
     assert_eq!(kept(&store, others, "order 1"), None);
-    let second = record("{}", START + HOUR);
-    keep(&store, ours, "order 1", &second);
-    assert_eq!(kept(&store, ours, "order 1"), Some(second));
+    let mut second = record("{}", START + HOUR);
+    for principal in [
+        Principal::Operator(OperatorId::new(7, 9)),
+        Principal::Customer(CustomerId::parse("operator").unwrap()),
+    ] {
+        second.fingerprint.principal = principal;
+        keep(&store, ours, "order 1", &second);
+        assert_eq!(kept(&store, ours, "order 1").as_ref(), Some(&second));
+    }
 }
 
 #[test]

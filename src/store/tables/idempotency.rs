@@ -1,7 +1,7 @@
 //! Idempotency records: the first request under each idempotency key, and its reply.
 
-use crate::domain::idempotency::{IdempotencyKey, IdempotencyRecord, RequestFingerprint, StoredReply};
-use crate::domain::ids::{CustomerId, MerchantId};
+use crate::domain::idempotency::{IdempotencyKey, IdempotencyRecord, Principal, RequestFingerprint, StoredReply};
+use crate::domain::ids::{CustomerId, MerchantId, OperatorId};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::packing;
@@ -19,7 +19,7 @@ pub struct ExpiredRecord {
 row! {
     struct RecordRow<'a>, record_columns! {
         route: String,
-        customer_id: Option<CustomerId>,
+        customer_id: Option<String>,
         body_hash: [u8; 32],
         status: u16,
         body: Packed<'a>,
@@ -52,7 +52,7 @@ impl Snapshot<'_> {
             Ok(IdempotencyRecord {
                 fingerprint: RequestFingerprint {
                     route: row.route,
-                    customer: row.customer_id,
+                    principal: principal_of(row.customer_id)?,
                     body_hash: row.body_hash,
                 },
                 reply: StoredReply {
@@ -89,6 +89,29 @@ impl Snapshot<'_> {
     }
 }
 
+/// The column's text of an operator begins with it. No customer id has a space.
+const OPERATOR: &str = "operator ";
+
+/// Returns the text of the column `customer_id`.
+fn text_of(principal: &Principal) -> Option<String> {
+    match principal {
+        Principal::Merchant => None,
+        Principal::Customer(customer) => Some(customer.as_str().to_owned()),
+        Principal::Operator(operator) => Some(format!("{OPERATOR}{operator}")),
+    }
+}
+
+fn principal_of(text: Option<String>) -> Result<Principal, Error> {
+    let Some(text) = text else {
+        return Ok(Principal::Merchant);
+    };
+    let principal = match text.strip_prefix(OPERATOR) {
+        Some(operator) => OperatorId::parse(operator).map(Principal::Operator),
+        None => CustomerId::parse(&text).map(Principal::Customer),
+    };
+    principal.ok_or_else(|| broken("a customer or an operator", "an idempotency record"))
+}
+
 impl Tx<'_> {
     /// Saves the first request under a merchant's idempotency key, in place of an expired
     /// one.
@@ -117,7 +140,7 @@ impl Tx<'_> {
                     merchant.0,
                     key.as_str(),
                     fingerprint.route,
-                    fingerprint.customer.as_ref().map(CustomerId::as_str),
+                    text_of(&fingerprint.principal),
                     fingerprint.body_hash,
                     reply.status,
                     packing::pack(&reply.body),
