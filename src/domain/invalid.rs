@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::domain::secrets::without_secrets;
+
 /// A field with a wrong value: its path, the received value, and a description of the right
 /// values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,10 +67,12 @@ impl fmt::Display for Invalid {
     }
 }
 
-/// Returns a caller's text, cut to a length that a message may repeat.
+/// Returns a caller's text as a message may repeat it: cut to a length, and without secret keys.
 pub fn shortened(text: &str) -> String {
-    let mut echo: String = text.chars().take(ECHO_CHARS_MAX).collect();
-    if echo.len() < text.len() {
+    let echo: String = text.chars().take(ECHO_CHARS_MAX).collect();
+    let is_cut = echo.len() < text.len();
+    let mut echo = without_secrets(&echo);
+    if is_cut {
         echo.push('…');
     }
     echo

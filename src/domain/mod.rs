@@ -30,6 +30,7 @@ pub mod party;
 pub mod payments;
 pub mod refusal;
 pub mod sandbox;
+pub mod secrets;
 pub mod text;
 pub mod time;
 pub mod transaction;

@@ -16,7 +16,7 @@ use futures_util::future::{Either, LocalBoxFuture, Map};
 use crate::domain::merchant::key::{KeyAccess, KeyOwner, KeyScope, LIVE_KEY_PREFIX, SandboxKey};
 use crate::domain::mode::Mode;
 use crate::domain::party::Party;
-use crate::domain::treasury::operator::Right;
+use crate::domain::treasury::operator::{KEY_PREFIX, Right};
 use crate::http::auth::{
     Caller, Key, check_address, check_scope, count, is_valid, note_use, party_of, read_key, refuse_unknown_key,
 };
@@ -82,6 +82,14 @@ impl<Args: FromRequest + 'static> AuthenticatedArgs<Args> {
     fn of(args: Result<Args, Args::Error>) -> Result<Self, Error> {
         args.map(Self).map_err(Into::into)
     }
+}
+
+/// Returns true for the live key of a merchant or an operator. A client that sends one to a sandbox
+/// has confused the two servers.
+fn is_live_key(key: &str) -> bool {
+    [LIVE_KEY_PREFIX, KEY_PREFIX]
+        .iter()
+        .any(|beginning| key.starts_with(beginning))
 }
 
 fn refuse<Args: FromRequest + 'static>(refused: ApiError) -> <AuthenticatedArgs<Args> as FromRequest>::Future {
@@ -177,10 +185,9 @@ impl Authentication {
                 scope: KeyScope::SuperAdmin,
             }),
             (Some(access), None) => Key::Known(access.owner),
-            (None, None) if state.policy.load().mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
+            (None, None) if state.policy.load().mode == Mode::Live || is_live_key(&key) => {
                 return Err(refuse_unknown_key(&request, &state));
             }
-            // A client that sends a live key to a sandbox has confused the two servers.
             (None, None) => Key::New(SandboxKey::new(&key)),
         };
         context.key_hash.get_or_init(|| key_hash);

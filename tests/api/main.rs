@@ -79,6 +79,7 @@ mod rate_limit;
 mod receipts;
 mod requests;
 mod resets;
+mod secret_echoes;
 mod seeds;
 mod shapes;
 mod shown_totals;

@@ -127,7 +127,9 @@ pub(super) async fn set_notice_secret(
 fn parse_secret(body: &JsonBody) -> Parsed<Option<SigningSecret>> {
     let (min, max) = PROVIDER_SECRET_CHARS;
     let secret = |field: &Field<'_>| {
-        let secret = field.text()?;
+        // The message must not repeat the value.
+        let other_kind = |_| Invalid::wrong("secret", "a text", "a value of another kind");
+        let secret = field.text().map_err(other_kind)?;
         let chars = secret.chars().count();
         if !(min..=max).contains(&chars) {
             // The text itself is not shown.
