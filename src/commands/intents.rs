@@ -184,7 +184,8 @@ fn method_of(
         IntentKind::Deposit { card: None, escrows } => {
             for id in &escrows {
                 let key = EscrowKey::Id(EscrowId::named(id));
-                load_escrow(tx, actor.merchant, &key, Refusal::EscrowNotPayable)?;
+                let escrow = load_escrow(tx, actor.merchant, &key, Refusal::EscrowNotPayable)?;
+                escrow.check_buyer(actor.customer())?;
             }
             Ok(match policy.mode {
                 Mode::Sandbox => Method::TestAccount {

@@ -256,7 +256,8 @@ fn a_live_merchant_has_a_live_key() {
         begin(&app, &with(sent.clone(), "customerId", json!("nobody"))).status,
         404
     );
-    begin(&app, &with(sent.clone(), "customerId", json!(seller))).ok();
+    let buyer = app.live_customer("ben", "08087654321");
+    begin(&app, &with(sent.clone(), "customerId", json!(buyer))).ok();
     let test_key = begin(&app, &with(sent, "publicKey", json!(KEY)));
     assert_eq!(code(&test_key), "publishable_key_of_other_mode");
 }
@@ -540,6 +541,36 @@ fn real_money_comes_by_bank_transfer() {
     );
     assert!(receipt.contains("data-reference=\"order-1\""), "{receipt}");
     assert!(!receipt.contains("data-waiting"), "{receipt}");
+}
+
+#[test]
+fn nobody_begins_a_checkout_for_their_own_deal() {
+    let live = LiveDeal::new();
+    let sent = json!({ "publicKey": live_key(&live.app), "paymentToken": live.deal.token, "customerId": live.seller });
+    let refused = begin(&live.app, &sent);
+    assert_eq!(
+        (refused.status, code(&refused)),
+        (400, "buyer_is_seller"),
+        "{refused:?}"
+    );
+    let link = submit(
+        &live.app,
+        &format!("/pay/{}/transfer", live.deal.token),
+        &[("buyer", &live.seller)],
+    );
+    assert_eq!(link.status, 400);
+    assert!(
+        link.text.contains("Buyer and seller must be different customers"),
+        "{}",
+        link.text
+    );
+    let app = spawn_app();
+    let refused = begin(&app, &with(of(&app.offered()), "customerId", json!("ada")));
+    assert_eq!(
+        (refused.status, code(&refused)),
+        (400, "buyer_is_seller"),
+        "{refused:?}"
+    );
 }
 
 #[test]

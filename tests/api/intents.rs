@@ -5,7 +5,9 @@ use escrowd::domain::fees::WithdrawalFees;
 use serde_json::{Value, json};
 
 use crate::database;
-use crate::helpers::{Answer, LIVE_KEY, TestApp, kobo, new_customer, spawn_app, spawn_app_with, spawn_live_app};
+use crate::helpers::{
+    Answer, LIVE_KEY, TestApp, kobo, new_customer, spawn_app, spawn_app_with, spawn_live_app, two_milestones,
+};
 use crate::shapes::{REFERENCE, assert_shape};
 
 const OFF: &str = "This feature is not enabled on your merchant account, please enable to access this route";
@@ -627,6 +629,37 @@ fn a_deposit_funds_the_escrows_that_it_names() {
         let before = app.dump();
         let refused = app.create_intent("ben", &request);
         assert_eq!(refused.status, 400);
+        assert!(refused.message().starts_with(message), "{refused:?}");
+        assert_eq!(app.dump(), before);
+    }
+}
+
+#[test]
+fn a_deposit_that_can_fund_nothing_is_refused() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let mut terms = two_milestones();
+    terms["milestones"][0]["customerId"] = json!("cleo");
+    let paying_cleo = app.create_milestone_escrow("ada", &terms).ok().text("id");
+    for (customer, ids, message) in [
+        (
+            "ben",
+            json!([deal.id, deal.id]),
+            "depositDetails.escrowId must be a list that names each escrow once; got",
+        ),
+        ("ada", json!(deal.id), "Buyer and seller must be different customers"),
+        (
+            "cleo",
+            json!([deal.id, paying_cleo]),
+            "A milestone's beneficiary and the buyer must be different customers",
+        ),
+    ] {
+        app.wallet(customer).ok();
+        let mut request = deposit("d-1", 20_400);
+        request["depositDetails"] = json!({ "escrowId": ids });
+        let before = app.dump();
+        let refused = app.create_intent(customer, &request);
+        assert_eq!(refused.status, 400, "{refused:?}");
         assert!(refused.message().starts_with(message), "{refused:?}");
         assert_eq!(app.dump(), before);
     }

@@ -278,7 +278,7 @@ fn a_refused_step_says_why_and_can_be_done_later() {
             .ok();
     };
     set(1);
-    let refused = post(&app, &place, &[("once", &field(&page(&app, &place), "once"))]);
+    let refused = send(&app, &place, &page(&app, &place));
     assert_eq!(refused.status, 400, "{}", refused.text);
     assert!(refused.text.contains("Insufficient balance"), "{}", refused.text);
     assert!(refused.text.contains(&format!("href=\"{place}\"")), "{}", refused.text);

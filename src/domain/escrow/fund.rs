@@ -199,6 +199,15 @@ impl Escrow {
             return Err(Refusal::EscrowNotPayable);
         }
         self.check_open_to_buyers()?;
+        self.check_buyer(buyer)
+    }
+
+    /// Checks that this customer can be the buyer.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the seller, then a customer whom a milestone pays.
+    pub fn check_buyer(&self, buyer: &CustomerId) -> Result<(), Refusal> {
         if self.seller.is(buyer) {
             return Err(Refusal::BuyerIsSeller);
         }

@@ -53,6 +53,8 @@ pub(crate) const CREATE_REFUSALS: Refusals = Refusals::of(&[&[
     RefusalKind::EscrowNotFound,
     RefusalKind::EscrowOfAnotherMerchant,
     RefusalKind::EscrowNotPayable,
+    RefusalKind::BuyerIsSeller,
+    RefusalKind::BuyerIsBeneficiary,
 ]])
 .in_live(&[RefusalKind::CustomerNotFound, RefusalKind::CustomerBlocked])
 .of_http(&[
@@ -206,7 +208,8 @@ fn redirect_url(field: &Field<'_>) -> Parsed<String> {
     })
 }
 
-/// Checks that the deal can be paid for, and in live mode that the customer exists.
+/// Checks that the deal can be paid for, in live mode that the customer exists, and that the
+/// customer can be its buyer.
 async fn check_deal(state: &AppState, merchant: MerchantId, session: &Session) -> Result<(), ApiError> {
     let key = EscrowKey::Token(session.token.clone());
     let read = state.store.read(move |snapshot| {
@@ -231,6 +234,9 @@ async fn check_deal(state: &AppState, merchant: MerchantId, session: &Session) -
             .read(move |snapshot| snapshot.customer_access(merchant, &customer))
             .await?;
         known.ok_or(Refusal::CustomerNotFound)?.check_active()?;
+    }
+    if let Some(customer) = &session.customer {
+        escrow.check_buyer(customer)?;
     }
     Ok(())
 }

@@ -84,6 +84,8 @@ pub(crate) const CREATE_REFUSALS: Refusals = Refusals::of(&[&[
     RefusalKind::DuplicateReference,
     RefusalKind::EscrowNotFound,
     RefusalKind::EscrowNotPayable,
+    RefusalKind::BuyerIsSeller,
+    RefusalKind::BuyerIsBeneficiary,
     RefusalKind::FeatureNotEnabled,
     RefusalKind::WithdrawingDisabled,
     RefusalKind::PhoneUnknown,
@@ -215,13 +217,22 @@ fn deposit(fields: &Fields<'_>, escrows_max: usize) -> Parsed<IntentKind> {
     let escrows = if ids.is_absent() {
         Vec::new()
     } else {
-        escrows_by_id(&ids, escrows_max)?
+        each_once(&ids, escrows_by_id(&ids, escrows_max)?)?
     };
     if card.is_some() && !escrows.is_empty() {
         return Err(ids.must_be("left out where cardId is sent; POST /v1/payment/escrow pays by card"));
     }
     let escrows = escrows.iter().map(EscrowId::to_string).collect();
     Ok(IntentKind::Deposit { card, escrows })
+}
+
+/// Refuses a list that names an escrow twice. The deposit could not fund it.
+fn each_once(field: &Field<'_>, escrows: Vec<EscrowId>) -> Parsed<Vec<EscrowId>> {
+    let is_repeated = |(index, id): (usize, &EscrowId)| escrows[..index].contains(id);
+    if escrows.iter().enumerate().any(is_repeated) {
+        return Err(field.must_be("a list that names each escrow once"));
+    }
+    Ok(escrows)
 }
 
 /// Reads the target of a withdrawal: a bank account or an address on a blockchain, not both.

@@ -63,6 +63,7 @@ pub(super) async fn pay(
     Form(sent): Form<Sent>,
 ) -> Result<HttpResponse, Refused> {
     let visit = Visit::of(&request, state, door, &session, sent.shown).await?;
+    let money = visit.play_money()?;
     let source = match sent.card.as_str() {
         "" => Source::Wallet,
         card => Source::Card(CardId::named(card)),
@@ -71,7 +72,7 @@ pub(super) async fn pay(
     // A reader who goes back and chooses another card sends another request.
     let once = format!("{} {} {total} {:?}", sent.once, sent.card, visit.customer());
     let once = hex::encode(Sha256::digest(once));
-    let reply = visit.play_money()?.pay(total, &source, &once).await;
+    let reply = money.pay(total, &source, &once).await;
     finish(&visit, Answer::of(reply.map_err(refused_call)?)?).await
 }
 
