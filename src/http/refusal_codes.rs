@@ -212,7 +212,7 @@ impl RouteFacts {
     }
 
     /// Returns the use of the store, or `None` if the handler makes none.
-    fn work(&self) -> Option<Work> {
+    pub(super) fn work(&self) -> Option<Work> {
         let by_facts = match (self.section, self.acts_as) {
             (Section::Open | Section::Checkout, _) => None,
             _ if self.writes => Some(Work::Executes),

@@ -91,6 +91,29 @@ fn the_document_tells_who_acts_and_which_fields_are_read() {
 }
 
 #[test]
+fn only_routes_that_keep_replies_offer_an_idempotency_key() {
+    let document = document(&spawn_live_app(|_| {}));
+    let offers = |path: &str| {
+        let parameters = document["paths"][path]["post"]["parameters"].as_array().unwrap();
+        parameters
+            .iter()
+            .any(|parameter| parameter["name"] == "Idempotency-Key")
+    };
+    for path in ["/operator/receipts", "/operator/payouts", "/v1/escrow/create"] {
+        assert!(offers(path), "{path}");
+    }
+    for path in [
+        "/operator/operators",
+        "/operator/merchants",
+        "/operator/keys",
+        "/operator/keys/{keyId}/rotate",
+        "/operator/callback/rotate-secret",
+    ] {
+        assert!(!offers(path), "{path}");
+    }
+}
+
+#[test]
 fn the_document_is_told_word_for_word() {
     let text = serde_json::to_string_pretty(&document(&spawn_app())).unwrap();
     insta::with_settings!({ snapshot_path => ".", prepend_module_to_snapshot => false }, {

@@ -8,6 +8,7 @@ use crate::domain::mode::Mode;
 use crate::http::answer::{Success, SuccessBody, SuccessOf};
 use crate::http::openapi::schema::{self, CUSTOMER_ID, SentAs};
 use crate::http::openapi::{example, refusals};
+use crate::http::refusals::Work;
 use crate::http::request_spec::{BodySpec, FieldSpec, Rules, all};
 use crate::http::route::{Access, ActsAs, CONTRACT_PREFIX, RouteFacts, Section};
 
@@ -142,8 +143,7 @@ fn parameters(rules: &Rules<'_>, route: &DescribedRoute) -> Vec<Value> {
         }
         ActsAs::Merchant | ActsAs::MerchantAccount | ActsAs::Key | ActsAs::OperatorItself | ActsAs::Viewer => {}
     }
-    // A checkout session is a signed text, of which nothing is kept.
-    if route.facts.writes && !matches!(route.facts.section, Section::Open | Section::Checkout) {
+    if route.facts.work() == Some(Work::Executes) {
         let schema = json!({ "type": "string", "pattern": format!("^[ -~]{{1,{KEY_BYTES_MAX}}}$") });
         parameters.push(parameter("header", "Idempotency-Key", false, schema));
     }
