@@ -22,7 +22,9 @@ use crate::http::context::{ReceivedBody, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
 use crate::http::form::{self, FormBody, ReceivedFile};
-use crate::http::payload::{at_most, check_head, collect, payload_error, unreadable, with_progress, without_bom};
+use crate::http::payload::{
+    at_most, check_content_type, check_head, collect, payload_error, unreadable, with_progress, without_bom,
+};
 use crate::http::request_spec::FieldGroups;
 use crate::http::route::RouteFacts;
 use crate::http::state::{AppState, Limits};
@@ -126,6 +128,7 @@ impl FromRequest for JsonBody {
         let payload = payload.take();
         Box::pin(async move {
             let limits = limits_of(&request)?;
+            check_content_type(request.headers())?;
             if !is_json(&request) {
                 return Err(ApiError::UnsupportedMediaType { expected: JSON });
             }
@@ -169,6 +172,7 @@ impl FromRequest for JsonOrFormBody {
         let payload = payload.take();
         Box::pin(async move {
             let limits = limits_of(&request)?;
+            check_content_type(request.headers())?;
             if is_json(&request) {
                 check_head(request.headers(), limits.body_bytes_max)?;
                 let body = in_time(&request, limits, read_json(payload, limits)).await?;
@@ -178,7 +182,9 @@ impl FromRequest for JsonOrFormBody {
                 let bytes_max = limits.form_bytes_max();
                 check_head(request.headers(), bytes_max)?;
                 let seconds_max = limits.body_seconds_max;
-                let chunks = with_progress(Duration::from_secs(seconds_max), at_most(bytes_max, payload));
+                // A part of the form that is too long is another error.
+                let chunks = at_most(bytes_max, payload).map_err(form::whole_overflow);
+                let chunks = with_progress(Duration::from_secs(seconds_max), chunks);
                 let form = Multipart::new(request.headers(), chunks);
                 let form = read_whole(&request, form::read(form, limits, &request)).await?;
                 let form = form.keep_in_context(&request)?;

@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::http::body::{limits_of, read_whole};
 use crate::http::context::{ReceivedBody, ReceivedFileSummary, RequestContext};
 use crate::http::error::ApiError;
-use crate::http::payload::{at_most, check_head, payload_error, with_progress};
+use crate::http::payload::{at_most, check_content_type, check_head, payload_error, with_progress};
 use crate::http::state::{AppState, Limits};
 
 /// The content type of a CSV file.
@@ -39,6 +39,7 @@ impl FromRequest for CsvBody {
         let payload = payload.take();
         Box::pin(async move {
             let limits = limits_of(&request)?;
+            check_content_type(request.headers())?;
             let has_type = request.headers().contains_key(CONTENT_TYPE);
             let is_csv = request.content_type().eq_ignore_ascii_case(CSV);
             let wrong_type = ApiError::UnsupportedMediaType { expected: CSV };

@@ -1,5 +1,6 @@
 //! Reads a multipart form: its texts, and its files within the memory for uploads.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use actix_multipart::{Field, Multipart, MultipartError};
@@ -19,6 +20,8 @@ use crate::http::state::{AppState, Limits};
 /// The bytes that a form field counts for beside its name and content. They make a form of
 /// very many empty fields too large.
 const FIELD_OVERHEAD_BYTES: usize = 48;
+/// The bytes that [`Multipart`] holds to find the end of a part's headers.
+const PART_HEAD_BYTES_MAX: usize = 65_536;
 
 /// The fields and files of a multipart form, in the order of the body.
 #[derive(Debug, Default)]
@@ -253,11 +256,25 @@ async fn read_file(
     Ok(file)
 }
 
+/// Tells the end of a form that is too large as a whole from that of a part whose headers are too
+/// long, for which [`Multipart`] has the same error.
+pub(super) fn whole_overflow(error: PayloadError) -> PayloadError {
+    match error {
+        PayloadError::Overflow => PayloadError::Io(ErrorKind::FileTooLarge.into()),
+        error => error,
+    }
+}
+
 fn form_error(error: MultipartError, limits: Limits) -> ApiError {
     match error {
-        MultipartError::Payload(PayloadError::Overflow) => ApiError::BodyTooLarge {
-            bytes_max: limits.form_bytes_max(),
-        },
+        MultipartError::Payload(PayloadError::Overflow) => unreadable(format!(
+            "the headers of a part, or what is before the first part, are longer than {PART_HEAD_BYTES_MAX} bytes"
+        )),
+        MultipartError::Payload(PayloadError::Io(error)) if error.kind() == ErrorKind::FileTooLarge => {
+            ApiError::BodyTooLarge {
+                bytes_max: limits.form_bytes_max(),
+            }
+        }
         MultipartError::Payload(error) => payload_error(&error, limits),
         MultipartError::BoundaryMissing => unreadable("its content-type header names no boundary"),
         MultipartError::Incomplete => unreadable("the form ends before its last boundary"),

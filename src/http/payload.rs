@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, timeout_at};
@@ -14,15 +14,17 @@ use tokio::time::{Instant, timeout_at};
 use crate::domain::invalid::shortened;
 use crate::http::connections::ConnectionLimits;
 use crate::http::error::ApiError;
+use crate::http::headers::single_value;
 use crate::http::state::Limits;
 
 /// Refuses a body by the head of its request, before any of it is read.
 ///
 /// # Errors
 ///
-/// Refuses a body that is compressed, and one that is announced to be longer than
+/// Refuses a body of several content types, one that is compressed, and one that is announced to be longer than
 /// `bytes_max`.
 pub(super) fn check_head(headers: &HeaderMap, bytes_max: usize) -> Result<(), ApiError> {
+    check_content_type(headers)?;
     let encodings = headers.get_all(CONTENT_ENCODING);
     let encodings: Vec<_> = encodings
         .map(|value| String::from_utf8_lossy(value.as_bytes()))
@@ -40,6 +42,11 @@ pub(super) fn check_head(headers: &HeaderMap, bytes_max: usize) -> Result<(), Ap
         return Err(ApiError::BodyTooLarge { bytes_max });
     }
     Ok(())
+}
+
+/// Refuses a body of several different content types.
+pub(super) fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    single_value(headers, &CONTENT_TYPE).map(|_| ())
 }
 
 /// Removes the byte order mark that some programs put before UTF-8 text.

@@ -23,6 +23,7 @@ mod reader;
 mod reason;
 mod scale;
 mod text;
+mod unreadable;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
@@ -30,6 +31,7 @@ use actix_web::web::{self, ServiceConfig};
 /// Adds the pages to the routes of a server.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     config.service(web::resource("/assets/{name}").get(assets::serve));
+    config.configure(unreadable::configure);
     config.configure(checkout::configure);
     config.service(web::resource("/").wrap(from_fn(guard::page)).get(home::show));
     config.service(

@@ -77,6 +77,7 @@ mod race_rounds;
 mod races;
 mod rate_limit;
 mod receipts;
+mod refused_forms;
 mod requests;
 mod resets;
 mod secret_echoes;

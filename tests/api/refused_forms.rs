@@ -1,0 +1,72 @@
+//! Bodies that cannot be read as their request says.
+
+use crate::helpers::{spawn_app, standard_terms};
+
+#[test]
+fn two_content_types_are_refused() {
+    let app = spawn_app();
+    let body = standard_terms().to_string();
+    let json = ("content-type", "application/json");
+    let message = "content-type must be sent once; got several different ones";
+    for (path, other) in [
+        ("/v1/escrow/create", "multipart/form-data; boundary=x"),
+        ("/v1/payment/topup", "text/plain"),
+        ("/sandbox/reset", "text/plain"),
+        ("/operator/position/reconcile", "text/csv"),
+    ] {
+        for types in [[json, ("content-type", other)], [("content-type", other), json]] {
+            let headers = [&[("customer-id", "ada")], &types[..]].concat();
+            app.refuses(400, message, |app| {
+                app.send("POST", path, &headers, Some(body.as_bytes()))
+            });
+        }
+    }
+    let same = [("customer-id", "ada"), json, json];
+    app.send("POST", "/v1/escrow/create", &same, Some(body.as_bytes())).ok();
+}
+
+#[test]
+fn the_headers_of_a_part_that_are_too_long_are_named() {
+    let app = spawn_app();
+    let long = "x".repeat(70_000);
+    let form = format!("--form\r\ncontent-disposition: form-data; name=\"{long}\"\r\n\r\n1\r\n--form--\r\n");
+    let headers = [
+        ("customer-id", "ada"),
+        ("content-type", "multipart/form-data; boundary=form"),
+    ];
+    let refused = app.send("POST", "/v1/escrow/create", &headers, Some(form.as_bytes()));
+    assert_eq!(refused.body["code"], "body_unreadable", "{refused:?}");
+    let problem = "the headers of a part, or what is before the first part, are longer than 65536 bytes";
+    assert!(refused.message().contains(problem), "{}", refused.message());
+}
+
+#[test]
+fn a_form_of_a_page_that_cannot_be_read_gets_a_page() {
+    let app = spawn_app();
+    let large = format!("method=POST&s:purpose={}", "x".repeat(20_000));
+    let form = "application/x-www-form-urlencoded";
+    for (kind, body, status, told) in [
+        (
+            form,
+            large.as_str(),
+            413,
+            "The form is larger than 16384 bytes. Nothing was changed.",
+        ),
+        ("text/plain", "a=b", 415, "Nothing was changed."),
+    ] {
+        let headers = [("content-type", kind), ("sec-fetch-site", "same-origin")];
+        for path in ["/console/call", "/checkout/x/pay", "/demo/happy-deal"] {
+            let refused = app.send("POST", path, &headers, Some(body.as_bytes()));
+            assert_eq!(refused.status, status, "{path}: {}", refused.text);
+            assert_eq!(
+                refused.header("content-type"),
+                Some("text/html; charset=utf-8"),
+                "{path}"
+            );
+            assert!(refused.text.contains(told), "{path}: {}", refused.text);
+            assert!(!refused.text.contains("Payload Too Large") && !refused.text.contains("\"code\""));
+        }
+    }
+    let twice = app.send("GET", "/console/deals?done=a&done=b", &[], None);
+    assert!(twice.text.contains("<html"), "{}", twice.text);
+}
