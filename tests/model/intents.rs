@@ -14,7 +14,9 @@ use escrowd::domain::transaction::{BankAccount, Method};
 use crate::generator::{Random, any_customer, deal};
 use crate::helpers::{kobo, read};
 use crate::payouts::{Owner, Payout};
-use crate::reference::{Action, Command, Id, MISSING, MOST, Named, Reference, refuse_if, without_reference};
+use crate::reference::{
+    Action, Command, Id, MISSING, MOST, Named, Reference, check_buyer, refuse_if, without_reference,
+};
 use crate::requests::{customer, escrow_id};
 use crate::service::{Reply, Service};
 
@@ -174,7 +176,8 @@ impl Reference {
         } else {
             if let Kind::Deposit { escrows } = kind {
                 for &deal in escrows {
-                    self.own(command, Some(deal)).ok_or("EscrowNotFound")?;
+                    let place = self.own(command, Some(deal)).ok_or("EscrowNotFound")?;
+                    check_buyer(&self.deals[place], command)?;
                 }
             }
             refuse_if(command.is_live && !merchant.has_bank, "FeatureNotEnabled")?;
@@ -416,7 +419,7 @@ fn escrows_to_fund(random: &mut Random, reference: &Reference, command: &Command
     let is_fit = |place: usize| {
         let deal = &reference.deals[place];
         let is_payable = deal.buyer.is_none() && !deal.is_deleted && deal.stock != Some(0);
-        deal.merchant == command.merchant && is_payable && deal.seller != command.customer
+        deal.merchant == command.merchant && is_payable && check_buyer(deal, command).is_ok()
     };
     (0..number).filter_map(|_| deal(random, reference, is_fit)).collect()
 }

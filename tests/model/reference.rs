@@ -337,12 +337,7 @@ impl Reference {
         for &place in &places {
             let deal = &self.deals[place];
             refuse_if(deal.buyer.is_some() || deal.stock == Some(0), "EscrowNotPayable")?;
-            refuse_if(deal.seller == command.customer, "BuyerIsSeller")?;
-            let pays_the_buyer = |milestone: &Milestone| milestone.payee.as_ref() == Some(&command.customer);
-            refuse_if(
-                deal.milestones.iter().flatten().any(pays_the_buyer),
-                "BuyerIsBeneficiary",
-            )?;
+            check_buyer(deal, command)?;
         }
         let due: i128 = places.iter().map(|&place| i128::from(self.deals[place].charge())).sum();
         let due = i64::try_from(due)
@@ -474,6 +469,16 @@ pub(crate) fn without_reference(action: &Action) -> Action {
         *reference = None;
     }
     action
+}
+
+/// Refuses the seller of a deal, and a customer whom one of its milestones pays, as its buyer.
+pub(crate) fn check_buyer(deal: &Deal, command: &Command) -> Result<(), String> {
+    refuse_if(deal.seller == command.customer, "BuyerIsSeller")?;
+    let pays_the_buyer = |milestone: &Milestone| milestone.payee.as_ref() == Some(&command.customer);
+    refuse_if(
+        deal.milestones.iter().flatten().any(pays_the_buyer),
+        "BuyerIsBeneficiary",
+    )
 }
 
 pub(crate) fn refuse_if(is_broken: bool, rule: &str) -> Result<(), String> {

@@ -318,13 +318,17 @@ impl Receipt {
         self.check_status(ReceiptStatus::TO_ASSIGN, done)
     }
 
-    /// Sends money in suspense back to its payer: the pay-out that does so exists.
+    /// Sends money in suspense back to its payer: the pay-out that does so exists. What one operator
+    /// has asked for until then lapses.
     ///
     /// # Errors
     ///
     /// Refuses another status.
     pub fn send_back(&mut self, now: Timestamp) -> Result<(), Refusal> {
         self.check_in_suspense("sent back")?;
+        if self.asker.take().is_some() {
+            (self.customer, self.expected) = (None, None);
+        }
         self.set_status(ReceiptStatus::SentBack, now);
         Ok(())
     }
