@@ -73,7 +73,8 @@ pub fn check_name(field: &str, name: String) -> Parsed<String> {
 /// # Errors
 ///
 /// Refuses a name that another operator has or had, also in other letter case, so that a name in
-/// the record stays one person's, a merchant that does not exist, and one that the acting operator may not act for:
+/// the record stays one person's, a merchant that does not exist, and one that the acting operator
+/// may not act for:
 /// an admin who is limited to merchants makes no operator with wider limits.
 pub fn create(tx: &mut Tx<'_>, agent: &Agent, request: Parsed<OperatorRequest>, key: &str) -> Result<Operator, Error> {
     let mut request = request?;

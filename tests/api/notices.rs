@@ -86,8 +86,8 @@ fn a_notice_pays_the_deposit_that_it_names_once() {
     );
 }
 
-/// A provider repeats notices, and anybody who has seen one can: what a person took back stays
-/// taken back.
+/// A provider repeats notices, and so can a person who has seen one. What an operator took back
+/// stays taken back.
 #[test]
 fn a_notice_of_a_payment_that_was_taken_back_changes_nothing() {
     let (app, merchant) = sandbox();

@@ -200,7 +200,7 @@ impl Receipt {
     /// `expected` deposit. Returns true if the money is to be credited, and false if a second
     /// operator has to ask for the same first.
     ///
-    /// Nobody has recorded a provider's receipt, so above the limit of the rule two operators
+    /// No operator has recorded a provider's receipt, so above the limit of the rule two operators
     /// name its customer.
     ///
     /// # Errors
@@ -318,8 +318,8 @@ impl Receipt {
         self.check_status(ReceiptStatus::TO_ASSIGN, done)
     }
 
-    /// Sends money in suspense back to its payer: the pay-out that does so exists. What one operator
-    /// has asked for until then lapses.
+    /// Sends money in suspense back to its payer: the pay-out that does so exists. What one
+    /// operator has asked for until then lapses.
     ///
     /// # Errors
     ///

@@ -313,7 +313,7 @@ fn reported() -> Receipt {
     }
 }
 
-/// Nobody has recorded a provider's receipt, so the first operator who asks is remembered.
+/// No operator has recorded a provider's receipt, so the first operator who asks is remembered.
 #[test]
 fn two_operators_ask_for_the_same_with_a_large_receipt_of_a_provider() {
     let alone_max = kobo(AMOUNT - 1);
