@@ -322,17 +322,13 @@ async fn a_group_whose_merchants_are_not_all_saved_is_not_committed() {
     let trades = std::thread::scope(|scope| {
         let made = scope.spawn(|| {
             database.outside().batch(sql);
-            [1, 2].map(|key| Trade::of_key(&store, key))
-        });
-        made.join().unwrap()
-    });
-    let skipped = trades[1].merchant.0;
-    std::thread::scope(|scope| {
-        let named = scope.spawn(|| {
+            let trades = [1, 2].map(|key| Trade::of_key(&store, key));
+            let skipped = trades[1].merchant.0;
             let sql = format!("UPDATE merchant SET name = 'skipped' WHERE id = {skipped}");
             database.outside().batch(&sql);
+            trades
         });
-        named.join().unwrap();
+        made.join().unwrap()
     });
     let gate = Gate::block(&store).await;
     let mut answers = Vec::new();

@@ -29,14 +29,14 @@ impl<'a> Value<'a> {
     /// Returns true if the value counts as absent. A form has no null: its `null` is a
     /// text.
     pub(super) fn is_empty(&self) -> bool {
-        match self {
-            Self::Json(raw) => matches!(raw.get(), "null" | "\"\""),
-            Self::Form(text) => text.is_empty(),
-        }
+        self.is_empty_text() || matches!(self, Self::Json(raw) if raw.get() == "null")
     }
 
     pub(super) fn is_empty_text(&self) -> bool {
-        matches!(self, Self::Json(raw) if raw.get() == "\"\"") || matches!(self, Self::Form(""))
+        match self {
+            Self::Json(raw) => raw.get() == "\"\"",
+            Self::Form(text) => text.is_empty(),
+        }
     }
 
     pub(super) fn is_empty_list(&self) -> bool {
