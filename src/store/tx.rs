@@ -8,7 +8,7 @@ use crate::domain::ids::{Entropy, EscrowId, IdSource, MerchantId, SeededIds};
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
-use crate::store::engine::sql::{Connection, params};
+use crate::store::engine::sql::Connection;
 use crate::store::group_memory::{CommandMemory, GroupMemory};
 use crate::store::write_summary::WriteSummary;
 
@@ -135,7 +135,7 @@ impl<'a> Tx<'a> {
         let (acts_for, clock) = (self.acts_for, self.clock);
         let (memory, new_deliveries) = (self.memory.clone(), self.new_deliveries.len());
         let (write_summary, seed) = (self.write_summary.clone(), self.seed.clone());
-        self.execute("SAVEPOINT attempt")?;
+        self.connection.begin_part()?;
         let outcome = part(self).and_then(|value| {
             self.connection.settle()?;
             Ok(value)
@@ -151,15 +151,11 @@ impl<'a> Tx<'a> {
             self.new_deliveries.truncate(new_deliveries);
             self.write_summary = write_summary;
             self.seed = seed;
-            self.execute("ROLLBACK TO attempt")?;
+            self.connection.undo_part()?;
+        } else {
+            self.connection.end_part()?;
         }
-        self.execute("RELEASE attempt")?;
         Ok(outcome)
-    }
-
-    fn execute(&self, sql: &str) -> Result<(), Error> {
-        self.connection.prepare(sql)?.execute(params![])?;
-        Ok(())
     }
 
     /// Returns the merchant that the command acts for, or `None` before it acts for any.

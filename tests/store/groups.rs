@@ -8,7 +8,7 @@ use escrowd::domain::ids::{EscrowId, EscrowKey, MerchantId};
 use escrowd::domain::merchant::key::{KeyOwner, KeyScope};
 
 use escrowd::domain::time::Timestamp;
-use escrowd::store::{Error, Tx};
+use escrowd::store::{Error, Snapshot, Tx};
 
 use crate::database::Engine;
 use crate::helpers::{START, TestDatabase, Trade, kobo, name_merchant, policy, wait_for, write};
@@ -84,6 +84,54 @@ async fn changes_of_a_failed_command_do_not_reach_later_commands() {
     assert_eq!(events[0], events[1]);
     assert!(events[0] > 0, "a top-up has an event");
     drop((trade, other, store));
+    std::thread::scope(|scope| scope.spawn(|| database.assert_sound()).join().unwrap());
+}
+
+/// PostgreSQL gets the events of a group together at its end, or before a command that reads them.
+/// If that command is undone, so is what was inserted for it, but not for ever.
+#[tokio::test]
+async fn a_command_reads_the_events_of_those_before_it_and_takes_none_along() {
+    let database = TestDatabase::new();
+    let store = database.open();
+    let trade = std::thread::scope(|scope| scope.spawn(|| Trade::of_key(&store, 1)).join().unwrap());
+    let merchant = trade.merchant;
+    let count = move |snapshot: &Snapshot<'_>| {
+        let start = ReplayStart::Moment(Timestamp::from_millis(0).unwrap());
+        Ok::<_, Error>(snapshot.events_from(merchant, start, 100)?.len())
+    };
+    let gate = Gate::block(&store).await;
+    let acting = trade.clone();
+    let kept = send(&store, move |tx| top_up(tx, &acting, "ada")).await;
+    let acting = trade.clone();
+    let refused = send(&store, move |tx| {
+        top_up(tx, &acting, "ada")?;
+        assert_eq!(count(tx)?, 2);
+        top_up(tx, &acting, "ada")?;
+        refuse()
+    })
+    .await;
+    let acting = trade.clone();
+    let reading = send(&store, move |tx| {
+        assert_eq!(count(tx)?, 1);
+        top_up(tx, &acting, "bea")?;
+        let attempt = tx.attempt(|tx| {
+            top_up(tx, &acting, "bea")?;
+            assert_eq!(count(tx)?, 3);
+            top_up(tx, &acting, "bea")?;
+            refuse()
+        });
+        assert!(attempt?.is_err());
+        top_up(tx, &acting, "bea")?;
+        count(tx)
+    })
+    .await;
+    gate.release().await.unwrap();
+
+    kept.await.unwrap().unwrap();
+    assert!(refused.await.unwrap().is_err());
+    assert_eq!(reading.await.unwrap().unwrap(), 3);
+    assert_eq!(store.read(count).await.unwrap(), 3);
+    drop((trade, store));
     std::thread::scope(|scope| scope.spawn(|| database.assert_sound()).join().unwrap());
 }
 

@@ -87,6 +87,34 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// Begins a part of a command that can be undone alone: a savepoint.
+    pub(crate) fn begin_part(self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(connection) => execute(connection, "SAVEPOINT part"),
+            Self::Postgres(session) => session.begin_part(),
+        }
+    }
+
+    /// Ends the part of a command under way, whose changes become those of the command. The
+    /// outcomes of its statements are known ([`Connection::settle`]).
+    pub(crate) fn end_part(self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(connection) => execute(connection, "RELEASE part"),
+            Self::Postgres(session) => session.end_part(),
+        }
+    }
+
+    /// Undoes the part of a command under way, and ends it.
+    pub(crate) fn undo_part(self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(connection) => {
+                execute(connection, "ROLLBACK TO part")?;
+                execute(connection, "RELEASE part")
+            }
+            Self::Postgres(session) => session.undo_part(),
+        }
+    }
+
     /// Waits until the server has answered all that was sent.
     ///
     /// # Errors
@@ -116,6 +144,11 @@ impl<'a> Connection<'a> {
             Self::Postgres(_) => part(),
         }
     }
+}
+
+fn execute(connection: &rusqlite::Connection, sql: &str) -> Result<(), Error> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
 }
 
 /// A connection that does not check references until this is dropped.

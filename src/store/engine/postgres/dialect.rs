@@ -47,25 +47,34 @@ pub(crate) fn translate(sql: &str) -> String {
     translated
 }
 
-/// Rewrites a statement `UPDATE ... WHERE ...` so that it changes a row for each element of its
-/// parameters, which become arrays of these types.
+/// Rewrites a statement `UPDATE ... WHERE ...` or `INSERT ... VALUES (...)` so that it changes or
+/// inserts a row for each element of its parameters, which become arrays of these types.
 pub(super) fn for_many(sql: &str, types: &[&str]) -> String {
     let chosen = choose(sql);
     let tokens = tokens_of(&chosen);
     let last_where = tokens.iter().rposition(|token| *token == Token::Word("WHERE"));
+    let values = tokens.iter().rposition(|token| *token == Token::Word("VALUES"));
+    let opening = values.and_then(|values| {
+        let found = tokens[values..].iter().position(|token| *token == Token::Other("("));
+        found.map(|place| values + place)
+    });
+    let closing = values.and_then(|_| tokens.iter().rposition(|token| *token == Token::Other(")")));
     let numbered = || types.iter().zip(1..);
     let arrays: Vec<String> = numbered()
         .map(|(kind, number)| format!("?{number}::{kind}[]"))
         .collect();
     let names: Vec<String> = numbered().map(|(_, number)| format!("value{number}")).collect();
+    let given = format!("FROM unnest({}) AS given ({}) ", arrays.join(", "), names.join(", "));
     let mut rewritten = String::with_capacity(2 * chosen.len());
     for (place, token) in tokens.iter().enumerate() {
         if Some(place) == last_where {
-            let (arrays, names) = (arrays.join(", "), names.join(", "));
-            rewritten.extend(["FROM unnest(", &arrays, ") AS given (", &names, ") "]);
+            rewritten.push_str(&given);
         }
         match token {
             Token::Parameter(Some(number)) => rewritten.extend(["given.value", number]),
+            _ if Some(place) == values => rewritten.push_str("SELECT"),
+            _ if Some(place) == opening => {}
+            _ if Some(place) == closing => rewritten.extend([" ", given.trim_end()]),
             other => rewritten.push_str(other.text()),
         }
     }
@@ -265,6 +274,14 @@ mod tests {
             ),
             "UPDATE t SET a = a + given.value2 \
              FROM unnest(?1::int8[], ?2::text[]) AS given (value1, value2) WHERE id = given.value1"
+        );
+        assert_eq!(
+            for_many(
+                "INSERT INTO t (a, b/*sqlite*/, c/*end*/) VALUES (?1, max(?2, 0)/*sqlite*/, f(?2)/*end*/)",
+                &["int8", "int8"]
+            ),
+            "INSERT INTO t (a, b) SELECT given.value1, max(given.value2, 0) \
+             FROM unnest(?1::int8[], ?2::int8[]) AS given (value1, value2)"
         );
     }
 

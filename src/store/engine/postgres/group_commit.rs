@@ -173,7 +173,7 @@ impl PostgresGroupCommit {
                 next = next_in_group(waiting, &self.clock, &mut stop_after);
             }
         }
-        let is_changed = is_any_kept && session.changes() != changes_before;
+        let is_changed = is_any_kept && (session.has_gathered() || session.changes() != changes_before);
         let outcome = if is_changed {
             self.commit_measured(session, group.len())
         } else {
@@ -189,7 +189,8 @@ impl PostgresGroupCommit {
     /// Begins a group, at a time not before that of any earlier commit.
     fn begin(&mut self) -> Result<Session, Error> {
         let row = self.session.begin(|session| session.begin(BEGIN))?;
-        let session = self.session.take()?;
+        let mut session = self.session.take()?;
+        session.begin_group();
         let number = |place: usize| row.get(place).copied().ok_or_else(no_mark);
         let last = Timestamp::from_millis(number(0)?).ok_or_else(no_mark)?;
         self.clock.go_on_from(last);
@@ -206,6 +207,7 @@ impl PostgresGroupCommit {
             CommandOutcome::Keep => {
                 match session.batch_behind("RELEASE command; SAVEPOINT command") {
                     (Ok(()), Ok(())) => {
+                        session.keep_command();
                         tx.keep();
                         self.notice.merchants.append(&mut tx.new_deliveries);
                         self.notice.has_key_change |= tx.has_key_change;
@@ -224,17 +226,19 @@ impl PostgresGroupCommit {
 
     /// Undoes the command that has run last, whatever its statements were answered.
     fn undo(session: &Session, undone: Ran) -> Ran {
+        session.undo_command();
         match session.batch_behind("ROLLBACK TO command") {
             (_, Ok(())) => undone,
             (_, Err(error)) => Ran::GroupLost(error),
         }
     }
 
-    /// Writes what the commands of the group have changed in its memory alone.
-    fn save_memory(&mut self, session: &Session) -> Result<(), Error> {
+    /// Writes what the commands of the group have left to its end.
+    fn save_rest(&mut self, session: &Session) -> Result<(), Error> {
         let connection = Connection::Postgres(session);
         let now = self.clock.now();
         Tx::of(connection, now, self.entropy.as_mut(), &mut self.memory).save_merchants()?;
+        session.insert_gathered()?;
         session.settle()
     }
 
@@ -248,7 +252,7 @@ impl PostgresGroupCommit {
     }
 
     fn commit(&mut self, session: Session) -> Result<(), Error> {
-        self.save_memory(&session).map_err(refused)?;
+        self.save_rest(&session).map_err(refused)?;
         self.commits += 1;
         self.marked_at = self.clock.now();
         let sql = format!(

@@ -7,6 +7,7 @@ mod catalog;
 mod client;
 pub(crate) mod copying;
 mod dialect;
+mod gathered_inserts;
 pub(crate) mod group_commit;
 mod migrations;
 pub(crate) mod peers;

@@ -13,6 +13,7 @@ use tokio_postgres::{Row, SimpleQueryMessage};
 use crate::store::engine::error::{Error, all_rows};
 use crate::store::engine::postgres::client::{Client, Sent, SentQuery};
 use crate::store::engine::postgres::dialect;
+use crate::store::engine::postgres::gathered_inserts::{GATHERED_MAX, GatheredInserts, GatheredRow, Role, role_of};
 use crate::store::engine::postgres::value::{OwnedValue, parameters};
 use crate::store::engine::sqlite::file::SCHEMA_VERSION;
 use crate::store::engine::value::Value;
@@ -33,6 +34,8 @@ pub(crate) struct Session {
     sent: RefCell<Vec<SentChange>>,
     /// The queries that were sent ahead of their use.
     ahead: RefCell<Vec<Ahead>>,
+    /// The inserts that wait for the end of the group, if groups are run.
+    gathered: Option<RefCell<GatheredInserts>>,
     client: Client,
     /// The prepared statements, by their SQL before translation.
     statements: RefCell<HashMap<String, Prepared>>,
@@ -69,11 +72,15 @@ enum AheadRows {
     Here(Result<Vec<Row>, tokio_postgres::Error>),
 }
 
-/// A prepared statement with its SQL after translation.
+/// A prepared statement.
 #[derive(Clone)]
 struct Prepared {
     statement: tokio_postgres::Statement,
+    /// Its SQL before translation.
+    source: Arc<str>,
+    /// Its SQL after translation.
     sql: Arc<str>,
+    role: Role,
 }
 
 /// A prepared statement of a session.
@@ -100,6 +107,7 @@ impl Session {
         Self {
             sent: RefCell::default(),
             ahead: RefCell::default(),
+            gathered: None,
             client,
             statements: RefCell::default(),
             changes: Cell::new(0),
@@ -116,6 +124,53 @@ impl Session {
     /// are not known yet.
     pub(super) const fn changes(&self) -> u64 {
         self.changes.get()
+    }
+
+    /// Begins a group of commands, whose inserts wait for its end where they can. Each command must
+    /// be kept or undone ([`Session::keep_command`], [`Session::undo_command`]), and
+    /// [`Session::insert_gathered`] comes before the commit.
+    pub(super) fn begin_group(&mut self) {
+        self.gathered.get_or_insert_default().get_mut().clear();
+    }
+
+    /// Returns true if inserts wait.
+    pub(super) fn has_gathered(&self) -> bool {
+        self.gathered
+            .as_ref()
+            .is_some_and(|gathered| gathered.borrow().len() > 0)
+    }
+
+    /// Keeps the inserts of the command under way, whose savepoint was released.
+    pub(super) fn keep_command(&self) {
+        self.change_gathered(GatheredInserts::keep);
+    }
+
+    /// Forgets the inserts of the command under way, whose savepoint is rolled back.
+    pub(super) fn undo_command(&self) {
+        self.change_gathered(GatheredInserts::undo);
+    }
+
+    /// Begins a part of a command that can be undone alone.
+    pub(crate) fn begin_part(&self) -> Result<(), Error> {
+        self.insert_needed(Role::ALL)?;
+        self.batch("SAVEPOINT part")
+    }
+
+    /// Ends the part of a command under way, after the outcomes of its statements are known.
+    pub(crate) fn end_part(&self) -> Result<(), Error> {
+        self.batch("RELEASE part")
+    }
+
+    /// Undoes the part of a command under way, and ends it.
+    pub(crate) fn undo_part(&self) -> Result<(), Error> {
+        self.change_gathered(GatheredInserts::undo_part);
+        self.batch("ROLLBACK TO part; RELEASE part")
+    }
+
+    fn change_gathered(&self, change: impl FnOnce(&mut GatheredInserts)) {
+        if let Some(gathered) = &self.gathered {
+            change(&mut gathered.borrow_mut());
+        }
     }
 
     /// Makes queries without values read their rows in parts.
@@ -249,6 +304,47 @@ impl Session {
         self.rolled_back_after(outcome)
     }
 
+    /// Sends all inserts that wait, at the end of the group.
+    pub(super) fn insert_gathered(&self) -> Result<(), Error> {
+        let Some(gathered) = &self.gathered else {
+            return Ok(());
+        };
+        let rows = gathered.borrow_mut().take_all();
+        self.insert_all(rows)
+    }
+
+    /// Sends the inserts that must come before a statement.
+    fn insert_needed(&self, role: Role) -> Result<(), Error> {
+        let (Some(gathered), Role::Needs(tables @ 1..)) = (&self.gathered, role) else {
+            return Ok(());
+        };
+        let rows = gathered.borrow_mut().take(tables);
+        self.insert_all(rows)
+    }
+
+    /// Inserts rows, those of one statement together.
+    fn insert_all(&self, rows: Vec<GatheredRow>) -> Result<(), Error> {
+        let mut rows = rows.into_iter().peekable();
+        while let Some(first) = rows.next() {
+            let statement = self.prepare(&first.sql)?;
+            let mut columns: Vec<Vec<OwnedValue>> = first.values.into_iter().map(|value| vec![value]).collect();
+            let mut count = 1;
+            while let Some(next) = rows.next_if(|next| next.sql == first.sql) {
+                columns
+                    .iter_mut()
+                    .zip(next.values)
+                    .for_each(|(column, value)| column.push(value));
+                count += 1;
+            }
+            if count == 1 {
+                statement.send_change(columns.into_iter().flatten().collect(), 1, first.row)?;
+            } else {
+                self.send_columns(&first.sql, columns, count, first.row)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Prepares a statement in SQLite's SQL, or takes the one that was kept.
     pub(crate) fn prepare(&self, sql: &str) -> Result<Statement<'_>, Error> {
         let kept = self.statements.borrow().get(sql).cloned();
@@ -270,11 +366,22 @@ impl Session {
         values: &[[Value<'_>; COUNT]],
         row: &'static str,
     ) -> Result<(), Error> {
+        let column = |place: usize| -> Vec<OwnedValue> { values.iter().map(|row| row[place].into()).collect() };
+        self.send_columns(sql, (0..COUNT).map(column).collect(), values.len(), row)
+    }
+
+    /// Sends one statement for these columns of values, which have this many rows.
+    fn send_columns(
+        &self,
+        sql: &str,
+        columns: Vec<Vec<OwnedValue>>,
+        rows: usize,
+        row: &'static str,
+    ) -> Result<(), Error> {
         let for_one = self.prepare(sql)?.prepared.statement;
         let types: Vec<&str> = for_one.params().iter().map(Type::name).collect();
         let for_many = self.prepare(&dialect::for_many(sql, &types))?;
-        let column = |place: usize| -> Vec<OwnedValue> { values.iter().map(|row| row[place].into()).collect() };
-        for_many.send_change((0..COUNT).map(column).collect(), values.len(), row)
+        for_many.send_change(columns, rows, row)
     }
 
     fn prepare_anew(&self, sql: &str) -> Result<Prepared, Error> {
@@ -286,7 +393,9 @@ impl Session {
         let statement = self.wait(self.client.sender().prepare_typed(&translated, &types))?;
         let prepared = Prepared {
             statement,
+            source: sql.into(),
             sql: translated.into(),
+            role: role_of(sql),
         };
         let mut statements = self.statements.borrow_mut();
         if statements.len() >= STATEMENTS_MAX {
@@ -308,6 +417,7 @@ impl Statement<'_> {
     pub(crate) fn execute(&self, values: &[Value<'_>]) -> Result<usize, Error> {
         let session = self.session;
         session.ahead.take();
+        session.insert_needed(self.prepared.role)?;
         let sender = session.client.sender();
         let changed = session.wait(sender.execute(&self.prepared.statement, &parameters(values)))?;
         session.changes.set(session.changes.get() + changed);
@@ -316,7 +426,24 @@ impl Statement<'_> {
 
     /// Sends a statement that must change one row. Its outcome, and the error if it changes another
     /// number of rows, is that of the next call that waits: this one, if many outcomes are due.
+    /// The change itself may wait for the end of the group.
     pub(crate) fn send(&self, values: &[Value<'_>], row: &'static str) -> Result<(), Error> {
+        if let (Some(gathered), Role::Gathered(table)) = (&self.session.gathered, self.prepared.role) {
+            self.session.ahead.take();
+            let (sql, values) = (Arc::clone(&self.prepared.source), owned(values));
+            let waiting = gathered.borrow_mut().add(GatheredRow {
+                table,
+                sql,
+                values,
+                row,
+            });
+            return if waiting < GATHERED_MAX {
+                Ok(())
+            } else {
+                self.session.insert_needed(Role::ALL)
+            };
+        }
+        self.session.insert_needed(self.prepared.role)?;
         self.send_change(owned(values), 1, row)
     }
 
@@ -336,6 +463,7 @@ impl Statement<'_> {
     /// Sends a query ahead of its use. A later [`Statement::query`] with the same values takes its
     /// rows, unless a statement has changed something meanwhile.
     pub(crate) fn send_ahead(&self, values: &[Value<'_>]) -> Result<(), Error> {
+        self.session.insert_needed(self.prepared.role)?;
         let values = owned(values);
         let client = &self.session.client;
         let rows = client.send_query(self.prepared.statement.clone(), values.clone())?;
@@ -349,6 +477,7 @@ impl Statement<'_> {
 
     /// Runs a query.
     pub(crate) fn query(&self, values: &[Value<'_>]) -> Result<Rows<'_>, Error> {
+        self.session.insert_needed(self.prepared.role)?;
         if let (Some(cursors), []) = (&self.session.cursors, values) {
             let number = cursors.get() + 1;
             cursors.set(number);
