@@ -28,7 +28,7 @@ pub(super) fn apply(
     deals: &[DealRef<'_>],
 ) -> Result<(), Error> {
     let has_payment = effects.events.iter().any(|event| matches!(event, Event::Payment(_)));
-    tx.ask_for_accounts(merchant, effects)?;
+    tx.ask_for_accounts_of(merchant, effects)?;
     let payees = if has_payment {
         tx.payees(deals.iter().copied())?
     } else {

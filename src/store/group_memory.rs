@@ -4,15 +4,19 @@
 //! is true for the next ones. The memory is cleared for the next group.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem;
 
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::key::KeyOwner;
+use crate::store::account_row::AccountRows;
 use crate::store::merchant_row::MerchantRow;
 
 /// The rows and numbers that the commands of a group have left for the next ones.
 #[derive(Debug, Default)]
 pub struct GroupMemory {
     pub(crate) merchants: BTreeMap<MerchantId, MerchantRow>,
+    /// The accounts that commands have posted to.
+    pub(crate) accounts: AccountRows,
     /// The number of the newest transfer of all merchants, if it is known.
     pub(crate) newest_transfer: Option<i64>,
     /// The owners of keys, by the SHA-256 hashes of the keys.
@@ -26,6 +30,9 @@ pub struct GroupMemory {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CommandMemory {
     pub(crate) merchants: Vec<MerchantRow>,
+    pub(crate) accounts: AccountRows,
+    /// The command has removed accounts, so those that the group remembers may be gone.
+    pub(crate) has_removed_accounts: bool,
     pub(crate) newest_transfer: Option<i64>,
     pub(crate) event_names: HashMap<String, i64>,
 }
@@ -34,6 +41,7 @@ impl GroupMemory {
     /// Forgets everything, for the next group.
     pub fn clear(&mut self) {
         self.merchants.clear();
+        self.accounts.clear();
         self.newest_transfer = None;
         self.key_owners.clear();
         self.event_names.clear();
@@ -43,6 +51,12 @@ impl GroupMemory {
     pub(crate) fn keep(&mut self, command: &mut CommandMemory) {
         for row in command.merchants.drain(..) {
             self.merchants.insert(row.id, row);
+        }
+        if mem::take(&mut command.has_removed_accounts) {
+            self.accounts.clear();
+        }
+        for (merchant, rows) in command.accounts.drain() {
+            self.accounts.entry(merchant).or_default().extend(rows);
         }
         self.newest_transfer = command.newest_transfer.take().or(self.newest_transfer);
         self.event_names.extend(command.event_names.drain());

@@ -5,6 +5,7 @@
 //! folder, and no other part names a database library. Each family of tables has a
 //! file in `tables`, with its reads on [`Snapshot`] and its writes on [`Tx`].
 
+pub(crate) mod account_row;
 mod audit;
 mod background_check;
 mod backup;

@@ -2,9 +2,11 @@
 //! end of the group writes.
 
 use escrowd::commands::payments;
+use escrowd::domain::effects::Effects;
 use escrowd::domain::escrow::deal::Deal;
 use escrowd::domain::events::event::ReplayStart;
 use escrowd::domain::ids::{EscrowId, EscrowKey, MerchantId};
+use escrowd::domain::ledger::{Account, Transfer, TransferKind};
 use escrowd::domain::merchant::key::{KeyOwner, KeyScope};
 
 use escrowd::domain::time::Timestamp;
@@ -18,6 +20,19 @@ use crate::writer::{Gate, are_named, send};
 fn top_up(tx: &mut Tx<'_>, trade: &Trade, customer: &str) -> Result<(), Error> {
     let topped_up = payments::top_up(tx, &policy(), &trade.actor(customer), Ok(kobo(100_000)));
     topped_up.map(drop).map_err(|error| panic!("{error:?}"))
+}
+
+/// Returns the effects of an amount, in kobo, that comes into the merchant's main account.
+fn into_merchant_main(amount: i64) -> Effects {
+    let mut effects = Effects::default();
+    effects.transfers.push(Transfer {
+        kind: TransferKind::TopUp,
+        amount: kobo(amount),
+        escrow: None,
+        debit: Account::OutsideWorld,
+        credit: Account::MerchantMain,
+    });
+    effects
 }
 
 fn refuse() -> Result<(), Error> {
@@ -87,15 +102,16 @@ async fn changes_of_a_failed_command_do_not_reach_later_commands() {
     std::thread::scope(|scope| scope.spawn(|| database.assert_sound()).join().unwrap());
 }
 
-/// PostgreSQL gets the events of a group together at its end, or before a command that reads them.
-/// If that command is undone, so is what was inserted for it, but not for ever.
+/// PostgreSQL gets the events and the balances of a group together at its end, or before a command
+/// that reads them. If that command is undone, so is what was sent for it, but not for ever.
 #[tokio::test]
-async fn a_command_reads_the_events_of_those_before_it_and_takes_none_along() {
+async fn a_command_reads_what_those_before_it_have_done_and_undoes_none_of_it() {
     let database = TestDatabase::new();
     let store = database.open();
     let trade = std::thread::scope(|scope| scope.spawn(|| Trade::of_key(&store, 1)).join().unwrap());
     let merchant = trade.merchant;
     let count = move |snapshot: &Snapshot<'_>| {
+        snapshot.merchant_wallet(merchant)?;
         let start = ReplayStart::Moment(Timestamp::from_millis(0).unwrap());
         Ok::<_, Error>(snapshot.events_from(merchant, start, 100)?.len())
     };
@@ -159,6 +175,7 @@ fn a_merchant_with_the_number_of_a_removed_one_has_a_row_of_its_own() {
     let wallets = write(&store, |tx| {
         let removed = tx.insert_merchant(None, None)?;
         let former = tx.merchant(removed)?.wallet_id;
+        tx.post(removed, &into_merchant_main(5))?;
         tx.save_left_behind(removed)?;
         let later = Timestamp::from_millis(START + 1_000_000_000).unwrap();
         let mut rest = tx.removal(later, 10)?;
@@ -167,6 +184,8 @@ fn a_merchant_with_the_number_of_a_removed_one_has_a_row_of_its_own() {
         }
         let merchant = tx.insert_merchant(None, None)?;
         assert_eq!(merchant, removed);
+        tx.post(merchant, &into_merchant_main(3))?;
+        assert_eq!(tx.balance(merchant, &Account::MerchantMain)?, kobo(3));
         Ok::<_, Error>([
             former,
             tx.merchant(merchant)?.wallet_id,

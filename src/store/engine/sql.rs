@@ -50,6 +50,15 @@ impl<'a> Connection<'a> {
         })
     }
 
+    /// Prepares a query of rows that no command of the group has changed. On PostgreSQL it need not
+    /// wait for changes of other rows of its table.
+    pub(crate) fn prepare_for_unchanged(self, sql: &str) -> Result<Statement<'a>, Error> {
+        match self {
+            Self::Sqlite(_) => self.prepare(sql),
+            Self::Postgres(session) => Ok(Statement::Postgres(session.prepare(sql)?.for_unchanged())),
+        }
+    }
+
     /// Returns true if the transaction goes on. The database ends it by itself if the disk is
     /// full or failing, or the connection is lost.
     pub(crate) fn is_in_transaction(self) -> bool {
@@ -60,16 +69,16 @@ impl<'a> Connection<'a> {
     }
 
     /// Changes a row for each of these values, which name different rows, by a statement of the
-    /// form `UPDATE ... WHERE ...`. To PostgreSQL it is one statement for all. Its answer is not
-    /// waited for, as with [`Statement::change_row`].
+    /// form `UPDATE ... WHERE ...`. To PostgreSQL it is one statement for all, which may wait for
+    /// the end of the group. Its answer is not waited for, as with [`Statement::change_row`].
     pub(crate) fn change_rows<const COUNT: usize>(
         self,
         sql: &str,
         values: &[[Value<'_>; COUNT]],
         row: &'static str,
     ) -> Result<(), Error> {
-        if let (Self::Postgres(session), [_, _, ..]) = (self, values) {
-            return session.send_many(sql, values, row);
+        if let Self::Postgres(session) = self {
+            return session.change_rows(sql, values, row);
         }
         let mut statement = self.prepare(sql)?;
         values.iter().try_for_each(|values| statement.change_row(values, row))
@@ -112,6 +121,14 @@ impl<'a> Connection<'a> {
                 execute(connection, "RELEASE part")
             }
             Self::Postgres(session) => session.undo_part(),
+        }
+    }
+
+    /// Begins a query of rows that no command of the group has changed.
+    pub(crate) fn ask_ahead_for_unchanged(self, sql: &str, values: &[Value<'_>]) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(session) => session.prepare(sql)?.for_unchanged().send_ahead(values),
         }
     }
 

@@ -3,15 +3,15 @@
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
+use crate::store::account_row::{AccountRow, AccountRows};
 use crate::store::engine::error::Error;
-use crate::store::engine::sql::{Value, params};
+use crate::store::engine::sql::{Row, Value, params};
 use crate::store::tables::checked::insert_checked;
 use crate::store::tables::columns::{broken, row};
 use crate::store::tx::{Snapshot, Tx};
 
 row! {
-    /// The number of an account, its balance and its payment history.
-    pub(crate) struct AccountRow, account_columns! {
+    struct StoredAccount, account_columns! {
         id: i64,
         balance: i64,
         newest_transaction_id: Option<i64>,
@@ -37,6 +37,17 @@ const OF_MERCHANT: &str = concat!(
     account_columns!(),
     " FROM account WHERE merchant_id = ?1 AND customer_id IS NULL AND purpose = ?2"
 );
+
+/// Reads a row of [`OF_CUSTOMER`] or [`OF_MERCHANT`].
+fn read_account(row: Row<'_>) -> Result<AccountRow, Error> {
+    let stored = StoredAccount::read(row)?;
+    Ok(AccountRow {
+        id: stored.id,
+        balance: stored.balance,
+        newest_transaction_id: stored.newest_transaction_id,
+        transaction_count: stored.transaction_count,
+    })
+}
 
 /// Runs work with the query that finds an account, and its values.
 fn with_lookup<T>(merchant: MerchantId, account: &Account, work: impl FnOnce(&str, &[Value<'_>]) -> T) -> T {
@@ -84,25 +95,14 @@ impl Snapshot<'_> {
     /// zero or below. It is returned without its sign, which is the sum of all other accounts
     /// of the merchant.
     pub fn balance(&self, merchant: MerchantId, account: &Account) -> Result<Amount, Error> {
-        let balance = self.account(merchant, account)?.balance;
-        let minor = if *account == Account::OutsideWorld {
-            -balance
-        } else {
-            balance
-        };
-        Amount::from_minor(minor).ok_or_else(|| Error::Corrupt(format!("the balance of {account:?} is {minor}")))
+        self.account(merchant, account)?.amount(account)
     }
 
     /// Returns the row of an account that exists.
     pub(crate) fn account(&self, merchant: MerchantId, account: &Account) -> Result<AccountRow, Error> {
         with_lookup(merchant, account, |sql, values| {
-            self.connection.prepare(sql)?.one(values, AccountRow::read)
+            self.connection.prepare(sql)?.one(values, read_account)
         })
-    }
-
-    /// Begins to read an account, of which [`Snapshot::account`] will return the row.
-    pub(crate) fn ask_for_account(&self, merchant: MerchantId, account: &Account) -> Result<(), Error> {
-        with_lookup(merchant, account, |sql, values| self.connection.ask_ahead(sql, values))
     }
 
     /// Returns the account with this number, which must exist.
@@ -120,6 +120,53 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
+    /// Returns the balance of an account, as [`Snapshot::balance`] does.
+    pub fn balance(&self, merchant: MerchantId, account: &Account) -> Result<Amount, Error> {
+        self.account(merchant, account)?.amount(account)
+    }
+
+    /// Returns the row of an account that exists.
+    pub(crate) fn account(&self, merchant: MerchantId, account: &Account) -> Result<AccountRow, Error> {
+        if let Some(row) = self.remembered_account(merchant, account) {
+            return Ok(*row);
+        }
+        if self.memory.has_removed_accounts {
+            return Snapshot::account(self, merchant, account);
+        }
+        with_lookup(merchant, account, |sql, values| {
+            self.connection.prepare_for_unchanged(sql)?.one(values, read_account)
+        })
+    }
+
+    /// Begins to read the accounts of which [`Tx::account`] will return the rows.
+    pub(crate) fn ask_for_accounts(&self, merchant: MerchantId, accounts: &[&Account]) -> Result<(), Error> {
+        if self.memory.has_removed_accounts {
+            return Ok(());
+        }
+        let mut unknown = accounts
+            .iter()
+            .filter(|account| self.remembered_account(merchant, account).is_none());
+        unknown.try_for_each(|account| {
+            with_lookup(merchant, account, |sql, values| {
+                self.connection.ask_ahead_for_unchanged(sql, values)
+            })
+        })
+    }
+
+    /// Returns the row of an account that this command or one before it in the group has posted to.
+    fn remembered_account<'s>(&'s self, merchant: MerchantId, account: &Account) -> Option<&'s AccountRow> {
+        let in_rows = |rows: &'s AccountRows| rows.get(&merchant)?.get(account);
+        let of_group = Some(&self.group.accounts).filter(|_| !self.memory.has_removed_accounts);
+        in_rows(&self.memory.accounts).or_else(|| of_group.and_then(in_rows))
+    }
+
+    /// Makes the rest of this command, and the next ones of the group, read every account from the
+    /// database. A command does so before it removes accounts, whose numbers and names may return.
+    pub(crate) fn forget_accounts(&mut self) {
+        self.memory.accounts.clear();
+        self.memory.has_removed_accounts = true;
+    }
+
     /// Inserts an empty account.
     pub(crate) fn insert_account(&mut self, merchant: MerchantId, account: &Account) -> Result<(), Error> {
         let customer = account.customer().map(CustomerId::as_str);

@@ -224,6 +224,7 @@ impl Tx<'_> {
     /// commands do not wait long. Returns the rest of the removal, or `None` at its end.
     pub fn remove_some(&mut self, mut removal: Removal) -> Result<Option<Removal>, Error> {
         self.save_merchants()?;
+        self.forget_accounts();
         let mut merchants = Vec::with_capacity(removal.merchants.len());
         for merchant in removal.merchants {
             if self.is_left_behind(merchant)? {

@@ -6,6 +6,7 @@ use crate::domain::effects::Effects;
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
 use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer, TransferKind};
 use crate::domain::money::Amount;
+use crate::store::account_row::AccountRow;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Value, params};
 use crate::store::tables::accounts::account_of;
@@ -30,12 +31,6 @@ row! {
 }
 
 impl Snapshot<'_> {
-    /// Begins to read the accounts that [`Tx::post`] will need for these effects.
-    pub fn ask_for_accounts(&self, merchant: MerchantId, effects: &Effects) -> Result<(), Error> {
-        let mut accounts = accounts_of(effects).into_iter();
-        accounts.try_for_each(|account| self.ask_for_account(merchant, account))
-    }
-
     /// Returns the transfers with these numbers, oldest first, each with its number. Leaves
     /// out those that retention has removed with a merchant.
     pub(crate) fn transfers_in(&self, numbers: &RangeInclusive<i64>) -> Result<Vec<(i64, Transfer)>, Error> {
@@ -63,27 +58,41 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
+    /// Begins to read the accounts that [`Tx::post`] will need for these effects.
+    pub fn ask_for_accounts_of(&self, merchant: MerchantId, effects: &Effects) -> Result<(), Error> {
+        self.ask_for_accounts(merchant, &accounts_of(effects))
+    }
+
     /// Posts the effects of a command: inserts the transfers, continues the merchant's chain
     /// of hashes, inserts the entries of payment histories, and moves the balances by the
     /// sums of the transfers. The events among the effects are recorded separately.
     ///
     /// # Errors
     ///
-    /// [`Error::Sqlite`] if a CHECK refuses a balance outside its bounds. The domain rules
-    /// already prevent such a balance.
+    /// [`Error::Corrupt`] if a balance would be outside its bounds. The domain rules already
+    /// prevent such a balance.
     pub fn post(&mut self, merchant: MerchantId, effects: &Effects) -> Result<(), Error> {
         let mut accounts = TouchedAccounts::load(self, merchant, effects)?;
         self.post_transfers(&mut accounts, &effects.transfers)?;
         for transaction in &effects.transactions {
             let owner = accounts.touch(&transaction.owner);
-            self.insert_transaction(owner.number, owner.newest_transaction, transaction)?;
-            owner.newest_transaction = Some(transaction.id.number());
+            self.insert_transaction(owner.row.id, owner.row.newest_transaction_id, transaction)?;
+            owner.row.newest_transaction_id = Some(transaction.id.number());
+            owner.row.transaction_count += 1;
             owner.new_transactions += 1;
         }
         for (transaction, detail) in &effects.details {
             self.insert_detail(*transaction, detail)?;
         }
-        self.save_accounts(&accounts.touched)
+        self.save_accounts(&accounts.touched)?;
+        let remembered = self.memory.accounts.entry(merchant).or_default();
+        remembered.extend(
+            accounts
+                .touched
+                .into_iter()
+                .map(|touched| (touched.account, touched.row)),
+        );
+        Ok(())
     }
 
     fn post_transfers(&mut self, accounts: &mut TouchedAccounts, transfers: &[Transfer]) -> Result<(), Error> {
@@ -132,18 +141,27 @@ impl Tx<'_> {
             .one(params![], |row| row.get(0))
     }
 
-    fn save_accounts(&mut self, accounts: &[TouchedAccount]) -> Result<(), Error> {
+    /// Saves the changes of accounts. PostgreSQL may add up those of a group, so each balance is
+    /// compared with its bounds here, before it is one of many.
+    fn save_accounts(&mut self, touched: &[TouchedAccount]) -> Result<(), Error> {
         let now = self.now().millis();
-        let values = |account: &TouchedAccount| {
-            [
-                account.number.into(),
-                account.change.into(),
-                account.newest_transaction.into(),
-                account.new_transactions.into(),
+        let mut values: Vec<[Value<'_>; 5]> = Vec::with_capacity(touched.len());
+        for TouchedAccount {
+            account,
+            row,
+            change,
+            new_transactions,
+        } in touched
+        {
+            row.amount(account)?;
+            values.push([
+                row.id.into(),
+                (*change).into(),
+                row.newest_transaction_id.into(),
+                (*new_transactions).into(),
                 now.into(),
-            ]
-        };
-        let values: Vec<[Value<'_>; 5]> = accounts.iter().map(values).collect();
+            ]);
+        }
         self.connection.change_rows(
             concat!(
                 update_checked!(
@@ -192,22 +210,21 @@ struct TouchedAccounts {
 
 struct TouchedAccount {
     account: Account,
-    number: i64,
+    /// The row as the command leaves it.
+    row: AccountRow,
+    /// The change of the balance, in minor units.
     change: i64,
-    newest_transaction: Option<i64>,
     new_transactions: i64,
 }
 
 impl TouchedAccounts {
     /// Looks up all accounts of a command's effects.
-    fn load(snapshot: &Snapshot<'_>, merchant: MerchantId, effects: &Effects) -> Result<Self, Error> {
+    fn load(tx: &Tx<'_>, merchant: MerchantId, effects: &Effects) -> Result<Self, Error> {
         let load = |account: &Account| {
-            let row = snapshot.account(merchant, account)?;
             Ok(TouchedAccount {
                 account: account.clone(),
-                number: row.id,
+                row: tx.account(merchant, account)?,
                 change: 0,
-                newest_transaction: row.newest_transaction_id,
                 new_transactions: 0,
             })
         };
@@ -239,11 +256,13 @@ fn accounts_of(effects: &Effects) -> Vec<&Account> {
 }
 
 impl TouchedAccount {
-    /// Adds an amount, in minor units, to the account's change, and returns its number.
+    /// Adds an amount, in minor units, to the balance, and returns the account's number.
     fn moved_by(&mut self, amount: i64) -> Result<i64, Error> {
-        let change = self.change.checked_add(amount);
-        self.change =
-            change.ok_or_else(|| broken("an amount whose sum with the others fits 64 bits", &amount.to_string()))?;
-        Ok(self.number)
+        let sum = |sum: i64| {
+            let sum = sum.checked_add(amount);
+            sum.ok_or_else(|| broken("an amount whose sum with the others fits 64 bits", &amount.to_string()))
+        };
+        (self.change, self.row.balance) = (sum(self.change)?, sum(self.row.balance)?);
+        Ok(self.row.id)
     }
 }

@@ -173,7 +173,7 @@ impl PostgresGroupCommit {
                 next = next_in_group(waiting, &self.clock, &mut stop_after);
             }
         }
-        let is_changed = is_any_kept && (session.has_gathered() || session.changes() != changes_before);
+        let is_changed = is_any_kept && (!session.gathering().is_empty() || session.changes() != changes_before);
         let outcome = if is_changed {
             self.commit_measured(session, group.len())
         } else {
@@ -207,7 +207,7 @@ impl PostgresGroupCommit {
             CommandOutcome::Keep => {
                 match session.batch_behind("RELEASE command; SAVEPOINT command") {
                     (Ok(()), Ok(())) => {
-                        session.keep_command();
+                        session.gathering().keep();
                         tx.keep();
                         self.notice.merchants.append(&mut tx.new_deliveries);
                         self.notice.has_key_change |= tx.has_key_change;
@@ -226,7 +226,7 @@ impl PostgresGroupCommit {
 
     /// Undoes the command that has run last, whatever its statements were answered.
     fn undo(session: &Session, undone: Ran) -> Ran {
-        session.undo_command();
+        session.gathering().undo();
         match session.batch_behind("ROLLBACK TO command") {
             (_, Ok(())) => undone,
             (_, Err(error)) => Ran::GroupLost(error),
@@ -238,7 +238,7 @@ impl PostgresGroupCommit {
         let connection = Connection::Postgres(session);
         let now = self.clock.now();
         Tx::of(connection, now, self.entropy.as_mut(), &mut self.memory).save_merchants()?;
-        session.insert_gathered()?;
+        session.send_gathered()?;
         session.settle()
     }
 

@@ -11,10 +11,12 @@ use tokio_postgres::types::{BorrowToSql, Type};
 use tokio_postgres::{Row, SimpleQueryMessage};
 
 use crate::store::engine::error::{Error, all_rows};
-use crate::store::engine::postgres::client::{Client, Sent, SentQuery};
+use crate::store::engine::postgres::client::Client;
 use crate::store::engine::postgres::dialect;
-use crate::store::engine::postgres::gathered_inserts::{GATHERED_MAX, GatheredInserts, GatheredRow, Role, role_of};
+use crate::store::engine::postgres::gathered_changes::{GATHERED_MAX, GatheredStatement, Gathering};
+use crate::store::engine::postgres::outcomes::{Ahead, AheadRows, Change, SentChange, outcomes_of, receive};
 use crate::store::engine::postgres::value::{OwnedValue, parameters};
+use crate::store::engine::postgres::waiting_tables::Role;
 use crate::store::engine::sqlite::file::SCHEMA_VERSION;
 use crate::store::engine::value::Value;
 
@@ -34,8 +36,8 @@ pub(crate) struct Session {
     sent: RefCell<Vec<SentChange>>,
     /// The queries that were sent ahead of their use.
     ahead: RefCell<Vec<Ahead>>,
-    /// The inserts that wait for the end of the group, if groups are run.
-    gathered: Option<RefCell<GatheredInserts>>,
+    /// The changes that wait for the end of the group, if groups are run.
+    gathering: Gathering,
     client: Client,
     /// The prepared statements, by their SQL before translation.
     statements: RefCell<HashMap<String, Prepared>>,
@@ -43,33 +45,6 @@ pub(crate) struct Session {
     changes: Cell<u64>,
     /// The number of cursors so far, if queries without values read whole tables and use them.
     cursors: Option<Cell<u64>>,
-}
-
-/// A statement on its way that must change this many rows.
-struct SentChange {
-    outcome: Sent,
-    rows: usize,
-    /// The kind of row, for the error if one is not there.
-    row: &'static str,
-}
-
-/// The outcome of such a statement.
-struct Change {
-    changed: u64,
-    rows: usize,
-    row: &'static str,
-}
-
-/// A query that was sent ahead of its use.
-struct Ahead {
-    sql: Arc<str>,
-    values: Vec<OwnedValue>,
-    rows: AheadRows,
-}
-
-enum AheadRows {
-    Coming(SentQuery),
-    Here(Result<Vec<Row>, tokio_postgres::Error>),
 }
 
 /// A prepared statement.
@@ -107,7 +82,7 @@ impl Session {
         Self {
             sent: RefCell::default(),
             ahead: RefCell::default(),
-            gathered: None,
+            gathering: Gathering::default(),
             client,
             statements: RefCell::default(),
             changes: Cell::new(0),
@@ -126,33 +101,20 @@ impl Session {
         self.changes.get()
     }
 
-    /// Begins a group of commands, whose inserts wait for its end where they can. Each command must
-    /// be kept or undone ([`Session::keep_command`], [`Session::undo_command`]), and
-    /// [`Session::insert_gathered`] comes before the commit.
+    /// Returns the changes that wait for the end of the group.
+    pub(super) const fn gathering(&self) -> &Gathering {
+        &self.gathering
+    }
+
+    /// Begins a group of commands, whose changes wait for its end where they can.
+    /// [`Session::send_gathered`] comes before its commit.
     pub(super) fn begin_group(&mut self) {
-        self.gathered.get_or_insert_default().get_mut().clear();
-    }
-
-    /// Returns true if inserts wait.
-    pub(super) fn has_gathered(&self) -> bool {
-        self.gathered
-            .as_ref()
-            .is_some_and(|gathered| gathered.borrow().len() > 0)
-    }
-
-    /// Keeps the inserts of the command under way, whose savepoint was released.
-    pub(super) fn keep_command(&self) {
-        self.change_gathered(GatheredInserts::keep);
-    }
-
-    /// Forgets the inserts of the command under way, whose savepoint is rolled back.
-    pub(super) fn undo_command(&self) {
-        self.change_gathered(GatheredInserts::undo);
+        self.gathering = Gathering::of_group();
     }
 
     /// Begins a part of a command that can be undone alone.
     pub(crate) fn begin_part(&self) -> Result<(), Error> {
-        self.insert_needed(Role::ALL)?;
+        self.send_those_before(Role::FOLLOWS_ALL)?;
         self.batch("SAVEPOINT part")
     }
 
@@ -163,14 +125,8 @@ impl Session {
 
     /// Undoes the part of a command under way, and ends it.
     pub(crate) fn undo_part(&self) -> Result<(), Error> {
-        self.change_gathered(GatheredInserts::undo_part);
+        self.gathering.undo_part();
         self.batch("ROLLBACK TO part; RELEASE part")
-    }
-
-    fn change_gathered(&self, change: impl FnOnce(&mut GatheredInserts)) {
-        if let Some(gathered) = &self.gathered {
-            change(&mut gathered.borrow_mut());
-        }
     }
 
     /// Makes queries without values read their rows in parts.
@@ -304,42 +260,29 @@ impl Session {
         self.rolled_back_after(outcome)
     }
 
-    /// Sends all inserts that wait, at the end of the group.
-    pub(super) fn insert_gathered(&self) -> Result<(), Error> {
-        let Some(gathered) = &self.gathered else {
-            return Ok(());
-        };
-        let rows = gathered.borrow_mut().take_all();
-        self.insert_all(rows)
+    /// Sends all changes that wait, at the end of the group.
+    pub(super) fn send_gathered(&self) -> Result<(), Error> {
+        self.send_all(self.gathering.take_all()?)
     }
 
-    /// Sends the inserts that must come before a statement.
-    fn insert_needed(&self, role: Role) -> Result<(), Error> {
-        let (Some(gathered), Role::Needs(tables @ 1..)) = (&self.gathered, role) else {
-            return Ok(());
-        };
-        let rows = gathered.borrow_mut().take(tables);
-        self.insert_all(rows)
+    /// Sends the waiting changes that come before a statement with this role.
+    fn send_those_before(&self, role: Role) -> Result<(), Error> {
+        self.send_all(self.gathering.take_before(role)?)
     }
 
-    /// Inserts rows, those of one statement together.
-    fn insert_all(&self, rows: Vec<GatheredRow>) -> Result<(), Error> {
-        let mut rows = rows.into_iter().peekable();
-        while let Some(first) = rows.next() {
-            let statement = self.prepare(&first.sql)?;
-            let mut columns: Vec<Vec<OwnedValue>> = first.values.into_iter().map(|value| vec![value]).collect();
-            let mut count = 1;
-            while let Some(next) = rows.next_if(|next| next.sql == first.sql) {
-                columns
-                    .iter_mut()
-                    .zip(next.values)
-                    .for_each(|(column, value)| column.push(value));
-                count += 1;
-            }
-            if count == 1 {
-                statement.send_change(columns.into_iter().flatten().collect(), 1, first.row)?;
+    fn send_all(&self, statements: Vec<GatheredStatement>) -> Result<(), Error> {
+        for GatheredStatement {
+            sql,
+            mut columns,
+            rows,
+            row,
+        } in statements
+        {
+            if rows == 1 {
+                let values = columns.iter_mut().filter_map(Vec::pop).collect();
+                self.prepare(&sql)?.send_change::<OwnedValue>(values, 1, row)?;
             } else {
-                self.send_columns(&first.sql, columns, count, first.row)?;
+                self.send_columns(&sql, columns, rows, row)?;
             }
         }
         Ok(())
@@ -358,14 +301,19 @@ impl Session {
         })
     }
 
-    /// Sends one statement for all of these values, of which each must change one row. Its outcome
-    /// is told as by [`Statement::send`].
-    pub(crate) fn send_many<const COUNT: usize>(
+    /// Changes a row for each of these values, now or at the end of the group. The outcome is told
+    /// as by [`Statement::send`].
+    pub(crate) fn change_rows<const COUNT: usize>(
         &self,
         sql: &str,
         values: &[[Value<'_>; COUNT]],
         row: &'static str,
     ) -> Result<(), Error> {
+        let statement = self.prepare(sql)?;
+        if values.len() < 2 || self.gathering.takes(statement.prepared.role) {
+            return values.iter().try_for_each(|values| statement.send(values, row));
+        }
+        self.send_those_before(statement.prepared.role)?;
         let column = |place: usize| -> Vec<OwnedValue> { values.iter().map(|row| row[place].into()).collect() };
         self.send_columns(sql, (0..COUNT).map(column).collect(), values.len(), row)
     }
@@ -395,7 +343,7 @@ impl Session {
             statement,
             source: sql.into(),
             sql: translated.into(),
-            role: role_of(sql),
+            role: Role::of(sql),
         };
         let mut statements = self.statements.borrow_mut();
         if statements.len() >= STATEMENTS_MAX {
@@ -413,11 +361,17 @@ impl fmt::Debug for Session {
 }
 
 impl Statement<'_> {
+    /// Makes a query one of rows that no waiting change is of.
+    pub(crate) fn for_unchanged(mut self) -> Self {
+        self.prepared.role = Role::FREE;
+        self
+    }
+
     /// Runs a statement that changes rows, and returns how many.
     pub(crate) fn execute(&self, values: &[Value<'_>]) -> Result<usize, Error> {
         let session = self.session;
         session.ahead.take();
-        session.insert_needed(self.prepared.role)?;
+        session.send_those_before(self.prepared.role)?;
         let sender = session.client.sender();
         let changed = session.wait(sender.execute(&self.prepared.statement, &parameters(values)))?;
         session.changes.set(session.changes.get() + changed);
@@ -428,22 +382,18 @@ impl Statement<'_> {
     /// number of rows, is that of the next call that waits: this one, if many outcomes are due.
     /// The change itself may wait for the end of the group.
     pub(crate) fn send(&self, values: &[Value<'_>], row: &'static str) -> Result<(), Error> {
-        if let (Some(gathered), Role::Gathered(table)) = (&self.session.gathered, self.prepared.role) {
-            self.session.ahead.take();
-            let (sql, values) = (Arc::clone(&self.prepared.source), owned(values));
-            let waiting = gathered.borrow_mut().add(GatheredRow {
-                table,
-                sql,
-                values,
-                row,
-            });
-            return if waiting < GATHERED_MAX {
-                Ok(())
-            } else {
-                self.session.insert_needed(Role::ALL)
+        let (session, prepared) = (self.session, &self.prepared);
+        if session.gathering.takes(prepared.role) {
+            session.ahead.take();
+            return match session
+                .gathering
+                .add(prepared.role, &prepared.source, owned(values), row)
+            {
+                ..GATHERED_MAX => Ok(()),
+                _ => session.send_those_before(Role::FOLLOWS_ALL),
             };
         }
-        self.session.insert_needed(self.prepared.role)?;
+        session.send_those_before(prepared.role)?;
         self.send_change(owned(values), 1, row)
     }
 
@@ -463,7 +413,7 @@ impl Statement<'_> {
     /// Sends a query ahead of its use. A later [`Statement::query`] with the same values takes its
     /// rows, unless a statement has changed something meanwhile.
     pub(crate) fn send_ahead(&self, values: &[Value<'_>]) -> Result<(), Error> {
-        self.session.insert_needed(self.prepared.role)?;
+        self.session.send_those_before(self.prepared.role)?;
         let values = owned(values);
         let client = &self.session.client;
         let rows = client.send_query(self.prepared.statement.clone(), values.clone())?;
@@ -477,7 +427,7 @@ impl Statement<'_> {
 
     /// Runs a query.
     pub(crate) fn query(&self, values: &[Value<'_>]) -> Result<Rows<'_>, Error> {
-        self.session.insert_needed(self.prepared.role)?;
+        self.session.send_those_before(self.prepared.role)?;
         if let (Some(cursors), []) = (&self.session.cursors, values) {
             let number = cursors.get() + 1;
             cursors.set(number);
@@ -506,25 +456,6 @@ impl Statement<'_> {
             current: None,
             cursor: None,
         })
-    }
-}
-
-/// Waits for the outcomes of statements in their order.
-async fn outcomes_of(sent: Vec<SentChange>) -> Result<Vec<Change>, tokio_postgres::Error> {
-    let mut done = Vec::with_capacity(sent.len());
-    for SentChange { outcome, rows, row } in sent {
-        let changed = outcome.await?;
-        done.push(Change { changed, rows, row });
-    }
-    Ok(done)
-}
-
-/// Waits until the rows of all these queries are here.
-async fn receive(ahead: &mut [Ahead]) {
-    for query in ahead {
-        if let AheadRows::Coming(rows) = &mut query.rows {
-            query.rows = AheadRows::Here(rows.await);
-        }
     }
 }
 

@@ -1,0 +1,37 @@
+//! The row of an account, which the commands of a group share.
+
+use std::collections::HashMap;
+
+use crate::domain::ids::MerchantId;
+use crate::domain::ledger::Account;
+use crate::domain::money::Amount;
+use crate::store::engine::error::Error;
+
+/// The rows of accounts, by their merchant.
+pub(crate) type AccountRows = HashMap<MerchantId, HashMap<Account, AccountRow>>;
+
+/// The number of an account, its balance and its payment history.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AccountRow {
+    pub(crate) id: i64,
+    /// In minor units; zero or below for the outside world.
+    pub(crate) balance: i64,
+    pub(crate) newest_transaction_id: Option<i64>,
+    pub(crate) transaction_count: i64,
+}
+
+impl AccountRow {
+    /// Returns the balance of this account without its sign.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if it is outside the bounds of such an account.
+    pub(crate) fn amount(&self, account: &Account) -> Result<Amount, Error> {
+        let minor = if *account == Account::OutsideWorld {
+            self.balance.saturating_neg()
+        } else {
+            self.balance
+        };
+        Amount::from_minor(minor).ok_or_else(|| Error::Corrupt(format!("the balance of {account:?} is {minor}")))
+    }
+}

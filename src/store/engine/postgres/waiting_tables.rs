@@ -1,0 +1,169 @@
+//! The tables of which changes wait for the end of a group, and what each statement has to do with them.
+
+use crate::store::engine::postgres::dialect::{self, Token};
+
+/// A table of which changes wait.
+pub(super) struct Table {
+    name: &'static str,
+    pub(super) waits: Waits,
+}
+
+/// Which changes of a table wait.
+pub(super) enum Waits {
+    /// Its inserts, to whose rows these columns refer: each a table and a column.
+    Inserts(&'static [(&'static str, &'static str)]),
+    /// Its updates of the form `UPDATE ... WHERE id = ?1`. Those of one row become one, in which a
+    /// value that is added, as in `balance = balance + ?2`, is the sum, and any other is the last.
+    Updates,
+}
+
+/// The tables, each after those to whose waiting rows its own refer.
+pub(super) const TABLES: [Table; 4] = [
+    Table {
+        name: "payment_transaction",
+        waits: Waits::Inserts(&[
+            ("escrow", "payment_id"),
+            ("payment_detail", "transaction_id"),
+            ("receipt", "expected_id"),
+            ("receipt", "deposit_id"),
+            ("payout", "transaction_id"),
+            ("test_account", "transaction_id"),
+            ("slow_withdrawal", "transaction_id"),
+            ("requested_payment", "transaction_id"),
+        ]),
+    },
+    Table {
+        name: "transfer",
+        waits: Waits::Inserts(&[]),
+    },
+    Table {
+        name: "event",
+        waits: Waits::Inserts(&[("delivery", "event_id"), ("delivery_attempt", "event_id")]),
+    },
+    Table {
+        name: "account",
+        waits: Waits::Updates,
+    },
+];
+
+/// What a statement has to do with waiting changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It is a change that can wait, of the table at this place of [`TABLES`].
+    Waits(usize),
+    /// The waiting changes of this many of [`TABLES`] come before it.
+    Follows(usize),
+}
+
+impl Role {
+    /// The role of a statement that comes after all waiting changes.
+    pub(super) const FOLLOWS_ALL: Self = Self::Follows(TABLES.len());
+    /// The role of a statement to which no waiting change matters.
+    pub(super) const FREE: Self = Self::Follows(0);
+
+    /// Returns the role of a statement in SQLite's SQL.
+    pub(super) fn of(sql: &str) -> Self {
+        let words = words_of(sql);
+        let place_of = |name: &str| TABLES.iter().position(|table| table.name == name);
+        let waiting = match words[..] {
+            ["INSERT", "INTO", name, ..] if !words.contains(&"SELECT") => {
+                place_of(name).filter(|place| matches!(TABLES[*place].waits, Waits::Inserts(_)))
+            }
+            ["UPDATE", name, .., "WHERE", "id"] => {
+                place_of(name).filter(|place| matches!(TABLES[*place].waits, Waits::Updates))
+            }
+            _ => None,
+        };
+        if let Some(place) = waiting {
+            return Self::Waits(place);
+        }
+        let is_change = matches!(words.first(), Some(&("INSERT" | "UPDATE")));
+        let must_follow = |table: &Table| {
+            let refers = match table.waits {
+                Waits::Inserts(columns) => {
+                    is_change
+                        && columns
+                            .iter()
+                            .any(|(referring, column)| words.contains(referring) && words.contains(column))
+                }
+                Waits::Updates => false,
+            };
+            refers || words.contains(&table.name) || words.first() == Some(&"DELETE")
+        };
+        Self::Follows(TABLES.iter().rposition(must_follow).map_or(0, |place| place + 1))
+    }
+}
+
+/// Returns the keywords and names of a statement.
+fn words_of(sql: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    for token in dialect::tokens_of(sql) {
+        if let Token::Word(word) = token {
+            words.push(word);
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::engine::postgres::schema;
+
+    #[test]
+    fn a_statement_comes_after_the_rows_that_it_reads_or_refers_to() {
+        for (sql, role) in [
+            ("INSERT INTO event (id, data) VALUES (?1, ?2)", Role::Waits(2)),
+            ("INSERT INTO event (id) SELECT id FROM escrow", Role::Follows(3)),
+            ("SELECT max(id) FROM transfer", Role::Follows(2)),
+            ("SELECT payment_id FROM escrow WHERE id = ?1", Role::FREE),
+            ("UPDATE escrow SET payment_id = ?2 WHERE id = ?1", Role::Follows(1)),
+            ("UPDATE escrow SET state = 'CLOSED' WHERE id = ?1", Role::FREE),
+            ("INSERT INTO delivery (event_id) VALUES (?1)", Role::Follows(3)),
+            (
+                "UPDATE account SET balance = balance + ?2 WHERE id = ?1",
+                Role::Waits(3),
+            ),
+            (
+                "UPDATE account SET balance = ?2 WHERE customer_id = ?1",
+                Role::FOLLOWS_ALL,
+            ),
+            ("SELECT balance FROM account WHERE id = ?1", Role::FOLLOWS_ALL),
+            ("DELETE FROM customer WHERE id = ?1", Role::FOLLOWS_ALL),
+        ] {
+            assert_eq!(Role::of(sql), role, "{sql}");
+        }
+    }
+
+    /// Of every reference to these tables that the schema has, the statements are known.
+    #[test]
+    fn all_references_are_known() {
+        let schema = schema::statements();
+        let mut found = Vec::new();
+        for statement in schema.split(';') {
+            let words = words_of(statement);
+            for (place, pair) in words.windows(2).enumerate() {
+                if let ["REFERENCES", table] = pair
+                    && let Some(at) = TABLES.iter().position(|known| known.name == *table)
+                    && let Waits::Inserts(_) = TABLES[at].waits
+                {
+                    let column = words[..place].iter().rfind(|word| word.ends_with("_id"));
+                    found.push((at, words[2], *column.expect("a reference has a column")));
+                }
+            }
+        }
+        assert!(found.len() > 10);
+        for (at, referring, column) in found {
+            let is_known = matches!(TABLES[at].waits, Waits::Inserts(known) if known.contains(&(referring, column)));
+            let is_of_later = TABLES
+                .iter()
+                .position(|table| table.name == referring)
+                .is_some_and(|place| place > at);
+            assert!(
+                is_known || is_of_later,
+                "{referring}.{column} refers to {}",
+                TABLES[at].name
+            );
+        }
+    }
+}
