@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix_web::dev::{RequestHead, ServiceRequest};
 use actix_web::http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, TRANSFER_ENCODING};
-use actix_web::http::{Method, Uri};
+use actix_web::http::{ConnectionType, Method, Uri, Version};
 use actix_web::{HttpMessage, HttpRequest};
 
 use crate::domain::idempotency::{IdempotencyKey, Principal, RequestFingerprint};
@@ -70,6 +70,10 @@ pub(crate) struct RequestContext {
     pub(crate) is_by_page: bool,
     /// The connection that the request came by.
     pub(crate) connection: Option<Arc<Connection>>,
+    /// True if the request came after the last one of its connection.
+    pub(crate) is_late: bool,
+    /// True if the request has the `close` option, or is of HTTP/1.0 and does not ask for more.
+    pub(crate) asks_to_close: bool,
     /// True while a part of the body may not have arrived.
     has_unread_body: AtomicBool,
     /// The write summaries of the request's committed commands.
@@ -127,6 +131,7 @@ impl RequestContext {
         let has_length = headers
             .get(CONTENT_LENGTH)
             .is_some_and(|length| length.as_bytes() != b"0");
+        let connection = request.conn_data::<Arc<Connection>>().cloned();
         Self {
             id: entropy::request_id(),
             method: head.method.clone(),
@@ -142,7 +147,13 @@ impl RequestContext {
             body: OnceLock::new(),
             host: single_host(headers).map(str::to_owned),
             is_by_page: request.extensions().contains::<ByPage>(),
-            connection: request.conn_data::<Arc<Connection>>().cloned(),
+            is_late: connection.as_ref().is_some_and(|connection| connection.is_ended()),
+            asks_to_close: match head.connection_type() {
+                ConnectionType::Close => true,
+                ConnectionType::Upgrade => head.version < Version::HTTP_11,
+                ConnectionType::KeepAlive => false,
+            },
+            connection,
             has_unread_body: AtomicBool::new(has_length || headers.contains_key(TRANSFER_ENCODING)),
             write_summaries: Mutex::default(),
         }
@@ -157,6 +168,13 @@ impl RequestContext {
     pub(super) fn enter(&self, phase: Phase) {
         if let Some(connection) = &self.connection {
             connection.enter(phase);
+        }
+    }
+
+    /// Makes this the last request of its connection.
+    pub(super) fn end_connection(&self) {
+        if let Some(connection) = &self.connection {
+            connection.end_with_this_request();
         }
     }
 

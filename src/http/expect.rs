@@ -3,6 +3,8 @@
 //! A client that sends this header waits with its body for a word of the server. A body that
 //! the service would refuse by its head is refused here, before the client sends any of it.
 
+use std::sync::Arc;
+
 use actix_http::{HttpMessage, Request, Response};
 use actix_web::ResponseError;
 use actix_web::body::BoxBody;
@@ -12,6 +14,7 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use crate::commands::SharedPolicy;
 use crate::domain::invalid::shortened;
 use crate::entropy;
+use crate::http::connections::Connection;
 use crate::http::context::single_host;
 use crate::http::csv_body::CSV;
 use crate::http::doc_url;
@@ -50,5 +53,8 @@ fn refuse(request: &Request, refusal: &ApiError, policy: &SharedPolicy) -> Respo
     let id = HeaderValue::from_str(&id).expect("an id is plain text");
     response.headers_mut().insert(REQUEST_ID, id);
     response.head_mut().set_connection_type(ConnectionType::Close);
+    if let Some(connection) = request.conn_data::<Arc<Connection>>() {
+        connection.end_with_this_request();
+    }
     response.into()
 }

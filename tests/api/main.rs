@@ -51,6 +51,7 @@ mod idempotent_operators;
 mod inbox;
 mod intents;
 mod keys;
+mod last_requests;
 mod links;
 mod live_console;
 mod live_merchants;

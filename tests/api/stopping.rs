@@ -26,13 +26,13 @@ impl RawConnection {
     /// Sends one request. Returns `None` if the connection ends before a reply begins. A
     /// reply that begins must be complete and be an envelope.
     fn ask(&mut self, path: &str, customer: &str, body: &Value) -> Option<Answer> {
-        let body = body.to_string();
-        let length = body.len();
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncustomer-id: {customer}\r\n\
-             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-        );
+        let request = request(path, customer, body);
         self.0.get_mut().write_all(request.as_bytes()).ok()?;
+        self.answer()
+    }
+
+    /// Reads one reply. Returns `None` if the connection ends before it begins.
+    fn answer(&mut self) -> Option<Answer> {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
@@ -61,6 +61,15 @@ impl RawConnection {
         assert_eq!(answer.body["status"], answer.status);
         Some(answer)
     }
+}
+
+fn request(path: &str, customer: &str, body: &Value) -> String {
+    let body = body.to_string();
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncustomer-id: {customer}\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
 }
 
 /// The state that the clients of a load and its test share.
@@ -244,6 +253,37 @@ fn a_request_that_crosses_a_stop_is_answered() {
         }
     });
     assert!(deposit().is_none());
+}
+
+/// A client takes a reply with `connection: close` for the last one, and its next request for one that
+/// was not carried out.
+#[test]
+fn a_request_behind_the_last_reply_of_a_stop_has_no_effect() {
+    let mut app = spawn_app();
+    app.wallet("ada").ok();
+    let mut connection = RawConnection::open(app.address).unwrap();
+    let two = request("/v1/payment/topup", "ada", &json!({ "amount": 1000 })).repeat(2);
+    let before = app.count("transfer");
+    let mut taken = 0;
+    thread::scope(|scope| {
+        scope.spawn(|| app.stop());
+        loop {
+            thread::sleep(Duration::from_millis(10));
+            connection.0.get_mut().write_all(two.as_bytes()).unwrap();
+            let first = connection.answer().expect("the connection is open").ok();
+            taken += 1;
+            let second = connection.answer();
+            if first.header("connection") == Some("close") {
+                assert!(second.is_none_or(|second| second.status == 400));
+                break;
+            }
+            taken += 1;
+            if second.unwrap().ok().header("connection") == Some("close") {
+                break;
+            }
+        }
+    });
+    assert_eq!(app.count("transfer"), before + taken);
 }
 
 /// Repeats a request while the service is too busy, as the `retry-after` header allows.

@@ -42,6 +42,8 @@ pub(crate) struct Connection {
     /// Bytes of the reply that the client has not taken yet, if it is a large one.
     pub(super) reply_bytes: AtomicU64,
     is_closing: AtomicBool,
+    /// True once a request or a reply had the `close` option.
+    is_ended: AtomicBool,
     waker: AtomicWaker,
 }
 
@@ -72,6 +74,7 @@ impl Connection {
             since_millis: AtomicU64::new(0),
             reply_bytes: AtomicU64::new(0),
             is_closing: AtomicBool::new(false),
+            is_ended: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
     }
@@ -90,6 +93,18 @@ impl Connection {
     /// Returns the time at which the present phase began.
     pub(super) fn since(&self) -> Instant {
         self.opened_at + Duration::from_millis(self.since_millis.load(Ordering::Relaxed))
+    }
+
+    /// Marks the request under way as the last of the connection, which the `close` option of the
+    /// request or of its reply makes it (RFC 9112, 9.6).
+    pub(crate) fn end_with_this_request(&self) {
+        self.is_ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns true if the connection has had its last request. The HTTP server goes on with
+    /// requests that it has read together with that one.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.is_ended.load(Ordering::Relaxed)
     }
 
     /// Makes the stream fail at its next read or write, which closes the connection.

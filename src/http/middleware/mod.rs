@@ -54,8 +54,13 @@ pub(crate) async fn observe(
     let preflight = cors.preflight(&request);
     let effect = state
         .as_ref()
+        .filter(|_| !context.is_late)
         .and_then(|state| faults::effect_on(&request, state, &context));
     let outcome = match preflight {
+        _ if context.is_late => {
+            let problem = "it came behind a request that closes its connection".to_owned();
+            Ok(Ok(request.error_response(ApiError::BodyUnreadable { problem })))
+        }
         Some(answer) => Ok(Ok(request.into_response(answer))),
         None => {
             AssertUnwindSafe(faults::run(effect, request, &context, next))
@@ -81,14 +86,15 @@ pub(crate) async fn observe(
         let id = HeaderValue::from_str(id).expect("an id is plain text");
         response.headers_mut().insert(REQUEST_ID, id);
         cors.write_headers(response.headers_mut());
-        if let Some(state) = &state {
-            if state.connections.is_stopping() || response.status() == StatusCode::REQUEST_TIMEOUT {
-                response.head_mut().set_connection_type(ConnectionType::Close);
-            } else {
-                response
-                    .headers_mut()
-                    .insert(KEEP_ALIVE, state.connections.keep_alive());
-            }
+        let is_stopping = state.as_ref().is_some_and(|state| state.connections.is_stopping());
+        let is_last = context.asks_to_close || context.is_late;
+        if is_last || is_stopping || response.status() == StatusCode::REQUEST_TIMEOUT {
+            context.end_connection();
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        } else if let Some(state) = &state {
+            response
+                .headers_mut()
+                .insert(KEEP_ALIVE, state.connections.keep_alive());
         }
         if let Some(state) = &state {
             response = doc_url::add(response, &state.policy, context.host.as_deref());
