@@ -255,13 +255,13 @@ pub fn reverse(
     let before = tx.write_summary().newest_transfer();
     let mut receipt = load(tx, actor.merchant, id)?;
     let now = tx.now();
-    if !receipt.ask_to_reverse(actor.agent.operator, policy.two_person, now)? {
+    let available = tx.balance(actor.merchant, &receipt.holder("reversed")?)?;
+    if !receipt.ask_to_reverse(actor.agent.operator, policy.two_person, available, now)? {
         tx.save_receipt(&receipt)?;
         let kind = ActKind::ReceiptReversalRequested;
         actor.record(tx, kind, id.to_string(), Some(reason), None)?;
         return Ok(ReceiptOutcome::asked(receipt));
     }
-    let available = tx.balance(actor.merchant, &receipt.holder("reversed")?)?;
     let mut deposit = match receipt.deposit {
         Some(deposit) => tx.payment(deposit)?,
         None => None,
@@ -273,6 +273,26 @@ pub fn reverse(
     }
     tx.save_receipt(&receipt)?;
     actor.record(tx, ActKind::ReceiptReversed, id.to_string(), Some(reason), before)?;
+    Ok(ReceiptOutcome::of(receipt))
+}
+
+/// Ends what a first operator has asked for: that operator takes it back, or another one declines.
+///
+/// # Errors
+///
+/// Refuses an unknown receipt, and one for which no operator has asked.
+pub fn retract(
+    tx: &mut Tx<'_>,
+    actor: &OperatorActor,
+    id: ReceiptId,
+    reason: Parsed<String>,
+) -> Result<ReceiptOutcome, Error> {
+    let reason = reason?;
+    let mut receipt = load(tx, actor.merchant, id)?;
+    receipt.retract(tx.now())?;
+    tx.save_receipt(&receipt)?;
+    let kind = ActKind::ReceiptRequestRetracted;
+    actor.record(tx, kind, id.to_string(), Some(reason), None)?;
     Ok(ReceiptOutcome::of(receipt))
 }
 

@@ -312,6 +312,9 @@ pub enum Refusal {
         /// The id of the other.
         id: String,
     },
+    #[strum_discriminants(strum(props(status = 409)))]
+    #[error("No operator has asked to assign or to reverse this receipt")]
+    NothingAsked,
     /// The account does not hold the money any more.
     #[strum_discriminants(strum(props(status = 409)))]
     #[error("The money is already spent")]
@@ -385,7 +388,6 @@ pub enum Refusal {
         /// The most faults of one key.
         max: usize,
     },
-
     /// The key already has the most streams of events that a key may have (sandbox).
     #[error(
         "At most {max} streams of events can be open at once; close one, or raise \

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use sha2::Sha512;
 
 use crate::desk::{BEN, CLEO, reason, spawn_desk_with};
-use crate::helpers::{Answer, TestApp, kobo, spawn_app_with, spawn_live_app};
+use crate::helpers::{Answer, Deal, LIVE_KEY, TestApp, kobo, spawn_app_with, spawn_live_app, two_milestones};
 
 const KEY: &str = "sk_test_of_notices";
 
-fn charge(id: i64, amount: i64, reference: &str) -> Value {
+pub(crate) fn charge(id: i64, amount: i64, reference: &str) -> Value {
     json!({
         "event": "charge.success",
         "data": {
@@ -31,7 +31,7 @@ pub(crate) fn signature(secret: &str, body: &str) -> String {
     hex::encode(mac.finalize().into_bytes())
 }
 
-fn notify(app: &TestApp, merchant: &str, secret: &str, notice: &Value) -> Answer {
+pub(crate) fn notify(app: &TestApp, merchant: &str, secret: &str, notice: &Value) -> Answer {
     let body = notice.to_string();
     let signature = signature(secret, &body);
     let headers = [
@@ -288,6 +288,77 @@ fn two_operators_assign_and_reverse_a_large_payment() {
     assert_eq!(app.live_balance(&ada), json!(5_000));
     act(BEN, &small, "reverse", &reason()).ok();
     assert_eq!(app.live_balance(&ada), json!(0));
+}
+
+/// A request of one operator ends when that one thinks again, or when another one declines.
+#[test]
+fn the_first_request_of_two_is_retracted() {
+    let app = spawn_desk_with(|config| {
+        let secret = escrowd::domain::events::webhook_endpoint::SigningSecret::new("sk_live_of_paystack");
+        config.merchant[0].paystack_secret = Some(secret);
+    });
+    let ada = app.live_customer("ada", "08012345678");
+    notify(&app, "shop", "sk_live_of_paystack", &charge(1, 6_000_000, "unknown")).ok();
+    let receipts = app.by(BEN, "GET", "/receipts?limit=1", &Value::Null).ok();
+    let id = receipts.data()["data"][0]["id"].as_str().unwrap().to_owned();
+    let act = |app: &TestApp, key: &str, action: &str, body: &Value| {
+        app.by(key, "POST", &format!("/receipts/{id}/{action}"), body)
+    };
+    let assign = |app: &TestApp, key: &str| act(app, key, "assign", &json!({ "customerId": ada }));
+    app.refuses_code(409, "nothing_asked", |app| act(app, BEN, "retract", &reason()));
+    for key in [BEN, CLEO] {
+        assign(&app, BEN).ok();
+        app.refuses_code(400, "invalid_request", |app| act(app, key, "retract", &json!({})));
+        let retracted = act(&app, key, "retract", &reason()).ok();
+        assert_eq!(
+            (
+                retracted.text("status"),
+                &retracted.data()["askedBy"],
+                &retracted.data()["customerId"]
+            ),
+            ("suspense".to_owned(), &Value::Null, &Value::Null)
+        );
+        app.refuses_code(409, "nothing_asked", |app| act(app, key, "retract", &reason()));
+    }
+    // The second operator alone is the first one again.
+    assign(&app, CLEO).ok();
+    assert_eq!(app.live_balance(&ada), json!(0));
+    assign(&app, BEN).ok();
+    assert_eq!(app.live_balance(&ada), json!(60_000));
+
+    act(&app, BEN, "reverse", &reason()).ok();
+    let retracted = act(&app, BEN, "retract", &reason()).ok();
+    assert_eq!(retracted.data()["customerId"], json!(ada));
+    act(&app, CLEO, "reverse", &reason()).ok();
+    assert_eq!(app.live_balance(&ada), json!(60_000));
+    let acts = app.column("SELECT kind FROM operator_act WHERE kind LIKE '%retracted' AND reason IS NOT NULL");
+    assert_eq!(acts, ["receipt_request_retracted"; 3]);
+}
+
+/// The first request to reverse is refused as the second one would be.
+#[test]
+fn spent_money_of_a_provider_is_not_asked_back() {
+    let app = spawn_desk_with(|config| {
+        let secret = escrowd::domain::events::webhook_endpoint::SigningSecret::new("sk_live_of_paystack");
+        config.merchant[0].paystack_secret = Some(secret);
+    });
+    let (ada, ben) = (
+        app.live_customer("ada", "08012345678"),
+        app.live_customer("ben", "08087654321"),
+    );
+    app.announce(&ben, "D-1", 60_000);
+    notify(&app, "shop", "sk_live_of_paystack", &charge(1, 6_000_000, "D-1")).ok();
+    assert_eq!(app.live_balance(&ben), json!(60_000));
+    let receipts = app.by(BEN, "GET", "/receipts?limit=1", &Value::Null).ok();
+    let id = receipts.data()["data"][0]["id"].as_str().unwrap().to_owned();
+    let offered = app
+        .json_with_key(LIVE_KEY, "POST", "/v1/escrow/milestone/create", &ada, &two_milestones())
+        .ok();
+    let payment = json!({ "escrowDetails": { "escrowId": Deal::of(&offered).id } });
+    app.json_with_key(LIVE_KEY, "POST", "/v1/payment/escrow", &ben, &payment)
+        .ok();
+    let reverse = |app: &TestApp, key: &str| app.by(key, "POST", &format!("/receipts/{id}/reverse"), &reason());
+    app.refuses_code(409, "already_spent", |app| reverse(app, BEN));
 }
 
 /// An operator who records by hand what the provider reports uses the provider's reference.

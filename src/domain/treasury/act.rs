@@ -37,6 +37,8 @@ pub enum ActKind {
     ReceiptAssigned,
     /// The first of two operators asked to reverse a receipt.
     ReceiptReversalRequested,
+    /// The request of the first of two operators was ended before the second one asked.
+    ReceiptRequestRetracted,
     ReceiptReversed,
     /// A pay-out was asked for: of the merchant's money, of fees, or of money in suspense.
     PayoutRequested,

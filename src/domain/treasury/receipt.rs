@@ -76,8 +76,8 @@ pub struct Receipt {
     /// `None` for a provider, and in a sandbox.
     pub recorded_by: Option<OperatorId>,
     /// The operator who has asked to assign or to reverse a large receipt of a provider, until
-    /// another one asks for the same. With a customer it is an assignment, unless the receipt is
-    /// credited already.
+    /// another one asks for the same, or until the request is retracted. With a customer it is an
+    /// assignment, unless the receipt is credited already.
     pub asker: Option<OperatorId>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -217,53 +217,72 @@ impl Receipt {
     ) -> Result<bool, Refusal> {
         self.check_in_suspense("assigned")?;
         let is_the_same = self.customer.as_ref() == Some(&customer);
-        let is_decided = self.is_decided(is_the_same, operator, rule, now)?;
+        let first = self.first_person(is_the_same, operator, rule)?;
+        let is_decided = self.is_decided(first, operator, rule, now);
         self.expected = expected.or(self.expected.filter(|_| is_the_same));
         self.customer = Some(customer);
         Ok(is_decided)
     }
 
     /// Asks to reverse a receipt. Returns true if it is to be reversed, and false if a second
-    /// operator has to ask for the same first, as in [`Self::ask_to_assign`].
+    /// operator has to ask for the same first, as in [`Self::ask_to_assign`]. `available` is the
+    /// balance of the account that has the money.
     ///
     /// # Errors
     ///
     /// Refuses another status than credited and in suspense, then the operator who recorded or
-    /// asked first if the amount takes two persons.
+    /// asked first if the amount takes two persons, then money that is already spent.
     pub fn ask_to_reverse(
         &mut self,
         operator: Option<OperatorId>,
         rule: TwoPersonRule,
+        available: Amount,
         now: Timestamp,
     ) -> Result<bool, Refusal> {
         self.check_status(ReceiptStatus::TO_REVERSE, "reversed")?;
         let is_the_same = self.status == ReceiptStatus::Credited || self.customer.is_none();
-        let is_decided = self.is_decided(is_the_same, operator, rule, now)?;
+        let first = self.first_person(is_the_same, operator, rule)?;
+        self.check_unspent(available)?;
+        let is_decided = self.is_decided(first, operator, rule, now);
         if self.status == ReceiptStatus::Suspense {
             (self.customer, self.expected) = (None, None);
         }
         Ok(is_decided)
     }
 
-    /// Returns true if an operator decides now: alone, or as the second one who asks for the
-    /// same. Keeps the operator as the asker otherwise.
-    fn is_decided(
-        &mut self,
+    /// Returns the operator before this one, who recorded the receipt or asked for the same.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the same operator if the amount takes two persons.
+    fn first_person(
+        &self,
         is_the_same: bool,
         operator: Option<OperatorId>,
         rule: TwoPersonRule,
-        now: Timestamp,
-    ) -> Result<bool, Refusal> {
-        let takes_two = operator.is_some() && rule.takes_two(self.amount);
+    ) -> Result<Option<OperatorId>, Refusal> {
         let first = match self.source {
             ReceiptSource::Operator => self.recorded_by,
             ReceiptSource::Provider => self.asker.filter(|_| is_the_same),
         };
         rule.check(self.amount, first, operator)?;
+        Ok(first)
+    }
+
+    /// Returns true if an operator decides now: alone, or as the second one who asks for the
+    /// same. Keeps the operator as the asker otherwise.
+    fn is_decided(
+        &mut self,
+        first: Option<OperatorId>,
+        operator: Option<OperatorId>,
+        rule: TwoPersonRule,
+        now: Timestamp,
+    ) -> bool {
+        let takes_two = operator.is_some() && rule.takes_two(self.amount);
         let is_decided = self.source == ReceiptSource::Operator || !takes_two || first.is_some();
         self.asker = operator.filter(|_| !is_decided);
         self.updated_at = now;
-        Ok(is_decided)
+        is_decided
     }
 
     /// Reverses a receipt that was recorded by mistake. `available` is the balance of the
@@ -279,12 +298,7 @@ impl Receipt {
         now: Timestamp,
     ) -> Result<Effects, Refusal> {
         let account = self.holder("reversed")?;
-        if available < self.amount {
-            return Err(Refusal::AlreadySpent {
-                needed: self.amount,
-                available,
-            });
-        }
+        self.check_unspent(available)?;
         let mut effects = Effects::default();
         let kind = TransferKind::Correction;
         effects.transfer(kind, account, Account::OutsideWorld, self.amount, None);
@@ -293,6 +307,38 @@ impl Receipt {
         }
         self.set_status(ReceiptStatus::Reversed, now);
         Ok(effects)
+    }
+
+    /// Ends what one operator has asked for, before a second one asks for the same.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a receipt for which no operator has asked.
+    pub fn retract(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        if !self.let_lapse() {
+            return Err(Refusal::NothingAsked);
+        }
+        self.updated_at = now;
+        Ok(())
+    }
+
+    /// Forgets what one operator has asked for. Returns true if there was something.
+    fn let_lapse(&mut self) -> bool {
+        let was_asked = self.asker.take().is_some();
+        if was_asked && self.status == ReceiptStatus::Suspense {
+            (self.customer, self.expected) = (None, None);
+        }
+        was_asked
+    }
+
+    fn check_unspent(&self, available: Amount) -> Result<(), Refusal> {
+        if available < self.amount {
+            return Err(Refusal::AlreadySpent {
+                needed: self.amount,
+                available,
+            });
+        }
+        Ok(())
     }
 
     /// Returns the account that has the money.
@@ -326,9 +372,7 @@ impl Receipt {
     /// Refuses another status.
     pub fn send_back(&mut self, now: Timestamp) -> Result<(), Refusal> {
         self.check_in_suspense("sent back")?;
-        if self.asker.take().is_some() {
-            (self.customer, self.expected) = (None, None);
-        }
+        self.let_lapse();
         self.set_status(ReceiptStatus::SentBack, now);
         Ok(())
     }

@@ -17,7 +17,7 @@ pub(super) const OTHER_KEY: &str = "sk_test_other";
 const BLOCKED: &str = "Your account is disabled. Please contact support";
 
 /// The service's routes that the contract does not have.
-const OWN_ROUTES: [&str; 73] = [
+const OWN_ROUTES: [&str; 74] = [
     "POST /v1/checkout/session",
     "POST /notices/{provider}/{merchant}",
     "POST /operator/deals/{escrowId}/resolve",
@@ -51,6 +51,7 @@ const OWN_ROUTES: [&str; 73] = [
     "POST /operator/receipts/{receiptId}/reject",
     "POST /operator/receipts/{receiptId}/assign",
     "POST /operator/receipts/{receiptId}/reverse",
+    "POST /operator/receipts/{receiptId}/retract",
     "GET /operator/payouts",
     "POST /operator/payouts",
     "GET /operator/payouts/{payoutId}",

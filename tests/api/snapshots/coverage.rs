@@ -59,7 +59,7 @@ pub(super) const SNAPSHOTS: [&str; 46] = [
 ];
 
 /// Every refusal code except [`CODES_OF_TROUBLE`]. Add a new code here and to a snapshot.
-const CODES: [&str; 138] = [
+const CODES: [&str; 139] = [
     "access_denied",
     "account_not_resolved",
     "action_not_allowed",
@@ -143,6 +143,7 @@ const CODES: [&str; 138] = [
     "not_a_milestone_escrow",
     "not_a_vault",
     "not_in_status",
+    "nothing_asked",
     "nothing_left_to_dispute",
     "nothing_to_update",
     "operator_already_revoked",

@@ -1,5 +1,6 @@
 //! The routes of operators, in a sandbox and in live mode.
 
+use escrowd::domain::events::webhook_endpoint::SigningSecret;
 use rusqlite::params;
 use serde_json::{Value, json};
 
@@ -9,6 +10,9 @@ use crate::helpers::{
     Answer, Deal, LIVE_KEY, RECORDED_FROM_MILLIS, TestApp, go_live, key_hash, kobo, new_customer, spawn_recorded_app,
     two_milestones,
 };
+use crate::notices::{charge, notify};
+
+const PAYSTACK_SECRET: &str = "sk_live_of_paystack";
 
 fn receipt(amount: i64, bank_reference: &str) -> Value {
     json!({ "amount": amount, "bankReference": bank_reference, "valueDate": "2026-06-22" })
@@ -152,6 +156,10 @@ fn show_money_in(app: &TestApp) {
         &json!({ "reason": "wrong account" }),
     );
     app.operate("receipts?status=suspense", &nothing);
+    app.operate(
+        &format!("receipts/{unknown}/retract"),
+        &json!({ "reason": "wrong customer" }),
+    );
     app.operate(&format!("receipts/{unknown}/reject"), &json!({ "reason": "late" }));
     app.approve(&format!("receipts/{unknown}"));
 }
@@ -216,6 +224,7 @@ fn operators_of_live_mode_are_answered_word_for_word() {
     }
     let app = spawn_recorded_app(|config| {
         go_live(config);
+        config.merchant[0].paystack_secret = Some(SigningSecret::new(PAYSTACK_SECRET));
         config.bank = Some(escrowd::config::Bank {
             bank_name: "First Bank of Nigeria".to_owned(),
             bank_code: Some("000016".to_owned()),
@@ -242,6 +251,7 @@ fn operators_of_live_mode_are_answered_word_for_word() {
     show_operators(&shop, &ada, &cleo);
     show_a_deposit(&shop, [&ada, &cleo], [&seller, &buyer]);
     show_a_withdrawal(&shop, [&ada, &cleo], &buyer);
+    show_a_retracted_request(&shop, &cleo, &buyer);
     let two = spawn_recorded_app(|config| {
         go_live(config);
         let mut other = config.merchant[0].clone();
@@ -366,6 +376,22 @@ fn show_a_withdrawal(shop: &Shop<'_>, [ada, cleo]: [&str; 2], buyer: &str) {
     ] {
         shop.ask(ada, path, &json!({}));
     }
+}
+
+fn show_a_retracted_request(shop: &Shop<'_>, cleo: &str, buyer: &str) {
+    let app = shop.0;
+    app.note("Money of a provider that takes two operators: the first one thinks again");
+    app.unrecorded(|app| notify(app, "shop", PAYSTACK_SECRET, &charge(1, 20_000_000, "unknown")).ok());
+    let list = shop.ask(cleo, "receipts?status=suspense", &Value::Null);
+    let unknown = list.data()["data"][0]["id"].as_str().unwrap().to_owned();
+    shop.ask(
+        cleo,
+        &format!("receipts/{unknown}/assign"),
+        &json!({ "customerId": buyer }),
+    );
+    let retract = format!("receipts/{unknown}/retract");
+    shop.ask(cleo, &retract, &json!({}));
+    shop.ask(cleo, &retract, &json!({ "reason": "wrong customer" }));
 }
 
 impl TestApp {

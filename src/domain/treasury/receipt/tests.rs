@@ -266,7 +266,7 @@ fn a_reversal_refuses_the_status_then_the_person_then_spent_money() {
     let available = kobo(AMOUNT - 1);
     let reverse = |receipt: &mut Receipt, by: Option<OperatorId>, available: Amount| {
         let before = receipt.clone();
-        let asked = receipt.ask_to_reverse(by, rule, at(8));
+        let asked = receipt.ask_to_reverse(by, rule, available, at(8));
         assert!(asked.is_ok() || *receipt == before, "a refusal changes nothing");
         assert!(asked?, "the recorder was the first person");
         let before = receipt.clone();
@@ -327,7 +327,7 @@ fn two_operators_ask_for_the_same_with_a_large_receipt_of_a_provider() {
     let ben = || CustomerId::parse("ben").unwrap();
     let assign =
         |receipt: &mut Receipt, customer, by| receipt.ask_to_assign(customer, None, Some(operator(by)), large, at(9));
-    let reverse = |receipt: &mut Receipt, by| receipt.ask_to_reverse(Some(operator(by)), large, at(9));
+    let reverse = |receipt: &mut Receipt, by| receipt.ask_to_reverse(Some(operator(by)), large, kobo(AMOUNT), at(9));
 
     let mut receipt = reported();
     assert_eq!(assign(&mut receipt, ada(), 1), Ok(false));
@@ -364,8 +364,51 @@ fn two_operators_ask_for_the_same_with_a_large_receipt_of_a_provider() {
     // One decides up to the limit, and where no operator acts.
     for (operator, rule) in [(Some(operator(1)), small), (None, TwoPersonRule::OFF)] {
         assert_eq!(reported().ask_to_assign(ada(), None, operator, rule, at(9)), Ok(true));
-        assert_eq!(reported().ask_to_reverse(operator, rule, at(9)), Ok(true));
+        assert_eq!(reported().ask_to_reverse(operator, rule, kobo(AMOUNT), at(9)), Ok(true));
     }
+}
+
+/// The first of two operators hears at once that the money is gone, and not the second one.
+#[test]
+fn the_first_request_to_reverse_looks_at_the_money() {
+    let large = TwoPersonRule {
+        alone_max: Some(kobo(1)),
+    };
+    let available = kobo(AMOUNT - 1);
+    let mut receipt = reported();
+    let before = receipt.clone();
+    let spent = Refusal::AlreadySpent {
+        needed: kobo(AMOUNT),
+        available,
+    };
+    assert_eq!(
+        receipt.ask_to_reverse(Some(operator(1)), large, available, at(9)),
+        Err(spent)
+    );
+    assert_eq!(receipt, before);
+}
+
+#[test]
+fn a_request_is_retracted_once_and_then_asked_anew() {
+    let large = TwoPersonRule {
+        alone_max: Some(kobo(1)),
+    };
+    let mut receipt = reported();
+    assert_eq!(receipt.retract(at(9)), Err(Refusal::NothingAsked));
+    let assign = |receipt: &mut Receipt, by| receipt.ask_to_assign(ada(), None, Some(operator(by)), large, at(9));
+    assert_eq!(assign(&mut receipt, 1), Ok(false));
+    assert_eq!(receipt.retract(at(9)), Ok(()));
+    assert_eq!((receipt.customer.clone(), receipt.asker), (None, None));
+    assert_eq!(receipt.retract(at(9)), Err(Refusal::NothingAsked));
+    // The next one to ask is the first again, whoever that is.
+    assert_eq!(assign(&mut receipt, 2), Ok(false));
+    assert_eq!(assign(&mut receipt, 1), Ok(true));
+    credit(&mut receipt, None, Amount::ZERO).unwrap();
+    let reverse = |receipt: &mut Receipt, by| receipt.ask_to_reverse(Some(operator(by)), large, kobo(AMOUNT), at(9));
+    assert_eq!(reverse(&mut receipt, 1), Ok(false));
+    assert_eq!(receipt.retract(at(9)), Ok(()));
+    assert_eq!((receipt.customer.clone(), receipt.asker), (Some(ada()), None));
+    assert_eq!(reverse(&mut receipt, 2), Ok(false));
 }
 
 #[test]

@@ -63,6 +63,7 @@ pub(super) fn add_routes(table: &mut Routes) {
     table.operator(POST, "/operator/receipts/{receiptId}/reject", MerchantOfOperator, Approve, REASON_ALONE, receipts::reject).refusing(receipts::REJECT_REFUSALS);
     table.operator(POST, "/operator/receipts/{receiptId}/assign", MerchantOfOperator, Record, receipts::ASSIGNMENT, receipts::assign).refusing(receipts::ASSIGN_REFUSALS);
     table.operator(POST, "/operator/receipts/{receiptId}/reverse", MerchantOfOperator, Record, REASON_ALONE, receipts::reverse).refusing(receipts::REVERSE_REFUSALS);
+    table.operator(POST, "/operator/receipts/{receiptId}/retract", MerchantOfOperator, Record, REASON_ALONE, receipts::retract).refusing(receipts::RETRACT_REFUSALS);
     table.operator(GET, "/operator/payouts", MerchantOfOperator, Read, payouts::LIST, payouts::list).refusing(Refusals::by(Work::FindsMerchantLong));
     table.operator(POST, "/operator/payouts", MerchantOfOperator, Record, payouts::PAYOUT, payouts::request).refusing(payouts::REQUEST_REFUSALS);
     table.operator(POST, "/operator/payouts/export", MerchantOfOperator, Record, NOTHING, payout_batches::export);

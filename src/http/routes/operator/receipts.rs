@@ -214,6 +214,28 @@ pub(super) async fn reverse(
     .await
 }
 
+/// The refusals of [`retract`].
+pub(super) const RETRACT_REFUSALS: Refusals =
+    Refusals::of(&[&[RefusalKind::ReceiptNotFound, RefusalKind::NothingAsked]]);
+
+/// `POST /operator/receipts/{receiptId}/retract`: ends what a first operator has asked for.
+pub(super) async fn retract(
+    state: Data<AppState>,
+    caller: Caller,
+    receipt: Path<String>,
+    body: JsonBody,
+) -> Result<Reply<ReceiptOutcomeView>, ApiError> {
+    let (id, reason) = (ReceiptId::named(&receipt), reason(&body));
+    run(
+        &state,
+        &caller,
+        Reply::ok,
+        "Request retracted successfully",
+        move |tx, _policy, actor| receipts::retract(tx, actor, id, reason),
+    )
+    .await
+}
+
 /// The message of a command that moves nothing until a second operator repeats it.
 const ASKED: &str = "Noted; the amount takes two operators, so another one must ask for the same";
 
@@ -287,7 +309,8 @@ pub(super) struct ReceiptView {
     note: Option<String>,
     recorded_by: Option<AsText<OperatorId>>,
     /// The operator who asked to assign or to reverse a large receipt of a provider, until
-    /// another one asks for the same. An assignment if it is in suspense and has a customerId.
+    /// another one asks for the same or the request is retracted. An assignment if it is in suspense
+    /// and has a customerId.
     asked_by: Option<AsText<OperatorId>>,
     created_at: AsText<Timestamp>,
     updated_at: AsText<Timestamp>,

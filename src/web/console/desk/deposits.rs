@@ -227,5 +227,8 @@ fn acts(reader: &Reader, receipt: &Receipt) -> Markup {
         @if is_in(ReceiptStatus::TO_REVERSE) {
             (with_reason(reader, &act("reverse"), BACK, &format!("reverse-{}", receipt.id), "Reverse"))
         }
+        @if receipt.asked_by.is_some() {
+            (with_reason(reader, &act("retract"), BACK, &format!("retract-{}", receipt.id), "Retract the request"))
+        }
     }
 }
