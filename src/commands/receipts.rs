@@ -124,7 +124,8 @@ pub struct ReceiptReport {
 ///
 /// # Errors
 ///
-/// Refuses more money than the merchant's accounts can hold.
+/// Refuses a payment that another merchant has recorded, also if that was rejected or reversed, and
+/// more money than the merchant's accounts can hold.
 pub fn report(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -139,10 +140,15 @@ pub fn report(
     };
     let mut known = tx.receipt_with_bank_reference(actor.merchant, &entry, false)?;
     if known.is_none() {
-        known = tx.mistake_with_bank_reference(actor.merchant, &entry)?;
+        known = tx.mistake_with_bank_reference(actor.merchant, &entry, false)?;
     }
     if let Some(known) = known {
         return Ok(ReceiptOutcome::of(load(tx, actor.merchant, known)?));
+    }
+    if policy.has_shared_bank_account()
+        && let Some(other) = tx.mistake_with_bank_reference(actor.merchant, &entry, true)?
+    {
+        return Err(Refusal::BankReferenceUsed { id: other.to_string() }.into());
     }
     let before = tx.write_summary().newest_transfer();
     let mut target = ReceiptTarget::Unknown;

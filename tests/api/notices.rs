@@ -8,8 +8,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha512;
 
-use crate::desk::{BEN, CLEO, reason, spawn_desk_with};
+use crate::desk::{BEN, CLEO, STALL_KEY, reason, spawn_desk_with};
 use crate::helpers::{Answer, Deal, LIVE_KEY, TestApp, kobo, spawn_app_with, spawn_live_app, two_milestones};
+use crate::live_merchants::Merchant;
 
 const KEY: &str = "sk_test_of_notices";
 
@@ -359,6 +360,40 @@ fn spent_money_of_a_provider_is_not_asked_back() {
         .ok();
     let reverse = |app: &TestApp, key: &str| app.by(key, "POST", &format!("/receipts/{id}/reverse"), &reason());
     app.refuses_code(409, "already_spent", |app| reverse(app, BEN));
+}
+
+/// Merchants may share an account at a provider, and so its secret: what one has taken back is no
+/// new money at the other.
+#[test]
+fn a_notice_that_one_merchant_took_back_credits_no_other() {
+    let app = spawn_desk_with(|config| {
+        let secret = escrowd::domain::events::webhook_endpoint::SigningSecret::new("sk_live_of_paystack");
+        config.merchant[0].paystack_secret = Some(secret);
+        let stall = Merchant {
+            name: "stall",
+            key: STALL_KEY,
+            ..config.merchant[0].clone()
+        };
+        config.merchant.push(stall);
+    });
+    let send = |app: &TestApp, to: &str| notify(app, to, "sk_live_of_paystack", &charge(1, 500_000, "unknown"));
+    send(&app, "shop").ok();
+    let receipts = app.by_for(BEN, "shop", "GET", "/receipts", &Value::Null).ok();
+    let id = receipts.data()["data"][0]["id"].as_str().unwrap().to_owned();
+    app.refuses_code(409, "bank_reference_used", |app| send(app, "stall"));
+    app.by_for(BEN, "shop", "POST", &format!("/receipts/{id}/reverse"), &reason())
+        .ok();
+    let refused = app.refuses_code(409, "bank_reference_used", |app| send(app, "stall"));
+    assert!(refused.text.contains(&id), "{refused:?}");
+    let after = app.dump();
+    send(&app, "shop").ok();
+    assert_eq!(app.dump(), after);
+    // A person may record it there, and the notice then names that receipt.
+    let by_hand = json!({ "amount": 5_000, "bankReference": "paystack:1", "valueDate": "2026-06-22" });
+    app.by_for(BEN, "stall", "POST", "/receipts", &by_hand).ok();
+    let after = app.dump();
+    send(&app, "stall").ok();
+    assert_eq!(app.dump(), after);
 }
 
 /// An operator who records by hand what the provider reports uses the provider's reference.

@@ -143,14 +143,16 @@ impl Snapshot<'_> {
         Ok(id)
     }
 
-    /// Returns a rejected or reversed receipt of a merchant with this bank reference.
+    /// Returns a rejected or reversed receipt of a merchant with this bank reference, or one of any
+    /// merchant.
     pub fn mistake_with_bank_reference(
         &self,
         merchant: MerchantId,
         entry: &BankEntry,
+        everywhere: bool,
     ) -> Result<Option<ReceiptId>, Error> {
         let mut statement = self.connection.prepare(MISTAKE)?;
-        statement.first(params![merchant.0, entry.reference_key()], |row| {
+        statement.first(params![merchant.0, entry.reference_key(), everywhere], |row| {
             Ok(ReceiptId::new(row.get(0)?, row.get(1)?))
         })
     }
@@ -159,7 +161,8 @@ impl Snapshot<'_> {
 /// The index of bank references leaves mistakes out. These are few, so an index finds them by
 /// their status.
 const MISTAKE: &str = "SELECT id, guard FROM receipt
-    WHERE merchant_id = ?1 AND status IN ('rejected', 'reversed') AND bank_reference_key = ?2
+    WHERE merchant_id IN (SELECT id FROM merchant WHERE id = ?1 OR ?3)
+    AND status IN ('rejected', 'reversed') AND bank_reference_key = ?2
     LIMIT 1";
 
 impl Tx<'_> {
@@ -248,7 +251,7 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(include_str!("../../../schema.sql")).unwrap();
         let plan: String = connection
-            .query_row(&format!("EXPLAIN QUERY PLAN {MISTAKE}"), [1, 1], |step| {
+            .query_row(&format!("EXPLAIN QUERY PLAN {MISTAKE}"), [1, 1, 1], |step| {
                 step.get("detail")
             })
             .unwrap();
