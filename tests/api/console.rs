@@ -9,6 +9,7 @@ use crate::event_stream::Listener;
 use crate::helpers::{Answer, TestApp, form_of, spawn_app, spawn_app_with, spawn_live_app};
 
 /// A form of a page: the names and values of its hidden and prefilled fields.
+#[derive(Clone)]
 pub(crate) struct Form(Vec<(String, String)>);
 
 fn unescaped(text: &str) -> String {

@@ -78,6 +78,51 @@ fn the_console_takes_no_other_total_than_it_has_shown() {
     assert_eq!(app.count("transfer WHERE kind = 'FUND'"), 0);
 }
 
+/// Every form of a payment tells the total that its page has shown. One that tells none was not made
+/// by a page.
+#[test]
+fn a_form_that_tells_no_total_pays_nothing() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let of_console = || {
+        Form::of(
+            &page(&app, &format!("/console/deals/{}", deal.id)),
+            "Pay from the wallet",
+        )
+    };
+    let of_link = || {
+        Form::of(
+            &page(&app, &format!("/pay/{}?buyer=bob", deal.token)),
+            "Pay from the wallet",
+        )
+    };
+    for form in [of_console().with("customer", "bob"), of_link()] {
+        for path in [
+            "/v1/payment/escrow",
+            "/v1/payment/escrow/",
+            "/v1/payment/escrow?total=1",
+        ] {
+            for amount in [None, Some(""), Some(" ")] {
+                let form = form.clone().with("path", path);
+                let refused = match amount {
+                    None => form.without("n:amount"),
+                    Some(amount) => form.with("n:amount", amount),
+                };
+                let refused = refused.send(&app);
+                assert_eq!(refused.status, 400, "{}", refused.text);
+                assert!(
+                    refused.text.contains("The total that the page showed is missing"),
+                    "{}",
+                    refused.text
+                );
+            }
+        }
+        assert_eq!(app.count("transfer WHERE kind = 'FUND'"), 0);
+    }
+    assert_eq!(of_link().send(&app).status, 303);
+    assert_eq!(app.count("transfer WHERE kind = 'FUND'"), 1);
+}
+
 #[test]
 fn a_story_takes_no_other_total_than_it_has_shown() {
     let app = spawn_app();

@@ -12,7 +12,7 @@ use crate::domain::escrow::vault::Vault;
 use crate::domain::ids::CustomerId;
 use crate::domain::party::Party;
 use crate::web::api::Request;
-use crate::web::console::call::{button, hidden};
+use crate::web::console::call::{PAYMENT, button, hidden};
 use crate::web::console::{customers, edit, upload};
 use crate::web::layout::Refused;
 use crate::web::reader::Reader;
@@ -134,7 +134,7 @@ fn seller_name(seller: &Party) -> String {
 
 /// The request that pays for a deal, without its body.
 fn payment() -> Request {
-    Request::new(Method::POST, "/v1/payment/escrow")
+    Request::new(Method::POST, PAYMENT)
 }
 
 fn pay(reader: &Reader, escrow: &Escrow, names: &[String], back: &str) -> Markup {

@@ -29,6 +29,9 @@ pub(super) const LIST_MAX: usize = 100;
 /// The most bytes of the id of a form.
 const ONCE_BYTES_MAX: usize = 64;
 
+/// The route that pays for deals.
+pub(crate) const PAYMENT: &str = "/v1/payment/escrow";
+
 /// The beginnings of the paths that a form may call.
 const CALLED: [&str; 3] = ["/v1/", "/operator/", "/sandbox/"];
 
@@ -206,6 +209,10 @@ fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
     request.customer = field("customer").map(str::to_owned);
     request.merchant = field("merchant").map(str::to_owned);
     request.body = body(fields);
+    let total = request.body.as_ref().and_then(|body| body.get("amount"));
+    if is_payment(&request.path) && total.is_none() {
+        return Err(bad("The total that the page showed"));
+    }
     let once = field("once").filter(|once| once.len() <= ONCE_BYTES_MAX);
     request.idempotency_key = once.map(|once| key_of(once, &request));
     Ok(Sent {
@@ -213,6 +220,13 @@ fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
         back: back.unwrap_or("/console/deals").to_owned(),
         form: once.map_or_else(entropy::request_id, str::to_owned),
     })
+}
+
+/// Returns true for the route that pays the present total if it is told none. Every form of a
+/// payment tells the total that its page has shown.
+fn is_payment(path: &str) -> bool {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    path.trim_end_matches('/') == PAYMENT
 }
 
 /// Returns the path if it is one that a form may call.

@@ -24,7 +24,7 @@ mod upload;
 
 use actix_web::web::{self, ServiceConfig};
 
-pub(super) use call::{button, refusal};
+pub(super) use call::{PAYMENT, button, refusal};
 pub(super) use done::{Shown, notice};
 
 pub(super) fn configure(config: &mut ServiceConfig) {

@@ -12,7 +12,7 @@ use crate::domain::escrow::{Escrow, Funding};
 use crate::domain::ids::{CustomerId, EscrowKey, PaymentToken};
 use crate::views::MajorUnits;
 use crate::web::api::Request;
-use crate::web::console::{Shown, button, notice};
+use crate::web::console::{PAYMENT, Shown, button, notice};
 use crate::web::layout::{Page, Refused};
 use crate::web::pay::link::no_offer;
 use crate::web::paying::{self, Card, Wallet, Way};
@@ -78,7 +78,7 @@ async fn ways_to_pay(reader: &Reader, escrow: &Escrow, buyer: &CustomerId, curre
     // The total that the buyer has read. The route refuses the payment of another one.
     let total = MajorUnits(escrow.charge());
     let pay = |body| {
-        Request::new(Method::POST, "/v1/payment/escrow")
+        Request::new(Method::POST, PAYMENT)
             .acting_for(buyer.as_str())
             .with(body)
     };
