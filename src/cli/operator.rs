@@ -18,7 +18,7 @@ use crate::commands::operators;
 use crate::config::{Config, Flags, LogLevel};
 use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::mode::Mode;
-use crate::domain::page::{LIMIT_MAX, PageRequest, PageStart};
+use crate::domain::page::{LIMIT_MAX, PageRequest};
 use crate::domain::treasury::act::Agent;
 use crate::domain::treasury::operator::{Operator, Role};
 use crate::entropy;
@@ -186,10 +186,7 @@ fn print_revoked(name: &str) {
 async fn list(store: &Store) -> anyhow::Result<()> {
     let mut page = 1;
     loop {
-        let request = PageRequest {
-            limit: LIMIT_MAX,
-            start: PageStart::Number(page),
-        };
+        let request = PageRequest::numbered(page, LIMIT_MAX);
         let operators = store.read(move |snapshot| snapshot.operators(request)).await?;
         if page == 1 && operators.rows.is_empty() {
             anstream::println!("There are no operators; `escrowd operator create NAME --role admin` makes the first.");

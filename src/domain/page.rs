@@ -18,6 +18,25 @@ pub struct PageRequest {
     /// The highest number of rows on it.
     pub limit: u32,
     pub start: PageStart,
+    pub list: ListMark,
+}
+
+/// The mark of a list, which its cursors carry: the keys of another list's rows mean nothing in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListMark(u32);
+
+impl ListMark {
+    /// The mark of no list: that of the cursors of earlier versions, which do not expire.
+    pub const NONE: Self = Self(0);
+
+    pub const fn new(mark: u32) -> Self {
+        Self(mark)
+    }
+
+    /// Returns true if the cursor may be one of this list.
+    pub const fn takes(self, cursor: Cursor) -> bool {
+        cursor.guard() == self.0 || cursor.guard() == Self::NONE.0
+    }
 }
 
 /// The first row of a page.
@@ -48,10 +67,17 @@ pub struct Page<T> {
 
 impl PageRequest {
     /// The first page with [`LIMIT_DEFAULT`] rows.
-    pub const FIRST: Self = Self {
-        limit: LIMIT_DEFAULT,
-        start: PageStart::Number(1),
-    };
+    pub const FIRST: Self = Self::numbered(1, LIMIT_DEFAULT);
+
+    /// Returns the request for the page with this number, with so many rows, of a list whose
+    /// cursors go to no client.
+    pub const fn numbered(number: u32, limit: u32) -> Self {
+        Self {
+            limit,
+            start: PageStart::Number(number),
+            list: ListMark::NONE,
+        }
+    }
 
     /// Returns the number of the page. A page that begins behind a row has none.
     pub const fn number(self) -> Option<u32> {
@@ -161,7 +187,7 @@ impl<T> Page<T> {
     /// Returns the cursor behind which the next page begins, or `None` on the last page.
     pub fn next_cursor(&self) -> Option<Cursor> {
         let (_, last) = self.keys.filter(|_| self.goes_on)?;
-        Some(Cursor::new(last, 0))
+        Some(Cursor::new(last, self.request.list.0))
     }
 
     /// Returns the key of the page's first row.
@@ -208,25 +234,32 @@ mod tests {
     use super::*;
 
     fn page(number: u32, limit: u32, count: u64) -> Page<()> {
-        let start = PageStart::Number(number);
-        Page::of(Vec::new(), count, PageRequest { limit, start }, |()| 0)
+        Page::of(Vec::new(), count, PageRequest::numbered(number, limit), |()| 0)
     }
 
     #[test]
     fn a_page_that_goes_on_has_the_cursor_of_its_last_row() {
         let request = PageRequest {
             limit: 2,
-            start: PageStart::Behind(Cursor::new(9, 0)),
+            start: PageStart::Behind(Cursor::new(9, 7)),
+            list: ListMark::new(7),
         };
         assert_eq!((request.offset(), request.newest(), request.rows_read()), (0, 8, 3));
         let page = Page::of(vec![8, 5, 3], 7, request, |row| *row);
         assert_eq!(
             (page.rows.clone(), page.next_cursor()),
-            (vec![8, 5], Some(Cursor::new(5, 0)))
+            (vec![8, 5], Some(Cursor::new(5, 7)))
         );
         assert!(!page.is_last() && page.first_key() == Some(8));
         let page = Page::of(vec![3, 2], 7, request, |row| *row);
         assert!(page.is_last() && page.next_cursor().is_none());
+    }
+
+    #[test]
+    fn a_list_takes_its_own_cursors_and_those_without_a_mark() {
+        let list = ListMark::new(7);
+        let takes = [7, 0, 8].map(|mark| list.takes(Cursor::new(5, mark)));
+        assert_eq!(takes, [true, true, false]);
     }
 
     #[test]
@@ -241,10 +274,7 @@ mod tests {
 
     #[test]
     fn a_page_far_after_the_last_has_an_offset() {
-        let far = PageRequest {
-            limit: LIMIT_MAX,
-            start: PageStart::Number(u32::MAX),
-        };
+        let far = PageRequest::numbered(u32::MAX, LIMIT_MAX);
         assert_eq!(far.offset(), (u64::from(u32::MAX) - 1) * 100);
     }
 }

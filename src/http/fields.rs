@@ -23,6 +23,7 @@ use crate::domain::decimal::Decimal;
 use crate::domain::ids::{CategoryId, CustomerId, Reference};
 use crate::domain::invalid::{Invalid, shortened};
 use crate::domain::money::{Amount, NotAnAmount};
+use crate::domain::page::ListMark;
 use crate::domain::sandbox::span::Span;
 use crate::domain::time::Date;
 use crate::http::fields::value::Value;
@@ -35,6 +36,8 @@ pub(crate) struct Fields<'a> {
     values: Vec<(String, Value<'a>)>,
     /// The description of the fields, or `None` if there is none.
     specs: Option<FieldGroups>,
+    /// The list that the query of these fields asks for.
+    list: ListMark,
 }
 
 /// One field: its path and its value. The value is `None` if the field is absent, null or
@@ -77,6 +80,7 @@ impl<'a> Fields<'a> {
             path,
             values,
             specs: None,
+            list: ListMark::NONE,
         })
     }
 
@@ -84,6 +88,16 @@ impl<'a> Fields<'a> {
     /// field, or a field in another way than its kind allows, panics.
     pub(crate) fn described_by(self, specs: Option<FieldGroups>) -> Self {
         Self { specs, ..self }
+    }
+
+    /// Returns the fields as those of the query for a list.
+    pub(crate) fn of_list(self, list: ListMark) -> Self {
+        Self { list, ..self }
+    }
+
+    /// Returns the list that the query of these fields asks for.
+    pub(crate) const fn list(&self) -> ListMark {
+        self.list
     }
 
     /// Checks that the object has no fields but these, for objects in which a misspelled

@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 
 use crate::domain::ids::Cursor;
 use crate::domain::invalid::{Invalid, Parsed};
-use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, Page, PageRequest, PageStart};
+use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, ListMark, Page, PageRequest, PageStart};
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
@@ -27,6 +27,7 @@ pub(crate) struct Query {
     /// The description of the fields, or `None` if there is none.
     specs: Option<FieldGroups>,
     walk: ListWalk,
+    list: ListMark,
 }
 
 /// The memory of the walk that a request for a list may be part of.
@@ -39,7 +40,8 @@ pub(crate) struct ListWalk {
 impl Query {
     /// Returns the query's fields.
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
-        Ok(Fields::from_form(&self.fields)?.described_by(self.specs))
+        let fields = Fields::from_form(&self.fields)?;
+        Ok(fields.described_by(self.specs).of_list(self.list))
     }
 
     /// Returns the walk of the list that the query asks for.
@@ -55,7 +57,13 @@ impl Query {
             list: list_hash(request, &fields)?,
         };
         let specs = RouteFacts::of(request).map(|facts| facts.request.query);
-        Ok(Self { fields, specs, walk })
+        let list = mark_of(request.path());
+        Ok(Self {
+            fields,
+            specs,
+            walk,
+            list,
+        })
     }
 }
 
@@ -107,7 +115,16 @@ fn list_hash(request: &HttpRequest, fields: &[(String, String)]) -> Result<ListH
     Ok(hash.finish())
 }
 
-/// The fields that [`page_start`] reads.
+/// Returns the mark of the list at a path. Filters do not count: a cursor of the list with one
+/// filter has its place in the list with another.
+fn mark_of(path: &str) -> ListMark {
+    let mut hash = PartsHash::default();
+    hash.add(path.as_bytes());
+    let [a, b, c, d, ..] = hash.finish();
+    ListMark::new(u32::from_be_bytes([a, b, c, d]))
+}
+
+/// The fields that [`page_of`] reads.
 pub(crate) const PAGE_START: [FieldSpec; 2] = [
     FieldSpec::optional("page", Kind::Integer(1, u32::MAX as i64)),
     FieldSpec::optional("cursor", Kind::ObjectId).about("The nextCursor of a page, in the place of page"),
@@ -125,31 +142,34 @@ pub(crate) const PAGE_ALONE: RequestSpec = RequestSpec::of_query(&[&PAGE]);
 pub(crate) fn page(fields: &Fields<'_>) -> Parsed<PageRequest> {
     let limit = fields.field("limit");
     let rows = limit.optional(Field::integer)?.map(u32::try_from);
-    Ok(PageRequest {
-        start: page_start(fields)?,
-        limit: match rows {
-            None => LIMIT_DEFAULT,
-            Some(Ok(rows @ 1..=LIMIT_MAX)) => rows,
-            Some(_) => return Err(limit.must_be(format!("a whole number from 1 to {LIMIT_MAX}"))),
-        },
-    })
+    let page = page_of(fields, LIMIT_DEFAULT)?;
+    match rows {
+        None => Ok(page),
+        Some(Ok(limit @ 1..=LIMIT_MAX)) => Ok(PageRequest { limit, ..page }),
+        Some(_) => Err(limit.must_be(format!("a whole number from 1 to {LIMIT_MAX}"))),
+    }
 }
 
-/// Parses `page`, which is 1 if the query leaves it out, or `cursor` in its place.
-pub(crate) fn page_start(fields: &Fields<'_>) -> Parsed<PageStart> {
-    let page = fields.field("page");
+/// Parses `page`, which is 1 if the query leaves it out, or `cursor` in its place, of a list with
+/// so many rows on a page.
+pub(crate) fn page_of(fields: &Fields<'_>, limit: u32) -> Parsed<PageRequest> {
+    let (page, cursor) = (fields.field("page"), fields.field("cursor"));
     let number = match page.optional(Field::integer)?.map(u32::try_from) {
         None => 1,
         Some(Ok(number @ 1..)) => number,
         Some(_) => return Err(page.must_be(format!("a whole number from 1 to {}", u32::MAX))),
     };
-    let cursor = fields.field("cursor").optional(|field| {
+    let list = fields.list();
+    let start = match cursor.optional(|field| {
         let expected = "the nextCursor of a page: 24 lower-case hex characters";
         field.parsed(expected, Cursor::parse)
-    })?;
-    match cursor {
-        Some(_) if !page.is_absent() => Err(page.must_be("left out where cursor is sent")),
-        Some(cursor) => Ok(PageStart::Behind(cursor)),
-        None => Ok(PageStart::Number(number)),
-    }
+    })? {
+        Some(_) if !page.is_absent() => return Err(page.must_be("left out where cursor is sent")),
+        Some(place) if !list.takes(place) => {
+            return Err(cursor.must_be("the nextCursor of a page of this list, not of another one"));
+        }
+        Some(place) => PageStart::Behind(place),
+        None => PageStart::Number(number),
+    };
+    Ok(PageRequest { limit, start, list })
 }

@@ -97,8 +97,7 @@ mod tests {
     use super::*;
 
     fn asked(number: u32) -> PageRequest {
-        let start = PageStart::Number(number);
-        PageRequest { limit: 2, start }
+        PageRequest::numbered(number, 2)
     }
 
     /// Reads a page of a list whose newest row has this key.

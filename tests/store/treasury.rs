@@ -143,10 +143,7 @@ impl<'a> Desk<'a> {
     }
 
     fn newest_payout(&self) -> PayoutId {
-        let request = escrowd::domain::page::PageRequest {
-            limit: 1,
-            start: escrowd::domain::page::PageStart::Number(1),
-        };
+        let request = escrowd::domain::page::PageRequest::numbered(1, 1);
         let merchant = self.trade.merchant;
         let page = read(&self.trade.store, move |snapshot| {
             payouts::list(snapshot, merchant, None, request)

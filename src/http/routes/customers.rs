@@ -336,10 +336,8 @@ pub(crate) fn parse_customers_query(fields: &Fields<'_>) -> Result<CustomersRequ
     if let Some(key) = key {
         return Ok(CustomersRequest::One(key));
     }
-    Ok(CustomersRequest::Page(PageRequest {
-        limit: limit(&fields.field("limit"))?,
-        start: query::page_start(fields)?,
-    }))
+    let limit = limit(&fields.field("limit"))?;
+    Ok(CustomersRequest::Page(query::page_of(fields, limit)?))
 }
 
 fn limit(field: &Field<'_>) -> Result<u32, Refusal> {

@@ -307,10 +307,7 @@ fn parse_resolution(body: &mut JsonOrFormBody, chars_max: usize) -> Result<(Reso
 /// Contract section 4.6.3: the disputes of a customer, [`LIMIT_DEFAULT`] on a page.
 fn parse_own_disputes(customer: &CustomerId, query: &Query) -> Parsed<(MerchantEscrowFilter, PageRequest)> {
     let fields = query.fields()?;
-    let page = PageRequest {
-        start: query::page_start(&fields)?,
-        limit: LIMIT_DEFAULT,
-    };
+    let page = query::page_of(&fields, LIMIT_DEFAULT)?;
     let filter = MerchantEscrowFilter {
         is_disputed: true,
         customer: Some(customer.clone()),

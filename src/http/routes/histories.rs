@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::domain::ids::MerchantId;
 use crate::domain::invalid::Parsed;
 use crate::domain::ledger::Account;
-use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, PageRequest};
+use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX};
 use crate::domain::payments::history::{History, HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
 use crate::domain::refusal::RefusalKind;
@@ -19,7 +19,7 @@ use crate::http::auth::Caller;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
-use crate::http::query::{Query, page_start};
+use crate::http::query::{Query, page_of};
 use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::payments::WalletView;
@@ -163,8 +163,7 @@ fn parse_history(fields: &Fields<'_>, types: &[TransactionType]) -> Parsed<(Hist
         Ok(Ok(rows @ 1..)) => rows.min(LIMIT_MAX),
         _ => LIMIT_DEFAULT,
     };
-    let start = page_start(fields)?;
-    Ok((filter, HistoryShape::Page(PageRequest { limit, start })))
+    Ok((filter, HistoryShape::Page(page_of(fields, limit)?)))
 }
 
 /// Transactions of a history: one page, or a plain list if the request filters by reference

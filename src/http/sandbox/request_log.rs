@@ -218,13 +218,11 @@ impl RecordedBody {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::page::PageStart;
 
     const KEY: [u8; 32] = [1; 32];
 
     fn asked(number: u32, limit: u32) -> PageRequest {
-        let start = PageStart::Number(number);
-        PageRequest { limit, start }
+        PageRequest::numbered(number, limit)
     }
 
     fn log(requests_max: usize, bytes_max: usize) -> RequestLog {

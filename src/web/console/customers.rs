@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::domain::ids::CustomerId;
 use crate::domain::ledger::Account;
-use crate::domain::page::{LIMIT_MAX, Page as ListPage, PageRequest, PageStart};
+use crate::domain::page::{LIMIT_MAX, Page as ListPage, PageRequest};
 use crate::domain::payments::history::{HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
 use crate::domain::transaction::CreditType;
@@ -21,16 +21,10 @@ use crate::web::parts::Part;
 use crate::web::reader::Reader;
 use crate::web::text;
 
-const NEWEST: PageRequest = PageRequest {
-    limit: LIMIT_MAX,
-    start: PageStart::Number(1),
-};
+const NEWEST: PageRequest = PageRequest::numbered(1, LIMIT_MAX);
 
 /// The payments on the page of a customer.
-const PAYMENTS: PageRequest = PageRequest {
-    limit: 50,
-    start: PageStart::Number(1),
-};
+const PAYMENTS: PageRequest = PageRequest::numbered(1, 50);
 
 /// Returns the ids of the newest customers.
 pub(super) async fn names(reader: &Reader) -> Result<Vec<String>, Refused> {

@@ -10,7 +10,7 @@ use crate::domain::escrow::Status;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::merchant_escrows::MerchantEscrowFilter;
 use crate::domain::ids::{CustomerId, PaymentToken};
-use crate::domain::page::{Page as ListPage, PageRequest, PageStart};
+use crate::domain::page::{Page as ListPage, PageRequest};
 use crate::web::console::money_bar::{draw, stages};
 use crate::web::layout::{Page, Refused};
 use crate::web::parts::Part;
@@ -61,10 +61,7 @@ impl Filter {
 /// `GET /console/deals`
 pub(super) async fn list(reader: Reader, Query(filter): Query<Filter>) -> Result<HttpResponse, Refused> {
     let number = filter.page.unwrap_or(1).max(1);
-    let request = PageRequest {
-        limit: LIMIT,
-        start: PageStart::Number(number),
-    };
+    let request = PageRequest::numbered(number, LIMIT);
     let parsed = filter.parse();
     let deals = reader
         .read(move |snapshot, merchant| snapshot.deals(merchant, &parsed, request))

@@ -7,7 +7,7 @@ use crate::domain::escrow::party_escrows::{PartyEscrowFilter, Side};
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
-use crate::domain::page::{LIMIT_MAX, PageRequest, PageStart};
+use crate::domain::page::{LIMIT_MAX, PageRequest};
 use crate::domain::party::Party;
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::account_statement::{AccountStatement, Period, TooManyRows};
@@ -233,10 +233,7 @@ fn deal(snapshot: &Snapshot<'_>, merchant: MerchantId, seller: &CustomerId) -> R
         category: None,
         status: None,
     };
-    let newest = PageRequest {
-        limit: LIMIT_MAX,
-        start: PageStart::Number(1),
-    };
+    let newest = PageRequest::numbered(1, LIMIT_MAX);
     let Some(escrow) = snapshot.escrows(merchant, &filter, newest)?.page.rows.pop() else {
         return Ok(None);
     };
