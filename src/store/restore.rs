@@ -59,7 +59,21 @@ pub fn restore(
     if !replace {
         refuse_taken(to)?;
     }
-    let _lock = InstanceLock::take(to)?;
+    let lock = InstanceLock::take(to)?;
+    let restored = restore_locked(from, to, required, on_step);
+    if restored.is_err() {
+        lock.undo();
+    }
+    restored
+}
+
+/// Does the work of [`restore`] under the lock of the database.
+fn restore_locked(
+    from: &Path,
+    to: &Path,
+    required: Option<RequiredMode>,
+    on_step: OnStep<'_>,
+) -> Result<Restored, BackupError> {
     refuse_in_use(to)?;
     let from = &file::resolve(from)?;
     let AtRest {

@@ -383,6 +383,20 @@ fn a_damaged_backup_is_not_restored() {
     refuses(&restored, &["copy.db is damaged", "invariant 2"]);
     assert_eq!(fs::read(folder.path().join("escrowd.db")).unwrap(), before);
     assert!(!folder.path().join("escrowd.db.replaced-1").exists());
+    // The database has had its lock file before. A refusal makes none where there was nothing.
+    assert!(folder.path().join("escrowd.db.lock").exists());
+    refuses(
+        &folder.run(&["restore", "copy.db", "other.db"]),
+        &["copy.db is damaged"],
+    );
+    refuses(&folder.run(&["restore", "missing.db", "other.db"]), &["missing.db"]);
+    let names = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = names
+        .filter(|name| name.to_string_lossy().starts_with("other.db"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 /// Waits until a condition holds.

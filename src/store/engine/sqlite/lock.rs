@@ -5,9 +5,9 @@
 //! link, nor a second mount, nor a removed lock file lets a second server in. It is a lock
 //! of `flock`, which the locks of SQLite (`fcntl`) do not meet.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ use crate::store::engine::sqlite::file::sibling;
 #[derive(Debug)]
 pub(crate) struct InstanceLock {
     _file: File,
+    /// The path of the file, if this lock has made it.
+    made: Option<PathBuf>,
 }
 
 impl InstanceLock {
@@ -32,13 +34,12 @@ impl InstanceLock {
             path: path.clone(),
             cause,
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(io)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        let (mut file, is_new) = match options.clone().create_new(true).open(&path) {
+            Ok(file) => (file, true),
+            Err(_) => (options.create(true).truncate(false).open(&path).map_err(io)?, false),
+        };
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -59,7 +60,21 @@ impl InstanceLock {
         file.set_len(0).map_err(io)?;
         file.rewind().map_err(io)?;
         writeln!(file, "the escrowd server with process id {}", std::process::id()).map_err(io)?;
-        Ok(Self { _file: file })
+        Ok(Self {
+            _file: file,
+            made: is_new.then_some(path),
+        })
+    }
+
+    /// Releases the lock, and removes its file if it was not there before: nothing has come into
+    /// being beside it. A server that has just opened that file is kept apart from another one by
+    /// the lock on the database itself.
+    pub(crate) fn undo(self) {
+        if let Some(path) = &self.made
+            && let Err(error) = fs::remove_file(path)
+        {
+            log::debug!("{} stays: {error}", path.display());
+        }
     }
 }
 
