@@ -9,17 +9,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::{HttpMessage, HttpService, Protocol, Request, Response};
+use actix_http::{HttpMessage, HttpService, Request, Response};
 use actix_server::Server;
 use actix_service::{ServiceFactoryExt, fn_service};
 use actix_web::body::BoxBody;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
-use tokio::net::TcpStream;
 
 use crate::http::client_address::TrustedProxies;
-use crate::http::connections::{Connection, ConnectionLimits, Connections, GuardedStream, Phase, ReplyBody};
+use crate::http::connections::{
+    Connection, ConnectionLimits, Connections, DISCONNECT_TIMEOUT, Phase, ReplyBody, accept, name_connection,
+};
 
 /// Returns the text of the metrics, or the problem that prevents it.
 pub type Scrape = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, String>>>> + Send + Sync>;
@@ -37,8 +38,6 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
     progress: Duration::from_secs(10),
     reply_bytes_max: 16_777_216,
 };
-/// The time in which a client must close its side after the last reply.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Connections that the kernel hands over before one is closed for another.
 const ACCEPTED_MAX: usize = 32;
 
@@ -57,20 +56,11 @@ pub fn metrics_server(listener: TcpListener, scrape: Scrape) -> io::Result<Serve
                 .keep_alive(LIMITS.keep_alive)
                 .client_request_timeout(LIMITS.head)
                 .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-                .on_connect_ext(|stream: &GuardedStream, data| {
-                    data.insert(Arc::clone(stream.connection()));
-                })
+                .on_connect_ext(name_connection)
                 .finish(fn_service(move |request: Request| {
                     answer(request, Arc::clone(&scrape), Arc::clone(&of_replies))
                 }));
-            fn_service(move |stream: TcpStream| {
-                let guarded = GuardedStream::new(stream, Arc::clone(&connections));
-                async move {
-                    let (stream, peer) = guarded.map_err(actix_http::error::DispatchError::Io)?;
-                    Ok((stream, Protocol::Http1, Some(peer)))
-                }
-            })
-            .and_then(http)
+            accept(connections).and_then(http)
         })?
         .run();
     Ok(server)

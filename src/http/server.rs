@@ -1,16 +1,15 @@
 //! The listening socket, and the HTTP service behind it.
 //!
 //! `actix_web::HttpServer` hands its own sockets to the HTTP service, so this file builds
-//! the same server from its parts, with a [`GuardedStream`] in place of the socket.
+//! the same server from its parts, and [`accept`] puts a guarded stream in place of the socket.
 
 use std::future::ready;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix_http::{HttpService, Protocol};
+use actix_http::HttpService;
 use actix_server::Server;
 use actix_service::{
     IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_factory_with_config, fn_service, map_config,
@@ -20,9 +19,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, web};
 use socket2::{Domain, Socket, Type};
-use tokio::net::TcpStream;
 
-use crate::http::connections::GuardedStream;
+use crate::http::connections::{DISCONNECT_TIMEOUT, accept, name_connection};
 use crate::http::door::WorkerDoor;
 use crate::http::state::AppState;
 use crate::http::{expect, middleware, routes};
@@ -36,9 +34,6 @@ pub struct ServerSettings {
 
 /// The connections that the kernel holds until the server accepts them.
 const BACKLOG: i32 = 1_024;
-/// The time in which a client must close its side after the last reply.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// The threads of each worker that read and write uploaded files.
 const BLOCKING_THREADS: usize = 16;
 /// The bytes of a reply that the dispatcher buffers before it waits for the client.
@@ -99,18 +94,9 @@ pub fn server(
                 .expect(fn_service(move |request| {
                     ready(expect::check(request, body_limits, &policy))
                 }))
-                .on_connect_ext(|stream: &GuardedStream, data| {
-                    data.insert(Arc::clone(stream.connection()));
-                })
+                .on_connect_ext(name_connection)
                 .finish(map_config(app, |()| AppConfig::default()));
-            fn_service(move |stream: TcpStream| {
-                let guarded = GuardedStream::new(stream, Arc::clone(&connections));
-                async move {
-                    let (stream, peer) = guarded.map_err(actix_http::error::DispatchError::Io)?;
-                    Ok((stream, Protocol::Http1, Some(peer)))
-                }
-            })
-            .and_then(http)
+            accept(connections).and_then(http)
         })?
         .run();
     Ok(server)

@@ -2,16 +2,18 @@
 //!
 //! The HTTP server's own settings bound the first request head of a connection, and the
 //! pause between two requests, and nothing else: a head after the first, a body and a
-//! reader of a reply may stall for ever. So each connection is a [`GuardedStream`], which
-//! ends a wait at its deadline, and a [`Connections`] counts them all and closes the one
-//! that has waited longest when there are too many.
+//! reader of a reply may stall for ever. So each connection is a
+//! [`GuardedStream`](stream::GuardedStream), which ends a wait at its deadline, and a
+//! [`Connections`] counts them all and closes the one that has waited longest when there are
+//! too many.
 
+mod accept;
 mod connection;
 mod registry;
 mod reply_body;
 mod stream;
 
+pub(crate) use accept::{DISCONNECT_TIMEOUT, accept, name_connection};
 pub(crate) use connection::{Connection, Phase};
 pub use registry::{ConnectionLimits, Connections, ConnectionsReading};
 pub(crate) use reply_body::ReplyBody;
-pub(crate) use stream::GuardedStream;
