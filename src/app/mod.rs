@@ -162,7 +162,6 @@ impl App {
         let connections = Connections::new(settings::connections(config), Arc::clone(&trusted_proxies));
         let connections = Arc::new(connections);
         let local_url = Arc::clone(&policy.local_url);
-        let request_log = settings::request_log(config);
         let reloader = Reloader {
             store: store.clone(),
             policy: SharedPolicy::new(policy),
@@ -172,30 +171,7 @@ impl App {
             unknown_keys: Arc::new(RateLimiter::new(settings::unknown_keys(config))),
             webhooks: webhooks.clone(),
         };
-        let state = AppState {
-            store: store.clone(),
-            webhooks: webhooks.clone(),
-            api_keys: Arc::new(ApiKeyCache::of(store.key_version())),
-            policy: reloader.policy.clone(),
-            limits: settings::limits(config),
-            connections: Arc::clone(&connections),
-            rate_limiter: Arc::clone(&reloader.rate_limiter),
-            checkout_sessions: SessionSigner::new(&store.shared_secret().unwrap_or_else(entropy::secret_bytes)),
-            unknown_keys: Arc::clone(&reloader.unknown_keys),
-            faults: Arc::new(FaultBook::new(http::routes(config.mode, config.strict))),
-            requests: request_log.map(|limits| Arc::new(RequestLog::new(limits))),
-            is_loopback_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
-            api_document: Arc::default(),
-            origins: Arc::clone(&reloader.origins),
-            trusted_proxies: Arc::clone(&reloader.trusted_proxies),
-            request_meter: RequestMeter::new(http::routes(config.mode, config.strict)),
-            sessions: Arc::default(),
-            in_flight: Arc::default(),
-            event_streams: Arc::new(EventStreams::new(settings::event_streams(config))),
-            page_streams: Arc::new(EventStreams::new(settings::page_streams(config))),
-            walks: Arc::default(),
-            upload_memory: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
-        };
+        let state = state_of(config, &reloader, &connections);
         let measured = Measured {
             store: store.clone(),
             requests: state.request_meter.clone(),
@@ -331,6 +307,35 @@ fn serve_metrics(
     server
         .map(|server| (server, address))
         .map_err(|cause| AppError::ListenForMetrics { address, cause })
+}
+
+/// Returns the state that the handlers share. What a reload replaces is shared with `reloader`.
+fn state_of(config: &Config, reloader: &Reloader, connections: &Arc<Connections>) -> AppState {
+    let store = &reloader.store;
+    AppState {
+        store: store.clone(),
+        webhooks: reloader.webhooks.clone(),
+        api_keys: Arc::new(ApiKeyCache::of(store.key_version())),
+        policy: reloader.policy.clone(),
+        limits: settings::limits(config),
+        connections: Arc::clone(connections),
+        rate_limiter: Arc::clone(&reloader.rate_limiter),
+        checkout_sessions: SessionSigner::new(&store.shared_secret().unwrap_or_else(entropy::secret_bytes)),
+        unknown_keys: Arc::clone(&reloader.unknown_keys),
+        faults: Arc::new(FaultBook::new(http::routes(config.mode, config.strict))),
+        requests: settings::request_log(config).map(|limits| Arc::new(RequestLog::new(limits))),
+        is_loopback_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
+        api_document: Arc::default(),
+        origins: Arc::clone(&reloader.origins),
+        trusted_proxies: Arc::clone(&reloader.trusted_proxies),
+        request_meter: RequestMeter::new(http::routes(config.mode, config.strict)),
+        sessions: Arc::default(),
+        in_flight: Arc::default(),
+        event_streams: Arc::new(EventStreams::new(settings::event_streams(config))),
+        page_streams: Arc::new(EventStreams::new(settings::page_streams(config))),
+        walks: Arc::default(),
+        upload_memory: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
+    }
 }
 
 /// Begins a throwaway sandbox with a saved state.
