@@ -12,7 +12,7 @@ mod seeded;
 mod source;
 
 pub use names::{CustomerId, MerchantId, PaymentToken};
-pub use numbers::{MILESTONES_MAX, first_number_of, last_number_of, number_after, time_of_number};
+pub use numbers::{MILESTONES_MAX, NUMBERS_APART, first_number_of, last_number_of, number_after, time_of_number};
 pub use object::{
     CardId, CategoryId, Cursor, EventId, OperatorId, PayoutId, ReceiptId, TransactionId, WalletId, WhitelistAddressId,
 };

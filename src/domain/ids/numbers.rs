@@ -7,7 +7,7 @@ use crate::domain::time::Timestamp;
 
 /// The step between two objects' numbers. The numbers between belong to the first of
 /// the two: an escrow's milestones take them.
-pub(super) const NUMBERS_APART: i64 = 1 << 10;
+pub const NUMBERS_APART: i64 = 1 << 10;
 /// The most milestones of one escrow. Each takes a number after the escrow's.
 pub const MILESTONES_MAX: i64 = 1_000;
 /// Numbers of one millisecond: enough for 32 objects. Further objects take numbers of

@@ -2,7 +2,7 @@
 
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::deal::Deal;
-use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, PaymentToken, TransactionId};
+use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, NUMBERS_APART, PaymentToken, TransactionId};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, Rows, params};
 use crate::store::tables::columns::{broken, is_reachable};
@@ -10,16 +10,13 @@ use crate::store::tables::deal_row::{DealRow, MILESTONE, STANDARD, VAULT};
 use crate::store::tables::escrows::SELECT_MILESTONES;
 use crate::store::tx::Snapshot;
 
-/// The numbers from an escrow's on that its milestones may have.
-const NUMBERS_OF_ESCROW: i64 = 1024;
-
 const SELECT_BY_ID: &str = select_deal!("id = ?1 AND guard = ?2");
 
 impl Snapshot<'_> {
     /// Begins to read a deal with its milestones, which [`Snapshot::deal`] will return for its id.
     pub fn ask_for_deal(&self, id: EscrowId) -> Result<(), Error> {
         // Callers send any number, and PostgreSQL refuses a sum that does not fit.
-        let has_room = id.number().checked_add(NUMBERS_OF_ESCROW).is_some();
+        let has_room = id.number().checked_add(NUMBERS_APART).is_some();
         if id.is_seeded() || !has_room {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
 use crate::domain::escrow::terms::{MilestoneTerms, Terms};
 use crate::domain::escrow::{AdditionalFee, CloseReason, Escrow, Funding, Plan, Progress, Split};
 use crate::domain::file::FileName;
-use crate::domain::ids::{CustomerId, EscrowId, MilestoneId, Reference, TransactionId};
+use crate::domain::ids::{CustomerId, EscrowId, MilestoneId, NUMBERS_APART, Reference, TransactionId};
 use crate::domain::money::Amount;
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::FundingPayment;
@@ -29,11 +29,23 @@ row! {
     }
 }
 
+/// The condition for the milestones of the escrow with the number `?1`: theirs are the numbers up to
+/// the next object's, [`NUMBERS_APART`] further on.
+macro_rules! is_of_escrow {
+    () => {
+        "id > ?1 AND id < ?1 + 1024"
+    };
+}
+
+const _: () = assert!(NUMBERS_APART == 1024, "is_of_escrow! has this number");
+
 /// The milestones of an escrow.
 pub(crate) const SELECT_MILESTONES: &str = concat!(
     "SELECT ",
     milestone_columns!(),
-    " FROM milestone WHERE id > ?1 AND id < ?1 + 1024 ORDER BY id"
+    " FROM milestone WHERE ",
+    is_of_escrow!(),
+    " ORDER BY id"
 );
 
 impl Snapshot<'_> {
@@ -296,7 +308,7 @@ impl Tx<'_> {
                 "an escrow awaiting payment",
             )?;
         self.connection
-            .prepare("DELETE FROM milestone WHERE id > ?1 AND id < ?1 + 1024")?
+            .prepare(concat!("DELETE FROM milestone WHERE ", is_of_escrow!()))?
             .execute(params![escrow.id.number()])?;
         self.reference_files(&escrow.images)?;
         self.insert_milestones(escrow)
@@ -378,7 +390,9 @@ impl Tx<'_> {
         self.connection
             .prepare(concat!(
                 update_checked!("milestone", is_released: "1", updated_at: "?2"),
-                " WHERE id > ?1 AND id < ?1 + 1024 AND is_released = 0"
+                " WHERE ",
+                is_of_escrow!(),
+                " AND is_released = 0"
             ))?
             .execute(params![escrow.number(), self.now().millis()])?;
         Ok(())
