@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::http::envelope::{CsvReply, Reply};
+use crate::http::media_type::CSV;
 
 /// The success of a route.
 #[derive(Debug)]
@@ -91,7 +92,7 @@ impl Answer for CsvReply {
     fn success(_schemas: &mut SchemaGenerator) -> Success {
         Success {
             status: 200,
-            body: SuccessBody::Media("text/csv"),
+            body: SuccessBody::Media(CSV),
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::http::context::{ReceivedBody, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
 use crate::http::form::{self, FormBody, ReceivedFile};
+use crate::http::media_type::JSON;
 use crate::http::payload::{
     at_most, check_content_type, check_head, collect, payload_error, unreadable, with_progress, without_bom,
 };
@@ -29,7 +30,6 @@ use crate::http::request_spec::FieldGroups;
 use crate::http::route::RouteFacts;
 use crate::http::state::{AppState, Limits};
 
-const JSON: &str = "application/json";
 const JSON_OR_FORM: &str = "application/json or multipart/form-data";
 
 /// The whole text of a JSON body, not yet parsed.

@@ -16,11 +16,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::http::body::{limits_of, read_whole};
 use crate::http::context::{ReceivedBody, ReceivedFileSummary, RequestContext};
 use crate::http::error::ApiError;
+use crate::http::media_type::CSV;
 use crate::http::payload::{at_most, check_content_type, check_head, payload_error, with_progress};
 use crate::http::state::{AppState, Limits};
-
-/// The content type of a CSV file.
-pub(super) const CSV: &str = "text/csv";
 
 /// The bytes of a CSV file, not yet parsed. Empty if the request has no body.
 #[derive(Debug)]

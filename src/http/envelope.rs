@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::domain::idempotency::StoredReply;
 use crate::http::details::Details;
+use crate::http::media_type::JSON;
 
 /// The header of a reply that repeats the first reply under an idempotency key.
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -193,7 +194,7 @@ impl Rendered {
             response.insert_header((REPLAYED, "true"));
         }
         response
-            .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
+            .insert_header((CONTENT_TYPE, HeaderValue::from_static(JSON)))
             .body(self.body)
     }
 }

@@ -16,10 +16,10 @@ use crate::domain::invalid::shortened;
 use crate::entropy;
 use crate::http::connections::Connection;
 use crate::http::context::single_host;
-use crate::http::csv_body::CSV;
 use crate::http::doc_url;
 use crate::http::error::ApiError;
 use crate::http::headers::REQUEST_ID;
+use crate::http::media_type::CSV;
 use crate::http::payload::check_head;
 use crate::http::state::Limits;
 

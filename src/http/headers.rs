@@ -8,6 +8,9 @@ use crate::http::error::ApiError;
 
 /// The header with the id of a request.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The use that a browser makes of a reply: `empty` for what a script asks for, `document` for a
+/// page, `iframe` for one in a frame.
+pub(crate) const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Returns the text of a header that may have one value only, or `None` if it is absent or
 /// empty. Bytes that are not UTF-8 become replacement characters, which no customer id and

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
-use actix_web::http::header::{COOKIE, HOST, HeaderName};
+use actix_web::http::header::{COOKIE, HOST};
 
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::key::{KeyOwner, LIVE_KEY_PREFIX, SandboxKey};
@@ -19,6 +19,7 @@ use crate::http::auth::{
 };
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
+use crate::http::headers::SEC_FETCH_DEST;
 use crate::http::key_mistake::checked_key;
 use crate::http::operator_auth;
 use crate::http::rate_limit::RateState;
@@ -30,9 +31,6 @@ use crate::store;
 
 /// The name of the cookie with the value of a session.
 pub(crate) const SESSION_COOKIE: &str = "escrowd_session";
-
-/// The use that a browser makes of a reply: "empty" for what a script asks for.
-const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// A reader of pages.
 #[derive(Clone, Debug)]

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::money::Amount;
 use crate::http::{ApiError, Call, CallReply, Door};
+use crate::http::{CSV, JSON};
 use crate::web::layout::{Page, Refused};
 
 /// The routes, on behalf of the reader of a page.
@@ -210,13 +211,13 @@ impl Api {
             method: Method::POST,
             path,
             headers: Vec::new(),
-            body: Some(("text/csv".to_owned(), Bytes::from(csv))),
+            body: Some((CSV.to_owned(), Bytes::from(csv))),
         };
         data_of(&self.through_door(call).await?)
     }
 
     async fn call(&self, mut request: Request) -> Result<CallReply, Refused> {
-        let json = |body: Value| ("application/json".to_owned(), Bytes::from(body.to_string()));
+        let json = |body: Value| (JSON.to_owned(), Bytes::from(body.to_string()));
         let body = request.body.take().map(json);
         self.call_with(request, body).await
     }

@@ -4,19 +4,16 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::Method;
-use actix_web::http::header::{HOST, HeaderName};
+use actix_web::http::header::HOST;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
 
 use crate::domain::ids::MerchantId;
-use crate::http::{ApiError, AppState, Outcome, Rows, Visitor, changes};
+use crate::http::{ApiError, AppState, Outcome, Rows, SEC_FETCH_DEST, Visitor, changes};
 use crate::store::{self, Snapshot};
 use crate::web::api::{Api, Request};
 use crate::web::layout::{Page, Refused};
 use crate::web::parts::Part;
-
-/// The use that a browser makes of a reply.
-const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// A visitor who may see a page, with what the page reads from.
 #[derive(Clone, Debug)]

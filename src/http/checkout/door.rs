@@ -14,6 +14,7 @@ use crate::domain::money::Amount;
 use crate::http::checkout::session::Session;
 use crate::http::context::OnBehalf;
 use crate::http::door::{Call, CallReply, Door};
+use crate::http::media_type::JSON;
 use crate::views::MajorUnits;
 
 /// The way from a checkout page to the routes.
@@ -83,7 +84,7 @@ impl CheckoutDoor {
     ) -> Result<CallReply, actix_web::Error> {
         let mut headers = vec![("customer-id", self.customer.as_str().to_owned())];
         headers.extend(once.map(|once| ("idempotency-key", once.to_owned())));
-        let json = |body: &Value| ("application/json".to_owned(), Bytes::from(body.to_string()));
+        let json = |body: &Value| (JSON.to_owned(), Bytes::from(body.to_string()));
         let call = Call {
             method,
             path: path.to_owned(),

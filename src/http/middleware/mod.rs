@@ -25,6 +25,7 @@ use crate::http::context::RequestContext;
 use crate::http::doc_url;
 use crate::http::error::ApiError;
 use crate::http::headers::REQUEST_ID;
+use crate::http::media_type::JSON;
 use crate::http::rate_limit::RateState;
 use crate::http::route::{PathFacts, RouteFacts, RouteIndex};
 use crate::http::state::AppState;
@@ -166,7 +167,7 @@ fn in_pieces(response: HttpResponse, state: &AppState, context: &RequestContext)
 fn enveloped(response: HttpResponse) -> HttpResponse {
     let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_whole =
-        content_type.is_some_and(|value| value.starts_with(b"application/json") || value.starts_with(b"text/html"));
+        content_type.is_some_and(|value| value.starts_with(JSON.as_bytes()) || value.starts_with(b"text/html"));
     if is_whole || response.status().is_success() || response.status().is_redirection() {
         response
     } else if response.status().is_client_error() {

@@ -11,6 +11,7 @@ mod schema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use crate::http::media_type::JSON;
 use crate::http::refusal_codes::all_codes;
 use crate::http::request_spec::Rules;
 use crate::views::event_schemas;
@@ -72,7 +73,7 @@ fn webhook(payload: &Value) -> Value {
     json!({ "post": {
         "tags": ["events"],
         "parameters": headers.map(header),
-        "requestBody": { "required": true, "content": { "application/json": { "schema": payload } } },
+        "requestBody": { "required": true, "content": { (JSON): { "schema": payload } } },
         "responses": { "2XX": { "description": "The endpoint has the event" } },
     } })
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::domain::idempotency::KEY_BYTES_MAX;
 use crate::domain::mode::Mode;
 use crate::http::answer::{Success, SuccessBody, SuccessOf};
+use crate::http::media_type::{CSV, FORM, JSON};
 use crate::http::openapi::schema::{self, CUSTOMER_ID, SentAs};
 use crate::http::openapi::{example, refusals};
 use crate::http::refusals::Work;
@@ -24,10 +25,6 @@ pub(in crate::http) struct DescribedRoute {
     /// Describes the success of the route.
     pub(in crate::http) success: SuccessOf,
 }
-
-const JSON: &str = "application/json";
-const CSV: &str = "text/csv";
-const FORM: &str = "multipart/form-data";
 
 /// Returns the operation object of a route. The schemas that it refers to are added to
 /// `schemas`.

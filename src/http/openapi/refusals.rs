@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::http::error::ApiErrorKind;
+use crate::http::media_type::JSON;
 use crate::http::refusal_codes::CodesByStatus;
 use crate::http::request_spec::Rules;
 use crate::http::route::RouteFacts;
@@ -68,5 +69,5 @@ fn of_refusal(description: &str, more: &Value) -> Value {
     let mut schema = more.clone();
     schema["type"] = json!("object");
     schema["allOf"] = json!([{ "$ref": "#/components/schemas/Refusal" }]);
-    json!({ "description": description, "content": { "application/json": { "schema": schema } } })
+    json!({ "description": description, "content": { (JSON): { "schema": schema } } })
 }

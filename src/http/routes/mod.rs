@@ -44,6 +44,7 @@ use crate::http::answer::{Raw, RawKind};
 use crate::http::api_document::Built;
 use crate::http::envelope::{NoData, Reply};
 use crate::http::error::ApiError;
+use crate::http::media_type::JSON;
 use crate::http::openapi::{self, DescribedRoute};
 use crate::http::query;
 use crate::http::refusals::{Refusals, Work};
@@ -272,13 +273,13 @@ async fn ready(state: Data<AppState>) -> Result<Reply<NoData>, ApiError> {
 struct Document;
 
 impl RawKind for Document {
-    const MEDIA_TYPE: &'static str = "application/json";
+    const MEDIA_TYPE: &'static str = JSON;
 }
 
 /// `GET /openapi.json`: the document of the routes of this server.
 async fn describe(state: Data<AppState>) -> Raw<Document> {
     let json = api_document(&state).json.clone();
-    HttpResponse::Ok().content_type("application/json").body(json).into()
+    HttpResponse::Ok().content_type(JSON).body(json).into()
 }
 
 async fn unknown_route(request: HttpRequest) -> Result<Reply<NoData>, ApiError> {

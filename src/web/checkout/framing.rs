@@ -8,13 +8,13 @@ use actix_web::{Error, HttpRequest};
 use maud::{Markup, html};
 use url::Url;
 
+use crate::http::SEC_FETCH_DEST;
+
 /// The policy of every page, except that any web page may show this one in a frame.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors http: https:",
 );
-/// The place for which a browser asks for a page, such as `iframe` or `document`.
-const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Serves a page that may stand in a frame of another site.
 ///

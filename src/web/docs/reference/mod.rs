@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::domain::mode::Mode;
 use crate::http::{AppState, api_document};
+use crate::http::{CSV, FORM, JSON};
 use crate::web::docs::reference::fields::rows;
 use crate::web::docs::reference::operation::{Operation, operations};
 use crate::web::docs::reference::sample::Sample;
@@ -84,11 +85,11 @@ pub(super) async fn show(
         h1.operation { span.badge.info { (operation.method) } " " code { (operation.path) } }
         p { (text(&operation.facts["description"])) }
         (parameters(&operation.facts["parameters"]))
-        @if let Some(form) = content.get("multipart/form-data").or_else(|| content.get("application/json")) {
+        @if let Some(form) = content.get(FORM).or_else(|| content.get(JSON)) {
             h2 { "Body" }
-            @if content.get("multipart/form-data").is_some() { p { "JSON, or a form, which alone may have files." } }
+            @if content.get(FORM).is_some() { p { "JSON, or a form, which alone may have files." } }
             (table("The fields of the body", document, &form["schema"], true))
-        } @else if content.get("text/csv").is_some() {
+        } @else if content.get(CSV).is_some() {
             h2 { "Body" }
             p { "A CSV file." }
         }
@@ -132,7 +133,7 @@ pub(super) fn operations_by_code(state: &AppState) -> Markup {
 }
 
 fn show_event(document: &Value, name: &str, event: &Value) -> HttpResponse {
-    let payload = &event["requestBody"]["content"]["application/json"]["schema"];
+    let payload = &event["requestBody"]["content"][JSON]["schema"];
     Page::new(name).section("/docs").show(&html! {
         p.small { a href="/docs/reference" { "API reference" } }
         h1.operation { span.badge.info { "EVENT" } " " code { (name) } }
@@ -202,7 +203,7 @@ fn reply(document: &Value, responses: &Value) -> Markup {
     html! {
         @if let Some((status, response)) = success {
             @let content = &response["content"];
-            @if let Some(json) = content.get("application/json") {
+            @if let Some(json) = content.get(JSON) {
                 p { "Status " (status) ", with this as its JSON body:" }
                 (table("The fields of the reply", document, &json["schema"], false))
             } @else if let Some(media_types) = content.as_object() {

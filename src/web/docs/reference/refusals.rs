@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
+use crate::http::JSON;
 use crate::web::docs::markdown;
 use crate::web::docs::reference::operation::Operation;
 
@@ -67,7 +68,7 @@ pub(super) fn by_code<'o, 'd>(operations: &'o [Operation<'d>]) -> BTreeMap<&'d s
 
 /// Returns true if a response of the document can be a refusal without a code.
 fn may_have_none(response: &Value) -> bool {
-    let required = &response["content"]["application/json"]["schema"]["required"];
+    let required = &response["content"][JSON]["schema"]["required"];
     required
         .as_array()
         .is_none_or(|names| names.iter().all(|name| name != "code"))
@@ -75,7 +76,7 @@ fn may_have_none(response: &Value) -> bool {
 
 /// Returns the codes that a response of the document can have.
 fn codes(response: &Value) -> Vec<&str> {
-    let codes = &response["content"]["application/json"]["schema"]["properties"]["code"]["enum"];
+    let codes = &response["content"][JSON]["schema"]["properties"]["code"]["enum"];
     codes
         .as_array()
         .into_iter()

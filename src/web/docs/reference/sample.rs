@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::http::JSON;
 use crate::web::docs::reference::operation::Operation;
 
 /// A request to try.
@@ -54,10 +55,10 @@ impl Sample {
         if needed.iter().any(|parameter| parameter["name"] == "customer-id") {
             headers.push(("customer-id", "ada".to_owned()));
         }
-        let example = &facts["requestBody"]["content"]["application/json"]["example"];
+        let example = &facts["requestBody"]["content"][JSON]["example"];
         let body = (!example.is_null()).then(|| serde_json::to_string_pretty(example).unwrap_or_default());
         if body.is_some() {
-            headers.push(("content-type", "application/json".to_owned()));
+            headers.push(("content-type", JSON.to_owned()));
         }
         Self {
             method: operation.method.clone(),
