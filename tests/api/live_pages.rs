@@ -4,12 +4,14 @@
 use std::io::Write as _;
 
 use escrowd::domain::address_range::AddressRange;
+use escrowd::domain::events::webhook_endpoint::SigningSecret;
 use serde_json::{Value, json};
 
 use crate::console::Form;
-use crate::desk::{ADA, BEN, CLEO, DAYO, EFE, STALL_KEY, spawn_desk, spawn_desk_of_two};
+use crate::desk::{ADA, BEN, CLEO, DAYO, EFE, STALL_KEY, spawn_desk, spawn_desk_of_two, spawn_desk_with};
 use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app};
 use crate::live_console::{Browser, PAGES, cookie_of, log_in};
+use crate::notices::{charge, notify};
 
 /// The pages that only a sandbox has.
 const SANDBOX_PAGES: [&str; 4] = ["/console/requests", "/console/clock", "/console/faults", "/demo"];
@@ -315,6 +317,29 @@ fn an_auditor_reads_everything_and_acts_on_nothing() {
         );
     }
     assert_eq!(app.dump(), before);
+}
+
+#[test]
+fn a_request_that_waits_for_a_second_operator_is_retracted_at_the_desk() {
+    const SECRET: &str = "sk_live_of_paystack";
+    let app = spawn_desk_with(|config| config.merchant[0].paystack_secret = Some(SigningSecret::new(SECRET)));
+    let tunde = app.live_customer("Tunde", "08030000002");
+    notify(&app, "shop", SECRET, &charge(1, 6_000_000, "unknown")).ok();
+    let (ben, desk) = (Browser::logged_in(&app, BEN), "/console/desk/deposits");
+    let before = ben.page(desk);
+    assert!(!before.contains("Retract the request"), "{before}");
+    let assign = Form::of(&before, "Assign").with("s:customerId", &tunde);
+    assert_eq!(ben.send(&assign).status, 303);
+    let waiting = ben.page(desk);
+    assert!(waiting.contains("One operator asked to assign it"), "{waiting}");
+    let retract = Form::of(&waiting, "Retract the request").with("s:reason", "wrong customer");
+    assert_eq!(ben.send(&retract).status, 303);
+    let after = ben.page(desk);
+    assert!(
+        !after.contains("One operator asked") && !after.contains("Retract the request"),
+        "{after}"
+    );
+    assert_eq!(app.live_balance(&tunde), 0);
 }
 
 #[test]
