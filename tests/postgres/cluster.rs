@@ -127,6 +127,16 @@ impl Cluster {
         cluster
     }
 
+    /// Sends a signal to the server and all its processes.
+    pub(crate) fn signal(&self, name: &str) {
+        let script = format!("server=$(head -n 1 data/postmaster.pid) && kill -s {name} $server $(pgrep -P $server)");
+        let sent = Command::new("/bin/sh")
+            .args(["-c", &script])
+            .current_dir(&self.folder)
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
     /// Returns the URL of a database.
     pub(crate) fn url(&self, database: &str) -> String {
         let folder = self.folder.display().to_string().replace('/', "%2F");

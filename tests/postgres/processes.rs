@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use postgres::{Client, NoTls};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cluster;
 use crate::service::{Answer, Service, check};
@@ -152,6 +152,53 @@ fn another_process_takes_over_the_work_in_the_background() {
     while receiver.accept().is_ok() {}
     second.funded();
     wait_for_connection(&receiver);
+}
+
+/// A process that hangs keeps its connection, and with it the lock, until the server ends that.
+#[test]
+fn another_process_takes_over_from_one_that_hangs() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    let receiver = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    receiver.set_nonblocking(true).unwrap();
+    let callback = format!("http://{}/hook", receiver.local_addr().unwrap());
+    let environment = [("ESCROWD_WEBHOOKS_CALLBACK_URL", callback.as_str())];
+    let first = Service::start_with(&url, &environment);
+    let second = Service::start_with(&url, &environment);
+    first.funded();
+    wait_for_connection(&receiver);
+    first.signal("STOP");
+    while receiver.accept().is_ok() {}
+    second.funded();
+    wait_for_connection(&receiver);
+}
+
+/// A server that hangs keeps its connections and answers nothing on them, nor on new ones.
+#[test]
+fn requests_are_answered_while_the_server_hangs() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = cluster::Cluster::start(folder.path(), &[]);
+    let service = Service::start_with(&cluster.url("postgres"), &[("ESCROWD_STORAGE_READ_SECONDS_MAX", "1")]);
+    service.funded();
+    cluster.signal("STOP");
+    let read = service.send("GET", "/v1/wallet", "ada", &Value::Null).unwrap();
+    assert_eq!((read.status, &read.body["code"]), (503, &json!("database_unreachable")));
+    let written = service
+        .send("PUT", "/sandbox/balance", "ada", &json!({ "amount": 5 }))
+        .unwrap();
+    assert_eq!(written.status, 503, "{}", written.body);
+    assert_eq!(service.send("GET", "/readyz", "", &Value::Null).unwrap().status, 503);
+    cluster.signal("CONT");
+    let until = Instant::now() + Duration::from_secs(15);
+    while service.send("GET", "/v1/wallet", "ada", &Value::Null).unwrap().status != 200 {
+        assert!(Instant::now() < until, "the service does not go on");
+    }
+    service.funded();
 }
 
 /// Without the lock two processes would do the work, and without listening one would not hear of a

@@ -163,10 +163,14 @@ impl Service {
 
     /// Kills the process while others use this handle.
     pub(crate) fn kill_now(&self) {
-        let killed = Command::new("kill")
-            .args(["-9", &self.process.id().to_string()])
-            .status();
-        assert!(killed.unwrap().success());
+        self.signal("KILL");
+    }
+
+    /// Sends the process a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.process.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.unwrap().success());
     }
 
     /// Waits until the process ends by itself, and returns what it has told.

@@ -155,6 +155,7 @@ impl From<tokio_postgres::Error> for Error {
             | SqlState::CANNOT_CONNECT_NOW
             | SqlState::DATABASE_DROPPED
             | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+            | SqlState::IDLE_SESSION_TIMEOUT
             | SqlState::READ_ONLY_SQL_TRANSACTION
             | SqlState::TOO_MANY_CONNECTIONS => Self::Unreachable(describe_postgres(&error)),
             _ => Self::Postgres(Arc::new(error)),

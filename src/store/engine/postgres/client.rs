@@ -4,11 +4,11 @@
 //! while a call waits. A statement can therefore be sent before the outcome of the one before it
 //! is there ([`Client::send`]), and several travel together.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::{self, Future};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -38,6 +38,8 @@ pub(crate) struct Client {
     sender: Option<Arc<tokio_postgres::Client>>,
     /// Moves the bytes while a call waits. It ends with the connection.
     connection: Option<JoinHandle<()>>,
+    /// The longest wait for what a call asks, after which the connection is given up.
+    answer_time_max: Cell<Option<Duration>>,
     notices: RefCell<UnboundedReceiver<String>>,
     /// The reason why the connection ended, until a call has returned it.
     end: Arc<Mutex<Option<Error>>>,
@@ -68,13 +70,22 @@ pub(super) fn new_runtime() -> io::Result<Runtime> {
 }
 
 impl Client {
-    /// Opens a connection that is driven by this runtime.
-    pub(super) fn connect<T>(runtime: Runtime, config: &Config, tls: T) -> Result<Self, Error>
+    /// Opens a connection that is driven by this runtime. Returns `None` if it is not open in time.
+    pub(super) fn connect<T>(
+        runtime: Runtime,
+        config: &Config,
+        tls: T,
+        time_max: Duration,
+    ) -> Result<Option<Self>, Error>
     where
         T: MakeTlsConnect<Socket>,
         T::Stream: Send + 'static,
     {
-        let (sender, mut connection) = runtime.block_on(config.connect(tls))?;
+        let connecting = runtime.block_on(async { time::timeout(time_max, config.connect(tls)).await });
+        let Ok(connected) = connecting else {
+            return Ok(None);
+        };
+        let (sender, mut connection) = connected?;
         let (notices, heard) = mpsc::unbounded_channel();
         let end = Arc::<Mutex<Option<Error>>>::default();
         let told_end = Arc::clone(&end);
@@ -91,18 +102,55 @@ impl Client {
                 }
             }
         });
-        Ok(Self {
+        Ok(Some(Self {
             runtime,
             sender: Some(Arc::new(sender)),
             connection: Some(connection),
+            answer_time_max: Cell::new(None),
             notices: RefCell::new(heard),
             end,
-        })
+        }))
     }
 
-    /// Waits for an outcome, during which the connection is read and written.
+    /// Limits the wait for what each call asks: a server that hangs ends no connection, and its own
+    /// limits do not help.
+    pub(super) fn limit_answers(&self, time_max: Duration) {
+        self.answer_time_max.set(Some(time_max));
+    }
+
+    /// Lets each call wait for any time.
+    pub(super) fn never_limit_answers(&self) {
+        self.answer_time_max.set(None);
+    }
+
+    /// Runs work that may wait for any time.
+    pub(super) fn without_limit<T>(&self, work: impl FnOnce() -> T) -> T {
+        let limit = self.answer_time_max.take();
+        let done = work();
+        self.answer_time_max.set(limit);
+        done
+    }
+
+    /// Waits for an outcome, during which the connection is read and written. Without one in time,
+    /// the connection is closed, and the outcome says so.
     pub(super) fn wait<T>(&self, outcome: impl Future<Output = T>) -> T {
-        self.runtime.block_on(outcome)
+        let Some(time_max) = self.answer_time_max.get() else {
+            return self.runtime.block_on(outcome);
+        };
+        self.runtime.block_on(async {
+            let mut outcome = pin!(outcome);
+            if let Ok(answer) = time::timeout(time_max, outcome.as_mut()).await {
+                return answer;
+            }
+            log::warn!(
+                "PostgreSQL has not answered for {} s, its connection is closed",
+                time_max.as_secs()
+            );
+            if let Some(connection) = &self.connection {
+                connection.abort();
+            }
+            outcome.await
+        })
     }
 
     /// Returns the reason why the connection ended, if that is what an outcome says.

@@ -268,7 +268,8 @@ impl PostgresGroupCommit {
             number = self.commits,
             notices = self.notice.statements(self.process),
         );
-        match session.batch(&sql) {
+        // It waits for a synchronous standby, for any time.
+        match session.client().without_limit(|| session.batch(&sql)) {
             Ok(()) => {
                 self.session.put(session);
                 Ok(())
@@ -309,7 +310,7 @@ impl PostgresGroupCommit {
             self.process
         );
         let found = session.numbers(&sql)?.first().copied();
-        session.batch("COMMIT")?;
+        session.client().without_limit(|| session.batch("COMMIT"))?;
         self.session.put(session);
         Ok(found == Some(self.commits))
     }

@@ -7,7 +7,7 @@
 //! been lost, what is remembered of keys is dropped and the writer looks at the schema.
 //!
 //! The leader is the process whose session holds an advisory lock. When the session ends,
-//! for any reason, the next process takes it.
+//! for any reason, the next process takes it. The server ends that of a process that hangs.
 
 use std::io;
 use std::sync::Arc;
@@ -29,6 +29,9 @@ use crate::store::engine::writer::Writer;
 pub(crate) const LEADER_LOCK: i64 = 0x4553_4352_0000_0002;
 /// The pause between two looks at the lock, and before a lost session is opened again.
 const PAUSE: Duration = Duration::from_millis(500);
+/// The time after which the server ends the session of a process that hangs, and with it its
+/// leadership. One that does not hang looks at the lock far more often.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// The longest wait for notices, after which the thread looks if it should end.
 const NOTICE_WAIT: Duration = Duration::from_millis(100);
 /// The most merchants in one notice, whose text PostgreSQL limits to 8000 bytes.
@@ -129,7 +132,8 @@ impl Listener {
     ///
     /// Fails when the session is lost.
     fn listen(&mut self, stopped: &Receiver<()>) -> Result<(), Error> {
-        self.session.begin(|session| session.batch("LISTEN escrowd"))?;
+        let sql = format!("SET idle_session_timeout = {}; LISTEN escrowd", SILENCE_MAX.as_millis());
+        self.session.begin(|session| session.batch(&sql))?;
         // Another session would neither listen nor hold the lock.
         let session = self.session.take()?;
         // Notices of commits before this LISTEN may have been missed.

@@ -49,12 +49,13 @@ impl Preparation<'_> {
     /// its server may lose what it acknowledges, it has tables of another program or of a newer
     /// build, is for another mode or currency, or cannot be migrated. It is left as it was.
     pub fn run(&self, address: &Address) -> Result<[u8; 32], OpenError> {
-        // A migration takes as long as its steps do.
+        // A migration takes as long as its steps do, and so does that of another process.
         let session = open(address, Duration::ZERO).map_err(Unusable::Server);
         let prepared = session.and_then(|session| {
             pooler::check_session(&session, &open(address, Duration::ZERO)?)?;
             check_server(session.client())?;
             warn_without_standby(session.client(), address)?;
+            session.client().never_limit_answers();
             self.prepare(session.client(), address)
         });
         prepared.map_err(|problem| problem.into_error(address))

@@ -21,6 +21,13 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time after which the server ends a transaction in which nothing happens, so that a
 /// process that hangs does not keep its locks.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest wait for an answer after the time that the server has for the statement.
+const ANSWER_DELAY_MAX: Duration = Duration::from_secs(2);
+/// The longest wait for an answer to a statement that has any time. It waits for a lock at most, or
+/// for a standby, which [`Client::without_limit`] is for.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
+/// The longest wait for a server that has taken a connection, and answers nothing.
+const GREETING_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// A session that is opened when it is needed, and again after it was lost.
 pub(crate) struct ReconnectingSession {
@@ -135,28 +142,36 @@ impl Drop for Transaction<'_> {
     }
 }
 
-/// Opens a session.
+/// Opens a session, in which no wait is without end.
 pub(super) fn open(address: &Address, statement_time_max: Duration) -> Result<Session, Error> {
     let config = address.config();
     let is_local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
     let runtime = client::new_runtime().map_err(|error| Error::Unreachable(format!("{address}: {error}")))?;
+    let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(u32::MAX);
+    let of_each = config.get_connect_timeout().copied().unwrap_or_default();
+    let time_max = of_each.saturating_mul(hosts).saturating_add(GREETING_TIME_MAX);
     let client = if is_local || config.get_ssl_mode() == SslMode::Disable {
-        Client::connect(runtime, config, NoTls)
+        Client::connect(runtime, config, NoTls, time_max)
     } else {
         let tls = tls::connector(address.tls_files());
-        Client::connect(
-            runtime,
-            config,
-            tls.map_err(|error| Error::Unreachable(format!("{address}: {error}")))?,
-        )
+        let tls = tls.map_err(|error| Error::Unreachable(format!("{address}: {error}")))?;
+        Client::connect(runtime, config, tls, time_max)
     };
     let lock_time_max = match statement_time_max {
         Duration::ZERO => LOCK_TIMEOUT,
         limit => LOCK_TIMEOUT.min(limit * 9 / 10),
     };
-    let session = Session::of(client.map_err(|error| Error::Unreachable(describe(address, &error)))?);
+    let client = client.map_err(|error| Error::Unreachable(describe(address, &error)))?;
+    let client =
+        client.ok_or_else(|| Error::Unreachable(format!("{address}: no answer for {} s", time_max.as_secs())))?;
+    client.limit_answers(match statement_time_max {
+        Duration::ZERO => ANSWER_TIME_MAX,
+        limit => limit.saturating_add(ANSWER_DELAY_MAX),
+    });
+    let session = Session::of(client);
     session.batch(&format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {};
+         SET idle_session_timeout = 0;
          SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3;
          SET client_min_messages = warning; SET jit = off",
         statement_time_max.as_millis(),
@@ -170,6 +185,7 @@ pub(super) fn open(address: &Address, statement_time_max: Duration) -> Result<Se
 /// any time, and whole tables are read in parts.
 pub(crate) fn open_to_read_all(address: &Address) -> Result<Session, Error> {
     let mut session = open(address, Duration::ZERO)?;
+    session.client().never_limit_answers();
     session.batch("SET idle_in_transaction_session_timeout = 0")?;
     session.read_tables_in_parts();
     Ok(session)
