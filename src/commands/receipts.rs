@@ -226,7 +226,7 @@ pub fn assign(
 ) -> Result<ReceiptOutcome, Error> {
     let target = target?;
     let before = tx.write_summary().newest_transfer();
-    let mut receipt = load(tx, actor.merchant, id)?;
+    let mut receipt = load_to_decide(tx, actor.merchant, id)?;
     receipt.check_in_suspense("assigned")?;
     let (operator, now) = (actor.agent.operator, tx.now());
     policy.two_person.check(receipt.amount, receipt.recorded_by, operator)?;
@@ -259,7 +259,7 @@ pub fn reverse(
 ) -> Result<ReceiptOutcome, Error> {
     let reason = reason?;
     let before = tx.write_summary().newest_transfer();
-    let mut receipt = load(tx, actor.merchant, id)?;
+    let mut receipt = load_to_decide(tx, actor.merchant, id)?;
     let now = tx.now();
     let available = tx.balance(actor.merchant, &receipt.holder("reversed")?)?;
     if !receipt.ask_to_reverse(actor.agent.operator, policy.two_person, available, now)? {
@@ -414,6 +414,9 @@ fn take_in(
         Some(id) => tx.payment(id)?,
         None => None,
     };
+    let names_escrows = |deposit: &&Payment| deposit.method().is_some_and(|method| !method.escrow_ids().is_empty());
+    let to_fund = expected.as_ref().filter(names_escrows);
+    let not_settled = to_fund.and_then(|deposit| receipt::check_settled_by(deposit, receipt.amount).err());
     let effects: Effects = match receipt.customer.clone() {
         Some(customer) => receipt.credit(&customer, expected.as_mut(), inside, tx, now)?,
         None => receipt.keep_in_suspense(inside, now)?,
@@ -425,6 +428,7 @@ fn take_in(
     }
     tx.save_receipt(receipt)?;
     let mut outcome = ReceiptOutcome::of(receipt.clone());
+    outcome.not_funded = not_settled;
     if let Some(deposit) = settled {
         match fund_escrows_of(tx, policy, merchant, &deposit)? {
             Ok(funded) => outcome.funded = funded,
@@ -470,6 +474,17 @@ pub(super) fn fund_escrows_of(
         Err(Error::Refused(refusal)) => Ok(Err(refusal)),
         Err(error) => Err(error),
     }
+}
+
+/// Loads a receipt without what an operator has asked for who was revoked since.
+fn load_to_decide(tx: &Tx<'_>, merchant: MerchantId, id: ReceiptId) -> Result<Receipt, Error> {
+    let mut receipt = load(tx, merchant, id)?;
+    if let Some(asker) = receipt.asker
+        && tx.operator(asker)?.is_none_or(|asker| asker.revoked_at.is_some())
+    {
+        receipt.let_lapse();
+    }
+    Ok(receipt)
 }
 
 fn load(tx: &Tx<'_>, merchant: MerchantId, id: ReceiptId) -> Result<Receipt, Error> {

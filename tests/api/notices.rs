@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha512;
 
-use crate::desk::{BEN, CLEO, STALL_KEY, reason, spawn_desk_with};
+use crate::desk::{ADA, BEN, CLEO, STALL_KEY, reason, spawn_desk_with};
 use crate::helpers::{Answer, Deal, LIVE_KEY, TestApp, kobo, spawn_app_with, spawn_live_app, two_milestones};
 use crate::live_merchants::Merchant;
 
@@ -284,11 +284,61 @@ fn two_operators_assign_and_reverse_a_large_payment() {
         ]
     );
 
+    // The deposit decides what the money funds, so it is part of what two have to ask for.
+    let body = json!({
+        "amount": 60_000, "reference": "announced", "transactionType": "deposit", "depositDetails": {},
+    });
+    app.json_with_key(LIVE_KEY, "POST", "/v1/payment/create-intent", &ada, &body)
+        .ok();
+    let announced = receive(3, 6_000_000);
+    act(BEN, &announced, "assign", &to(&ada)).ok();
+    let deposit = json!({ "depositReference": "announced" });
+    let noted = act(CLEO, &announced, "assign", &deposit).ok();
+    assert_eq!(noted.text("status"), "suspense", "it is another request");
+    let credited = act(BEN, &announced, "assign", &deposit).ok();
+    assert_eq!(credited.text("status"), "credited");
+    let status = app.column("SELECT status FROM payment_detail ORDER BY transaction_id");
+    assert_eq!(status, ["reversed", "success"]);
+
     let small = receive(2, 500_000);
     act(BEN, &small, "assign", &to(&ada)).ok();
-    assert_eq!(app.live_balance(&ada), json!(5_000));
+    assert_eq!(app.live_balance(&ada), json!(65_000));
     act(BEN, &small, "reverse", &reason()).ok();
+    assert_eq!(app.live_balance(&ada), json!(60_000));
+}
+
+/// What a revoked operator has asked for is no first opinion of two.
+#[test]
+fn the_request_of_a_revoked_operator_counts_as_none() {
+    let app = spawn_desk_with(|config| {
+        let secret = escrowd::domain::events::webhook_endpoint::SigningSecret::new("sk_live_of_paystack");
+        config.merchant[0].paystack_secret = Some(secret);
+    });
+    let ada = app.live_customer("ada", "08012345678");
+    notify(&app, "shop", "sk_live_of_paystack", &charge(1, 6_000_000, "unknown")).ok();
+    let receipts = app.by(BEN, "GET", "/receipts?limit=1", &Value::Null).ok();
+    let id = receipts.data()["data"][0]["id"].as_str().unwrap();
+    let assign = |key: &str| {
+        let body = json!({ "customerId": ada });
+        app.by(key, "POST", &format!("/receipts/{id}/assign"), &body)
+            .ok()
+            .text("status")
+    };
+    let made = app
+        .by(
+            ADA,
+            "POST",
+            "/operators",
+            &json!({ "name": "Mallory", "role": "cashier" }),
+        )
+        .ok();
+    assert_eq!(assign(&made.text("key")), "suspense");
+    let revoke = format!("/operators/{}/revoke", made.text("id"));
+    app.by(ADA, "POST", &revoke, &reason()).ok();
+    assert_eq!(assign(CLEO), "suspense");
     assert_eq!(app.live_balance(&ada), json!(0));
+    assert_eq!(assign(BEN), "credited");
+    assert_eq!(app.live_balance(&ada), json!(60_000));
 }
 
 /// A request of one operator ends when that one thinks again, or when another one declines.

@@ -83,6 +83,13 @@ fn a_deposit_funds_the_escrows_that_it_names_or_none() {
     assert_eq!(outcome.data()["fundedEscrowIds"], json!([]));
     assert_eq!(outcome.data()["notFunded"]["code"], "insufficient_balance");
     assert_eq!(app.live_balance(&buyer), 10_200);
+    let again = record("in-1b", 10_200, "too little");
+    assert_eq!(again.data()["notFunded"]["code"], "not_in_status", "it has come before");
+    let other = record("in-1c", 20_399, "enough");
+    assert_eq!(other.data()["notFunded"]["code"], "amount_mismatch");
+    for wrong in [again, other] {
+        act(&app, CLEO, &wrong.text("id"), "reverse", &reason()).ok();
+    }
     let outcome = record("in-2", 20_400, "enough");
     assert_eq!(outcome.data()["fundedEscrowIds"], json!([first.id, second.id]));
     assert_eq!(outcome.data()["notFunded"], Value::Null);

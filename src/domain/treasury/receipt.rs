@@ -182,7 +182,7 @@ impl Receipt {
         self.expected = self
             .expected
             .or(expected.as_ref().map(|payment| payment.transaction.id));
-        let settled = expected.filter(|payment| is_settled_by(payment, self.amount));
+        let settled = expected.filter(|payment| check_settled_by(payment, self.amount).is_ok());
         let deposit = match settled {
             Some(payment) => {
                 payment.settle(PaymentStatus::Success, now, &mut effects);
@@ -201,7 +201,7 @@ impl Receipt {
     /// operator has to ask for the same first.
     ///
     /// No operator has recorded a provider's receipt, so above the limit of the rule two operators
-    /// name its customer.
+    /// name its customer, and the deposit that it is for, which decides what the money funds.
     ///
     /// # Errors
     ///
@@ -216,10 +216,10 @@ impl Receipt {
         now: Timestamp,
     ) -> Result<bool, Refusal> {
         self.check_in_suspense("assigned")?;
-        let is_the_same = self.customer.as_ref() == Some(&customer);
+        let is_the_same = self.customer.as_ref() == Some(&customer) && self.expected == expected;
         let first = self.first_person(is_the_same, operator, rule)?;
         let is_decided = self.is_decided(first, operator, rule, now);
-        self.expected = expected.or(self.expected.filter(|_| is_the_same));
+        self.expected = expected;
         self.customer = Some(customer);
         Ok(is_decided)
     }
@@ -323,7 +323,7 @@ impl Receipt {
     }
 
     /// Forgets what one operator has asked for. Returns true if there was something.
-    fn let_lapse(&mut self) -> bool {
+    pub fn let_lapse(&mut self) -> bool {
         let was_asked = self.asker.take().is_some();
         if was_asked && self.status == ReceiptStatus::Suspense {
             (self.customer, self.expected) = (None, None);
@@ -415,8 +415,27 @@ pub fn expire(expected: &mut Payment, now: Timestamp) -> Effects {
     effects
 }
 
-fn is_settled_by(expected: &Payment, amount: Amount) -> bool {
-    expected.status() == PaymentStatus::Pending && expected.transaction.amount == amount
+/// Checks that a deposit is settled by an amount that comes.
+///
+/// # Errors
+///
+/// Refuses one that is not pending, then another amount.
+pub fn check_settled_by(expected: &Payment, amount: Amount) -> Result<(), Refusal> {
+    if expected.status() != PaymentStatus::Pending {
+        return Err(Refusal::NotInStatus {
+            object: "deposit",
+            status: expected.status().into_str(),
+            allowed: vec![PaymentStatus::Pending.into_str()],
+            done: "settled",
+        });
+    }
+    if expected.transaction.amount != amount {
+        return Err(Refusal::AmountMismatch {
+            due: expected.transaction.amount,
+            offered: amount,
+        });
+    }
+    Ok(())
 }
 
 fn check_may_enter(amount: Amount, inside: Amount) -> Result<(), Refusal> {
