@@ -54,6 +54,11 @@ impl ApiKeyCache {
         self.version.fetch_add(1, Ordering::Release);
     }
 
+    /// Returns the number of invalidations so far.
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
     /// Returns what the key with this hash gives access to, if the key is in this cache.
     pub(super) fn cached_access(&self, key_hash: &[u8; 32]) -> Option<KeyAccess> {
         self.get(key_hash, self.version.load(Ordering::Acquire))

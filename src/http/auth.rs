@@ -22,8 +22,10 @@ use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::mode::Mode;
 use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
 use crate::domain::treasury::act::Agent;
 use crate::domain::unset::is_unset_variable;
+use crate::http::api_key_cache::ApiKeyCache;
 use crate::http::context::OnBehalf;
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
@@ -48,10 +50,21 @@ pub(crate) struct Caller {
     pub(super) key: Key,
     /// SHA-256 of the key.
     pub(crate) key_hash: [u8; 32],
+    /// The key of a merchant when the request began. `None` for other keys and for a checkout
+    /// session.
+    pub(super) seen: Option<SeenKey>,
     /// The party of the request. `None` on a route with [`ActsAs::Viewer`] if the header names
     /// no customer.
     pub(super) party: Option<Party>,
     pub(crate) request: Arc<RequestContext>,
+}
+
+/// A key of a merchant as the request found it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SeenKey {
+    /// The version of the API key cache. While it stays, no key has changed.
+    pub(super) version: u64,
+    pub(super) ends_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -112,6 +125,32 @@ impl Caller {
     pub(crate) fn customer(&self) -> &CustomerId {
         let customer = self.party().customer();
         customer.expect("the route table requires a customer here")
+    }
+
+    /// Checks in a command's transaction that the key still opens the route. The request was
+    /// authenticated before its body came, which may be long ago.
+    ///
+    /// # Errors
+    ///
+    /// Refuses an operator who is revoked and a key that has ended by then as an unknown key is, and
+    /// an address that the merchant no longer allows.
+    pub(super) fn check_key(&self, tx: &Tx<'_>, keys: &ApiKeyCache) -> Result<(), ApiError> {
+        let is_open = match (&self.key, self.seen) {
+            (Key::Operator(id, _), _) => tx.operator(*id)?.is_some_and(|operator| operator.revoked_at.is_none()),
+            (Key::Known(_) | Key::New(_), None) => true,
+            (Key::Known(_) | Key::New(_), Some(seen)) if seen.version == keys.version() => {
+                seen.ends_at.is_none_or(|end| tx.ledger_time() < end)
+            }
+            (Key::Known(_) | Key::New(_), Some(_)) => {
+                let access = tx.key_access(&self.key_hash)?;
+                let access = access.filter(|access| access.is_valid_at(tx.ledger_time()));
+                if let Some(access) = &access {
+                    check_address(access, self.request.address())?;
+                }
+                access.is_some()
+            }
+        };
+        if is_open { Ok(()) } else { Err(ApiError::UnknownKey) }
     }
 
     /// Returns the actor of a command, and sets the merchant that the command acts for.

@@ -18,7 +18,7 @@ use crate::domain::mode::Mode;
 use crate::domain::party::Party;
 use crate::domain::treasury::operator::{KEY_PREFIX, Right};
 use crate::http::auth::{
-    Caller, Key, check_address, check_scope, count, is_valid, note_use, party_of, read_key, refuse_unknown_key,
+    Caller, Key, SeenKey, check_address, check_scope, count, is_valid, note_use, party_of, read_key, refuse_unknown_key,
 };
 use crate::http::context::{OnBehalf, RequestContext};
 use crate::http::error::ApiError;
@@ -104,6 +104,8 @@ struct Authentication {
     context: Arc<RequestContext>,
     key: String,
     key_hash: [u8; 32],
+    /// The version of the API key cache before the key was looked up.
+    version: u64,
 }
 
 impl Authentication {
@@ -119,6 +121,7 @@ impl Authentication {
             context,
             key,
             key_hash,
+            version: state.api_keys.version(),
         })
     }
 
@@ -162,6 +165,7 @@ impl Authentication {
             party: Some(Party::Merchant),
             key: Key::Operator(operator, merchant),
             key_hash: self.key_hash,
+            seen: None,
             request: self.context,
         })
     }
@@ -176,6 +180,7 @@ impl Authentication {
             context,
             key,
             key_hash,
+            version,
         } = self;
         let access = access.filter(|access| is_valid(&state, access));
         let on_behalf = request.extensions().get::<OnBehalf>().copied();
@@ -212,6 +217,7 @@ impl Authentication {
             party: party_of(&request, &context, facts.acts_as)?,
             key,
             key_hash,
+            seen: access.map(|KeyAccess { ends_at, .. }| SeenKey { version, ends_at }),
             request: context,
         })
     }

@@ -130,16 +130,17 @@ impl AppState {
             customers::admit_party(tx, policy, actor)?;
             Ok::<_, commands::Error>(actor.merchant)
         };
-        Ok(self.run(caller, admit).await?)
+        self.run(caller, admit).await
     }
 
     /// Returns the merchant of a caller. Creates it on the first use of a sandbox key.
     pub(crate) async fn merchant_of(&self, caller: &Caller) -> Result<MerchantId, ApiError> {
         match caller.merchant() {
             Some(merchant) => Ok(merchant),
-            None => Ok(self
-                .run(caller, |_tx, _policy, actor| Ok::<_, store::Error>(actor.merchant))
-                .await?),
+            None => {
+                self.run(caller, |_tx, _policy, actor| Ok::<_, store::Error>(actor.merchant))
+                    .await
+            }
         }
     }
 
@@ -176,18 +177,28 @@ impl AppState {
         Ok(deal.ok_or(Refusal::EscrowNotFound)?)
     }
 
-    async fn run<T, E>(
+    /// Runs a command for a caller whose key still opens the route when the command runs. Every
+    /// command of a caller is run by this function.
+    pub(crate) async fn write_for<T: Send + 'static, E: Into<ApiError>>(
+        &self,
+        caller: &Caller,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, &Caller) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let (caller, keys) = (caller.clone(), Arc::clone(&self.api_keys));
+        self.write(move |tx, policy| {
+            caller.check_key(tx, &keys)?;
+            command(tx, policy, &caller).map_err(Into::into)
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static, E: Into<ApiError> + From<store::Error>>(
         &self,
         caller: &Caller,
         command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<store::Error> + Send + 'static,
-    {
+    ) -> Result<T, ApiError> {
         let context = Arc::clone(&caller.request);
-        let caller = caller.clone();
-        let committed = self.write(move |tx, policy| {
+        let committed = self.write_for(caller, move |tx, policy, caller| {
             let actor = caller.act(tx, policy.mode)?;
             let outcome = command(tx, policy, &actor)?;
             Ok::<_, E>((outcome, tx.take_write_summary()))

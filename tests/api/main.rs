@@ -52,6 +52,7 @@ mod inbox;
 mod intents;
 mod keys;
 mod last_requests;
+mod late_bodies;
 mod links;
 mod live_console;
 mod live_merchants;

@@ -54,11 +54,11 @@ pub(super) async fn write_as_operator<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     check_is_live(state)?;
     let (agent, merchant) = (caller.agent(), state.merchant_of(caller).await?);
-    let command = move |tx: &mut Tx<'_>, policy: &Policy| {
+    let command = move |tx: &mut Tx<'_>, policy: &Policy, _caller: &Caller| {
         tx.act_for(merchant)?;
         command(tx, policy, &OperatorActor { merchant, agent })
     };
-    Ok(state.write(command).await?)
+    state.write_for(caller, command).await
 }
 
 /// Runs a command as [`write_as_operator`] does, and then makes the workers forget what keys give

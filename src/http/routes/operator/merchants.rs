@@ -104,8 +104,9 @@ pub(super) async fn create(
     let request = parse_merchant(&body);
     let (agent, key) = (caller.agent(), entropy::live_key());
     let new = NewKey::of(&key);
-    let create = move |tx: &mut Tx<'_>, policy: &Policy| merchants::create(tx, policy, &agent, request, new);
-    let (merchant, stored) = state.write(create).await?;
+    let create =
+        move |tx: &mut Tx<'_>, policy: &Policy, _: &Caller| merchants::create(tx, policy, &agent, request, new);
+    let (merchant, stored) = state.write_for(&caller, create).await?;
     let view = NewMerchantView::new(merchant, stored, key);
     Ok(Reply::created("Merchant created successfully", view))
 }

@@ -70,8 +70,8 @@ pub(super) async fn create(
     let request = parse_operator(&body);
     let (agent, key) = (caller.agent(), entropy::operator_key());
     let hashed = key.clone();
-    let create = move |tx: &mut Tx<'_>, _policy: &Policy| operators::create(tx, &agent, request, &hashed);
-    let operator = state.write(create).await?;
+    let create = move |tx: &mut Tx<'_>, _: &Policy, _: &Caller| operators::create(tx, &agent, request, &hashed);
+    let operator = state.write_for(&caller, create).await?;
     let view = NewOperatorView {
         operator: OperatorView::new(operator),
         key,
@@ -98,8 +98,8 @@ pub(super) async fn revoke(
     check_is_live(&state)?;
     let reason = reason(&body).map_err(Refusal::from)?;
     let (agent, id) = (caller.agent(), OperatorId::named(&operator));
-    let revoke = move |tx: &mut Tx<'_>, _policy: &Policy| operators::revoke(tx, &agent, id, Some(reason));
-    let operator = state.write(revoke).await?;
+    let revoke = move |tx: &mut Tx<'_>, _: &Policy, _: &Caller| operators::revoke(tx, &agent, id, Some(reason));
+    let operator = state.write_for(&caller, revoke).await?;
     Ok(Reply::ok("Operator revoked successfully", OperatorView::new(operator)))
 }
 
