@@ -187,7 +187,7 @@ async fn list(store: &Store) -> anyhow::Result<()> {
     let mut page = 1;
     loop {
         let request = PageRequest::numbered(page, LIMIT_MAX);
-        let operators = store.read(move |snapshot| snapshot.operators(request)).await?;
+        let operators = store.read(move |snapshot| snapshot.operators(None, request)).await?;
         if page == 1 && operators.rows.is_empty() {
             anstream::println!("There are no operators; `escrowd operator create NAME --role admin` makes the first.");
         }

@@ -59,6 +59,29 @@ impl OperatorActor {
     }
 }
 
+impl OperatorActor {
+    /// Returns the refusal of a bank's reference that another receipt or pay-out has. It names the
+    /// other only to those who may see it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store does.
+    pub(super) fn refuse_bank_reference(
+        &self,
+        tx: &Tx<'_>,
+        (merchant, id): (MerchantId, impl ToString),
+    ) -> Result<Refusal, store::Error> {
+        let operator = match self.agent.operator {
+            Some(operator) if merchant != self.merchant => tx.operator(operator)?,
+            _ => None,
+        };
+        let may_see = merchant == self.merchant || operator.is_some_and(|operator| operator.may_act_for(merchant));
+        Ok(Refusal::BankReferenceUsed {
+            id: may_see.then(|| id.to_string()),
+        })
+    }
+}
+
 /// Returns the name of an operator.
 ///
 /// # Errors

@@ -183,7 +183,7 @@ pub fn pay(
     let effects = loaded.payout.pay(loaded.withdrawal.as_mut(), Some(paid.clone()), now)?;
     let everywhere = policy.has_shared_bank_account();
     if let Some(other) = tx.payout_with_bank_reference(actor.merchant, &paid, everywhere)? {
-        return Err(Refusal::BankReferenceUsed { id: other.to_string() }.into());
+        return Err(actor.refuse_bank_reference(tx, other)?.into());
     }
     save(tx, policy, actor.merchant, &loaded, &effects)?;
     actor.record(tx, ActKind::PayoutPaid, id.to_string(), None, before)?;

@@ -138,7 +138,8 @@ pub fn report(
         reference: report.reference,
         value_date: day.unwrap_or_else(|| now.date()),
     };
-    let mut known = tx.receipt_with_bank_reference(actor.merchant, &entry, false)?;
+    let found = tx.receipt_with_bank_reference(actor.merchant, &entry, false)?;
+    let mut known = found.map(|(_, receipt)| receipt);
     if known.is_none() {
         known = tx.mistake_with_bank_reference(actor.merchant, &entry, false)?;
     }
@@ -362,7 +363,7 @@ fn insert(
 ) -> Result<Receipt, Error> {
     let everywhere = policy.has_shared_bank_account();
     if let Some(other) = tx.receipt_with_bank_reference(actor.merchant, &request.entry, everywhere)? {
-        return Err(Refusal::BankReferenceUsed { id: other.to_string() }.into());
+        return Err(actor.refuse_bank_reference(tx, other)?.into());
     }
     let (customer, expected) = resolve(tx, actor.merchant, &request.target)?;
     let facts = ReceiptFacts {

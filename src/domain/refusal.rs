@@ -309,8 +309,8 @@ pub enum Refusal {
     #[strum_discriminants(strum(props(status = 409)))]
     #[error("This bank reference is already recorded")]
     BankReferenceUsed {
-        /// The id of the other.
-        id: String,
+        /// The id of the other. `None` if it is of a merchant that the operator may not act for.
+        id: Option<String>,
     },
     #[strum_discriminants(strum(props(status = 409)))]
     #[error("No operator has asked to assign or to reverse this receipt")]

@@ -74,7 +74,7 @@ pub(super) fn details(refusal: &Refusal) -> Option<Details<'_>> {
         Refusal::NotInStatus { status, allowed, .. } => vec![("status", Text(status)), ("allowed", Words(allowed))],
         Refusal::RoleNotAllowed { role, allowed } => vec![("role", Text(role)), ("allowed", Words(allowed))],
         Refusal::SamePerson { alone_max } => vec![("aloneMax", money(*alone_max))],
-        Refusal::BankReferenceUsed { id } => vec![("id", Text(id))],
+        Refusal::BankReferenceUsed { id: Some(id) } => vec![("id", Text(id))],
         Refusal::PotTooSmall { min, pot } => vec![("min", money(*min)), ("pot", money(*pot))],
         Refusal::StakeNotCovered { stake, available, .. } => {
             vec![("stake", money(*stake)), ("available", money(*available))]

@@ -19,7 +19,7 @@ pub(super) const MERCHANT_ID: HeaderName = HeaderName::from_static("merchant-id"
 
 /// Returns the operator of a key and the merchant that the request acts for, or `None` if no
 /// operator has the key or it is revoked. A request that concerns the deployment need not name
-/// a merchant, unless the operator is limited to some.
+/// a merchant: it then concerns all that the operator may act for.
 ///
 /// # Errors
 ///
@@ -39,8 +39,8 @@ pub(super) async fn admit(
     note_use(state, &operator);
     let id = operator.id;
     let named = single_value(request.headers(), &MERCHANT_ID)?;
-    let acts_for_all = operator.merchants.is_empty();
-    let acts_for_none = acts_as == ActsAs::Deployment && named.is_none() && acts_for_all;
+    let is_of_one = operator.merchants.len() == 1;
+    let acts_for_none = acts_as == ActsAs::Deployment && named.is_none() && !is_of_one;
     let merchant = if acts_for_none || acts_as == ActsAs::OperatorItself {
         None
     } else {

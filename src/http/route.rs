@@ -47,7 +47,8 @@ pub(crate) enum ActsAs {
     Key,
     /// The merchant that the operator names in the header `merchant-id`.
     MerchantOfOperator,
-    /// The deployment: no merchant, unless the operator is limited to some or names one.
+    /// The deployment: all merchants that the operator may act for, unless the request names one or
+    /// the operator is limited to one.
     Deployment,
     /// The operator's own rights, for no merchant: the header `merchant-id` has no effect.
     OperatorItself,

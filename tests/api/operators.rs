@@ -472,3 +472,64 @@ fn each_act_is_recorded() {
     );
     assert_eq!(of_deployment.count(), 5);
 }
+
+#[test]
+fn a_limited_operator_learns_nothing_of_other_merchants() {
+    let app = spawn_desk_of_two();
+    let (of_shop, _) = make(&app, "Lola", "auditor", &[1]);
+    let (of_stall, _) = make(&app, "Musa", "cashier", &[2]);
+    make(&app, "Nneka", "cashier", &[1]);
+    make(&app, "Ola", "cashier", &[1, 2]);
+    let names = |key: &str| {
+        let listed = app.by(key, "GET", "/operators", &Value::Null).ok();
+        let data = listed.data();
+        let rows = data["data"].as_array().unwrap();
+        let names: Vec<String> = rows.iter().map(|row| row["name"].to_string()).collect();
+        assert_eq!(data["pagination"]["count"], rows.len(), "{listed:?}");
+        names.join(" ")
+    };
+    assert_eq!(names(&of_shop), "\"Lola\" \"Nneka\"");
+    assert_eq!(names(&of_stall), "\"Musa\"");
+    assert!(names(EFE).contains("ada") && names(EFE).contains("Ola"));
+    // The id of a receipt is shown to those who may act for its merchant.
+    let record = |key: &str, merchant: &str| {
+        let body = receipt(10, "in-1", &json!({}));
+        app.by_for(key, merchant, "POST", "/receipts", &body)
+    };
+    let id = record(BEN, "shop").ok().text("id");
+    let of_stall = record(&of_stall, "stall");
+    assert_eq!(of_stall.body["code"], "bank_reference_used");
+    assert!(!of_stall.text.contains(&id), "{of_stall:?}");
+    assert_eq!(record(BEN, "stall").body["details"]["id"], id);
+}
+
+#[test]
+fn an_operator_of_several_merchants_sees_them_together() {
+    let app = spawn_desk_of_two();
+    app.by(ADA, "POST", "/merchants", &json!({ "name": "bakery" })).ok();
+    let (key, _) = make(&app, "Ola", "auditor", &[1, 2]);
+    for (merchant, reference, major) in [("shop", "in-1", 10), ("stall", "in-2", 20), ("bakery", "in-3", 40)] {
+        let body = receipt(major, reference, &json!({}));
+        app.by_for(BEN, merchant, "POST", "/receipts", &body).ok();
+    }
+    let position = app.by(&key, "GET", "/position", &Value::Null).ok();
+    assert_eq!(position.data()["bankShouldHold"], 30, "{position:?}");
+    assert_eq!(position.data()["merchants"].as_array().unwrap().len(), 2);
+    let path = "/position/reconcile?closing=30";
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "text/csv")];
+    let compared = app.send("POST", &format!("/operator{path}"), &headers, Some(b""));
+    assert_eq!(compared.ok().data()["agrees"], true);
+    let acts = app.by(&key, "GET", "/acts", &Value::Null).ok();
+    let rows = acts.data()["data"].as_array().unwrap();
+    let merchants: Vec<&Value> = rows.iter().map(|row| &row["merchantId"]).collect();
+    assert_eq!(merchants, [2, 1], "{acts:?}");
+    assert_eq!(acts.data()["pagination"]["count"], 2, "{acts:?}");
+    let all = app.by(EFE, "GET", "/acts", &Value::Null).ok();
+    assert!(all.data()["data"].as_array().unwrap().len() > 3);
+    // What acts for one merchant still has to name it.
+    let body = receipt(10, "in-4", &json!({}));
+    app.refuses_code(400, "merchant_id_required", |app| {
+        app.by(BEN, "POST", "/receipts", &body)
+    });
+}

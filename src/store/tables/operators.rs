@@ -38,6 +38,8 @@ pub enum ActScope {
     All,
     /// Those of a merchant.
     Of(MerchantId),
+    /// Those of the merchants that an operator is limited to.
+    OfLimited(OperatorId),
 }
 
 stored_as_word!(Role, "the role of an operator");
@@ -77,6 +79,16 @@ macro_rules! select_operator {
     };
 }
 
+/// The operators whose limits are no wider than those of the operator ?1. All, if that is null.
+macro_rules! is_within {
+    () => {
+        "(?1 IS NULL
+          OR (EXISTS (SELECT 1 FROM operator_merchant WHERE operator_id = operator.id)
+              AND NOT EXISTS (SELECT 1 FROM operator_merchant WHERE operator_id = operator.id
+                  AND merchant_id NOT IN (SELECT merchant_id FROM operator_merchant WHERE operator_id = ?1))))"
+    };
+}
+
 impl Snapshot<'_> {
     /// Returns the operator whose key has this SHA-256 hash, also a revoked one.
     pub fn operator_of_key(&self, key_hash: &[u8; 32]) -> Result<Option<Operator>, Error> {
@@ -97,17 +109,24 @@ impl Snapshot<'_> {
         read_all(statement.query(params![])?, |row| row.get(0))
     }
 
-    /// Returns a page of the operators, oldest first, also the revoked ones.
-    pub fn operators(&self, request: PageRequest) -> Result<Page<Operator>, Error> {
-        let mut statement = self
-            .connection
-            .prepare(select_operator!("id > ?3 ORDER BY id LIMIT ?1 OFFSET ?2"))?;
-        let rows = statement.query(params![read_limit_of(request), offset_of(request), request.behind()])?;
+    /// Returns a page of the operators, oldest first, also the revoked ones. With `within` these
+    /// are the ones whose limits are no wider than that operator's, who is limited.
+    pub fn operators(&self, within: Option<OperatorId>, request: PageRequest) -> Result<Page<Operator>, Error> {
+        let within = within.map(|operator| operator.number());
+        let mut statement = self.connection.prepare(concat!(
+            "SELECT ",
+            operator_columns!(),
+            " FROM operator WHERE ",
+            is_within!(),
+            " AND id > ?4 ORDER BY id LIMIT ?2 OFFSET ?3"
+        ))?;
+        let (limit, offset) = (read_limit_of(request), offset_of(request));
+        let rows = statement.query(params![within, limit, offset, request.behind()])?;
         let rows = read_all(rows, |row| self.read_operator(row))?;
         let count: i64 = self
             .connection
-            .prepare("SELECT count(*) FROM operator")?
-            .one(params![], |row| row.get(0))?;
+            .prepare(concat!("SELECT count(*) FROM operator WHERE ", is_within!()))?
+            .one(params![within], |row| row.get(0))?;
         Ok(Page::of(rows, count.unsigned_abs(), request, |operator| {
             operator.id.number()
         }))
@@ -165,9 +184,10 @@ impl Snapshot<'_> {
 
     /// Returns a page of the record, newest first.
     pub fn acts(&self, scope: &ActScope, request: PageRequest) -> Result<Page<RecordedAct>, Error> {
-        let merchant = match scope {
-            ActScope::All => None,
-            ActScope::Of(merchant) => Some(merchant.0),
+        let (merchant, limited) = match scope {
+            ActScope::All => (None, None),
+            ActScope::Of(merchant) => (Some(merchant.0), None),
+            ActScope::OfLimited(operator) => (None, Some(operator.number())),
         };
         let mut statement = self.connection.prepare(concat!(
             "SELECT ",
@@ -177,7 +197,7 @@ impl Snapshot<'_> {
               ORDER BY operator_act.id DESC LIMIT ?2 OFFSET ?3"
         ))?;
         let (limit, offset) = (read_limit_of(request), offset_of(request));
-        let rows = statement.query(params![merchant, limit, offset, request.newest()])?;
+        let rows = statement.query(params![merchant, limited, limit, offset, request.newest()])?;
         let rows = read_all(rows, |row| {
             let row = ActRow::read(row)?;
             Ok(RecordedAct {
@@ -195,8 +215,12 @@ impl Snapshot<'_> {
         })?;
         let count: i64 = self
             .connection
-            .prepare("SELECT count(*) FROM operator_act WHERE (merchant_id = ?1 OR ?1 IS NULL) AND id <= ?2")?
-            .one(params![merchant, request.newest_counted()], |row| row.get(0))?;
+            .prepare(
+                "SELECT count(*) FROM operator_act WHERE (merchant_id = ?1 OR ?1 IS NULL) AND id <= ?3
+                 AND (?2 IS NULL
+                      OR merchant_id IN (SELECT merchant_id FROM operator_merchant WHERE operator_id = ?2))",
+            )?
+            .one(params![merchant, limited, request.newest_counted()], |row| row.get(0))?;
         Ok(Page::of(rows, count.unsigned_abs(), request, |act| act.id))
     }
 }

@@ -129,12 +129,12 @@ impl Snapshot<'_> {
         merchant: MerchantId,
         entry: &BankEntry,
         everywhere: bool,
-    ) -> Result<Option<PayoutId>, Error> {
+    ) -> Result<Option<(MerchantId, PayoutId)>, Error> {
         let id = self
             .connection
-            .prepare("SELECT id, guard FROM payout WHERE bank_reference_key = ?1 AND (merchant_id = ?2 OR ?3) LIMIT 1")?
+            .prepare("SELECT merchant_id, id, guard FROM payout WHERE bank_reference_key = ?1 AND (merchant_id = ?2 OR ?3) LIMIT 1")?
             .first(params![entry.reference_key(), merchant.0, everywhere], |row| {
-                Ok(PayoutId::new(row.get(0)?, row.get(1)?))
+                Ok((MerchantId(row.get(0)?), PayoutId::new(row.get(1)?, row.get(2)?)))
             })?;
         Ok(id)
     }

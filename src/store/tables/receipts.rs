@@ -130,15 +130,15 @@ impl Snapshot<'_> {
         merchant: MerchantId,
         entry: &BankEntry,
         everywhere: bool,
-    ) -> Result<Option<ReceiptId>, Error> {
+    ) -> Result<Option<(MerchantId, ReceiptId)>, Error> {
         let id = self
             .connection
             .prepare(
-                "SELECT id, guard FROM receipt WHERE bank_reference_key = ?1 AND (merchant_id = ?2 OR ?3)
+                "SELECT merchant_id, id, guard FROM receipt WHERE bank_reference_key = ?1 AND (merchant_id = ?2 OR ?3)
                  AND status <> 'rejected' AND status <> 'reversed' LIMIT 1",
             )?
             .first(params![entry.reference_key(), merchant.0, everywhere], |row| {
-                Ok(ReceiptId::new(row.get(0)?, row.get(1)?))
+                Ok((MerchantId(row.get(0)?), ReceiptId::new(row.get(1)?, row.get(2)?)))
             })?;
         Ok(id)
     }

@@ -15,8 +15,8 @@ use crate::http::state::AppState;
 use crate::store::{ActScope, RecordedAct, Snapshot};
 use crate::views::{AsText, PageView};
 
-/// `GET /operator/acts`: the record, newest first: of the merchant that the header names, or
-/// of the whole deployment.
+/// `GET /operator/acts`: the record, newest first: of the merchant that the header names, of those
+/// that the operator is limited to, or of the whole deployment.
 pub(super) async fn list(
     state: Data<AppState>,
     caller: Caller,
@@ -27,7 +27,7 @@ pub(super) async fn list(
     let mode = state.policy.load().mode;
     let (reader, scope) = match (caller.merchant(), mode) {
         (Some(merchant), _) => (merchant, ActScope::Of(merchant)),
-        (None, Mode::Live) => (MerchantId::NONE, ActScope::All),
+        (None, Mode::Live) => (MerchantId::NONE, scope_of(&state, &caller).await?),
         (None, Mode::Sandbox) => {
             let merchant = state.merchant_of(&caller).await?;
             (merchant, ActScope::Of(merchant))
@@ -40,6 +40,20 @@ pub(super) async fn list(
         "Acts fetched successfully",
         PageView::new(page, ActView::new),
     ))
+}
+
+/// Returns the acts that an operator may read who names no merchant.
+async fn scope_of(state: &AppState, caller: &Caller) -> Result<ActScope, ApiError> {
+    let Some(id) = caller.agent().operator else {
+        return Ok(ActScope::All);
+    };
+    let operator = state.store.read(move |snapshot| snapshot.operator(id)).await?;
+    let is_limited = operator.is_none_or(|operator| !operator.merchants.is_empty());
+    Ok(if is_limited {
+        ActScope::OfLimited(id)
+    } else {
+        ActScope::All
+    })
 }
 
 /// An act of an operator.

@@ -39,14 +39,21 @@ pub(super) const OPERATOR: RequestSpec = RequestSpec::of_body(&[&[
     .about("The merchants that the operator acts for; all, if left out. An empty list is refused"),
 ]]);
 
-/// `GET /operator/operators`: a page, oldest first.
+/// `GET /operator/operators`: a page of the operators whose limits are no wider than the caller's,
+/// oldest first.
 pub(super) async fn list(
     state: Data<AppState>,
-    _caller: Caller,
+    caller: Caller,
     query: Query,
 ) -> Result<Reply<PageView<OperatorView>>, ApiError> {
     let page = query::page(&query.fields()?)?;
-    let page = state.store.read(move |snapshot| snapshot.operators(page)).await?;
+    let operator = caller.agent().operator;
+    let read = state.store.read(move |snapshot| {
+        let operator = operator.map(|id| snapshot.operator(id)).transpose()?.flatten();
+        let limited = operator.filter(|operator| !operator.merchants.is_empty());
+        snapshot.operators(limited.map(|operator| operator.id), page)
+    });
+    let page = read.await?;
     Ok(Reply::ok(
         "Operators fetched successfully",
         PageView::new(page, OperatorView::new),
