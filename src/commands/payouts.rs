@@ -2,6 +2,7 @@
 
 use crate::commands::operators::OperatorActor;
 use crate::commands::{Error, Policy, outbox};
+use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::effects::Effects;
 use crate::domain::ids::{IdSource, MerchantId, PayoutId, ReceiptId, Reference, TransactionId};
 use crate::domain::invalid::Parsed;
@@ -25,6 +26,8 @@ use crate::store::{self, Snapshot, StoredPayout, Tx};
 pub struct PayoutWithWithdrawal {
     pub payout: Payout,
     pub withdrawal: Option<Payment>,
+    /// What keeps the owner of an open pay-out from withdrawing now.
+    pub owner_problem: Option<OwnerProblem>,
 }
 
 /// The parsed request of an operator for a pay-out.
@@ -118,14 +121,19 @@ pub fn request(
     )?;
     let kind = ActKind::PayoutRequested;
     actor.record(tx, kind, payout.id.to_string(), request.reason, before)?;
-    Ok(PayoutWithWithdrawal { payout, withdrawal })
+    Ok(PayoutWithWithdrawal {
+        payout,
+        withdrawal,
+        owner_problem: None,
+    })
 }
 
 /// Approves a pay-out.
 ///
 /// # Errors
 ///
-/// Refuses an unknown pay-out, and what [`Payout::approve`] refuses.
+/// Refuses an unknown pay-out, what [`Payout::approve`] refuses, and the withdrawal of a customer
+/// who was blocked since, or may not withdraw any more.
 pub fn approve(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -135,6 +143,9 @@ pub fn approve(
     let mut loaded = load(tx, actor.merchant, id)?;
     let now = tx.now();
     loaded.payout.approve(actor.agent.operator, policy.two_person, now)?;
+    if let Some(problem) = loaded.owner_problem {
+        return Err(Refusal::OwnerMayNotWithdraw { problem }.into());
+    }
     tx.save_payout(&loaded.payout)?;
     actor.record(tx, ActKind::PayoutApproved, id.to_string(), None, None)?;
     Ok(loaded)
@@ -194,7 +205,7 @@ pub fn pay(
 ///
 /// # Errors
 ///
-/// Refuses an unknown pay-out, and what [`Payout::take_back`] refuses.
+/// Refuses an unknown pay-out, and what [`Payout::check_return`] and [`Payout::take_back`] refuse.
 pub fn take_back(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -205,6 +216,12 @@ pub fn take_back(
     let reason = Some(reason?);
     let before = tx.write_summary().newest_transfer();
     let mut loaded = load(tx, actor.merchant, id)?;
+    if policy.two_person.takes_two(loaded.payout.amount) {
+        let paid_by = tx.operator_of_act(actor.merchant, ActKind::PayoutPaid, &id.to_string())?;
+        loaded
+            .payout
+            .check_return(paid_by, actor.agent.operator, policy.two_person)?;
+    }
     let inside = tx.balance(actor.merchant, &Account::OutsideWorld)?;
     let now = tx.now();
     let effects = loaded
@@ -244,6 +261,7 @@ pub(super) fn settle_by_bank(
     let settled = PayoutWithWithdrawal {
         payout,
         withdrawal: Some(withdrawal.clone()),
+        owner_problem: None,
     };
     save(tx, policy, merchant, &settled, &effects)?;
     Ok(withdrawal)
@@ -287,7 +305,15 @@ fn load(tx: &Tx<'_>, merchant: MerchantId, id: PayoutId) -> Result<PayoutWithWit
 }
 
 fn with_withdrawal(snapshot: &Snapshot<'_>, stored: StoredPayout) -> Result<PayoutWithWithdrawal, store::Error> {
+    let owner = stored.payout.source.customer();
+    let owner_problem = match owner.filter(|_| stored.payout.status.is_open()) {
+        Some(owner) => snapshot
+            .customer_access(stored.merchant, owner)?
+            .and_then(|access| access.owner_problem()),
+        None => None,
+    };
     Ok(PayoutWithWithdrawal {
+        owner_problem,
         withdrawal: match stored.withdrawal {
             Some(id) => snapshot.payment(id)?,
             None => None,

@@ -8,6 +8,7 @@
 use strum::{EnumDiscriminants, EnumProperty, IntoStaticStr, VariantArray, VariantNames};
 use thiserror::Error;
 
+use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::decline::Decline;
 use crate::domain::ids::CustomerId;
 use crate::domain::invalid::Invalid;
@@ -305,6 +306,10 @@ pub enum Refusal {
         allowed: Vec<&'static str>,
         done: &'static str,
     },
+    /// The owner of a withdrawal was blocked, or may not withdraw any more.
+    #[strum_discriminants(strum(props(status = 409)))]
+    #[error("The customer {}; reject the pay-out, or change that first", .problem.words())]
+    OwnerMayNotWithdraw { problem: OwnerProblem },
     /// Another receipt or pay-out has this reference of the bank.
     #[strum_discriminants(strum(props(status = 409)))]
     #[error("This bank reference is already recorded")]
@@ -393,10 +398,7 @@ pub enum Refusal {
         "At most {max} streams of events can be open at once; close one, or raise \
              sandbox.event_streams_per_key_max"
     )]
-    TooManyStreams {
-        /// The most streams of one key.
-        max: usize,
-    },
+    TooManyStreams { max: usize },
 
     /// The acting customer has no such card.
     #[error("Card not found")]
@@ -439,7 +441,6 @@ pub enum Refusal {
     SeedEntry {
         /// The entry's path, such as `escrows[2]`.
         entry: String,
-        /// The rule.
         refusal: Box<Self>,
     },
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::desk::{ADA, BEN, CLEO, DAYO, paid, payout_of, reason, receipt, spawn_desk, spawn_desk_of_two};
-use crate::helpers::{Answer, TestApp, spawn_app};
+use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app};
 
 fn act(app: &TestApp, key: &str, payout: &str, action: &str, body: &Value) -> Answer {
     app.by(key, "POST", &format!("/payouts/{payout}/{action}"), body)
@@ -220,4 +220,77 @@ fn a_slow_withdrawal_that_an_operator_ends_waits_for_no_bank() {
         app.events(),
         ["payment.withdrawal.failed", "payment.withdrawal.success"]
     );
+}
+
+/// The return of a payment is money that comes in, as a receipt is.
+#[test]
+fn above_the_limit_another_operator_records_the_return_of_a_payment() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    app.receive(&ada, "in-1", 5_000);
+    app.receive(&ada, "in-2", 5_000);
+    let paid_payout = |reference: &str, major: i64| {
+        app.live_withdrawal(&ada, reference, major).ok();
+        let payout = app.newest_payout();
+        act(&app, DAYO, &payout, "approve", &Value::Null).ok();
+        act(&app, BEN, &payout, "pay", &paid(reference)).ok();
+        payout
+    };
+    let (large, small) = (paid_payout("w-1", 6_000), paid_payout("w-2", 1_000));
+    let refused = app.refuses_code(403, "same_person", |app| act(app, BEN, &large, "return", &reason()));
+    assert_eq!(refused.body["details"]["aloneMax"], 5_000);
+    let bearer = format!("Bearer {BEN}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "text/csv")];
+    let file = format!("payoutId,status,bankReference,valueDate,reason\n{large},returned,,2026-06-24,Closed\n");
+    let path = "/operator/payouts/results";
+    let results = app.send("POST", path, &headers, Some(file.as_bytes())).ok();
+    assert_eq!(results.data()["lines"][0]["code"], "same_person", "{results:?}");
+    act(&app, BEN, &small, "return", &reason()).ok();
+    act(&app, CLEO, &large, "return", &reason()).ok();
+    // One that was not paid has moved nothing, and its return neither.
+    app.live_withdrawal(&ada, "w-3", 6_000).ok();
+    let payout = app.newest_payout();
+    act(&app, DAYO, &payout, "approve", &Value::Null).ok();
+    act(&app, BEN, &payout, "return", &reason()).ok();
+}
+
+#[test]
+fn the_withdrawal_of_a_customer_who_was_stopped_is_not_approved() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    let payout = withdrawal(&app, &ada, "w-1");
+    let put = |path: String, body: &Value| app.json_with_key(LIVE_KEY, "PUT", &path, "", body).ok();
+    let block = || put(format!("/v1/customer/block/{ada}"), &json!({}));
+    let permit = |may: bool| {
+        put(
+            format!("/v1/customer/permissions/{ada}"),
+            &json!({ "canWithdraw": may }),
+        )
+    };
+    let problem = || {
+        let shown = app.by(DAYO, "GET", &format!("/payouts/{payout}"), &Value::Null).ok();
+        let listed = app.by(DAYO, "GET", "/payouts", &Value::Null).ok();
+        assert_eq!(listed.data()["data"][0]["ownerProblem"], shown.data()["ownerProblem"]);
+        shown.data()["ownerProblem"].clone()
+    };
+    let refuses = |word: &str| {
+        assert_eq!(problem(), word);
+        let refused = app.refuses_code(409, "owner_may_not_withdraw", |app| {
+            act(app, DAYO, &payout, "approve", &Value::Null)
+        });
+        assert_eq!(refused.body["details"]["problem"], word);
+    };
+    assert_eq!(problem(), Value::Null);
+    permit(false);
+    refuses("may_not_withdraw");
+    block();
+    refuses("blocked");
+    put(format!("/v1/customer/unblock/{ada}"), &json!({}));
+    permit(true);
+    act(&app, DAYO, &payout, "approve", &Value::Null).ok();
+    // The bank has paid, whatever became of the customer since.
+    block();
+    assert_eq!(problem(), "blocked");
+    let done = act(&app, BEN, &payout, "pay", &paid("out-1")).ok();
+    assert_eq!(done.data()["ownerProblem"], Value::Null);
 }

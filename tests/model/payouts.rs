@@ -17,6 +17,7 @@ pub(crate) struct Payout {
     /// Empty for one that does not exist.
     pub(crate) status: &'static str,
     requested_by: Option<usize>,
+    paid_by: Option<usize>,
     pub(crate) bank_reference: Option<String>,
 }
 
@@ -42,6 +43,7 @@ impl Payout {
             fee: 0,
             status: "",
             requested_by: None,
+            paid_by: None,
             bank_reference: None,
         }
     }
@@ -128,6 +130,7 @@ impl Reference {
     pub(crate) fn pay_payout(
         &mut self,
         command: &Command,
+        operator: Option<usize>,
         payout: Option<usize>,
         bank_reference: &str,
     ) -> Result<Vec<usize>, String> {
@@ -138,20 +141,31 @@ impl Reference {
             is_near && payout.bank_reference.as_deref() == Some(bank_reference)
         };
         refuse_if(self.payouts.iter().any(is_used), "BankReferenceUsed")?;
+        self.payouts[place].paid_by = operator;
         self.payouts[place].bank_reference = Some(bank_reference.to_owned());
         self.leave(place);
         Ok(vec![])
     }
 
-    pub(crate) fn return_payout(&mut self, command: &Command, payout: Option<usize>) -> Result<Vec<usize>, String> {
+    pub(crate) fn return_payout(
+        &mut self,
+        command: &Command,
+        operator: Option<usize>,
+        payout: Option<usize>,
+    ) -> Result<Vec<usize>, String> {
         let place = self.payout_in(command, payout, &["approved", "paid"], "returned")?;
         let Payout {
-            owner, amount, status, ..
+            owner,
+            amount,
+            status,
+            paid_by,
+            ..
         } = self.payouts[place];
         if status == "approved" {
             self.give_back(place, "returned", "reversed");
             return Ok(vec![]);
         }
+        check_two_persons(amount, paid_by, operator)?;
         // The fee was for a payment that was made.
         let merchant = &mut self.merchants[command.merchant];
         refuse_if(merchant.deposited + amount > MOST, "TooMuchMoney")?;

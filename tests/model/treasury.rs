@@ -116,8 +116,8 @@ impl Reference {
             Step::Request(source) => self.request_payout(command, by, source),
             Step::Approve(payout) => self.approve_payout(command, by, *payout),
             Step::Reject(payout) => self.reject_payout(command, *payout),
-            Step::Pay { payout, bank_reference } => self.pay_payout(command, *payout, bank_reference),
-            Step::Return(payout) => self.return_payout(command, *payout),
+            Step::Pay { payout, bank_reference } => self.pay_payout(command, by, *payout, bank_reference),
+            Step::Return(payout) => self.return_payout(command, by, *payout),
         }?;
         self.rows.acts += 1;
         Ok(deals)

@@ -3,6 +3,7 @@
 use strum::IntoStaticStr;
 
 use crate::domain::customers::country::Country;
+use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::customers::profile::Profile;
 use crate::domain::ids::{CustomerId, WalletId};
 use crate::domain::money::Amount;
@@ -144,6 +145,17 @@ impl PermissionsUpdate {
 }
 
 impl CustomerAccess {
+    /// Returns what keeps the customer from getting a withdrawal, if anything does.
+    pub const fn owner_problem(&self) -> Option<OwnerProblem> {
+        if self.is_blocked {
+            Some(OwnerProblem::Blocked)
+        } else if self.permissions.can_withdraw {
+            None
+        } else {
+            Some(OwnerProblem::MayNotWithdraw)
+        }
+    }
+
     /// The access of a customer who is not registered yet.
     pub const NEW_CUSTOMER: Self = Self {
         permissions: Permissions::ALL,

@@ -267,6 +267,24 @@ impl Payout {
         Ok(effects)
     }
 
+    /// Checks that the operator who records the return of a paid pay-out, which is money that comes
+    /// in, is not the one who recorded its payment.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the same operator above the amount that one person may move alone.
+    pub fn check_return(
+        &self,
+        paid_by: Option<OperatorId>,
+        returned_by: Option<OperatorId>,
+        rule: TwoPersonRule,
+    ) -> Result<(), Refusal> {
+        match self.status {
+            PayoutStatus::Paid => rule.check(self.amount, paid_by, returned_by),
+            _ => Ok(()),
+        }
+    }
+
     fn check_status(&self, allowed: &[PayoutStatus], done: &'static str) -> Result<(), Refusal> {
         if allowed.contains(&self.status) {
             return Ok(());

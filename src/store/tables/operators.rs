@@ -182,6 +182,22 @@ impl Snapshot<'_> {
         Ok(exists)
     }
 
+    /// Returns the operator of a merchant's newest act of this kind on a subject.
+    pub fn operator_of_act(
+        &self,
+        merchant: MerchantId,
+        kind: ActKind,
+        subject: &str,
+    ) -> Result<Option<OperatorId>, Error> {
+        let mut statement = self.connection.prepare(
+            "SELECT operator.id, operator.guard FROM operator_act JOIN operator ON operator.id = operator_id
+             WHERE merchant_id = ?1 AND kind = ?2 AND subject = ?3 ORDER BY number DESC LIMIT 1",
+        )?;
+        statement.first(params![merchant.0, kind.into_str(), subject], |row| {
+            Ok(OperatorId::new(row.get(0)?, row.get(1)?))
+        })
+    }
+
     /// Returns a page of the record, newest first.
     pub fn acts(&self, scope: &ActScope, request: PageRequest) -> Result<Page<RecordedAct>, Error> {
         let (merchant, limited) = match scope {
@@ -193,8 +209,10 @@ impl Snapshot<'_> {
             "SELECT ",
             act_columns!(),
             " FROM operator_act LEFT JOIN operator ON operator.id = operator_id
-              WHERE (merchant_id = ?1 OR ?1 IS NULL) AND operator_act.id <= ?4
-              ORDER BY operator_act.id DESC LIMIT ?2 OFFSET ?3"
+              WHERE (merchant_id = ?1 OR ?1 IS NULL) AND operator_act.id <= ?5
+                AND (?2 IS NULL
+                     OR merchant_id IN (SELECT merchant_id FROM operator_merchant WHERE operator_id = ?2))
+              ORDER BY operator_act.id DESC LIMIT ?3 OFFSET ?4"
         ))?;
         let (limit, offset) = (read_limit_of(request), offset_of(request));
         let rows = statement.query(params![merchant, limited, limit, offset, request.newest()])?;

@@ -120,7 +120,7 @@ fn at_most(chars_max: usize, field: &str, text: String) -> Parsed<String> {
 
 fn file_of(exported: &[PayoutWithWithdrawal], currency: &str) -> String {
     let mut report = Report::new(&COLUMNS);
-    for PayoutWithWithdrawal { payout, withdrawal } in exported {
+    for PayoutWithWithdrawal { payout, withdrawal, .. } in exported {
         let (id, text) = (payout.id.to_string(), |text: Option<&'_ str>| {
             text.unwrap_or_default().to_owned()
         });

@@ -8,6 +8,7 @@ use strum::{IntoStaticStr, VariantArray};
 use crate::commands::operators::OperatorActor;
 use crate::commands::payouts::{self, PayoutRequest, PayoutWithWithdrawal, RequestedSource};
 use crate::commands::{self, Policy};
+use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::ids::{CustomerId, OperatorId, PayoutId, ReceiptId};
 use crate::domain::invalid::Parsed;
 use crate::domain::ledger::Account;
@@ -117,8 +118,12 @@ pub(super) async fn request(
 }
 
 /// The refusals of [`approve`].
-pub(super) const APPROVE_REFUSALS: Refusals =
-    Refusals::of(&[&[RefusalKind::PayoutNotFound, RefusalKind::NotInStatus]]).in_live(&[RefusalKind::SamePerson]);
+pub(super) const APPROVE_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::PayoutNotFound,
+    RefusalKind::NotInStatus,
+    RefusalKind::OwnerMayNotWithdraw,
+]])
+.in_live(&[RefusalKind::SamePerson]);
 
 /// `POST /operator/payouts/{payoutId}/approve`.
 pub(super) async fn approve(
@@ -189,7 +194,8 @@ pub(super) const TAKE_BACK_REFUSALS: Refusals = Refusals::of(&[&[
     RefusalKind::PayoutNotFound,
     RefusalKind::NotInStatus,
     RefusalKind::TooMuchMoney,
-]]);
+]])
+.in_live(&[RefusalKind::SamePerson]);
 
 /// `POST /operator/payouts/{payoutId}/return`: records that the bank has sent it back.
 pub(super) async fn take_back(
@@ -280,6 +286,10 @@ pub(super) struct PayoutView {
     receipt_id: Option<AsText<ReceiptId>>,
     requested_by: Option<AsText<OperatorId>>,
     approved_by: Option<AsText<OperatorId>>,
+    /// Of an open pay-out: its customer was blocked after asking for it, or may not withdraw any
+    /// more.
+    #[schemars(with = "Option<Words<OwnerProblem>>")]
+    owner_problem: Option<&'static str>,
     bank_reference: Option<String>,
     value_date: Option<AsText<Date>>,
     reason: Option<String>,
@@ -299,7 +309,12 @@ struct DestinationView {
 
 impl PayoutView {
     pub(super) fn new(shown: PayoutWithWithdrawal) -> Self {
-        let PayoutWithWithdrawal { payout, withdrawal } = shown;
+        let PayoutWithWithdrawal {
+            payout,
+            withdrawal,
+            owner_problem,
+        } = shown;
+        let owner_problem = owner_problem.filter(|_| payout.status.is_open());
         let account = withdrawal.as_ref().and_then(bank_account_of).cloned();
         let (reference, value_date) = payout.paid.map_or((None, None), |paid| {
             (Some(paid.reference), Some(AsText(paid.value_date)))
@@ -321,6 +336,7 @@ impl PayoutView {
             receipt_id: payout.receipt.map(AsText),
             requested_by: payout.requested_by.map(AsText),
             approved_by: payout.approved_by.map(AsText),
+            owner_problem: owner_problem.map(|problem| problem.into_str()),
             bank_reference: reference,
             value_date,
             reason: payout.reason,

@@ -6,6 +6,7 @@ use actix_web::web::Query;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::treasury::payout::PayoutStatus;
 use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
@@ -32,6 +33,7 @@ struct Payout {
     destination: Option<Destination>,
     bank_reference: Option<String>,
     reason: Option<String>,
+    owner_problem: Option<String>,
     created_at: String,
 }
 
@@ -114,6 +116,9 @@ fn card(reader: &Reader, payout: &Payout, today: &str, currency: &str) -> Markup
                 @if let Some(reference) = &payout.reference { dt { "Reference" } dd { code { (reference) } } }
                 @if let Some(reference) = &payout.bank_reference { dt { "Bank's reference" } dd { code { (reference) } } }
                 @if let Some(reason) = &payout.reason { dt { "Reason" } dd { (reason) } }
+                @if let Some(problem) = payout.owner_problem.as_deref().and_then(|word| word.parse::<OwnerProblem>().ok()) {
+                    dt { "Stopped" } dd { "The customer " (problem.words()) }
+                }
                 dt { "Requested" } dd { (time(&payout.created_at)) }
             }
             (acts(reader, payout, today))
@@ -137,6 +142,9 @@ fn acts(reader: &Reader, payout: &Payout, today: &str) -> Markup {
                 div.fields { (bank_entry(&payout.id, today)) }
                 button.primary { "Record that it was paid" }
             }
+        }
+        @if status == Some(PayoutStatus::Paid) && !reader.is_in_sandbox() && reader.may(&act("return")) {
+            p.hint { "The return of a large payment is recorded by another operator than the payment itself." }
         }
         @if is_in(PayoutStatus::TO_RETURN) {
             (with_reason(reader, &act("return"), BACK, &format!("return-{}", payout.id), "The bank sent it back"))
