@@ -346,3 +346,19 @@ fn an_operator_of_several_merchants_lists_them_without_naming_one() {
     assert_eq!(names, ["bakery", "stall"]);
     app.by(&made.text("key"), "GET", "/operators", &Value::Null).ok();
 }
+
+#[test]
+fn the_secret_of_a_provider_is_removed_by_null_alone() {
+    let app = spawn_desk();
+    let set = |secret: Value| app.by(ADA, "PUT", "/notices/paystack", &json!({ "secret": secret }));
+    let secret = "sk_live_0123456789abcdef";
+    let done = set(json!(secret)).ok();
+    assert_eq!(done.message(), "Secret updated successfully");
+    for wrong in ["", " ", &format!("{secret}\n"), &format!(" {secret}")] {
+        let refused = app.refuses_code(400, "invalid_request", |_| set(json!(wrong)));
+        assert_eq!(refused.body["details"]["field"], "secret", "{refused:?}");
+        assert!(!refused.text.contains(secret), "{refused:?}");
+    }
+    let removed = set(Value::Null).ok();
+    assert!(removed.message().starts_with("Secret removed"), "{removed:?}");
+}

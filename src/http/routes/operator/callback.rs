@@ -117,11 +117,15 @@ pub(super) async fn set_notice_secret(
         path: format!("/operator/notices/{provider}"),
     })?;
     let (provider, secret) = (format.name(), parse_secret(&body));
+    let message = match &secret {
+        Ok(None) => "Secret removed successfully; notices are refused until another is set",
+        _ => "Secret updated successfully",
+    };
     let set = move |tx: &mut Tx<'_>, _: &Policy, actor: &OperatorActor| {
         merchants::set_notice_secret(tx, actor, provider, secret)
     };
     write_as_operator(&state, &caller, set).await?;
-    Ok(Reply::ok("Secret updated successfully", NoData {}))
+    Ok(Reply::ok(message, NoData {}))
 }
 
 fn parse_secret(body: &JsonBody) -> Parsed<Option<SigningSecret>> {
@@ -136,12 +140,17 @@ fn parse_secret(body: &JsonBody) -> Parsed<Option<SigningSecret>> {
             let expected = format!("a secret of {min} to {max} characters");
             return Err(Invalid::wrong("secret", expected, &format!("{chars} characters")));
         }
+        if secret.trim() != secret {
+            let expected = "a secret without white space around it";
+            return Err(Invalid::wrong("secret", expected, "one with white space around it"));
+        }
         Ok(SigningSecret::new(secret))
     };
     let fields = body.fields()?;
     if !fields.has("secret") {
         return Err(Invalid::missing("secret"));
     }
+    fields.check_not_empty("secret", "a secret, or null to remove the one that is set")?;
     fields.field("secret").optional(secret)
 }
 
