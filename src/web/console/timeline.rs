@@ -26,6 +26,8 @@ pub(super) struct Event {
 #[derive(Debug, Deserialize)]
 struct Delivery {
     status: String,
+    /// The reason of the status `none`.
+    reason: Option<String>,
     attempts: Vec<serde_json::Value>,
 }
 
@@ -80,13 +82,23 @@ impl Event {
         );
         html! {
             @match self.delivery.status.as_str() {
-                "none" => { "webhook: no address is set" }
+                "none" => { "webhook: " (unsent(self.delivery.reason.as_deref())) }
                 status => {
                     "webhook: " (status) ", attempts: " (attempts) " "
                     (call::button(reader, &resend, back, "Send again", "quiet"))
                 }
             }
         }
+    }
+}
+
+/// Returns the reason why an event was not sent in words.
+fn unsent(reason: Option<&str>) -> &'static str {
+    match reason {
+        Some("not_chosen") => "not sent, since the endpoint has not chosen events of this type",
+        Some("endpoint_gone") => "not sent, since the endpoint has answered 410 Gone and is off",
+        Some("discarded") => "not sent, since the endpoint was turned off or answered 410 Gone while it waited",
+        _ => "not sent, since no address was set",
     }
 }
 
