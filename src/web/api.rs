@@ -201,19 +201,19 @@ impl Api {
         Answer::of(self.call_with(request, Some((content_type, form))).await?)
     }
 
-    /// Sends a CSV file to a POST route and returns the `data` of its reply.
+    /// Sends a CSV file to a POST route and returns its answer, which may be a refusal.
     ///
     /// # Errors
     ///
-    /// Returns the refusal of the route as a page.
-    pub(super) async fn send_csv<T: DeserializeOwned>(&self, path: String, csv: String) -> Result<T, Refused> {
+    /// Fails as [`Api::send`] does.
+    pub(super) async fn send_csv(&self, path: String, csv: String) -> Result<Answer, Refused> {
         let call = Call {
             method: Method::POST,
             path,
             headers: Vec::new(),
             body: Some((CSV.to_owned(), Bytes::from(csv))),
         };
-        data_of(&self.through_door(call).await?)
+        Answer::of(self.through_door(call).await?)
     }
 
     async fn call(&self, mut request: Request) -> Result<CallReply, Refused> {

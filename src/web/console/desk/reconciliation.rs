@@ -1,11 +1,13 @@
 //! The comparison of a bank's statement with what was recorded.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::web::Form;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use crate::web::api::SignedMajor;
+use crate::http::ApiError;
+use crate::web::api::{Envelope, SignedMajor};
 use crate::web::console::desk::parts::{SECTION, pages};
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
@@ -13,12 +15,64 @@ use crate::web::text;
 
 const PATH: &str = "/console/desk/reconciliation";
 
-/// The form: a statement, the bank's balance, or both.
+/// The form: a statement, the bank's balances, or both, and the names of the statement's columns.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Typed {
     statement: String,
+    opening: String,
     closing: String,
+    from: String,
+    to: String,
+    date: String,
+    amount: String,
+    credit: String,
+    debit: String,
+    reference: String,
+}
+
+impl Typed {
+    /// The names of the columns, as the query has them, with their labels.
+    fn columns(&self) -> [(&'static str, &'static str, &str); 5] {
+        [
+            ("date", "Day", &self.date),
+            ("reference", "Reference", &self.reference),
+            ("amount", "Amount, below zero for money out", &self.amount),
+            ("credit", "Or: money in", &self.credit),
+            ("debit", "and: money out", &self.debit),
+        ]
+    }
+
+    /// Returns the path of the route that compares, with what was typed beside the statement.
+    fn path(&self) -> String {
+        let rest = [
+            ("opening", self.opening.as_str()),
+            ("closing", &self.closing),
+            ("from", &self.from),
+            ("to", &self.to),
+        ];
+        let columns = self.columns().into_iter().map(|(name, _, typed)| (name, typed));
+        let typed = columns.chain(rest).map(|(name, typed)| (name, typed.trim()));
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(typed.filter(|(_, typed)| !typed.is_empty()))
+            .finish();
+        format!("/operator/position/reconcile?{query}")
+    }
+}
+
+/// The details of a refusal of a file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct FileRefusal {
+    errors: Vec<LineError>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LineError {
+    line: u64,
+    column: Option<String>,
+    expected: String,
+    got: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,26 +125,45 @@ struct Pair {
 
 /// `GET /console/desk/reconciliation`
 pub(super) async fn show(reader: Reader) -> HttpResponse {
-    page(&reader, &Typed::default(), &html! {})
+    page(&reader, &Typed::default(), StatusCode::OK, &html! {})
 }
 
 /// `POST /console/desk/reconciliation`: compares, and changes nothing.
 pub(super) async fn compare(reader: Reader, Form(typed): Form<Typed>) -> Result<HttpResponse, Refused> {
-    let closing = typed.closing.trim();
-    let mut path = "/operator/position/reconcile".to_owned();
-    if !closing.is_empty() {
-        path.push_str("?closing=");
-        path.push_str(&text::segment(closing));
+    let statement = typed.statement.trim_start().to_owned();
+    let answer = reader.api.send_csv(typed.path(), statement).await?;
+    if !answer.status.is_success() {
+        return Ok(page(&reader, &typed, answer.status, &refusal(&answer.envelope)));
     }
-    let found: Comparison = reader
-        .api
-        .send_csv(path, typed.statement.trim_start().to_owned())
-        .await?;
-    Ok(page(&reader, &typed, &result(&found)))
+    let found = Comparison::deserialize(answer.envelope.data).map_err(|_| ApiError::Internal)?;
+    Ok(page(&reader, &typed, StatusCode::OK, &result(&found)))
 }
 
-fn page(reader: &Reader, typed: &Typed, result: &Markup) -> HttpResponse {
-    Page::new("Reconciliation").section(SECTION).show(&html! {
+/// Says why a statement cannot be read, with all of its errors.
+fn refusal(envelope: &Envelope) -> Markup {
+    let errors = FileRefusal::deserialize(&envelope.details).unwrap_or_default().errors;
+    html! {
+        div.notice.bad role="alert" {
+            p { strong { (envelope.message) } }
+            @if errors.len() > 1 {
+                ul {
+                    @for error in &errors {
+                        li {
+                            "Line " (error.line)
+                            @if let Some(column) = &error.column { ", column “" (column) "”" }
+                            ": must be " (error.expected) "; got " (error.got)
+                        }
+                    }
+                }
+            }
+            p { "Nothing was compared. If the bank names its columns in another way, type their names below." }
+        }
+    }
+}
+
+fn page(reader: &Reader, typed: &Typed, status: StatusCode, result: &Markup) -> HttpResponse {
+    let names_columns = typed.columns().iter().any(|(_, _, typed)| !typed.is_empty());
+    Page::new("Reconciliation").section(SECTION).show_with(status, &html! {
         h1 { "Reconciliation" }
         p.lead { "Compare the bank's statement with what was recorded here. Nothing is changed." }
         (pages(reader, PATH))
@@ -101,10 +174,32 @@ fn page(reader: &Reader, typed: &Typed, result: &Markup) -> HttpResponse {
                 textarea #statement name="statement" rows="8" aria-describedby="statement-hint" placeholder="date,amount,reference" { (typed.statement) }
                 p.hint #statement-hint { "A head and a line for each movement: the columns " code { "date" } ", " code { "amount" } " (money out below zero) and " code { "reference" } "." }
             }
-            div.field {
-                label for="closing" { "The bank's closing balance" }
-                input #closing name="closing" inputmode="decimal" value=(typed.closing);
+            details open[names_columns || !status.is_success()] {
+                summary { "The bank names its columns in another way" }
+                div.fields {
+                    @for (name, label, typed) in typed.columns() {
+                        div.field {
+                            label for={ "column-" (name) } { (label) }
+                            input id={ "column-" (name) } name=(name) value=(typed) autocomplete="off";
+                        }
+                    }
+                }
             }
+            div.fields {
+                @for (name, label, typed) in [("opening", "The bank's opening balance", &typed.opening), ("closing", "The bank's closing balance", &typed.closing)] {
+                    div.field {
+                        label for=(name) { (label) }
+                        input id=(name) name=(name) inputmode="decimal" value=(typed);
+                    }
+                }
+                @for (name, label, typed) in [("from", "First day", &typed.from), ("to", "Last day", &typed.to)] {
+                    div.field {
+                        label for=(name) { (label) }
+                        input id=(name) type="date" name=(name) value=(typed);
+                    }
+                }
+            }
+            p.small.muted { "Only the statement or the closing balance is needed. The days are those of its first and last line, unless you type others." }
             button.primary { "Compare" }
         }
     })
