@@ -20,6 +20,7 @@ use crate::config::{Config, ConfigError};
 use crate::domain::fees::Rates;
 use crate::domain::ids::Entropy;
 use crate::domain::mode::Mode;
+use crate::domain::page::PageRequest;
 use crate::domain::time::Clock;
 use crate::domain::web_address::reachable_from_here;
 use crate::entropy::{self, SystemEntropy};
@@ -383,7 +384,22 @@ async fn check_merchants(store: &Store, policy: &Policy) -> Result<(), AppError>
         .into());
     }
     if policy.mode == Mode::Live && !store.read(|snapshot| snapshot.has_named_merchant()).await? {
-        log::warn!("there is no merchant yet, so no key is accepted; `escrowd merchant create` makes one");
+        if store
+            .read(|snapshot| snapshot.operators(PageRequest::FIRST))
+            .await?
+            .count
+            == 0
+        {
+            log::warn!(
+                "there is no operator and no merchant yet, so no key is accepted: stop the service, make an operator \
+                 with `escrowd operator create NAME --role admin`, start it again, and make a merchant with \
+                 `escrowd merchant create`"
+            );
+        } else {
+            log::warn!(
+                "there is no merchant yet, so no merchant's key is accepted; `escrowd merchant create` makes one"
+            );
+        }
     }
     Ok(())
 }

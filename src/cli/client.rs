@@ -9,6 +9,11 @@ use tokio::runtime::{self, Runtime};
 use crate::cli::event_stream::EventStream;
 use crate::http_client::{self, innermost};
 
+/// The message for a key that may not do this or that is unknown, and what an operator does then.
+const FORBIDDEN: &str = "Unauthorized Access";
+const FORBIDDEN_HINT: &str =
+    "; this takes the key of an operator of a live service (op_live_...), whose role allows it";
+
 /// The longest time that establishing a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest time that a request and its whole reply may take.
@@ -103,7 +108,11 @@ impl ServiceClient {
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
         let reply = self.send_with(method, path, merchant.map(|merchant| ("merchant-id", merchant)), body)?;
-        ensure!(reply.status < 300, "{} (status {})", reply.message, reply.status);
+        let hint = match reply.status {
+            403 if reply.message == FORBIDDEN => FORBIDDEN_HINT,
+            _ => "",
+        };
+        ensure!(reply.status < 300, "{} (status {}){hint}", reply.message, reply.status);
         Ok(reply.data)
     }
 

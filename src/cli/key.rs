@@ -62,6 +62,7 @@ enum ScopeArgument {
     /// Escrows, milestone escrows and categories
     Business,
     /// Every route
+    #[value(alias = "super_admin")]
     SuperAdmin,
 }
 

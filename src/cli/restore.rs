@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::ensure;
+
 use crate::cli::backup::{Progress, described};
 use crate::cli::output::GOOD;
 use crate::cli::settings::FileParser;
@@ -45,6 +47,12 @@ pub(super) fn put_in_place(
     replace: bool,
     required: Option<RequiredMode>,
 ) -> anyhow::Result<Restored> {
+    let is_itself = matches!((backup.canonicalize(), to.canonicalize()), (Ok(backup), Ok(to)) if backup == to);
+    ensure!(
+        !is_itself,
+        "{} is the backup itself: name the database whose place it takes",
+        to.display()
+    );
     let mut progress = Progress::new()?;
     let restored = store::restore(backup, to, replace, required, &mut |step| progress.show(step));
     progress.clear();

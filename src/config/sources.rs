@@ -225,7 +225,7 @@ fn merge_variable(
     let (key, default) = keys()
         .into_iter()
         .find(|(key, _)| name == variable_of(key))
-        .ok_or_else(|| invalid("there is no such setting; config.toml lists them all".to_owned()))?;
+        .ok_or_else(|| invalid(no_such_setting(name)))?;
     // A text that does not have the type of the default is refused with the values that are
     // right.
     let value = parse_as(&default, &text).unwrap_or(Value::String(text));
@@ -236,6 +236,16 @@ fn merge_variable(
             let name_in_section = key.rsplit('.').next().unwrap_or(&key);
             Err(invalid(redaction::message(name_in_section, error.message())))
         }
+    }
+}
+
+/// Says that a variable is no setting, and if one of its section may stand in the file.
+fn no_such_setting(name: &str) -> String {
+    let section = name.strip_prefix(ENV_PREFIX).and_then(|name| name.split_once('_'));
+    match section {
+        // It has no default, and half of it would be none.
+        Some(("BANK", _)) => "the section [bank] is set in the configuration file only".to_owned(),
+        _ => "there is no such setting; config.toml lists them all".to_owned(),
     }
 }
 

@@ -235,6 +235,11 @@ fn an_error_names_the_invalid_variable() {
     for (name, text, problem) in [
         ("ESCROWD_LISTN", "x", "there is no such setting"),
         (
+            "ESCROWD_BANK_BANK_NAME",
+            "x",
+            "[bank] is set in the configuration file only",
+        ),
+        (
             "ESCROWD_LIMITS_MILESTONES_MAX",
             "many",
             "\"many\", expected a whole number from 2 to 1000",

@@ -320,6 +320,19 @@ fn a_restored_backup_takes_the_place_of_a_database_and_removes_nothing() {
     drop(aside);
     succeeds(&folder.run(&["check", "escrowd.db.replaced-1"]));
 
+    // A slip: the backup as its own place, in any spelling.
+    for same in ["copy.db", "./copy.db"] {
+        refuses(
+            &folder.run(&["restore", "copy.db", same, "--replace"]),
+            &["is the backup itself"],
+        );
+    }
+    assert!(
+        !names(folder.path())
+            .iter()
+            .any(|name| name.starts_with("copy.db.replaced"))
+    );
+
     // A second time, and to a place where there is nothing.
     let said = succeeds(&folder.run(&["restore", "copy.db", "escrowd.db", "--replace"]));
     assert!(said.contains("escrowd.db.replaced-2"), "{said}");
