@@ -126,8 +126,15 @@ impl Frame {
     fn person(&self) -> Markup {
         let name = match self.visitor.as_ref().map(|visitor| &visitor.person) {
             None => return html! { div.person { a href="/login" { "Log in" } } },
-            Some(Person::Local(_)) => return html! {},
-            Some(Person::SandboxMerchant(_)) => html! { "a key of this sandbox" },
+            Some(Person::Local(_)) => {
+                return html! {
+                    div.person {
+                        span.who title="These pages show what programs do here without a key." { "deals made without a key" }
+                        a href="/login" { "Log in with your key" }
+                    }
+                };
+            }
+            Some(Person::SandboxMerchant(_)) => html! { "deals of the key with which you logged in" },
             Some(Person::Merchant(_)) => html! { strong { (self.merchant_name.as_deref().unwrap_or("the merchant")) } },
             Some(Person::Operator { operator, .. }) => html! {
                 strong { (operator.name) } ", " (operator.role.into_str())

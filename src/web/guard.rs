@@ -3,18 +3,19 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage, HttpRequest};
+use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
 
 use crate::http::{ApiError, AppState, Visitor, check_host};
 use crate::web::frame::Frame;
 use crate::web::layout::{Page, Refused, Unframed};
+use crate::web::unreadable::wrong_method;
 
 /// The relation of the page that sent a form to this server. Every current browser says it.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -56,6 +57,12 @@ pub(super) async fn page(
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
         Err(refused) => request.error_response(refused),
     };
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        // The answer of the framework, which names the methods of the address.
+        let allow = response.headers().get(ALLOW).cloned();
+        let refused = wrong_method(response.request().method(), allow);
+        response = response.into_response(refused.error_response());
+    }
     let unframed = response.response_mut().extensions_mut().remove::<Unframed>();
     if let Some(Unframed { page, content }) = unframed {
         let text = frame.around(&page, &content).into_string();

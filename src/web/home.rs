@@ -37,7 +37,7 @@ pub(super) async fn show(state: Data<AppState>, reader: Result<Reader, Refused>)
     Ok(Page::new("Home").section("/").show(&html! {
         h1 { "Money held until the work is done" }
         @if reader.is_in_sandbox() {
-            (introduction(deals))
+            (introduction(deals, reader.registers_unknown()))
         } @else if reader.is_operator() && money.is_none() {
             div.notice { p { "Choose a merchant at the top to see its deals, its customers and its money. The desk shows all merchants together." } }
         }
@@ -83,7 +83,7 @@ async fn money(reader: &Reader) -> Result<Option<(u64, Vec<Point>)>, Refused> {
     found.await
 }
 
-fn introduction(deals: u64) -> Markup {
+fn introduction(deals: u64, has_example: bool) -> Markup {
     html! {
         p.lead {
             "A seller offers a deal in stages, the buyer pays once, and each confirmed stage is paid out. "
@@ -92,13 +92,27 @@ fn introduction(deals: u64) -> Markup {
         div.notice {
             p { "This is a sandbox: the money is play money, and the clock can be moved." }
         }
-        form.card method="post" action="/console/example" {
-            h2 { @if deals == 0 { "Begin here" } @else { "One more" } }
-            p { "Amaka builds a website for Tunde in three stages. Make the deal, then pay and confirm it as Tunde." }
-            div.actions {
-                button.primary { "Make an example deal" }
-                a.button href="/console/offer" { "Offer a deal of your own" }
-                a.button href="/demo" { "See a deal told step by step" }
+        @if has_example {
+            form.card method="post" action="/console/example" {
+                h2 { @if deals == 0 { "Begin here" } @else { "One more" } }
+                p { "Amaka builds a website for Tunde in three stages. Make the deal, then pay and confirm it as Tunde." }
+                div.actions {
+                    button.primary { "Make an example deal" }
+                    a.button href="/console/offer" { "Offer a deal of your own" }
+                    a.button href="/demo" { "See a deal told step by step" }
+                }
+            }
+        } @else {
+            section.card {
+                h2 { @if deals == 0 { "Begin here" } @else { "One more" } }
+                p {
+                    "This sandbox is strict: as with real money, a customer is registered before it takes part in a deal. "
+                    "Register a seller and a buyer, give the buyer money, and offer a deal as the seller."
+                }
+                div.actions {
+                    a.button.primary href="/console/customers" { "Register customers" }
+                    a.button href="/console/offer" { "Offer a deal" }
+                }
             }
         }
     }

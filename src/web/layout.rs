@@ -6,7 +6,7 @@ use std::fmt;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::LOCATION;
+use actix_web::http::header::{ALLOW, HeaderValue, LOCATION};
 use actix_web::{HttpResponse, ResponseError};
 use maud::{Markup, html};
 
@@ -106,6 +106,10 @@ pub(super) struct Refused {
     message: String,
     /// The address to which the browser goes in place of the page.
     leads_to: Option<String>,
+    /// The methods that the address takes, if it does not take that of the request.
+    allow: Option<Box<HeaderValue>>,
+    /// A link to go on by beside the one to the start: its address and its words.
+    way_on: Option<Box<(String, &'static str)>>,
 }
 
 impl Refused {
@@ -116,7 +120,21 @@ impl Refused {
             page,
             message: message.into(),
             leads_to: None,
+            allow: None,
+            way_on: None,
         }
+    }
+
+    /// Names the methods that the address takes.
+    pub(super) fn allowing(mut self, methods: Option<HeaderValue>) -> Self {
+        self.allow = methods.map(Box::new);
+        self
+    }
+
+    /// Adds a link by which the reader can go on.
+    pub(super) fn with_way_on(mut self, address: impl Into<String>, words: &'static str) -> Self {
+        self.way_on = Some(Box::new((address.into(), words)));
+        self
     }
 
     /// Leads to the login, which leads back to this address.
@@ -171,8 +189,13 @@ impl ResponseError for Refused {
         let content = html! {
             h1 { (self.page.title) }
             div.notice.bad role="alert" { p { (self.message) } }
+            @if let Some((address, words)) = self.way_on.as_deref() { p { a.button.primary href=(address) { (words) } } }
             @if !self.page.is_bare { p { a href="/" { "Back to the start" } } }
         };
-        self.page.clone().narrow().show_with(self.status, &content)
+        let mut response = self.page.clone().narrow().show_with(self.status, &content);
+        if let Some(methods) = &self.allow {
+            response.headers_mut().insert(ALLOW, methods.as_ref().clone());
+        }
+        response
     }
 }

@@ -25,6 +25,7 @@ mod scale;
 mod text;
 mod unreadable;
 
+use actix_web::guard::fn_guard;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
@@ -37,23 +38,34 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     config.service(
         web::scope("/login")
             .wrap(from_fn(guard::page))
-            .configure(login::configure),
+            .configure(login::configure)
+            .default_service(web::to(unreadable::no_page)),
     );
     config.service(web::resource("/logout").wrap(from_fn(guard::page)).post(login::end));
     config.configure(pay::configure);
     config.service(
         web::scope("/console")
             .wrap(from_fn(guard::page))
-            .configure(console::configure),
+            .configure(console::configure)
+            .default_service(web::to(unreadable::no_page)),
     );
     config.service(
         web::scope("/demo")
             .wrap(from_fn(guard::page))
-            .configure(demo::configure),
+            .configure(demo::configure)
+            .default_service(web::to(unreadable::no_page)),
     );
     config.service(
         web::scope("/docs")
             .wrap(from_fn(guard::page))
-            .configure(docs::configure),
+            .configure(docs::configure)
+            .default_service(web::to(unreadable::no_page)),
+    );
+    // Every address that neither a route nor a page has, for browsers. It comes last.
+    config.service(
+        web::resource("/{address:.*}")
+            .guard(fn_guard(unreadable::is_for_a_page))
+            .wrap(from_fn(guard::page))
+            .default_service(web::to(unreadable::no_page)),
     );
 }

@@ -6,8 +6,10 @@ use serde::Deserialize;
 use crate::domain::escrow::{Escrow, Funding};
 use crate::domain::ids::CustomerId;
 use crate::domain::money::Amount;
+use crate::domain::party::Party;
 use crate::domain::payments::card::{TEST_CARDS, TestCard};
 use crate::domain::transaction::DepositAccount;
+use crate::store::{self, Snapshot};
 use crate::web::api::Major;
 use crate::web::console::deal;
 use crate::web::text;
@@ -59,15 +61,31 @@ pub(super) fn refusal(reason: impl Render) -> Markup {
     }
 }
 
+/// Names the seller of an offer for its buyer: by name if it is known, or else by the id.
+///
+/// # Errors
+///
+/// Fails if the store cannot be read.
+pub(super) fn seller_of(snapshot: &Snapshot<'_>, escrow: &Escrow) -> Result<String, store::Error> {
+    let Party::Customer(seller) = &escrow.seller else {
+        return Ok("the merchant itself".to_owned());
+    };
+    let customer = snapshot.customer(escrow.merchant, seller)?;
+    let profile = customer.and_then(|customer| customer.profile);
+    Ok(profile
+        .and_then(|profile| profile.name())
+        .unwrap_or_else(|| seller.to_string()))
+}
+
 /// Shows what is sold, by whom, and what it costs.
-pub(super) fn offer(escrow: &Escrow, currency: &str) -> Markup {
+pub(super) fn offer(escrow: &Escrow, seller: &str, currency: &str) -> Markup {
     html! {
         section.card {
             h1 { (escrow.terms.purpose) }
             @if let Some(description) = &escrow.terms.description { p { (description) } }
             @if escrow.funding().is_some() { (deal::summary(escrow, currency)) } @else { (stages(escrow, currency)) }
             dl.facts {
-                dt { "Seller" } dd { (deal::seller(&escrow.seller)) }
+                dt { "Seller" } dd { (seller) }
                 dt { "Price" } dd { (text::amount(escrow.terms.amount, currency)) }
                 dt { "Fee" } dd { (text::amount(escrow.fee.buyer_share(), currency)) }
                 @if !escrow.additional_fee.amount.is_zero() {
@@ -75,8 +93,18 @@ pub(super) fn offer(escrow: &Escrow, currency: &str) -> Markup {
                 }
                 dt { strong { "Total" } } dd { strong { (text::amount(escrow.charge(), currency)) } }
             }
-            p.small.muted { "The money is held. The seller gets each part when you confirm it." }
+            p.small.muted { (promise(escrow)) }
         }
+    }
+}
+
+/// Says what becomes of the money.
+fn promise(escrow: &Escrow) -> &'static str {
+    match (escrow.funding().is_some(), escrow.milestones().is_empty()) {
+        (false, false) => "What you pay is held. The seller gets each part when you confirm it.",
+        (false, true) => "What you pay is held. The seller gets it when you confirm that you have what you paid for.",
+        (true, false) => "The money is held. The seller gets each part when you confirm it.",
+        (true, true) => "The money is held. The seller gets it when you confirm that you have what you paid for.",
     }
 }
 
@@ -101,15 +129,22 @@ fn stages(escrow: &Escrow, currency: &str) -> Markup {
     }
 }
 
+/// The rule for the name of a customer of a sandbox.
+pub(super) const NAME_RULE: &str = "1 to 128 letters without accents, digits and signs, without spaces";
+
 /// The fields that ask who pays, for a form that is sent to the page itself. `name` is the name
-/// of the field.
-pub(super) fn who(name: &str) -> Markup {
+/// of the field, and `typed` what the reader has typed and cannot be the name of a customer.
+pub(super) fn who(name: &str, typed: &str) -> Markup {
+    let is_refused = !typed.is_empty();
     html! {
         h2 { "Who are you?" }
+        @if is_refused {
+            div.notice.bad role="alert" { p { strong { "“" (typed) "” cannot be the name of a customer: it takes " (NAME_RULE) "." } } }
+        }
         div.field {
             label for=(name) { "Your name as a customer" }
-            input id=(name) name=(name) required value="tunde";
-            p.hint { "A new name is a new customer with play money." }
+            input id=(name) name=(name) required aria-invalid[is_refused] value=(if is_refused { typed } else { "tunde" });
+            p.hint { "A new name is a new customer with play money. Names have no spaces." }
         }
         button.primary { "Continue" }
     }
@@ -148,7 +183,9 @@ pub(super) fn ways(
 }
 
 /// Shows what was paid.
-pub(super) fn receipt(escrow: &Escrow, funding: &Funding, currency: &str) -> Markup {
+///
+/// `transfer` is the reference that the buyer quoted at the bank, if a bank transfer paid.
+pub(super) fn receipt(escrow: &Escrow, funding: &Funding, transfer: Option<&str>, currency: &str) -> Markup {
     html! {
         h2 { "Receipt" }
         dl.facts {
@@ -156,6 +193,7 @@ pub(super) fn receipt(escrow: &Escrow, funding: &Funding, currency: &str) -> Mar
             dt { "Paid" } dd { strong { (text::amount(escrow.charge(), currency)) } }
             dt { "When" } dd { (text::instant(funding.paid_at)) }
             dt { "Reference" } dd { code { (funding.payment.reference.as_str()) } }
+            @if let Some(reference) = transfer { dt { "Your bank transfer" } dd { code { (reference) } } }
             dt { "Still held" } dd { (text::amount(escrow.held(), currency)) }
         }
     }

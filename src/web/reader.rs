@@ -4,7 +4,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::Method;
-use actix_web::http::header::HOST;
+use actix_web::http::header::{HOST, REFERER};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
 
@@ -14,6 +14,7 @@ use crate::store::{self, Snapshot};
 use crate::web::api::{Api, Request};
 use crate::web::layout::{Page, Refused};
 use crate::web::parts::Part;
+use crate::web::text;
 
 /// A visitor who may see a page, with what the page reads from.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Reader {
     pub(super) api: Api,
     /// The base URL under which the browser reached the service.
     pub(super) base_url: String,
+    /// The address of the page that is shown, without the outcome of an earlier form.
+    pub(super) page: String,
     visitor: Visitor,
 }
 
@@ -73,6 +76,11 @@ impl Reader {
     /// Returns true for a sandbox, whose pages have more.
     pub(super) fn is_in_sandbox(&self) -> bool {
         self.sees(Part::Sandbox)
+    }
+
+    /// Returns true in a sandbox where a new name is a new customer: one that is not strict.
+    pub(super) fn registers_unknown(&self) -> bool {
+        self.is_in_sandbox() && !self.state.policy.load().strict
     }
 
     /// Returns true if the reader has not logged in, and needs no key.
@@ -159,9 +167,34 @@ impl Reader {
             state,
             api,
             base_url,
+            page: page_of(request),
             visitor,
         })
     }
+}
+
+/// Returns the address of the page of a request. The rows that a page asks for by itself are a
+/// part of that page.
+fn page_of(request: &HttpRequest) -> String {
+    let path = request.path();
+    let path = path.strip_suffix("/rows").unwrap_or(path);
+    let query = request.query_string().split('&');
+    let kept: Vec<&str> = query
+        .filter(|field| !field.is_empty() && !field.starts_with("done="))
+        .collect();
+    if kept.is_empty() {
+        return path.to_owned();
+    }
+    format!("{path}?{}", kept.join("&"))
+}
+
+/// Returns the address of the page that has sent a form, as the browser tells it.
+fn form_page_of(request: &HttpRequest) -> String {
+    let referrer = request.headers().get(REFERER).and_then(|place| place.to_str().ok());
+    let place = referrer.and_then(|place| place.split_once("://")?.1.split_once('/'));
+    let path = place.map(|(_, path)| format!("/{path}"));
+    let path = path.filter(|path| text::own_path(path).is_some());
+    path.unwrap_or_else(|| "/".to_owned())
 }
 
 /// Leads a person to the login. A form is not sent again by itself afterwards.
@@ -173,7 +206,9 @@ fn unknown_visitor(request: &HttpRequest) -> Refused {
     }
     let message =
         "You are not logged in, or your session has ended. Nothing was changed. Log in, and send the form again.";
+    let from = form_page_of(request);
     Refused::new(401, Page::new("Log in first"), message)
+        .with_way_on(format!("/login?to={}", text::segment(&from)), "Log in")
 }
 
 impl FromRequest for Reader {

@@ -4,8 +4,12 @@ use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::domain::escrow::Status;
+use crate::domain::ledger::{Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
+
+/// The longest id that narrow places show whole.
+const ID_BYTES_MAX: usize = 20;
 
 /// Writes an amount with its currency and with separators between thousands:
 /// `NGN 1,500.00`.
@@ -29,6 +33,39 @@ pub(super) fn minor(minor: i64, currency: &str) -> Markup {
     html! {
         span.amount { span.currency { (currency) } @if minor < 0 { "−" } (grouped(size)) }
     }
+}
+
+/// Writes an id for a narrow place: one as long as those that the service makes is shortened, and
+/// its title is the whole of it.
+pub(super) fn id(id: &str) -> Markup {
+    html! {
+        @match shortened(id) {
+            Some((start, end)) => span.id title=(id) { (start) "…" (end) },
+            None => (id),
+        }
+    }
+}
+
+/// Writes an account, of which the id of the customer may be shortened.
+pub(super) fn account(account: &Account) -> Markup {
+    let name = account.to_string();
+    html! {
+        @match account.customer() {
+            Some(customer) => { (id(customer.as_str())) (name.strip_prefix(customer.as_str()).unwrap_or_default()) }
+            None => (name),
+        }
+    }
+}
+
+/// Names the kind of a transfer.
+pub(super) fn kind(kind: TransferKind) -> String {
+    kind.into_str().replace('_', " ")
+}
+
+/// Returns the beginning and the end of an id that is too long to be shown whole.
+fn shortened(id: &str) -> Option<(&str, &str)> {
+    let is_long = id.len() > ID_BYTES_MAX && id.is_ascii();
+    is_long.then(|| (&id[..8], &id[id.len() - 4..]))
 }
 
 /// Writes a change of minor units with its sign.
@@ -100,6 +137,16 @@ mod tests {
         ] {
             assert_eq!(own_path(foreign), None, "{foreign:?}");
         }
+    }
+
+    #[test]
+    fn a_long_id_shows_its_beginning_and_its_end() {
+        assert_eq!(id("ada").into_string(), "ada");
+        let long = id("00d1119f44e08000b93d8ec9").into_string();
+        assert_eq!(
+            long,
+            "<span class=\"id\" title=\"00d1119f44e08000b93d8ec9\">00d1119f…8ec9</span>"
+        );
     }
 
     #[test]

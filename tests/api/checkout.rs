@@ -544,6 +544,32 @@ fn real_money_comes_by_bank_transfer() {
 }
 
 #[test]
+fn another_amount_than_the_total_is_told_to_the_buyer() {
+    let live = LiveDeal::new();
+    let reference = live.announce();
+    assert!(!live.page().text.contains("came with this reference"));
+    live.record("in-1", 10_000, &json!({ "depositReference": reference }));
+    let page = live.page().text;
+    for told in [
+        "10,000.00",
+        "came with this reference",
+        "This deal is not paid",
+        "in your wallet at the shop",
+    ] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    // The whole amount with the same reference pays.
+    live.record("in-2", 10_200, &json!({ "depositReference": reference }));
+    let receipt = live.page().text;
+    assert!(receipt.contains("<h2>Receipt</h2>"), "{receipt}");
+    // The buyer knows the payment by the reference of the transfer.
+    assert!(
+        receipt.contains(&reference) && receipt.contains("Your bank transfer"),
+        "{receipt}"
+    );
+}
+
+#[test]
 fn nobody_begins_a_checkout_for_their_own_deal() {
     let live = LiveDeal::new();
     let sent = json!({ "publicKey": live_key(&live.app), "paymentToken": live.deal.token, "customerId": live.seller });

@@ -98,6 +98,8 @@ mod treasury_races;
 mod unknown_fields;
 mod vaults;
 mod wallets;
+mod ways_on;
 mod webhook_endpoints;
 mod whitelist;
+mod who;
 mod wrong_clock;

@@ -143,6 +143,35 @@ fn a_refusal_is_worded_as_the_api_words_it() {
 }
 
 #[test]
+fn a_refused_form_comes_back_as_it_was_filled_in() {
+    in_browser(async |site: Site| {
+        site.open("/console/offer").await?;
+        let filled = [
+            ("purpose", "A garden"),
+            ("amount", "1,000"),
+            ("title0", "Plan"),
+            ("part0", "400"),
+        ];
+        for (id, text) in filled.into_iter().chain([("title1", "Dig"), ("part1", "600")]) {
+            site.driver.find(By::Id(id)).await?.send_keys(text).await?;
+        }
+        site.click("Offer").await?;
+        site.shows("Refused").await?;
+        site.click("Back").await?;
+        assert_eq!(site.path().await?, "/console/offer");
+        for (id, text) in filled {
+            let field = site.driver.find(By::Id(id)).await?;
+            assert_eq!(field.prop("value").await?.as_deref(), Some(text), "{id}");
+        }
+        // It is filled in once.
+        site.open("/console/offer").await?;
+        let field = site.driver.find(By::Id("purpose")).await?;
+        assert_eq!(field.prop("value").await?.as_deref(), Some(""));
+        Ok(())
+    });
+}
+
+#[test]
 fn a_hostile_purpose_is_shown_as_text() {
     in_browser(async |site: Site| {
         let hostile = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>";

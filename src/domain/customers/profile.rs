@@ -31,6 +31,15 @@ pub struct Profile {
     pub country: Country,
 }
 
+impl Profile {
+    /// Returns the first and the last name, as far as they are known.
+    pub fn name(&self) -> Option<String> {
+        let names = [self.firstname.as_deref(), self.lastname.as_deref()];
+        let names: Vec<&str> = names.into_iter().flatten().collect();
+        (!names.is_empty()).then(|| names.join(" "))
+    }
+}
+
 /// An email address in lower case, so that equal addresses are equal texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Email(String);

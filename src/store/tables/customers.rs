@@ -87,6 +87,27 @@ macro_rules! select_customer {
     };
 }
 
+/// Everything by which people name a customer, in lower case.
+macro_rules! words_of_customer {
+    () => {
+        "lower(coalesce(profile.firstname, '') || ' ' || coalesce(profile.lastname, '') || ' '
+               || coalesce(profile.email, '') || ' ' || coalesce(profile.phone, '') || ' ' || customer.id)"
+    };
+}
+
+/// Returns the pattern of texts that have this word somewhere, for `LIKE` with `!` as its escape.
+fn like(word: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in word.chars() {
+        if matches!(letter, '!' | '%' | '_') {
+            pattern.push('!');
+        }
+        pattern.push(letter.to_ascii_lowercase());
+    }
+    pattern.push('%');
+    pattern
+}
+
 const SELECT_BY_ID: &str = select_customer!("customer.id = ?2");
 
 fn read_customer(row: Row<'_>) -> Result<Customer, Error> {
@@ -261,6 +282,44 @@ impl Snapshot<'_> {
         Ok(Page::of(rows, count.unsigned_abs(), request, |customer| {
             customer.wallet.number()
         }))
+    }
+
+    /// Returns the newest of the merchant's customers whose id, name, email address and phone have
+    /// each of these words among them, in any letter case. Words after the fourth do not count. It
+    /// reads every customer of the merchant.
+    pub fn customers_with_words(
+        &self,
+        merchant: MerchantId,
+        words: &[&str],
+        limit: u32,
+    ) -> Result<Vec<Customer>, Error> {
+        let pattern = |index: usize| like(words.get(index).copied().unwrap_or_default());
+        let patterns = [pattern(0), pattern(1), pattern(2), pattern(3)];
+        let mut statement = self.connection.prepare(concat!(
+            "SELECT ",
+            customer_columns!(),
+            " FROM customer LEFT JOIN customer_profile AS profile
+                ON profile.merchant_id = customer.merchant_id AND profile.customer_id = customer.id
+             WHERE customer.merchant_id = ?1 AND ",
+            words_of_customer!(),
+            " LIKE ?2 ESCAPE '!' AND ",
+            words_of_customer!(),
+            " LIKE ?3 ESCAPE '!' AND ",
+            words_of_customer!(),
+            " LIKE ?4 ESCAPE '!' AND ",
+            words_of_customer!(),
+            " LIKE ?5 ESCAPE '!' ORDER BY customer.wallet_id DESC LIMIT ?6"
+        ))?;
+        let [first, second, third, fourth] = &patterns;
+        let rows = statement.query(params![
+            merchant.0,
+            first.as_str(),
+            second.as_str(),
+            third.as_str(),
+            fourth.as_str(),
+            i64::from(limit)
+        ])?;
+        read_all(rows, read_customer)
     }
 
     /// Returns a customer's wallet as the customer sees it: the escrow balance leaves out the

@@ -97,6 +97,12 @@ impl Snapshot<'_> {
         receipt.ok_or_else(|| broken("the number of a receipt", &number.to_string()))
     }
 
+    /// Returns the receipt that was credited by this deposit.
+    pub fn receipt_of_deposit(&self, deposit: TransactionId) -> Result<Option<Receipt>, Error> {
+        let mut statement = self.connection.prepare(select_receipt!("receipt.deposit_id = ?1"))?;
+        statement.first(params![deposit.number()], read_receipt)
+    }
+
     /// Returns a page of a merchant's receipts, newest first.
     pub fn receipts(
         &self,

@@ -26,6 +26,49 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => { button.textContent = label; }, 1500);
 });
 
+// Shows a form that was refused again as it was filled in, when its reader goes back to it.
+const REFUSED_FORM = "refused-form";
+const isTyped = (field) => field.name && !["hidden", "file", "password", "submit", "button"].includes(field.type);
+const typedFields = (form) => [...form.elements].filter(isTyped);
+
+// Tells the forms of a page apart: by what they send beside what is typed.
+function nameOf(form) {
+  const fixed = [...form.elements].filter((field) => field.type === "hidden" && field.name !== "once");
+  const address = new URL(form.getAttribute("action"), location.href).searchParams;
+  return JSON.stringify([fixed.map((field) => [field.name, field.value]), address.get("path"), address.get("customer")]);
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  const fields = typedFields(form);
+  // A field of the form may be named "method" too, and hide that of the form.
+  if (form.getAttribute("method") !== "post" || fields.length === 0) return;
+  const values = fields.map((field) => [field.name, field.value, field.checked ?? false]);
+  sessionStorage.setItem(REFUSED_FORM, JSON.stringify({ page: location.pathname, name: nameOf(form), values }));
+});
+
+function fillRefusedForm() {
+  const kept = JSON.parse(sessionStorage.getItem(REFUSED_FORM) ?? "null");
+  if (!kept) return;
+  if (document.querySelector("[data-refused]")) {
+    sessionStorage.setItem(REFUSED_FORM, JSON.stringify({ ...kept, isRefused: true }));
+    return;
+  }
+  sessionStorage.removeItem(REFUSED_FORM);
+  if (!kept.isRefused || kept.page !== location.pathname) return;
+  const form = [...document.forms].find((form) => nameOf(form) === kept.name);
+  if (!form) return;
+  for (const [index, field] of typedFields(form).entries()) {
+    const [name, value, checked] = kept.values[index] ?? [];
+    if (field.name !== name) continue;
+    if (["checkbox", "radio"].includes(field.type)) field.checked = checked;
+    else field.value = value;
+  }
+  for (let part = form.parentElement; part; part = part.parentElement) if (part.tagName === "DETAILS") part.open = true;
+  for (const part of form.querySelectorAll("details")) part.open = true;
+  form.scrollIntoView({ block: "nearest" });
+}
+
 // Sends a form once, however often its button is pressed.
 document.addEventListener("submit", (event) => {
   for (const button of event.target.querySelectorAll("button")) {
@@ -82,4 +125,11 @@ for (const part of document.querySelectorAll("[data-live]")) {
   follow();
 }
 
+// The current section may be out of sight on a small screen, where the sections scroll sideways.
+for (const section of document.querySelectorAll(".site-nav")) {
+  const current = section.querySelector("[aria-current]");
+  if (current) section.scrollLeft = current.offsetLeft - section.offsetLeft - 16;
+}
+
+fillRefusedForm();
 localizeTimes(document);

@@ -10,10 +10,16 @@ mod script;
 mod transfer;
 mod visit;
 
+use actix_web::Resource;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
-use crate::web::guard;
+use crate::web::{guard, unreadable};
+
+/// A resource that takes a form. Its address, opened as a page, leads to the page of the session.
+fn form(path: &str) -> Resource {
+    web::resource(path).get(page::back)
+}
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(web::resource(script::PATH).get(script::serve).head(script::serve));
@@ -22,8 +28,9 @@ pub(super) fn configure(config: &mut ServiceConfig) {
             .wrap(from_fn(framing::allow))
             .wrap(from_fn(guard::page))
             .service(web::resource("").get(page::show))
-            .service(web::resource("/pay").post(page::pay))
-            .service(web::resource("/cards").post(page::save_card))
-            .service(web::resource("/transfer").post(page::announce_transfer)),
+            .service(form("/pay").post(page::pay))
+            .service(form("/cards").post(page::save_card))
+            .service(form("/transfer").post(page::announce_transfer))
+            .default_service(web::to(unreadable::no_page)),
     );
 }

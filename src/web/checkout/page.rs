@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::domain::escrow::{Escrow, Funding};
-use crate::domain::ids::CardId;
+use crate::domain::ids::{CardId, Reference};
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::entropy;
@@ -22,6 +22,7 @@ use crate::web::checkout::visit::{Found, Shown, Visit, data, page, refused};
 use crate::web::layout::Refused;
 use crate::web::paying::{self, Card, Wallet, Way};
 use crate::web::reason;
+use crate::web::text;
 
 /// A form of a checkout page.
 #[derive(Debug, Deserialize)]
@@ -52,6 +53,11 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, Refused> {
     let visit = Visit::of(&request, state, door, &session, shown).await?;
     render(&visit, None).await
+}
+
+/// `GET` of the address of a form: leads to the page that has the form.
+pub(super) async fn back(session: Path<String>) -> HttpResponse {
+    see(&format!("/checkout/{}", text::segment(&session)))
 }
 
 /// `POST /checkout/{session}/pay`
@@ -123,17 +129,23 @@ async fn finish(visit: &Visit, answer: Answer) -> Result<HttpResponse, Refused> 
 async fn render(visit: &Visit, refusal: Option<&Answer>) -> Result<HttpResponse, Refused> {
     let found = visit.find().await?;
     let currency = visit.currency();
-    let Found { escrow, paid, transfer } = &found;
+    let Found {
+        escrow,
+        paid,
+        transfer,
+        seller,
+        came,
+    } = &found;
     let content = match paid.as_ref().and_then(|paid| Some((paid, paid.funding()?))) {
         Some((paid, funding)) => html! {
             (receipt(visit, paid, funding, &currency))
-            (paying::offer(paid, &currency))
+            (paying::offer(paid, seller, &currency))
         },
         None if escrow.check_open_to_buyers().is_err() => paid_by_another(visit, escrow),
         None => html! {
-            (paying::offer(escrow, &currency))
+            (paying::offer(escrow, seller, &currency))
             @match visit.mode() {
-                Mode::Live => (transfer::show(visit, escrow, transfer.as_ref(), &currency)),
+                Mode::Live => (transfer::show(visit, escrow, transfer.as_ref(), came, &currency)),
                 Mode::Sandbox => (ways(visit, escrow.charge(), &currency).await?),
             }
         },
@@ -166,7 +178,7 @@ async fn ways(visit: &Visit, total: Amount, currency: &str) -> Result<Markup, Re
         return Ok(html! {
             form.card data-checkout data-parent=[visit.framing.origin()] method="get" action=(visit.path("")) {
                 input type="hidden" name="from" value=(visit.framing.origin().unwrap_or_default());
-                (paying::who("customer"))
+                (paying::who("customer", visit.typed_customer()))
                 (close_button())
             }
         });
@@ -214,7 +226,7 @@ fn receipt(visit: &Visit, escrow: &Escrow, funding: &Funding, currency: &str) ->
     html! {
         section.card data-checkout data-parent=[visit.framing.origin()]
             data-payment=(payment) data-reference=(reference) data-redirect=[redirect] {
-            (paying::receipt(escrow, funding, currency))
+            (paying::receipt(escrow, funding, visit.session.transfer.as_ref().map(Reference::as_str), currency))
             p { "The shop is told of the payment, and it is there that you confirm what you get." }
             @if let Some(url) = redirect.and_then(|url| with_payment(url, &payment, reference)) {
                 p { a.button.primary href=(url.as_str()) target="_top" rel="noopener" { "Back to " (url.host_str().unwrap_or("the shop")) } }

@@ -4,14 +4,22 @@
 use maud::{Markup, html};
 
 use crate::domain::escrow::Escrow;
+use crate::domain::money::Amount;
 use crate::domain::payments::payment::Payment;
 use crate::domain::transaction::{DepositAccount, Method, PaymentStatus};
 use crate::web::checkout::framing::close_button;
 use crate::web::checkout::visit::Visit;
-use crate::web::paying;
+use crate::web::{paying, text};
 
 /// Shows how to pay by bank transfer, or the state of the transfer that was announced.
-pub(super) fn show(visit: &Visit, escrow: &Escrow, transfer: Option<&Payment>, currency: &str) -> Markup {
+/// `came` are other amounts that came with its reference.
+pub(super) fn show(
+    visit: &Visit,
+    escrow: &Escrow,
+    transfer: Option<&Payment>,
+    came: &[Amount],
+    currency: &str,
+) -> Markup {
     let Some(transfer) = transfer else {
         return offer(visit);
     };
@@ -19,6 +27,19 @@ pub(super) fn show(visit: &Visit, escrow: &Escrow, transfer: Option<&Payment>, c
     html! {
         section.card data-checkout data-parent=[visit.framing.origin()] data-waiting[is_waiting] {
             h2 { "Bank transfer" }
+            @for amount in came {
+                div.notice.bad role="alert" {
+                    p { strong {
+                        (text::amount(*amount, currency)) " came with this reference, and not "
+                        (text::amount(transfer.transaction.amount, currency)) ". This deal is not paid."
+                    } }
+                    p {
+                        "What came is in your wallet at the shop. "
+                        @if is_waiting { "Transfer the whole amount below, or ask the shop to use what is in your wallet." }
+                        @else { "The shop can tell you what to do with it." }
+                    }
+                }
+            }
             @match (transfer.status(), account_of(transfer)) {
                 (PaymentStatus::Pending, Some(account)) => {
                     p { "Transfer exactly this amount with this reference from your bank. The deal is paid when the money is recorded here." }
@@ -31,6 +52,7 @@ pub(super) fn show(visit: &Visit, escrow: &Escrow, transfer: Option<&Payment>, c
                 (PaymentStatus::Success, _) => {
                     p { "Your transfer came, and the money is in your wallet at the shop. The shop shows what became of the deal." }
                 }
+                _ if !came.is_empty() => {}
                 _ => {
                     p { "Nothing came in time, and this reference is no longer expected. Go back to the shop and begin the checkout again." }
                 }

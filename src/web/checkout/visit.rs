@@ -9,14 +9,23 @@ use crate::domain::escrow::Escrow;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, Reference, TransactionId};
 use crate::domain::mode::Mode;
+use crate::domain::money::Amount;
+use crate::domain::page::{PageRequest, PageStart};
+use crate::domain::payments::history::{HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
+use crate::domain::transaction::TransactionType;
+use crate::domain::treasury::receipt::{Receipt, ReceiptStatus};
 use crate::http::{
     ApiError, AppState, CallReply, CheckoutDoor, Door, PlayMoney, RealMoney, Session, client_of, on_behalf_of,
 };
+use crate::store::{self, Snapshot};
 use crate::web::api::data_of;
 use crate::web::checkout::framing::Framing;
 use crate::web::layout::{Page, Refused};
-use crate::web::text;
+use crate::web::{paying, text};
+
+/// The newest payments of a customer among which a checkout looks for money that came.
+const CAME_MAX: u32 = 20;
 
 /// The facts in the address of a page beside its session.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -55,6 +64,10 @@ pub(super) struct Found {
     pub(super) paid: Option<Escrow>,
     /// The bank transfer that was announced for this session.
     pub(super) transfer: Option<Payment>,
+    /// The name of the seller.
+    pub(super) seller: String,
+    /// The other amounts that came with the reference of that transfer, and are in the wallet.
+    pub(super) came: Vec<Amount>,
 }
 
 impl Visit {
@@ -98,6 +111,11 @@ impl Visit {
     /// Returns the customer who pays, if that is known.
     pub(super) fn customer(&self) -> Option<&CustomerId> {
         self.door.as_ref().map(CheckoutDoor::customer)
+    }
+
+    /// Returns what was typed as the customer who pays.
+    pub(super) fn typed_customer(&self) -> &str {
+        self.shown.customer.trim()
     }
 
     /// Returns the way to the routes.
@@ -183,10 +201,17 @@ impl Visit {
             let paid = payment.map(|id| snapshot.escrows_of_payment(id)).transpose()?;
             let deposit = |reference: &Reference| snapshot.deposit_with_reference(merchant, reference);
             let transfer = reference.as_ref().map(deposit).transpose()?.flatten();
-            Ok((deal, paid.unwrap_or_default(), transfer))
+            let Some(Deal::Escrow(escrow)) = deal else {
+                return Ok(None);
+            };
+            let seller = paying::seller_of(snapshot, &escrow)?;
+            let came = match &transfer {
+                Some(transfer) => others_that_came(snapshot, merchant, transfer)?,
+                None => Vec::new(),
+            };
+            Ok(Some((escrow, paid.unwrap_or_default(), transfer, seller, came)))
         });
-        let (deal, paid, transfer) = read.await.map_err(refused)?;
-        let Some(Deal::Escrow(escrow)) = deal else {
+        let Some((escrow, paid, transfer, seller, came)) = read.await.map_err(refused)? else {
             let message = "The seller has deleted this offer. Nothing was paid.";
             return Err(Refused::new(404, page("Nothing to pay for"), message).bare());
         };
@@ -198,9 +223,40 @@ impl Visit {
         Ok(Found {
             paid: paid.into_iter().chain([escrow.clone()]).find(is_own),
             transfer: transfer.filter(is_own_transfer),
+            seller,
+            came,
             escrow,
         })
     }
+}
+
+/// Returns the amounts that came with the reference of a transfer that is still expected, since
+/// they are not its amount. Looks at the newest payments of the customer.
+fn others_that_came(
+    snapshot: &Snapshot<'_>,
+    merchant: MerchantId,
+    transfer: &Payment,
+) -> Result<Vec<Amount>, store::Error> {
+    let newest = HistoryShape::Page(PageRequest {
+        limit: CAME_MAX,
+        start: PageStart::Number(1),
+    });
+    let owner = &transfer.transaction.owner;
+    let (history, _) = snapshot.history(merchant, owner, &HistoryFilter::default(), newest)?;
+    let mut came = Vec::new();
+    for payment in history {
+        if payment.transaction.transaction_type != TransactionType::Deposit {
+            continue;
+        }
+        let receipt = snapshot.receipt_of_deposit(payment.transaction.id)?;
+        let is_other = |receipt: &Receipt| {
+            receipt.status == ReceiptStatus::Credited
+                && receipt.expected == Some(transfer.transaction.id)
+                && receipt.deposit != receipt.expected
+        };
+        came.extend(receipt.filter(is_other).map(|receipt| receipt.amount));
+    }
+    Ok(came)
 }
 
 /// Returns the `data` of a reply.

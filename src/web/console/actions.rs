@@ -152,7 +152,7 @@ fn pay(reader: &Reader, escrow: &Escrow, names: &[String], back: &str) -> Markup
                 label for="buyer" { "Who pays" }
                 input #buyer name="customer" list="customers" required value=(suggested.map_or("ben", String::as_str));
                 datalist #customers { @for name in names { option value=(name) {} } }
-                @if reader.is_in_sandbox() { p.hint { "A new name is a new customer with play money." } }
+                @if reader.registers_unknown() { p.hint { "A new name is a new customer with play money. Names have no spaces." } }
             }
             button.primary.wide { "Pay from the wallet" }
         }

@@ -48,6 +48,8 @@ pub(super) fn hidden(reader: &Reader, request: &Request, back: &str) -> Markup {
             input type="hidden" name="merchant" value=(merchant);
         }
         input type="hidden" name="back" value=(back);
+        // The page to which a refusal leads back.
+        input type="hidden" name="from" value=(reader.page);
         // A form that is sent twice acts once.
         input type="hidden" name="once" value=(entropy::request_id());
     }
@@ -75,6 +77,7 @@ pub(super) async fn send(reader: Reader, Form(fields): Form<Vec<(String, String)
     let Sent {
         mut request,
         back,
+        from,
         form,
     } = parse(&fields)?;
     request.merchant = request.merchant.filter(|_| reader.is_operator());
@@ -90,7 +93,7 @@ pub(super) async fn send(reader: Reader, Form(fields): Form<Vec<(String, String)
         if let Some(once) = &once {
             reader.unspend(once);
         }
-        return Ok(refusal(&reader, &request, &answer, &back));
+        return Ok(refusal(&reader, &request, &answer, &from));
     }
     let curl = reader.curl(&request);
     Ok(go_back(&reader, &request, Some(curl), &answer, &back, &form))
@@ -107,7 +110,10 @@ pub(super) fn go_back(
     form: &str,
 ) -> HttpResponse {
     let data = &answer.envelope.data;
-    let made = data.get("id").and_then(Value::as_str);
+    let made = data
+        .get("id")
+        .or_else(|| data.get("customerId"))
+        .and_then(Value::as_str);
     let back = back.replace(MADE, made.unwrap_or_default());
     if reader.is_without_key() {
         return see(&back, answer.request_id.as_deref().unwrap_or_default());
@@ -158,20 +164,22 @@ fn secrets(data: &Value) -> Vec<(&'static str, String)> {
     found.collect()
 }
 
-/// The page of a refusal, as the API words it.
-pub(crate) fn refusal(reader: &Reader, request: &Request, answer: &Answer, back: &str) -> HttpResponse {
+/// The page of a refusal, as the API words it. `from` is the page that has the form: the script of
+/// the pages shows it again as it was filled in.
+pub(crate) fn refusal(reader: &Reader, request: &Request, answer: &Answer, from: &str) -> HttpResponse {
     let envelope = &answer.envelope;
-    Page::new("Refused").section(section_of(back)).narrow().show_with(answer.status, &html! {
+    Page::new("Refused").section(section_of(from)).narrow().show_with(answer.status, &html! {
         h1 { "Refused" }
-        div.notice.bad role="alert" {
+        div.notice.bad role="alert" data-refused {
             p { strong { (reason::of(envelope, &reader.currency())) } }
+            (reason::facts(envelope, &reader.currency()))
             @if let (Some(code), Some(url)) = (&envelope.code, &envelope.doc_url) {
                 p { "Status " (answer.status.as_u16()) ", code " a href=(url) { code { (code) } } ". Nothing was changed." }
             }
         }
         h2 { "The request" }
         pre tabindex="0" { code { (reader.curl(request)) } }
-        p { a.button href=(back) { "Back" } }
+        p { a.button.primary href=(from) { "Back" } }
     })
 }
 
@@ -186,8 +194,10 @@ fn section_of(path: &str) -> &'static str {
 #[derive(Debug)]
 struct Sent {
     request: Request,
-    /// The page to go back to.
+    /// The page to go to after a success.
     back: String,
+    /// The page that has the form.
+    from: String,
     /// The id of the form.
     form: String,
 }
@@ -201,7 +211,8 @@ fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
     let bad = |what: &str| Refused::new(400, Page::new("That form is incomplete"), format!("{what} is missing."));
     let method = field("method").and_then(|method| Method::from_bytes(method.as_bytes()).ok());
     let path = field("path").and_then(route_of);
-    let back = field("back").and_then(text::own_path);
+    let back = field("back").and_then(text::own_path).unwrap_or("/console/deals");
+    let from = field("from").and_then(text::own_path);
     let mut request = Request::new(
         method.ok_or_else(|| bad("The method"))?,
         path.ok_or_else(|| bad("The path"))?,
@@ -217,7 +228,8 @@ fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
     request.idempotency_key = once.map(|once| key_of(once, &request));
     Ok(Sent {
         request,
-        back: back.unwrap_or("/console/deals").to_owned(),
+        back: back.to_owned(),
+        from: from.unwrap_or_else(|| place_of(back)).to_owned(),
         form: once.map_or_else(entropy::request_id, str::to_owned),
     })
 }
@@ -227,6 +239,11 @@ fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
 fn is_payment(path: &str) -> bool {
     let path = path.split_once('?').map_or(path, |(path, _)| path);
     path.trim_end_matches('/') == PAYMENT
+}
+
+/// Returns the page of a form that names only the page after a success.
+pub(super) fn place_of(back: &str) -> &str {
+    if back.contains(MADE) { "/console/deals" } else { back }
 }
 
 /// Returns the path if it is one that a form may call.

@@ -4,8 +4,11 @@ use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::web::{Path, Query};
 use maud::{Markup, html};
+use serde::Deserialize;
 use serde_json::json;
 
+use crate::domain::customers::customer::Customer;
+use crate::domain::customers::profile::Profile;
 use crate::domain::ids::CustomerId;
 use crate::domain::ledger::Account;
 use crate::domain::page::{LIMIT_MAX, Page as ListPage, PageRequest};
@@ -13,15 +16,19 @@ use crate::domain::payments::history::{HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
 use crate::domain::transaction::CreditType;
 use crate::web::api::Request;
-use crate::web::console::call::hidden;
+use crate::web::console::call::{MADE, hidden};
 use crate::web::console::done;
 use crate::web::console::done::Shown;
+use crate::web::console::who::addresses;
 use crate::web::layout::{Page, Refused};
 use crate::web::parts::Part;
 use crate::web::reader::Reader;
 use crate::web::text;
 
 const NEWEST: PageRequest = PageRequest::numbered(1, LIMIT_MAX);
+
+/// The last digits of a phone, by which a search knows it.
+const PHONE_DIGITS: usize = 9;
 
 /// The payments on the page of a customer.
 const PAYMENTS: PageRequest = PageRequest::numbered(1, 50);
@@ -35,10 +42,50 @@ pub(super) async fn names(reader: &Reader) -> Result<Vec<String>, Refused> {
     Ok(rows.into_iter().map(|customer| customer.id.to_string()).collect())
 }
 
+/// What a reader looks for in the list.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Search {
+    /// Parts of the name, the email address, the phone or the id.
+    #[serde(default)]
+    who: String,
+}
+
+impl Search {
+    /// Returns the words to look for. Of a phone its last digits, which every spelling has.
+    fn words(&self) -> Vec<&str> {
+        self.who
+            .split_whitespace()
+            .map(|word| end_of_phone(word).unwrap_or(word))
+            .collect()
+    }
+}
+
+/// Returns the last digits of a word that is a phone.
+fn end_of_phone(word: &str) -> Option<&str> {
+    let digits = word.strip_prefix('+').unwrap_or(word);
+    let is_phone = (PHONE_DIGITS..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_phone.then(|| &digits[digits.len() - PHONE_DIGITS..])
+}
+
 /// `GET /console/customers`
-pub(super) async fn list(reader: Reader) -> Result<HttpResponse, Refused> {
-    let found = reader.read(|snapshot, merchant| {
-        let customers = snapshot.customers(merchant, NEWEST)?;
+pub(super) async fn list(
+    reader: Reader,
+    Query(search): Query<Search>,
+    Query(shown): Query<Shown>,
+) -> Result<HttpResponse, Refused> {
+    let words: Vec<String> = search.words().into_iter().map(str::to_owned).collect();
+    let is_search = !words.is_empty();
+    let done = done::notice(&reader, shown.done()).await?;
+    let found = reader.read(move |snapshot, merchant| {
+        let customers = if is_search {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let mut found = ListPage::empty(NEWEST);
+            found.rows = snapshot.customers_with_words(merchant, &words, LIMIT_MAX)?;
+            found.count = u64::try_from(found.rows.len()).unwrap_or(u64::MAX);
+            found
+        } else {
+            snapshot.customers(merchant, NEWEST)?
+        };
         let wallets = customers
             .rows
             .iter()
@@ -49,9 +96,20 @@ pub(super) async fn list(reader: Reader) -> Result<HttpResponse, Refused> {
     let (customers, wallets) = found.await?.unwrap_or_else(|| (ListPage::empty(NEWEST), Vec::new()));
     let currency = reader.currency();
     Ok(Page::new("Customers").section("/console/customers").show(&html! {
+        (done)
         h1 { "Customers" }
-        @if customers.rows.is_empty() {
-            p.empty { "No customers yet." @if reader.is_in_sandbox() { " Offer a deal, or " a href="/" { "make an example deal" } "." } }
+        form.card method="get" action="/console/customers" role="search" {
+            div.field {
+                label for="who" { "Find a customer" }
+                input #who name="who" type="search" value=(search.who) aria-describedby="who-hint" autocomplete="off";
+                p.hint #who-hint { "Parts of the name, the e-mail address, the phone or the id." }
+            }
+            button { "Find" }
+        }
+        @if customers.rows.is_empty() && is_search {
+            p.empty { "No customer has these words. " a href="/console/customers" { "Show all customers" } }
+        } @else if customers.rows.is_empty() {
+            p.empty { "No customers yet." @if reader.registers_unknown() { " Offer a deal, or " a href="/" { "make an example deal" } "." } }
         } @else {
             div.table-scroll tabindex="0" {
                 table {
@@ -65,7 +123,7 @@ pub(super) async fn list(reader: Reader) -> Result<HttpResponse, Refused> {
                     tbody {
                         @for (customer, wallet) in std::iter::zip(&customers.rows, &wallets) {
                             tr {
-                                td { a href={ "/console/customers/" (text::segment(customer.id.as_str())) } { (customer.id) } }
+                                td { (who(customer)) }
                                 @match wallet {
                                     Some(wallet) => {
                                         td.end { (text::amount(wallet.main_balance, &currency)) }
@@ -80,7 +138,54 @@ pub(super) async fn list(reader: Reader) -> Result<HttpResponse, Refused> {
                 }
             }
         }
+        (registration(&reader))
     }))
+}
+
+/// Shows a customer of the list: by name, or else by the id.
+fn who(customer: &Customer) -> Markup {
+    let id = customer.id.as_str();
+    let name = customer.profile.as_ref().and_then(Profile::name);
+    html! {
+        a href={ "/console/customers/" (text::segment(id)) } {
+            @match &name { Some(name) => (name), None => (text::id(id)) }
+        }
+        @if let Some(profile) = customer.profile.as_ref().filter(|_| name.is_some()) {
+            (addresses(profile))
+            div.small.muted { (text::id(id)) }
+        }
+    }
+}
+
+/// The form by which a merchant registers a customer.
+fn registration(reader: &Reader) -> Markup {
+    let create = Request::new(Method::POST, "/v1/customer/create");
+    if !reader.may(&create) {
+        return html! {};
+    }
+    let fields = [
+        ("firstname", "First name", "text"),
+        ("lastname", "Last name", "text"),
+        ("email", "E-mail address", "email"),
+        ("phone", "Phone", "tel"),
+    ];
+    html! {
+        details open[reader.is_in_sandbox() && !reader.registers_unknown()] {
+            summary { "Register a customer" }
+            form.card method="post" action="/console/call" {
+                (hidden(reader, &create, &format!("/console/customers/{MADE}")))
+                div.fields {
+                    @for (name, label, kind) in fields {
+                        div.field {
+                            label for={ "new-" (name) } { (label) }
+                            input id={ "new-" (name) } type=(kind) name={ "s:" (name) } required autocomplete="off";
+                        }
+                    }
+                }
+                button { "Register" }
+            }
+        }
+    }
 }
 
 /// `GET /console/customers/{customerId}`
@@ -112,7 +217,14 @@ pub(super) async fn show(
     Ok(Page::new(id.as_str()).section("/console/customers").show(&html! {
         (done)
         div.page-head {
-            h1 { (customer.id) }
+            @match customer.profile.as_ref().and_then(Profile::name) {
+                Some(name) => div {
+                    h1 { (name) }
+                    div.small.muted { "Customer " code { (customer.id) } }
+                    @if let Some(profile) = &customer.profile { (addresses(profile)) }
+                },
+                None => h1 { (customer.id) },
+            }
             a.button href={ "/console/deals?customer=" (text::segment(id.as_str())) } { "Deals" }
         }
         div.grid {

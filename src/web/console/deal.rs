@@ -8,14 +8,13 @@ use crate::domain::escrow::Escrow;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::dispute::Speaker;
 use crate::domain::escrow::vault::Vault;
-use crate::domain::ids::{EscrowId, EscrowKey};
+use crate::domain::ids::{CustomerId, EscrowId, EscrowKey};
 use crate::domain::party::Party;
 use crate::domain::treasury::account_statement::{AccountStatement, Period};
 use crate::web::console::done::Shown;
 use crate::web::console::money_bar::{MoneyState, draw, stages};
-use crate::web::console::{actions, done, timeline};
+use crate::web::console::{actions, done, timeline, who};
 use crate::web::layout::{Page, Refused};
-use crate::web::parts::Part;
 use crate::web::reader::Reader;
 use crate::web::text;
 
@@ -42,6 +41,7 @@ pub(super) async fn show(
         Ok(deal.zip(statement))
     });
     let (deal, statement) = found.await?.flatten().ok_or_else(unknown)?;
+    let parties = who::People::of(&reader, parties_of(&deal).into_iter().map(CustomerId::as_str)).await?;
     let events = timeline::of_deal(&reader, &path).await?;
     let shows_dispute = reader.is_operator() || reader.may_get("/v1/escrow/all-dispute");
     let shows_transfers = reader.may_get(&format!("/operator/deals/{id}/statement"));
@@ -86,7 +86,7 @@ pub(super) async fn show(
                     h2 { "What can be done now" }
                     (acts)
                 }
-                (people(&reader, &deal, &currency))
+                (people(&reader, &deal, &parties, &currency))
             }
         }
     }))
@@ -165,18 +165,28 @@ fn summary_of_vault(vault: &Vault, currency: &str) -> Markup {
     }
 }
 
-fn people(reader: &Reader, deal: &Deal, currency: &str) -> Markup {
-    let sees_customers = reader.sees(Part::Customers);
+/// Returns the customers of a deal.
+fn parties_of(deal: &Deal) -> Vec<&CustomerId> {
+    match deal {
+        Deal::Escrow(escrow) => {
+            let buyer = escrow.funding().map(|funding| &funding.buyer);
+            escrow.seller.customer().into_iter().chain(buyer).collect()
+        }
+        Deal::Vault(_) => Vec::new(),
+    }
+}
+
+fn people(reader: &Reader, deal: &Deal, parties: &who::People, currency: &str) -> Markup {
     html! {
         section.card {
             h2 { "Terms" }
             dl.facts {
                 @match deal {
                     Deal::Escrow(escrow) => {
-                        dt { "Seller" } dd { (person(&escrow.seller, sees_customers)) }
+                        dt { "Seller" } dd { (person(&escrow.seller, parties)) }
                         dt { "Buyer" } dd {
                             @match escrow.funding() {
-                                Some(funding) => (person(&Party::Customer(funding.buyer.clone()), sees_customers)),
+                                Some(funding) => (parties.show(funding.buyer.as_str())),
                                 None => span.muted { "nobody yet" },
                             }
                         }
@@ -209,19 +219,10 @@ fn people(reader: &Reader, deal: &Deal, currency: &str) -> Markup {
     }
 }
 
-/// Names the seller without a link.
-pub(crate) fn seller(party: &Party) -> String {
-    match party {
-        Party::Customer(customer) => customer.to_string(),
-        Party::Merchant => "the merchant itself".to_owned(),
-    }
-}
-
-fn person(party: &Party, is_link: bool) -> Markup {
+fn person(party: &Party, parties: &who::People) -> Markup {
     html! {
         @match party {
-            Party::Customer(customer) if !is_link => (customer),
-            Party::Customer(customer) => a href={ "/console/customers/" (text::segment(customer.as_str())) } { (customer) },
+            Party::Customer(customer) => (parties.show(customer.as_str())),
             Party::Merchant => "the merchant itself",
         }
     }
@@ -292,9 +293,9 @@ fn transfers(statement: Option<&AccountStatement>, currency: &str) -> Markup {
                                 @let transfer = &row.line.transfer;
                                 @let is_in = row.changes.first().is_some_and(|change| change.minor() > 0);
                                 tr {
-                                    td { (text::instant(row.line.at)) div.small.muted { (transfer.kind.into_str()) } }
-                                    td { (transfer.debit) }
-                                    td { (transfer.credit) }
+                                    td { (text::instant(row.line.at)) div.small.muted { (text::kind(transfer.kind)) } }
+                                    td { (text::account(&transfer.debit)) }
+                                    td { (text::account(&transfer.credit)) }
                                     td.end { @if is_in { (text::amount(transfer.amount, currency)) } }
                                     td.end { @if !is_in { (text::amount(transfer.amount, currency)) } }
                                 }

@@ -33,10 +33,16 @@ pub(super) struct Filter {
 }
 
 impl Filter {
+    fn is_set(&self) -> bool {
+        [&self.status, &self.customer, &self.token]
+            .into_iter()
+            .any(|field| !field.trim().is_empty())
+    }
+
     fn parse(&self) -> MerchantEscrowFilter {
         let token = self.token.trim();
         MerchantEscrowFilter {
-            status: self.status.parse().ok(),
+            status: self.status.to_uppercase().parse().ok(),
             customer: CustomerId::parse(self.customer.trim()),
             token: (!token.is_empty()).then(|| PaymentToken::named(token)),
             ..MerchantEscrowFilter::default()
@@ -84,7 +90,7 @@ pub(super) async fn list(reader: Reader, Query(filter): Query<Filter>) -> Result
                         option value="" { "All" }
                         @for status in Status::VARIANTS {
                             @let word = status.into_str();
-                            option value=(word) selected[word == filter.status] { (word.to_lowercase()) }
+                            option value=(word) selected[word.eq_ignore_ascii_case(&filter.status)] { (word.to_lowercase()) }
                         }
                     }
                 }
@@ -100,7 +106,7 @@ pub(super) async fn list(reader: Reader, Query(filter): Query<Filter>) -> Result
             button { "Filter" }
         }
         @if deals.rows.is_empty() {
-            p.empty { "No deals here." @if reader.is_in_sandbox() { " " a href="/" { "Make an example deal" } " to see one." } }
+            (none(&reader, filter.is_set()))
         } @else {
             div.table-scroll tabindex="0" {
                 table {
@@ -128,6 +134,26 @@ pub(super) async fn list(reader: Reader, Query(filter): Query<Filter>) -> Result
             }
         }
     }))
+}
+
+/// Says that the list is empty, and why.
+fn none(reader: &Reader, is_filtered: bool) -> maud::Markup {
+    html! {
+        p.empty {
+            @if is_filtered {
+                "No deal fits this filter. " a href="/console/deals" { "Show all deals" }
+            } @else {
+                "No deals here."
+                @if reader.is_in_sandbox() {
+                    " " a href="/" { "Begin with one" } "."
+                    @if reader.is_without_key() {
+                        " Deals that a program makes with a key of its own are shown after you "
+                        a href="/login?to=/console/deals" { "log in with that key" } "."
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn row(deal: &Deal, currency: &str) -> maud::Markup {

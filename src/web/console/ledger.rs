@@ -83,24 +83,22 @@ fn transfers(journal: &AccountStatement, currency: &str) -> Markup {
             table {
                 caption { "The newest of " (journal.rows.len()) " transfers. Each takes from one account what it gives to another." }
                 thead { tr {
-                    th scope="col" { "Number" }
                     th scope="col" { "When" }
+                    th.end scope="col" { "Amount" }
                     th scope="col" { "Debit" }
                     th scope="col" { "Credit" }
-                    th.end scope="col" { "Amount" }
                 } }
                 tbody {
                     @for row in journal.rows.iter().rev().take(TRANSFERS_SHOWN) {
                         @let transfer = &row.line.transfer;
                         tr {
-                            td.number { (row.line.number) }
-                            td { (text::instant(row.line.at)) div.small.muted { (transfer.kind.into_str()) } }
-                            td { (transfer.debit) }
-                            td { (transfer.credit) }
+                            td { (text::instant(row.line.at)) div.small.muted { (text::kind(transfer.kind)) ", number " (row.line.number) } }
                             td.end {
                                 (text::amount(transfer.amount, currency))
                                 @if let Some(escrow) = transfer.escrow { div.small { a href={ "/console/deals/" (escrow) } { "deal" } } }
                             }
+                            td { (text::account(&transfer.debit)) }
+                            td { (text::account(&transfer.credit)) }
                         }
                     }
                 }

@@ -21,11 +21,19 @@ mod offer;
 mod requests;
 mod timeline;
 mod upload;
+mod who;
 
+use actix_web::HttpResponse;
+use actix_web::http::header::LOCATION;
 use actix_web::web::{self, ServiceConfig};
 
 pub(super) use call::{PAYMENT, button, refusal};
 pub(super) use done::{Shown, notice};
+
+/// `GET /console`: leads to the first page.
+async fn start() -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((LOCATION, "/")).finish()
+}
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
@@ -33,6 +41,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(web::resource("/deals/{escrowId}").get(deal::show))
         .service(web::resource("/deals/{escrowId}/edit").get(edit::show))
         .service(web::resource("/offer").get(offer::show))
+        .service(web::resource("").get(start))
         .service(web::resource("/call").post(call::send))
         .service(web::resource("/merchant").post(choice::choose))
         .service(web::resource("/upload").post(upload::send))

@@ -7,6 +7,7 @@ use maud::html;
 use crate::web::api::Request;
 use crate::web::console::call::{MADE, hidden};
 use crate::web::layout::Page;
+use crate::web::parts::Part;
 use crate::web::reader::Reader;
 
 /// The stages that the form has room for.
@@ -16,6 +17,7 @@ const STAGES: usize = 5;
 pub(super) async fn show(reader: Reader) -> HttpResponse {
     let request = Request::new(Method::POST, "/v1/escrow/milestone/create");
     let currency = reader.currency();
+    let is_free = reader.registers_unknown();
     Page::new("Offer a deal").section("/console/deals").narrow().show(&html! {
         h1 { "Offer a deal" }
         form.card method="post" action="/console/call" {
@@ -23,12 +25,12 @@ pub(super) async fn show(reader: Reader) -> HttpResponse {
             input type="hidden" name="s:whoPays" value="buyer";
             div.field {
                 label for="seller" { "Seller" }
-                @if reader.is_in_sandbox() {
+                @if is_free {
                     input #seller name="customer" required value="ada";
-                    p.hint { "A new name is a new customer." }
+                    p.hint { "A new name is a new customer. Names have no spaces." }
                 } @else {
                     input #seller name="customer" required aria-describedby="seller-hint";
-                    p.hint #seller-hint { "The id of a customer." }
+                    p.hint #seller-hint { "The id of a " @if reader.sees(Part::Customers) { a href="/console/customers" { "customer" } } @else { "customer" } "." }
                 }
             }
             div.field {

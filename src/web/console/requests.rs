@@ -8,6 +8,7 @@ use crate::http;
 use crate::web::console::timeline::{Rows, time};
 use crate::web::layout::{Page, Refused, fragment};
 use crate::web::reader::Reader;
+use crate::web::text;
 
 /// A line of the request log.
 #[derive(Debug, Deserialize)]
@@ -63,7 +64,7 @@ async fn newest(reader: &Reader) -> Result<Markup, Refused> {
                             tr {
                                 td { (time(&line.received_at)) }
                                 td { code { (line.method) " " (line.path) } }
-                                td { (line.customer_id.as_deref().unwrap_or("the merchant")) }
+                                td { (text::id(line.customer_id.as_deref().unwrap_or("the merchant"))) }
                                 td { span class={ "badge " (tone(line.status)) } { (line.status) } }
                                 td.end.number { (millis(line.duration_micros)) }
                             }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::entropy;
 use crate::web::api::Request;
-use crate::web::console::call::{go_back, refusal, route_of};
+use crate::web::console::call::{go_back, place_of, refusal, route_of};
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 use crate::web::text;
@@ -31,6 +31,8 @@ pub(super) struct Target {
     #[serde(default)]
     back: String,
     #[serde(default)]
+    from: String,
+    #[serde(default)]
     once: String,
 }
 
@@ -42,6 +44,7 @@ pub(super) fn form(reader: &Reader, request: &Request, back: &str, fields: &Mark
         .append_pair("path", &request.path)
         .append_pair("customer", request.customer.as_deref().unwrap_or_default())
         .append_pair("back", back)
+        .append_pair("from", &reader.page)
         // A form that is sent twice acts once.
         .append_pair("once", &entropy::request_id())
         .finish();
@@ -107,7 +110,8 @@ pub(super) async fn send(
     if answer.status.is_success() {
         return Ok(go_back(&reader, &asked, None, &answer, back, &target.once));
     }
-    Ok(refusal(&reader, &asked, &answer, back))
+    let from = text::own_path(&target.from).unwrap_or_else(|| place_of(back));
+    Ok(refusal(&reader, &asked, &answer, from))
 }
 
 /// Returns the boundary of a multipart form.

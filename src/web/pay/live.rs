@@ -21,6 +21,8 @@ use crate::web::{paying, text};
 /// The offer behind a link, as a buyer sees it.
 struct Offer {
     escrow: Escrow,
+    /// The name of the seller.
+    seller: String,
     /// The name of the merchant.
     shop: String,
     currency: String,
@@ -33,17 +35,19 @@ impl Offer {
     async fn of(state: &AppState, token: PaymentToken) -> Result<Self, Refused> {
         let read = state.store.read(move |snapshot| {
             let deal = snapshot.deal_of_link(&token)?;
-            let shop = match &deal {
-                Some(Deal::Escrow(escrow)) => snapshot.merchant_name(escrow.merchant)?,
-                _ => None,
+            let Some(Deal::Escrow(escrow)) = deal else {
+                return Ok(None);
             };
-            Ok((deal, shop))
+            let shop = snapshot.merchant_name(escrow.merchant)?;
+            let seller = paying::seller_of(snapshot, &escrow)?;
+            Ok(Some((escrow, shop, seller)))
         });
-        let (Some(Deal::Escrow(escrow)), shop) = read.await.map_err(ApiError::from)? else {
+        let Some((escrow, shop, seller)) = read.await.map_err(ApiError::from)? else {
             return Err(no_offer());
         };
         Ok(Self {
             escrow,
+            seller,
             shop: shop.unwrap_or_else(|| "the shop".to_owned()),
             currency: state.policy.load().currency.to_string(),
         })
@@ -57,7 +61,7 @@ impl Offer {
             status,
             &html! {
                 @if let Some(error) = refusal { (paying::refusal(self.message_of(error))) }
-                (paying::offer(&self.escrow, &self.currency))
+                (paying::offer(&self.escrow, &self.seller, &self.currency))
                 (self.form(buyer))
             },
         )

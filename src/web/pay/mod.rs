@@ -6,6 +6,7 @@ mod live;
 mod sandbox;
 
 use actix_web::HttpResponse;
+use actix_web::http::header::LOCATION;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 
@@ -13,18 +14,25 @@ use crate::domain::ids::PaymentToken;
 use crate::domain::mode::Mode;
 use crate::http::AppState;
 use crate::web::console::Shown;
-use crate::web::guard;
 use crate::web::layout::Refused;
 use crate::web::pay::link::Buyer;
 use crate::web::reader::Reader;
+use crate::web::{guard, text, unreadable};
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(
         web::scope("/pay/{paymentToken}")
             .wrap(from_fn(guard::page))
             .service(web::resource("").get(show))
-            .service(web::resource("/transfer").post(live::begin)),
+            .service(web::resource("/transfer").get(back).post(live::begin))
+            .default_service(web::to(unreadable::no_page)),
     );
+}
+
+/// `GET /pay/{paymentToken}/transfer`: leads to the page that has the form.
+async fn back(token: Path<String>) -> HttpResponse {
+    let place = format!("/pay/{}", text::segment(&token));
+    HttpResponse::SeeOther().insert_header((LOCATION, place)).finish()
 }
 
 /// `GET /pay/{paymentToken}`

@@ -10,6 +10,7 @@ use crate::domain::escrow::actions::Action;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::{Escrow, Funding};
 use crate::domain::ids::{CustomerId, EscrowKey, PaymentToken};
+use crate::http::ApiError;
 use crate::views::MajorUnits;
 use crate::web::api::Request;
 use crate::web::console::{PAYMENT, Shown, button, notice};
@@ -27,27 +28,47 @@ pub(super) async fn show(
     shown: Shown,
 ) -> Result<HttpResponse, Refused> {
     let reader = reader?;
-    let key = EscrowKey::Token(token);
-    let found = reader
-        .read(move |snapshot, merchant| snapshot.deal(merchant, &key))
-        .await?;
-    let Some(Deal::Escrow(escrow)) = found.flatten() else {
-        return Err(no_offer());
+    let (asked, key) = (token.clone(), EscrowKey::Token(token));
+    let read = reader.read(move |snapshot, merchant| {
+        let Some(Deal::Escrow(escrow)) = snapshot.deal(merchant, &key)? else {
+            return Ok(None);
+        };
+        let seller = paying::seller_of(snapshot, &escrow)?;
+        Ok(Some((escrow, seller)))
+    });
+    let Some((escrow, seller)) = read.await?.flatten() else {
+        return Err(of_another_key(&reader, asked).await?);
     };
     let done = notice(&reader, shown.done()).await?;
     let currency = reader.currency();
-    let buyer = CustomerId::parse(buyer.trim());
+    let typed = buyer.trim();
+    let buyer = CustomerId::parse(typed);
     let below = match (escrow.funding(), &buyer) {
         (Some(funding), _) => receipt(&reader, &escrow, funding, &currency),
-        (None, None) => who(&escrow),
+        (None, None) => who(&escrow, typed),
         (None, Some(buyer)) => ways_to_pay(&reader, &escrow, buyer, &currency).await?,
     };
     Ok(Page::new(escrow.terms.purpose.as_str()).narrow().show(&html! {
         (done)
         (paying::sandbox_notice())
-        (paying::offer(&escrow, &currency))
+        (paying::offer(&escrow, &seller, &currency))
         (below)
     }))
+}
+
+/// Says whether a link that leads to no deal of this reader leads to one of another key.
+async fn of_another_key(reader: &Reader, token: PaymentToken) -> Result<Refused, Refused> {
+    let read = reader.state.store.read(move |snapshot| snapshot.deal_of_link(&token));
+    let Some(Deal::Escrow(_)) = read.await.map_err(ApiError::from)? else {
+        return Ok(no_offer());
+    };
+    let message = "This offer was made with another key of this sandbox than the one whose deals these pages show. \
+                   Log in with that key to pay it here.";
+    let login = format!("/login?to={}", text::segment(&reader.page));
+    Ok(
+        Refused::new(404, Page::new("An offer of another key").narrow(), message)
+            .with_way_on(login, "Log in with the key"),
+    )
 }
 
 /// Returns the address of the page, for this buyer.
@@ -56,10 +77,11 @@ fn address(escrow: &Escrow, buyer: &str) -> String {
     format!("/pay/{token}?buyer={}", text::segment(buyer))
 }
 
-fn who(escrow: &Escrow) -> Markup {
+/// Asks who pays. `typed` is what the reader has typed and cannot be the name of a customer.
+fn who(escrow: &Escrow, typed: &str) -> Markup {
     html! {
         form.card method="get" action={ "/pay/" (text::segment(escrow.payment_token.as_str())) } {
-            (paying::who("buyer"))
+            (paying::who("buyer", typed))
         }
     }
 }
@@ -114,7 +136,7 @@ fn receipt(reader: &Reader, escrow: &Escrow, funding: &Funding, currency: &str) 
     let confirm = |path: String| Request::new(Method::POST, path).acting_for(buyer);
     html! {
         section.card {
-            (paying::receipt(escrow, funding, currency))
+            (paying::receipt(escrow, funding, None, currency))
             @if let (Some(next), true) = (next, escrow.allows(Action::MilestoneConfirm, exits)) {
                 p { "When “" (next.terms.title) "” is done, confirm it, and the seller is paid for it." }
                 (button(reader, &confirm(format!("/v1/escrow/milestone/confirm/{}/{}", escrow.id, next.id)), &back,

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::web::Query;
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
 
 use crate::domain::treasury::receipt::ReceiptStatus;
@@ -13,6 +13,7 @@ use crate::web::console::desk::parts::{SECTION, bank_entry, destination, pages, 
 use crate::web::console::done;
 use crate::web::console::done::Shown;
 use crate::web::console::timeline::{Rows, time};
+use crate::web::console::who::People;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 use crate::web::text;
@@ -47,6 +48,9 @@ struct Receipt {
 pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<HttpResponse, Refused> {
     let expected: Rows<Deposit> = reader.api.get("/operator/deposits?limit=50").await?;
     let receipts: Rows<Receipt> = reader.api.get("/operator/receipts?limit=50").await?;
+    let customers = expected.data.iter().map(|deposit| &deposit.customer_id);
+    let customers = customers.chain(receipts.data.iter().map(|receipt| &receipt.customer_id));
+    let people = People::of(&reader, customers.filter_map(Option::as_deref)).await?;
     let done = done::notice(&reader, shown.done()).await?;
     let (today, currency) = (today(&reader).await?, reader.currency());
     Ok(Page::new("Money in").section(SECTION).show(&html! {
@@ -62,7 +66,7 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
                         p.muted { "No deposit is expected. A customer announces one on the customer's page, or by the API." }
                     }
                     @for deposit in &expected.data {
-                        (expected_deposit(&reader, deposit, &today, &currency))
+                        (expected_deposit(&reader, deposit, &people, &today, &currency))
                     }
                 }
                 section.card {
@@ -70,7 +74,7 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
                     @if receipts.data.is_empty() {
                         p.muted { "Nothing came yet." }
                     } @else {
-                        (table(&reader, &receipts.data, &currency))
+                        (table(&reader, &receipts.data, &people, &currency))
                     }
                 }
             }
@@ -79,7 +83,7 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
     }))
 }
 
-fn expected_deposit(reader: &Reader, deposit: &Deposit, today: &str, currency: &str) -> Markup {
+fn expected_deposit(reader: &Reader, deposit: &Deposit, people: &People, today: &str, currency: &str) -> Markup {
     let reference = deposit.reference.as_str();
     let record = Request::new(Method::POST, "/operator/receipts");
     let expire = Request::new(Method::POST, "/operator/deposits/expire");
@@ -87,7 +91,7 @@ fn expected_deposit(reader: &Reader, deposit: &Deposit, today: &str, currency: &
         article {
             h3 {
                 (text::amount(deposit.amount.0, currency))
-                @if let Some(customer) = &deposit.customer_id { " from " (customer) }
+                @if let Some(customer) = &deposit.customer_id { " from " (people.name(customer)) }
             }
             p.small.muted {
                 "Reference " code { (reference) } ", announced " (time(&deposit.created_at))
@@ -139,7 +143,10 @@ fn other_money(reader: &Reader, today: &str, currency: &str) -> Markup {
             div.field {
                 label for="customer-other" { "Whose it is" }
                 input #customer-other name="s:customerId" aria-describedby="hint-other";
-                p.hint #hint-other { "Left empty, the money waits in suspense until you know." }
+                p.hint #hint-other {
+                    "The id of a customer, which the " a href="/console/customers" { "list" } " finds by name, e-mail address or phone. "
+                    "Left empty, the money waits in suspense until you know."
+                }
             }
             div.field {
                 label for="note-other" { "Note" }
@@ -150,7 +157,7 @@ fn other_money(reader: &Reader, today: &str, currency: &str) -> Markup {
     }
 }
 
-fn table(reader: &Reader, receipts: &[Receipt], currency: &str) -> Markup {
+fn table(reader: &Reader, receipts: &[Receipt], people: &People, currency: &str) -> Markup {
     html! {
         div.table-scroll tabindex="0" {
             table {
@@ -159,21 +166,36 @@ fn table(reader: &Reader, receipts: &[Receipt], currency: &str) -> Markup {
                     th.end scope="col" { "Amount" }
                     th scope="col" { "Whose" }
                     th scope="col" { "Status" }
-                    th scope="col" { "To do" }
                 } }
                 tbody {
                     @for receipt in receipts {
-                        tr {
+                        @let acts = acts(reader, receipt).into_string();
+                        tr.has-below[!acts.is_empty()] {
                             td { code { (receipt.bank_reference) } div.small.muted { (receipt.value_date) ", recorded " (time(&receipt.created_at)) } }
                             td.end { (text::amount(receipt.amount.0, currency)) }
-                            td { (receipt.customer_id.as_deref().unwrap_or("unknown")) (asked(receipt)) @if let Some(note) = &receipt.note { div.small.muted { (note) } } }
-                            td { span.badge { (receipt.status.replace('_', " ")) } }
-                            td { (acts(reader, receipt)) }
+                            td {
+                                @match &receipt.customer_id { Some(customer) => (people.show(customer)), None => "unknown" }
+                                (asked(receipt))
+                                @if let Some(note) = &receipt.note { div.small.muted { (note) } }
+                            }
+                            td { span.badge { (receipt.status.replace('_', " ")) } (waiting(receipt)) }
+                        }
+                        @if !acts.is_empty() {
+                            tr.below { td colspan="4" { div.acts { (PreEscaped(acts)) } } }
                         }
                     }
                 }
             }
         }
+    }
+}
+
+/// Says that a receipt waits for a second operator.
+fn waiting(receipt: &Receipt) -> Markup {
+    let status: Option<ReceiptStatus> = receipt.status.parse().ok();
+    let waits = status.is_some_and(|status| ReceiptStatus::TO_DECIDE.contains(&status));
+    html! {
+        @if waits { div.small { "It has moved no money yet. Another operator must approve it." } }
     }
 }
 
@@ -206,6 +228,7 @@ fn acts(reader: &Reader, receipt: &Receipt) -> Markup {
                     div.field {
                         label for={ "assign-" (receipt.id) } { "Customer" }
                         input id={ "assign-" (receipt.id) } name="s:customerId" value=[&receipt.customer_id] required;
+                        p.hint { "The id, which the " a href="/console/customers" { "list" } " finds by name, e-mail address or phone." }
                     }
                     button { "Assign" }
                 }

@@ -14,6 +14,7 @@ use crate::web::console::done::Shown;
 use crate::web::console::timeline::time;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
+use crate::web::text;
 
 const BACK: &str = "/console/desk/keys";
 
@@ -72,10 +73,10 @@ fn table(reader: &Reader, keys: &[Key]) -> Markup {
             table {
                 thead { tr {
                     th scope="col" { "Key" }
+                    th scope="col" { "State" }
                     th scope="col" { "Opens" }
                     th scope="col" { "Made" }
                     th scope="col" { "Last use" }
-                    th scope="col" { "State" }
                 } }
                 tbody {
                     @for key in keys {
@@ -83,12 +84,12 @@ fn table(reader: &Reader, keys: &[Key]) -> Markup {
                             td {
                                 code { "…" (key.ending.as_deref().unwrap_or_default()) }
                                 @if let Some(label) = &key.label { div { (label) } }
-                                div.small.muted { (key.id) }
+                                div.small.muted { (text::id(&key.id)) }
                             }
+                            td { (state(reader, key)) }
                             td { @if key.scope == "business" { "deals and categories" } @else { "every route" } }
                             td { (time(&key.created_at)) }
                             td { @if let Some(at) = &key.last_used_at { (time(at)) } @else { "never" } }
-                            td { (state(reader, key)) }
                         }
                     }
                 }

@@ -14,6 +14,7 @@ use crate::web::console::desk::parts::{SECTION, bank_entry, destination, pages, 
 use crate::web::console::done;
 use crate::web::console::done::Shown;
 use crate::web::console::timeline::{Rows, time};
+use crate::web::console::who::People;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 use crate::web::text;
@@ -48,6 +49,8 @@ struct Destination {
 /// `GET /console/desk/payouts`
 pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<HttpResponse, Refused> {
     let payouts: Rows<Payout> = reader.api.get("/operator/payouts?limit=50").await?;
+    let customers = payouts.data.iter().filter_map(|payout| payout.customer_id.as_deref());
+    let people = People::of(&reader, customers).await?;
     let done = done::notice(&reader, shown.done()).await?;
     let (today, currency) = (today(&reader).await?, reader.currency());
     Ok(Page::new("Money out").section(SECTION).show(&html! {
@@ -59,7 +62,7 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
             p.empty { "No pay-outs yet. A customer withdraws on the customer's page, or by the API." }
         }
         @for payout in &payouts.data {
-            (card(&reader, payout, &today, &currency))
+            (card(&reader, payout, &people, &today, &currency))
         }
         (own_money(&reader, &currency))
     }))
@@ -98,17 +101,18 @@ fn own_money(reader: &Reader, currency: &str) -> Markup {
     }
 }
 
-fn card(reader: &Reader, payout: &Payout, today: &str, currency: &str) -> Markup {
+fn card(reader: &Reader, payout: &Payout, people: &People, today: &str, currency: &str) -> Markup {
     html! {
         section.card {
             div.page-head {
                 h2 {
                     (text::amount(payout.amount.0, currency)) " of "
-                    (payout.customer_id.clone().unwrap_or_else(|| payout.source.replace('_', " ")))
+                    @match &payout.customer_id { Some(customer) => (people.name(customer)), None => (payout.source.replace('_', " ")) }
                 }
                 span class={ "badge " (tone(&payout.status)) } { (payout.status) }
             }
             dl.facts {
+                @if let Some(customer) = &payout.customer_id { dt { "Customer" } dd { (people.show(customer)) } }
                 @if let Some(to) = &payout.destination {
                     dt { "To" } dd { (to.account_name) ", " code { (to.account_number) } ", " (to.bank_name) }
                 }

@@ -94,18 +94,15 @@ fn operators_table(reader: &Reader, operators: &[Operator]) -> Markup {
             table {
                 thead { tr {
                     th scope="col" { "Name" }
+                    th scope="col" { "Key" }
                     th scope="col" { "Role" }
                     th scope="col" { "Merchants" }
                     th scope="col" { "Last use" }
-                    th scope="col" { "Key" }
                 } }
                 tbody {
                     @for operator in operators {
                         tr {
                             td { (operator.name) }
-                            td { (operator.role) }
-                            td { (limits(operator)) }
-                            td { @if let Some(at) = &operator.last_used_at { (time(at)) } @else { "never" } }
                             td {
                                 @if let Some(at) = &operator.revoked_at {
                                     span.badge.bad { "revoked" } div.small.muted { (time(at)) }
@@ -114,6 +111,9 @@ fn operators_table(reader: &Reader, operators: &[Operator]) -> Markup {
                                     (revoke(operator))
                                 }
                             }
+                            td { (operator.role) }
+                            td { (limits(operator)) }
+                            td { @if let Some(at) = &operator.last_used_at { (time(at)) } @else { "never" } }
                         }
                     }
                 }
