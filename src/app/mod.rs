@@ -385,7 +385,7 @@ async fn check_merchants(store: &Store, policy: &Policy) -> Result<(), AppError>
     }
     if policy.mode == Mode::Live && !store.read(|snapshot| snapshot.has_named_merchant()).await? {
         if store
-            .read(|snapshot| snapshot.operators(PageRequest::FIRST))
+            .read(|snapshot| snapshot.operators(None, PageRequest::FIRST))
             .await?
             .count
             == 0

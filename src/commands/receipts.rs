@@ -146,10 +146,8 @@ pub fn report(
     if let Some(known) = known {
         return Ok(ReceiptOutcome::of(load(tx, actor.merchant, known)?));
     }
-    if policy.has_shared_bank_account()
-        && let Some(other) = tx.mistake_with_bank_reference(actor.merchant, &entry, true)?
-    {
-        return Err(Refusal::BankReferenceUsed { id: other.to_string() }.into());
+    if policy.has_shared_bank_account() && tx.mistake_with_bank_reference(actor.merchant, &entry, true)?.is_some() {
+        return Err(Refusal::BankReferenceUsed { id: None }.into());
     }
     let before = tx.write_summary().newest_transfer();
     let mut target = ReceiptTarget::Unknown;

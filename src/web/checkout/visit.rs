@@ -10,7 +10,7 @@ use crate::domain::escrow::deal::Deal;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, Reference, TransactionId};
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
-use crate::domain::page::{PageRequest, PageStart};
+use crate::domain::page::PageRequest;
 use crate::domain::payments::history::{HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
 use crate::domain::transaction::TransactionType;
@@ -237,10 +237,7 @@ fn others_that_came(
     merchant: MerchantId,
     transfer: &Payment,
 ) -> Result<Vec<Amount>, store::Error> {
-    let newest = HistoryShape::Page(PageRequest {
-        limit: CAME_MAX,
-        start: PageStart::Number(1),
-    });
+    let newest = HistoryShape::Page(PageRequest::numbered(1, CAME_MAX));
     let owner = &transfer.transaction.owner;
     let (history, _) = snapshot.history(merchant, owner, &HistoryFilter::default(), newest)?;
     let mut came = Vec::new();
