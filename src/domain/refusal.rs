@@ -389,10 +389,7 @@ pub enum Refusal {
     },
     /// The key already has the most faults that a key may have (sandbox).
     #[error("At most {max} faults can be set at once; DELETE /sandbox/faults clears them")]
-    TooManyFaults {
-        /// The most faults of one key.
-        max: usize,
-    },
+    TooManyFaults { max: usize },
     /// The key already has the most streams of events that a key may have (sandbox).
     #[error(
         "At most {max} streams of events can be open at once; close one, or raise \

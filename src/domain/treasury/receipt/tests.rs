@@ -412,20 +412,18 @@ fn a_request_is_retracted_once_and_then_asked_anew() {
 }
 
 #[test]
-fn the_deposit_of_the_first_request_counts_if_the_second_names_none() {
+fn a_request_for_another_deposit_takes_the_place_of_the_first() {
     let rule = TwoPersonRule {
         alone_max: Some(kobo(1)),
     };
-    let (first, second) = (TransactionId::new(5, 5), TransactionId::new(6, 6));
-    for (named, kept) in [(None, first), (Some(second), second)] {
+    let (first, second) = (Some(TransactionId::new(5, 5)), Some(TransactionId::new(6, 6)));
+    for (before, after) in [(first, second), (first, None), (None, second)] {
         let mut receipt = reported();
-        receipt
-            .ask_to_assign(ada(), Some(first), Some(operator(1)), rule, at(8))
-            .unwrap();
-        receipt
-            .ask_to_assign(ada(), named, Some(operator(2)), rule, at(9))
-            .unwrap();
-        assert_eq!(receipt.expected, Some(kept));
+        let mut ask = |deposit, by| receipt.ask_to_assign(ada(), deposit, Some(operator(by)), rule, at(8));
+        assert_eq!(ask(before, 1), Ok(false));
+        assert_eq!(ask(after, 2), Ok(false));
+        assert_eq!(ask(after, 1), Ok(true));
+        assert_eq!(receipt.expected, after);
     }
 }
 
