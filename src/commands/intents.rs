@@ -185,6 +185,7 @@ fn method_of(
             for id in &escrows {
                 let key = EscrowKey::Id(EscrowId::named(id));
                 let escrow = load_escrow(tx, actor.merchant, &key, Refusal::EscrowNotPayable)?;
+                escrow.check_open_to_buyers()?;
                 escrow.check_buyer(actor.customer())?;
             }
             Ok(match policy.mode {

@@ -705,3 +705,59 @@ fn a_link_to_play_money_announces_no_transfer() {
     let refused = submit(&app, &path, &[("buyer", "tunde")]);
     assert_eq!(refused.status, 403, "{}", refused.text);
 }
+
+#[test]
+fn a_second_checkout_shows_the_reference_of_the_first() {
+    let live = LiveDeal::new();
+    let again = |customer: &str| {
+        let sent = json!({ "publicKey": live_key(&live.app), "paymentToken": live.deal.token, "customerId": customer });
+        session(&live.app, &sent)
+    };
+    let before = again(&live.buyer);
+    let reference = live.announce();
+    for session in [before, again(&live.buyer)] {
+        let sent = submit(&live.app, &format!("/checkout/{session}/transfer"), &[]);
+        assert_eq!(sent.status, 303, "{}", sent.text);
+        let page = framed(&live.app, &format!("/checkout/{session}?from={SHOP}")).text;
+        assert!(page.contains(&reference) && page.contains("data-waiting"), "{page}");
+    }
+    assert_eq!(live.app.count("payment_detail"), 1);
+    // Another buyer has a reference of their own.
+    let cleo = live.app.live_customer("cleo", "08011112222");
+    let session = again(&cleo);
+    submit(&live.app, &format!("/checkout/{session}/transfer"), &[]);
+    let page = framed(&live.app, &format!("/checkout/{session}?from={SHOP}")).text;
+    assert!(!page.contains(&reference) && page.contains("data-waiting"), "{page}");
+    assert_eq!(live.app.count("payment_detail"), 2);
+    let outcome = live.record("in-1", 10_200, &json!({ "depositReference": reference }));
+    assert_eq!(outcome.data()["fundedEscrowIds"], json!([live.deal.id]));
+}
+
+#[test]
+fn a_deal_below_the_least_transfer_has_no_checkout() {
+    let live = LiveDeal::new();
+    let mut terms = two_milestones();
+    terms["amount"] = json!(50);
+    terms["milestones"] = json!([{ "title": "One", "amount": 20 }, { "title": "Two", "amount": 30 }]);
+    let path = "/v1/escrow/milestone/create";
+    let made = live.app.json_with_key(LIVE_KEY, "POST", path, &live.seller, &terms);
+    let deal = Deal::of(&made.ok());
+    let sent = json!({ "publicKey": live_key(&live.app), "paymentToken": deal.token, "customerId": live.buyer });
+    let refused = begin(&live.app, &sent);
+    assert_eq!(
+        (refused.status, code(&refused)),
+        (400, "invalid_request"),
+        "{refused:?}"
+    );
+    assert_eq!(refused.body["details"]["field"], "paymentToken");
+    assert!(
+        refused.message().contains("the least of a bank transfer; got 51"),
+        "{refused:?}"
+    );
+    let page = live.app.send("GET", &format!("/pay/{}", deal.token), &[], None);
+    assert!(page.text.contains("A bank transfer is of 100 or more"), "{}", page.text);
+    assert!(!page.text.contains("/transfer\""), "{}", page.text);
+    let form = [("buyer", live.buyer.as_str())];
+    let begun = submit(&live.app, &format!("/pay/{}/transfer", deal.token), &form);
+    assert_eq!(begun.status, 400, "{}", begun.text);
+}

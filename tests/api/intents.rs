@@ -641,7 +641,9 @@ fn a_deposit_that_can_fund_nothing_is_refused() {
     let mut terms = two_milestones();
     terms["milestones"][0]["customerId"] = json!("cleo");
     let paying_cleo = app.create_milestone_escrow("ada", &terms).ok().text("id");
+    let sold = app.funded();
     for (customer, ids, message) in [
+        ("ben", json!(sold.id), "Escrow is not in a valid state for checkout"),
         (
             "ben",
             json!([deal.id, deal.id]),

@@ -177,7 +177,9 @@ impl Reference {
             if let Kind::Deposit { escrows } = kind {
                 for &deal in escrows {
                     let place = self.own(command, Some(deal)).ok_or("EscrowNotFound")?;
-                    check_buyer(&self.deals[place], command)?;
+                    let deal = &self.deals[place];
+                    refuse_if(deal.buyer.is_some() || deal.stock == Some(0), "EscrowNotPayable")?;
+                    check_buyer(deal, command)?;
                 }
             }
             refuse_if(command.is_live && !merchant.has_bank, "FeatureNotEnabled")?;

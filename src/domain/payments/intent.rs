@@ -91,6 +91,19 @@ pub fn check_amount(amount: Amount) -> Result<Amount, Invalid> {
     Ok(amount)
 }
 
+/// Checks that a buyer can pay what is due for a deal by a deposit.
+///
+/// # Errors
+///
+/// Names the field `paymentToken` of the deal, if less is due than the smallest amount of a deposit.
+pub fn check_pays_by_transfer(due: Amount) -> Result<(), Invalid> {
+    if due.minor() < INTENT_MIN {
+        let expected = "of a deal for which 100 or more is due, the least of a bank transfer";
+        return Err(Invalid::wrong("paymentToken", expected, &due.to_string()));
+    }
+    Ok(())
+}
+
 /// Creates a pending payment. It moves no money and emits no event. Its fee is fixed now.
 ///
 /// # Errors

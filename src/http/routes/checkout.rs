@@ -17,6 +17,7 @@ use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken, Refere
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::mode::Mode;
+use crate::domain::payments::intent;
 use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::entropy;
 use crate::http::answer::{Answer, Success, SuccessBody};
@@ -226,6 +227,9 @@ async fn check_deal(state: &AppState, merchant: MerchantId, session: &Session) -
     };
     escrow.check_open_to_buyers()?;
     let mode = state.policy.load().mode;
+    if mode == Mode::Live {
+        intent::check_pays_by_transfer(escrow.charge()).map_err(Refusal::from)?;
+    }
     if mode == Mode::Live
         && let Some(customer) = session.customer.clone()
     {

@@ -31,6 +31,7 @@ pub(crate) mod operators;
 pub(crate) mod party_escrows;
 pub(crate) mod payments;
 pub(crate) mod payouts;
+mod pending_transfers;
 pub(crate) mod position;
 pub(crate) mod receipts;
 pub(crate) mod slow_withdrawals;

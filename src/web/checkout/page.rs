@@ -108,8 +108,12 @@ pub(super) async fn announce_transfer(
     Form(sent): Form<Sent>,
 ) -> Result<HttpResponse, Refused> {
     let visit = Visit::of(&request, state, door, &session, sent.shown).await?;
-    let escrow = visit.find().await?.escrow;
-    let reply = visit.real_money()?.announce_transfer(escrow.id, escrow.charge()).await;
+    let Found { escrow, transfer, .. } = visit.find().await?;
+    let money = visit.real_money()?;
+    if transfer.is_some() {
+        return Ok(see(&visit.back(None)));
+    }
+    let reply = money.announce_transfer(escrow.id, escrow.charge()).await;
     let answer = Answer::of(reply.map_err(refused_call)?)?;
     if answer.status.is_success() {
         return Ok(see(&visit.back(None)));

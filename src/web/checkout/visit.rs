@@ -62,7 +62,8 @@ pub(super) struct Found {
     pub(super) escrow: Escrow,
     /// The escrow that this payer has paid for.
     pub(super) paid: Option<Escrow>,
-    /// The bank transfer that was announced for this session.
+    /// The bank transfer that was announced for this session, or else by the same payer for the
+    /// same deal and amount: a second one would not be paid too.
     pub(super) transfer: Option<Payment>,
     /// The name of the seller.
     pub(super) seller: String,
@@ -196,13 +197,18 @@ impl Visit {
         let (merchant, key) = (self.merchant, EscrowKey::Token(self.session.token.clone()));
         let payment = TransactionId::parse(&self.shown.paid);
         let reference = self.session.transfer.clone();
+        let payer = self.customer().cloned();
         let read = self.state.store.read_long(merchant, move |snapshot| {
             let deal = snapshot.deal(merchant, &key)?;
             let paid = payment.map(|id| snapshot.escrows_of_payment(id)).transpose()?;
             let deposit = |reference: &Reference| snapshot.deposit_with_reference(merchant, reference);
-            let transfer = reference.as_ref().map(deposit).transpose()?.flatten();
+            let own = reference.as_ref().map(deposit).transpose()?.flatten();
             let Some(Deal::Escrow(escrow)) = deal else {
                 return Ok(None);
+            };
+            let transfer = match (own, payer.filter(|_| reference.is_some())) {
+                (None, Some(payer)) => snapshot.pending_transfer(merchant, &payer, escrow.id, escrow.charge())?,
+                (own, _) => own,
             };
             let seller = paying::seller_of(snapshot, &escrow)?;
             let came = match &transfer {

@@ -12,6 +12,7 @@ use crate::domain::escrow::Escrow;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::ids::{CustomerId, PaymentToken};
 use crate::domain::mode::Mode;
+use crate::domain::payments::intent::check_pays_by_transfer;
 use crate::domain::refusal::Refusal;
 use crate::http::{ApiError, AppState, begin_checkout_by_link};
 use crate::web::layout::{Page, Refused};
@@ -100,6 +101,13 @@ pub(super) async fn show(state: &AppState, token: PaymentToken, buyer: &str) -> 
         return Ok(page.show(&html! {
             h1 { (offer.escrow.terms.purpose) }
             div.notice { p { "This offer is paid. " (offer.shop) " shows the deal to its buyer." } }
+        }));
+    }
+    if check_pays_by_transfer(offer.escrow.charge()).is_err() {
+        let page = Page::new(offer.escrow.terms.purpose.as_str()).narrow();
+        return Ok(page.show(&html! {
+            (paying::offer(&offer.escrow, &offer.currency))
+            div.notice { p { "A bank transfer is of 100 or more, and less is due here. Pay for this at " (offer.shop) "." } }
         }));
     }
     Ok(offer.render(buyer.trim(), None))
