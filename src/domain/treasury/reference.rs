@@ -2,6 +2,7 @@
 //! inside a longer text.
 
 use rustc_hash::FxHashSet;
+use unicode_normalization::UnicodeNormalization;
 
 /// The fewest characters of a reference that is looked for inside a longer text. A shorter
 /// one stands in too many texts by chance, as a day or a branch's number does.
@@ -17,10 +18,11 @@ pub struct ReferenceKey {
 }
 
 impl ReferenceKey {
-    /// Returns the key of a text: its letters and digits, in lower case.
+    /// Returns the key of a text: its letters and digits in lower case. Those that Unicode calls
+    /// compatible are one, such as wide and narrow ones.
     pub fn of(text: &str) -> Self {
         let (mut key, mut gaps) = (String::new(), Vec::new());
-        for c in text.chars() {
+        for c in text.nfkc() {
             if c.is_alphanumeric() {
                 key.extend(c.to_lowercase());
             } else if gaps.last() != Some(&key.len()) {
@@ -154,6 +156,14 @@ mod tests {
         }
         assert!(ReferenceKey::of(" -/. ").is_empty());
         assert_eq!(ReferenceKey::of("ÀÉ 1").as_str(), "àé1");
+        for (text, key) in [
+            ("FT²001", "ft2001"),
+            ("ＦＴ２００１", "ft2001"),
+            ("ﬀ1", "ff1"),
+            ("E\u{301}", "é"),
+        ] {
+            assert_eq!(ReferenceKey::of(text).as_str(), key, "{text}");
+        }
     }
 
     #[test]
