@@ -49,7 +49,7 @@ impl Held {
 
     /// Asserts that the rest of the request is refused as that of an unknown key is.
     #[track_caller]
-    fn is_refused(self, app: &TestApp) {
+    fn expect_refused(self, app: &TestApp) {
         app.refuses(403, "Unauthorized Access", |_| self.finish());
     }
 }
@@ -95,7 +95,7 @@ fn an_operator_who_is_revoked_before_the_body_came_changes_nothing() {
     ];
     revoke(&app, &id);
     for request in held {
-        request.is_refused(&app);
+        request.expect_refused(&app);
     }
     // One who still works there is not refused.
     let line = "POST /operator/operators";
@@ -128,7 +128,7 @@ fn a_ruling_by_a_form_of_an_operator_who_was_revoked_moves_nothing() {
     let held = Held::begin(&app, &key, &line, headers, form.as_bytes());
     let by_another = Held::begin(&app, ADA, &line, headers, form.as_bytes());
     revoke(&app, &id);
-    held.is_refused(&app);
+    held.expect_refused(&app);
     by_another.finish().ok();
 }
 
@@ -155,7 +155,7 @@ fn a_merchants_key_that_ends_before_the_body_came_changes_nothing() {
     let of_another = Held::json(&app, LIVE_KEY, intent, Some(&ada), &withdrawal);
     app.by(ADA, "POST", &format!("/keys/{id}/revoke"), &reason()).ok();
     for request in held {
-        request.is_refused(&app);
+        request.expect_refused(&app);
     }
     of_another.finish().ok();
 }
@@ -172,5 +172,5 @@ fn a_merchants_key_whose_overlap_ends_before_the_body_came_changes_nothing() {
     });
     let held = Held::json(&app, &key, "POST /v1/customer/create", None, &customer);
     app.pass_seconds(3_600);
-    held.is_refused(&app);
+    held.expect_refused(&app);
 }
