@@ -170,6 +170,17 @@ fn a_sandbox_says_whose_deals_it_shows_and_how_to_see_others() {
 }
 
 #[test]
+fn a_filter_takes_a_status_as_the_page_writes_it() {
+    let app = spawn_app();
+    app.create_escrow("ada", &standard_terms()).ok();
+    let none = page(&app, "/console/deals?status=ongoing");
+    assert!(none.contains("No deal fits this filter"), "{none}");
+    assert!(page(&app, "/console/deals?status=pending").contains("1 deals"));
+    let unknown = page(&app, "/console/deals?status=late");
+    assert!(unknown.contains("There is no status “late”"), "{unknown}");
+}
+
+#[test]
 fn a_name_that_no_customer_can_have_is_refused_with_the_reason() {
     let app = spawn_app();
     let token = app.create_escrow("ada", &standard_terms()).ok().text("paymentToken");

@@ -110,6 +110,9 @@ pub(crate) fn summary(escrow: &Escrow, currency: &str) -> Markup {
                     }
                 }
             }
+            @if escrow.held() != sum(MoneyState::Held) {
+                p.small.muted { "With the fee, " (text::amount(escrow.held(), currency)) " is held now." }
+            }
             @if !escrow.milestones().is_empty() {
                 div.table-scroll tabindex="0" {
                     table {

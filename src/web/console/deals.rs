@@ -33,6 +33,10 @@ pub(super) struct Filter {
 }
 
 impl Filter {
+    fn has_no_such_status(&self) -> bool {
+        !self.status.is_empty() && self.status.to_uppercase().parse::<Status>().is_err()
+    }
+
     fn is_set(&self) -> bool {
         [&self.status, &self.customer, &self.token]
             .into_iter()
@@ -104,6 +108,9 @@ pub(super) async fn list(reader: Reader, Query(filter): Query<Filter>) -> Result
                 }
             }
             button { "Filter" }
+        }
+        @if filter.has_no_such_status() {
+            p.notice.warn role="status" { "There is no status “" (filter.status) "”: deals of every status are shown." }
         }
         @if deals.rows.is_empty() {
             (none(&reader, filter.is_set()))
