@@ -328,6 +328,18 @@ fn names_that_look_alike_are_refused() {
     }
 }
 
+/// What the list shows can be sent to make another operator with the same limits.
+#[test]
+fn an_operator_of_all_merchants_is_listed_as_a_request_names_one() {
+    let app = spawn_desk();
+    let list = app.by(ADA, "GET", "/operators", &Value::Null).ok();
+    let limits = list.data()["data"][0]["merchantIds"].clone();
+    assert_eq!(limits, Value::Null);
+    let body = json!({ "name": "Zola", "role": "auditor", "merchantIds": limits });
+    let made = app.by(ADA, "POST", "/operators", &body).ok();
+    assert_eq!(made.data()["merchantIds"], Value::Null);
+}
+
 /// An empty value must not grant what the field's absence does.
 #[test]
 fn an_empty_limit_is_refused() {

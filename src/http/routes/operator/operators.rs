@@ -139,8 +139,8 @@ pub(crate) struct OperatorView {
     name: String,
     #[schemars(with = "Words<Role>")]
     role: &'static str,
-    /// The merchants that the operator is limited to. Empty for all.
-    merchant_ids: Vec<i64>,
+    /// The merchants that the operator is limited to. Null for one who is not limited.
+    merchant_ids: Option<Vec<i64>>,
     created_at: AsText<Timestamp>,
     last_used_at: Option<AsText<Timestamp>>,
     revoked_at: Option<AsText<Timestamp>>,
@@ -160,7 +160,8 @@ impl OperatorView {
             id: AsText(operator.id),
             name: operator.name,
             role: operator.role.into_str(),
-            merchant_ids: operator.merchants.iter().map(|merchant| merchant.0).collect(),
+            merchant_ids: (!operator.merchants.is_empty())
+                .then(|| operator.merchants.iter().map(|merchant| merchant.0).collect()),
             created_at: AsText(operator.created_at),
             last_used_at: operator.last_used_at.map(AsText),
             revoked_at: operator.revoked_at.map(AsText),

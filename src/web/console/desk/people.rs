@@ -25,7 +25,7 @@ struct Operator {
     id: String,
     name: String,
     role: String,
-    merchant_ids: Vec<i64>,
+    merchant_ids: Option<Vec<i64>>,
     last_used_at: Option<String>,
     revoked_at: Option<String>,
 }
@@ -82,12 +82,11 @@ fn operators_table(reader: &Reader, operators: &[Operator]) -> Markup {
         with_reason(reader, &request, BACK, &format!("revoke-{}", operator.id), "Revoke")
     };
     let limits = |operator: &Operator| {
-        let ids: Vec<String> = operator.merchant_ids.iter().map(i64::to_string).collect();
-        if ids.is_empty() {
-            "all".to_owned()
-        } else {
-            ids.join(", ")
-        }
+        let Some(ids) = &operator.merchant_ids else {
+            return "all".to_owned();
+        };
+        let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+        ids.join(", ")
     };
     html! {
         div.table-scroll tabindex="0" {
