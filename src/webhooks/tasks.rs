@@ -1,6 +1,8 @@
 //! The deliverer's work outside its loop: the HTTP request of an attempt, and commands of
-//! the store. Each task sends one report when it ends.
+//! the store. Each task sends one report when it ends, also if it panics: without a report, a
+//! delivery would stay in flight for ever.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,6 +27,37 @@ pub(super) enum Report {
     Recorded(Vec<Attempted>, Result<Vec<Attempted>, Error>),
     /// The command that deletes a merchant's pending deliveries succeeded or failed.
     Discarded(MerchantId, Result<(), Error>),
+}
+
+/// The outcome of an attempt that panicked.
+const BROKE_OFF: &str = "the attempt broke off in the service, whose log says why";
+
+/// The report that a task owes. Dropping it sends the report.
+struct Owed {
+    report: Option<Report>,
+    reports: UnboundedSender<Report>,
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if let Some(report) = self.report.take() {
+            drop(self.reports.send(report));
+        }
+    }
+}
+
+/// Returns a future that runs a task and sends its report, or `broken_off` if the task panics or
+/// is dropped, also before it begins.
+fn report(
+    reports: UnboundedSender<Report>,
+    broken_off: Report,
+    task: impl Future<Output = Report>,
+) -> impl Future<Output = ()> {
+    let mut owed = Owed {
+        report: Some(broken_off),
+        reports,
+    };
+    async move { owed.report = Some(task.await) }
 }
 
 /// Starts tasks. A report is lost if the deliverer has ended.
@@ -62,7 +95,8 @@ impl Tasks {
     pub(super) fn attempt(&self, delivery: Delivery, endpoint: WebhookEndpoint, body: String, now: Timestamp) {
         let (client, reports) = (Arc::clone(&self.client), self.reports.clone());
         let pause_max = self.settings.attempts.retry_after_seconds_max;
-        tokio::spawn(async move {
+        let broken_off = failed(delivery.clone(), &endpoint, BROKE_OFF.to_owned(), now);
+        let attempt = async move {
             let started = Instant::now();
             let unix_seconds = SystemClock.now().unix_seconds();
             let answer = client.attempt(&endpoint, delivery.event, body, unix_seconds).await;
@@ -72,38 +106,28 @@ impl Tasks {
                 outcome: answer.outcome,
                 duration_millis: u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX),
             };
-            drop(reports.send(Report::Attempted(Attempted {
+            Report::Attempted(Attempted {
                 delivery,
                 attempt,
                 since: now,
                 retry_after_seconds: answer.retry_after_seconds.map(|seconds| seconds.min(pause_max)),
                 endpoint_version: endpoint.version,
-            })));
-        });
+            })
+        };
+        tokio::spawn(report(reports, broken_off, attempt));
     }
 
     /// Reports an attempt that failed before anything was sent.
     pub(super) fn fail(&self, delivery: Delivery, endpoint: &WebhookEndpoint, error: String, now: Timestamp) {
-        let attempt = Attempt {
-            attempted_at: now,
-            url: endpoint.url.to_string(),
-            outcome: AttemptOutcome::Failed(error),
-            duration_millis: 0,
-        };
-        drop(self.reports.send(Report::Attempted(Attempted {
-            delivery,
-            attempt,
-            since: now,
-            retry_after_seconds: None,
-            endpoint_version: endpoint.version,
-        })));
+        drop(self.reports.send(failed(delivery, endpoint, error, now)));
     }
 
     /// Records the outcomes of attempts in one command.
     pub(super) fn record(&self, attempted: Vec<Attempted>) {
         let batch: Arc<[Attempted]> = attempted.into();
         let (store, settings, reports) = (self.store.clone(), Arc::clone(&self.settings), self.reports.clone());
-        tokio::spawn(async move {
+        let broken_off = Report::Recorded(batch.to_vec(), Err(Error::Panicked));
+        let record = async move {
             let recorded = Arc::clone(&batch);
             let record = store.write(move |tx| {
                 let mut ended = Vec::new();
@@ -114,18 +138,68 @@ impl Tasks {
                 }
                 Ok::<_, Error>(ended)
             });
-            drop(reports.send(Report::Recorded(batch.to_vec(), record.await)));
-        });
+            Report::Recorded(batch.to_vec(), record.await)
+        };
+        tokio::spawn(report(reports, broken_off, record));
     }
 
     /// Deletes pending deliveries of a merchant that has no webhook endpoint. The command
     /// deletes none if the merchant has set one meanwhile.
     pub(super) fn discard_pending(&self, merchant: MerchantId) {
         let (store, settings, reports) = (self.store.clone(), Arc::clone(&self.settings), self.reports.clone());
-        tokio::spawn(async move {
+        let discard = async move {
             let discard = store
                 .write(move |tx| deliveries::discard_pending(tx, merchant, |stored| settings.endpoints.is_set(stored)));
-            drop(reports.send(Report::Discarded(merchant, discard.await)));
+            Report::Discarded(merchant, discard.await)
+        };
+        let broken_off = Report::Discarded(merchant, Err(Error::Panicked));
+        tokio::spawn(report(reports, broken_off, discard));
+    }
+}
+
+/// Returns the report of an attempt without a response.
+fn failed(delivery: Delivery, endpoint: &WebhookEndpoint, problem: String, now: Timestamp) -> Report {
+    let attempt = Attempt {
+        attempted_at: now,
+        url: endpoint.url.to_string(),
+        outcome: AttemptOutcome::Failed(problem),
+        duration_millis: 0,
+    };
+    Report::Attempted(Attempted {
+        delivery,
+        attempt,
+        since: now,
+        retry_after_seconds: None,
+        endpoint_version: endpoint.version,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime;
+
+    use super::*;
+
+    #[test]
+    fn a_task_that_panics_or_is_dropped_sends_its_report() {
+        let runtime = runtime::Builder::new_current_thread().build().unwrap();
+        let (reports, mut received) = unbounded_channel();
+        let broken_off = |merchant| Report::Discarded(MerchantId(merchant), Err(Error::Panicked));
+        runtime.block_on(async {
+            let panicking = async { panic!("no thread is left") };
+            let ended = tokio::spawn(report(reports.clone(), broken_off(1), panicking));
+            assert!(ended.await.is_err());
+            let never = std::future::pending();
+            tokio::spawn(report(reports.clone(), broken_off(2), never)).abort();
+            let done = async { Report::Discarded(MerchantId(3), Ok(())) };
+            report(reports.clone(), broken_off(3), done).await;
         });
+        drop((runtime, reports));
+        let mut outcomes = Vec::new();
+        while let Some(Report::Discarded(merchant, outcome)) = received.blocking_recv() {
+            outcomes.push((merchant.0, outcome.is_ok()));
+        }
+        outcomes.sort_unstable();
+        assert_eq!(outcomes, [(1, false), (2, false), (3, true)]);
     }
 }
