@@ -51,8 +51,9 @@ pub(super) struct WebhookClient {
     timeout: Duration,
     http: reqwest::Client,
     /// Built at the first `https` URL. Building it reads the certificates that the system
-    /// trusts, and a system without `https` endpoints may have none.
-    https: OnceLock<Result<reqwest::Client, String>>,
+    /// trusts, and a system without `https` endpoints may have none. The next attempt tries
+    /// again to build one that cannot be built now.
+    https: OnceLock<reqwest::Client>,
 }
 
 impl WebhookClient {
@@ -111,13 +112,13 @@ impl WebhookClient {
         if !endpoint.url.is_https() {
             return Ok(&self.http);
         }
-        let build = || {
-            let resolver = FilteringResolver::new(self.mode, Arc::clone(&self.lookup));
-            configure(http_client::builder(), self.timeout, resolver)
-                .build()
-                .map_err(|error| innermost(&error))
-        };
-        self.https.get_or_init(build).as_ref().map_err(Clone::clone)
+        if let Some(client) = self.https.get() {
+            return Ok(client);
+        }
+        let resolver = FilteringResolver::new(self.mode, Arc::clone(&self.lookup));
+        let built = configure(http_client::builder(), self.timeout, resolver).build();
+        let client = built.map_err(|error| innermost(&error))?;
+        Ok(self.https.get_or_init(|| client))
     }
 
     /// Returns the reason why no response arrived, for people. It leaves out the URL, whose
