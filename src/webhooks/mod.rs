@@ -58,6 +58,7 @@ pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
         .enable_all()
         .max_blocking_threads(LOOKUPS_MAX)
         .build()?;
+    let runtime = InBackground(Some(runtime));
     let (messages, received) = mpsc::unbounded_channel();
     let (end, ended) = watch::channel(());
     let attempts = Arc::<AttemptsMeter>::default();
@@ -65,8 +66,7 @@ pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
     thread::Builder::new().name("webhooks".to_owned()).spawn(move || {
         let deliverer = Deliverer::new(store, settings, client, meter);
         runtime.block_on(deliverer.run(received));
-        // Does not wait for lookups that hang.
-        runtime.shutdown_background();
+        drop(runtime);
         drop(end);
     })?;
     Ok(Handle {
@@ -74,6 +74,26 @@ pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
         attempts,
         ended,
     })
+}
+
+/// A runtime that ends without waiting for lookups that hang. It may be dropped on any thread:
+/// one that is not started drops it on the caller's, which runs another runtime.
+struct InBackground(Option<runtime::Runtime>);
+
+impl InBackground {
+    fn block_on(&self, future: impl Future<Output = ()>) {
+        if let Some(runtime) = &self.0 {
+            runtime.block_on(future);
+        }
+    }
+}
+
+impl Drop for InBackground {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Handle {
@@ -108,5 +128,16 @@ impl Handle {
         let mut ended = self.ended.clone();
         // `changed` fails when the thread drops the sender at its end.
         while ended.changed().await.is_ok() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_that_no_thread_took_may_be_dropped_inside_another_one() {
+        let build = || runtime::Builder::new_current_thread().build().unwrap();
+        build().block_on(async { drop(InBackground(Some(build()))) });
     }
 }
