@@ -48,15 +48,20 @@ pub(super) fn set(level: LogLevel, format: LogFormat) {
     }
 }
 
+/// The messages of a library on receivers of webhooks with bad certificates: one at each attempt,
+/// without the merchant.
+const CERTIFICATES_LOG: &str = "rustls_platform_verifier";
+
 /// Other libraries log warnings at most. The HTTP library's messages on malformed requests are
-/// dropped, since only the client can correct those requests.
+/// dropped, since only the client can correct those requests. So are those on certificates of
+/// receivers, since the service itself says once that a receiver fails, and why.
 fn logger(level: LogLevel, format: LogFormat) -> env_logger::Logger {
     let level = match level {
         LogLevel::Error => "error",
         LogLevel::Warn => "warn",
         LogLevel::Info => "warn,escrowd=info",
     };
-    let filters = format!("{level},{}=off", http::CLIENT_ERRORS_LOG);
+    let filters = format!("{level},{}=off,{CERTIFICATES_LOG}=off", http::CLIENT_ERRORS_LOG);
     let write = match format {
         LogFormat::Text => write_text,
         LogFormat::Json => write_json,
@@ -208,6 +213,17 @@ mod tests {
             time.ends_with('Z') && time.len() == "2026-11-27T05:45:00.000Z".len(),
             "{time}"
         );
+    }
+
+    #[test]
+    fn messages_on_certificates_of_receivers_are_dropped() {
+        let logger = logger(LogLevel::Info, LogFormat::Text);
+        let is_written = |target| {
+            let of_record = Metadata::builder().level(Level::Error).target(target).build();
+            logger.enabled(&of_record)
+        };
+        assert!(!is_written("rustls_platform_verifier::verification::others"));
+        assert!(is_written("rustls") && is_written("escrowd::webhooks"));
     }
 
     #[test]
