@@ -212,7 +212,7 @@ impl Keeper {
 
     /// Removes all but the newest backups up to this time, which is that of the last one. Those
     /// with a later time are of a clock that was wrong, and take no place from a good one. A
-    /// backup that cannot be removed is logged and stays.
+    /// backup that is in use, or cannot be removed, is logged and stays.
     fn remove_oldest(&self, newest: Timestamp) {
         let mut times = match self.existing() {
             Ok(times) => times,
@@ -222,7 +222,7 @@ impl Keeper {
         times.sort_unstable_by(|a, b| b.cmp(a));
         for old in times.into_iter().skip(self.schedule.kept) {
             let path = self.schedule.folder.join(self.name(old));
-            if let Err(error) = remove(&path) {
+            if let Err(error) = remove_unused(&path) {
                 self.tell_kept(&path, &error);
             }
         }
@@ -314,6 +314,16 @@ fn with_suffix(backup: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Removes a backup, unless a service or a command uses it. None can begin to meanwhile.
+fn remove_unused(backup: &Path) -> io::Result<()> {
+    let file = File::open(backup)?;
+    match file.try_lock() {
+        Ok(()) => remove(backup),
+        Err(TryLockError::WouldBlock) => Err(io::Error::other("a service or another command uses it")),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// Removes a backup, the database first: none is ever without its files.
 fn remove(backup: &Path) -> io::Result<()> {
     fs::remove_file(backup)?;
@@ -325,4 +335,26 @@ fn remove(backup: &Path) -> io::Result<()> {
         missing_is_fine(fs::remove_file(with_suffix(backup, suffix)))?;
     }
     missing_is_fine(fs::remove_dir_all(with_suffix(backup, "-files")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_that_is_in_use_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let backup = folder.path().join("escrowd-20261127T054500Z.db");
+        for path in [backup.clone(), with_suffix(&backup, "-wal")] {
+            fs::write(path, "").unwrap();
+        }
+        let service = File::open(&backup).unwrap();
+        service.try_lock().unwrap();
+        let problem = remove_unused(&backup).unwrap_err().to_string();
+        assert!(problem.contains("uses it"), "{problem}");
+        assert!(with_suffix(&backup, "-wal").exists());
+        drop(service);
+        remove_unused(&backup).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }
