@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::output::GOOD;
+use crate::cli::output::{GOOD, say};
 use crate::cli::settings::FileParser;
 use crate::store::{self, Backup, Step};
 
@@ -26,8 +26,8 @@ pub(super) fn run(arguments: &BackupArguments) -> anyhow::Result<ExitCode> {
     let made = store::backup(&arguments.from, &arguments.to, &mut |step| progress.show(step));
     progress.clear();
     let made = made?;
-    anstream::println!("{}: {}", arguments.to.display(), described(&made));
-    anstream::println!("{GOOD}The backup is sound:{GOOD:#} `escrowd restore` puts it in the place of a database.");
+    say!("{}: {}", arguments.to.display(), described(&made));
+    say!("{GOOD}The backup is sound:{GOOD:#} `escrowd restore` puts it in the place of a database.");
     Ok(ExitCode::SUCCESS)
 }
 

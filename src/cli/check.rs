@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::output::{BAD, GOOD};
+use crate::cli::output::{BAD, GOOD, say};
 use crate::cli::settings::PlaceParser;
 use crate::clock::SystemClock;
 use crate::domain::ledger_time::TOLERANCE_MILLIS;
@@ -36,10 +36,10 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         let problems = store::check_structure(path)?;
         spinner.finish_and_clear();
         for problem in &problems {
-            anstream::println!("  {BAD}structure{BAD:#}: {problem}");
+            say!("  {BAD}structure{BAD:#}: {problem}");
         }
         if !problems.is_empty() {
-            anstream::println!("{BAD}The file is damaged.{BAD:#} Keep it and restore a backup.");
+            say!("{BAD}The file is damaged.{BAD:#} Keep it and restore a backup.");
             return Ok(ExitCode::FAILURE);
         }
     }
@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         findings_total,
     } = audit;
     let seconds = started.elapsed();
-    anstream::println!(
+    say!(
         "{}: transfers {transfers}, accounts {accounts}, escrows {escrows}, merchants {merchants}; read in {seconds:.2?}",
         arguments.file
     );
@@ -71,19 +71,17 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         } else {
             "(--deep checks the structure of the file too.)"
         };
-        anstream::println!("{GOOD}The ledger is sound:{GOOD:#} all twelve invariants hold. {structure}");
+        say!("{GOOD}The ledger is sound:{GOOD:#} all twelve invariants hold. {structure}");
         return Ok(ExitCode::SUCCESS);
     }
     for finding in &findings {
-        anstream::println!("  {BAD}invariant {}{BAD:#}: {}", finding.invariant, finding.problem);
+        say!("  {BAD}invariant {}{BAD:#}: {}", finding.invariant, finding.problem);
     }
     let more = findings_total - findings.len() as u64;
     if more > 0 {
-        anstream::println!("  and {more} more");
+        say!("  and {more} more");
     }
-    anstream::println!(
-        "{BAD}The ledger is broken:{BAD:#} {findings_total} findings. Keep the file and restore a backup."
-    );
+    say!("{BAD}The ledger is broken:{BAD:#} {findings_total} findings. Keep the file and restore a backup.");
     Ok(ExitCode::FAILURE)
 }
 
@@ -91,7 +89,7 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
 fn tell_of_clock(newest: Option<Timestamp>) {
     let now = SystemClock.now();
     if let Some(newest) = newest.filter(|newest| *newest > now.millis_later(TOLERANCE_MILLIS)) {
-        anstream::println!(
+        say!(
             "  note: the newest commit is of {newest} and this machine's clock shows {now}: one of them is wrong; \
              ledger time goes on from the commit"
         );

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use crate::cli::output::say;
 use crate::cli::sandbox::{SandboxArguments, text};
 
 #[derive(Debug, clap::Args)]
@@ -34,9 +35,9 @@ pub(super) fn run(arguments: ClockArguments) -> anyhow::Result<ExitCode> {
             client.ask("POST", "/sandbox/clock/advance", None, Some(&body))?
         }
     };
-    anstream::println!("{}", text(&clock, "/now")?);
+    say!("{}", text(&clock, "/now")?);
     if let Some(deliveries) = clock["deliveries"].as_u64().filter(|&deliveries| deliveries > 0) {
-        anstream::println!("webhook deliveries that became due: {deliveries}");
+        say!("webhook deliveries that became due: {deliveries}");
     }
     Ok(ExitCode::SUCCESS)
 }

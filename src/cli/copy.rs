@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 
-use crate::cli::output::GOOD;
+use crate::cli::output::{GOOD, say};
 use crate::cli::settings::PlaceParser;
 use crate::entropy::SystemEntropy;
 use crate::store::{self, CopyStep, Place};
@@ -41,12 +41,10 @@ pub(super) fn run(arguments: &CopyArguments) -> anyhow::Result<ExitCode> {
         files,
         merchants,
     } = copied?;
-    anstream::println!(
+    say!(
         "{to}: transfers {transfers}, rows {rows}, files {files}; every row, the position and the chain heads of \
          {merchants} merchants agree"
     );
-    anstream::println!(
-        "{GOOD}The copy is sound:{GOOD:#} start the service on {to}, and let none start on {from} again."
-    );
+    say!("{GOOD}The copy is sound:{GOOD:#} start the service on {to}, and let none start on {from} again.");
     Ok(ExitCode::SUCCESS)
 }

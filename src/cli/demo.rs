@@ -15,7 +15,7 @@ use crate::app::{App, Stopper};
 use crate::cli::check::{self, CheckArguments};
 use crate::cli::client::{ServiceClient, ServiceReply};
 use crate::cli::demo_web;
-use crate::cli::output::{FAINT, GREEN};
+use crate::cli::output::{FAINT, GREEN, say};
 use crate::cli::sandbox::{sum_of, text};
 use crate::config::{Config, Fees};
 use crate::domain::ledger::Transfer;
@@ -72,13 +72,13 @@ pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
         full: arguments.full,
         step: 0,
     };
-    anstream::println!("A deal in three stages between {STEP}ada{STEP:#} (seller) and {STEP}ben{STEP:#} (buyer);");
-    anstream::println!("{STEP}cleo{STEP:#} does the second stage and is paid for it. All three start with play money.");
+    say!("A deal in three stages between {STEP}ada{STEP:#} (seller) and {STEP}ben{STEP:#} (buyer);");
+    say!("{STEP}cleo{STEP:#} does the second stage and is paid for it. All three start with play money.");
     demo.run_deal()?;
     drop(demo);
     server.stop()?;
 
-    anstream::println!("\n{STEP}The ledger, checked from its first transfer{STEP:#}");
+    say!("\n{STEP}The ledger, checked from its first transfer{STEP:#}");
     check::run(&CheckArguments {
         file: database,
         deep: false,
@@ -152,10 +152,8 @@ impl Demo {
     fn show_holders(&self, before: &[(&'static str, Amount)]) -> anyhow::Result<()> {
         let after = self.read_holders()?;
         let currency = &Config::default().currency;
-        anstream::println!(
-            "\n{STEP}Who has what in the end, in {currency}: nothing is lost, doubled or invented{STEP:#}"
-        );
-        anstream::println!(
+        say!("\n{STEP}Who has what in the end, in {currency}: nothing is lost, doubled or invented{STEP:#}");
+        say!(
             "   {FAINT}{:>9}{:>14}{:>14}{:>12}{FAINT:#}",
             "",
             "before",
@@ -186,10 +184,10 @@ impl Demo {
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
         self.step += 1;
-        anstream::println!("\n{STEP}{}. {title}{STEP:#}", self.step);
-        anstream::println!("   {method} {path}   {FAINT}customer-id: {actor}{FAINT:#}");
+        say!("\n{STEP}{}. {title}{STEP:#}", self.step);
+        say!("   {method} {path}   {FAINT}customer-id: {actor}{FAINT:#}");
         if let Some(body) = body {
-            anstream::println!("   {FAINT}{body}{FAINT:#}");
+            say!("   {FAINT}{body}{FAINT:#}");
         }
         let ServiceReply {
             status, message, data, ..
@@ -197,11 +195,11 @@ impl Demo {
         if status >= 300 {
             bail!("the demo expected success and got {status} {message}");
         }
-        anstream::println!("   {GREEN}{status}{GREEN:#} {message}");
+        say!("   {GREEN}{status}{GREEN:#} {message}");
         if self.full {
-            anstream::println!("{FAINT}{data:#}{FAINT:#}");
+            say!("{FAINT}{data:#}{FAINT:#}");
         } else {
-            anstream::println!("   {FAINT}{}{FAINT:#}", summary(&data));
+            say!("   {FAINT}{}{FAINT:#}", summary(&data));
         }
         self.show_transfers()?;
         Ok(data)
@@ -222,7 +220,7 @@ impl Demo {
         {
             let (amount, kind) = (amount.to_string(), kind.into_str());
             let (debit, credit) = (debit.to_string(), credit.to_string());
-            anstream::println!("   {MONEY}{amount:>9}{MONEY:#}  {debit} -> {credit}  {FAINT}{kind}{FAINT:#}");
+            say!("   {MONEY}{amount:>9}{MONEY:#}  {debit} -> {credit}  {FAINT}{kind}{FAINT:#}");
             self.transfers_seen = id;
         }
         let wallets = self.read_wallets()?;
@@ -237,7 +235,7 @@ impl Demo {
                 }
             };
             let changes = part("main", &before.main, main) + &part("in escrow", &before.escrow, escrow);
-            anstream::println!("   {owner:>9}{FAINT}{changes}{FAINT:#}");
+            say!("   {owner:>9}{FAINT}{changes}{FAINT:#}");
         }
         self.wallets = wallets;
         Ok(())
@@ -260,9 +258,9 @@ impl Demo {
     }
 
     fn show_wallets(&self) {
-        anstream::println!("   {FAINT}{:>9}{:>12}{:>12}{FAINT:#}", "wallet", "main", "in escrow");
+        say!("   {FAINT}{:>9}{:>12}{:>12}{FAINT:#}", "wallet", "main", "in escrow");
         for WalletLine { owner, main, escrow } in &self.wallets {
-            anstream::println!("   {owner:>9}{main:>12}{escrow:>12}");
+            say!("   {owner:>9}{main:>12}{escrow:>12}");
         }
     }
 }
@@ -276,7 +274,7 @@ fn show_change(holder: &str, before: i64, after: i64) {
     };
     let sign = if after > before { "+" } else { "" };
     let change = format!("{sign}{}", major(after - before));
-    anstream::println!(
+    say!(
         "   {holder:>9}{:>14}{:>14}{MONEY}{change:>12}{MONEY:#}",
         major(before),
         major(after)

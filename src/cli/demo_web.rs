@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, AppError, Stopper};
 use crate::cli::log_output;
-use crate::cli::output::BOLD;
+use crate::cli::output::{BOLD, say};
 use crate::cli::serve::stop_on_signal;
 use crate::config::{Config, Fees, LogFormat, LogLevel};
 
@@ -47,9 +47,9 @@ async fn serve(config: Config, opens_browser: bool) -> anyhow::Result<ExitCode> 
     let hangup = signal(SignalKind::hangup());
     let app = App::start(&config).await.map_err(with_port_option)?;
     let url = format!("http://{}/demo", app.address());
-    anstream::println!("Stories in the browser, with play money, on a temporary database:");
-    anstream::println!("  {BOLD}{url}{BOLD:#}");
-    anstream::println!("Ctrl-C ends the demo and removes the database.");
+    say!("Stories in the browser, with play money, on a temporary database:");
+    say!("  {BOLD}{url}{BOLD:#}");
+    say!("Ctrl-C ends the demo and removes the database.");
     actix_web::rt::spawn(stop_on_signal(signals, app.stopper(), false));
     actix_web::rt::spawn(stop_on_hangup(hangup, app.stopper()));
     if opens_browser {
@@ -88,8 +88,8 @@ fn with_port_option(error: AppError) -> anyhow::Error {
 fn open(url: &str) {
     let has_display = cfg!(target_os = "macos") || DISPLAYS.iter().any(|name| std::env::var_os(name).is_some());
     if !has_display {
-        anstream::println!("No browser was opened, since there is no display. Open the address yourself.");
+        say!("No browser was opened, since there is no display. Open the address yourself.");
     } else if let Err(error) = open::that_detached_with_timeout(url, FAILURE_TIMEOUT) {
-        anstream::println!("No browser was opened: {error}. Open the address yourself.");
+        say!("No browser was opened: {error}. Open the address yourself.");
     }
 }

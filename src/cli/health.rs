@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 
 use crate::cli::client::ServiceClient;
+use crate::cli::output::say;
 use crate::cli::settings::variables;
 use crate::config::{Config, Flags};
 use crate::domain::web_address::reachable_from_here;
@@ -39,7 +40,7 @@ pub(super) fn run(arguments: HealthArguments) -> anyhow::Result<ExitCode> {
         reply.status,
         reply.message
     );
-    anstream::println!("the service at {url} can serve");
+    say!("the service at {url} can serve");
     Ok(ExitCode::SUCCESS)
 }
 

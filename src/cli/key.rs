@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::cli::output::BOLD;
+use crate::cli::output::{BOLD, say};
 use crate::cli::service::{ServiceArguments, or_dash, print_secret};
 
 #[derive(Debug, clap::Args)]
@@ -97,14 +97,14 @@ pub(super) fn run(arguments: KeyArguments) -> anyhow::Result<ExitCode> {
             service.show(&made, |made| {
                 print_new(made);
                 let old = &made["replaced"];
-                anstream::println!("Key {} ends {}.", or_dash(&old["id"]), or_dash(&old["expiresAt"]));
+                say!("Key {} ends {}.", or_dash(&old["id"]), or_dash(&old["expiresAt"]));
             });
         }
         KeyCommand::Revoke { merchant, id, reason } => {
             let (path, body) = (format!("/operator/keys/{id}/revoke"), json!({ "reason": reason }));
             let revoked = client.ask_as_operator("POST", &path, Some(&merchant), Some(&body))?;
             service.show(&revoked, |key| {
-                anstream::println!("Key {BOLD}{}{BOLD:#} opens nothing any more.", or_dash(&key["id"]));
+                say!("Key {BOLD}{}{BOLD:#} opens nothing any more.", or_dash(&key["id"]));
             });
         }
     }
@@ -125,7 +125,7 @@ fn print_list(keys: &Value) {
             (Value::Null, expires) => format!(", ends {}", or_dash(expires)),
             (revoked, _) => format!(", revoked {}", or_dash(revoked)),
         };
-        anstream::println!(
+        say!(
             "{}  {:<11}  ...{}  {}  created {}, last used {}{end}",
             or_dash(&key["id"]),
             or_dash(&key["scope"]),

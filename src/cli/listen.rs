@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::cli::event_stream::StreamedEvent;
-use crate::cli::output::{FAINT, GREEN};
+use crate::cli::output::{FAINT, GREEN, say};
 use crate::cli::sandbox::{SandboxArguments, text};
 use crate::domain::events::event::EventType;
 use crate::domain::ids::{CustomerId, EscrowId};
@@ -111,7 +111,7 @@ pub(super) fn run(arguments: ListenArguments) -> anyhow::Result<ExitCode> {
 
 fn show(event: &Value, json: bool) -> anyhow::Result<()> {
     if json {
-        anstream::println!("{}", event["payload"]);
+        say!("{}", event["payload"]);
         return Ok(());
     }
     let (at, name) = (text(event, "/createdAt")?, text(event, "/type")?);
@@ -119,6 +119,6 @@ fn show(event: &Value, json: bool) -> anyhow::Result<()> {
         .iter()
         .filter_map(|&key| event[key].as_str().map(|id| format!("  {key} {id}")));
     let about: String = about.collect();
-    anstream::println!("{FAINT}{at}{FAINT:#}  {GREEN}{name:<32}{GREEN:#}{about}");
+    say!("{FAINT}{at}{FAINT:#}  {GREEN}{name:<32}{GREEN:#}{about}");
     Ok(())
 }

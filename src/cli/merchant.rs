@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use crate::cli::client::ServiceClient;
-use crate::cli::output::BOLD;
+use crate::cli::output::{BOLD, say};
 use crate::cli::service::{ServiceArguments, all_pages, or_dash, print_secret};
 
 #[derive(Debug, clap::Args)]
@@ -169,12 +169,12 @@ impl SettingsArguments {
 }
 
 fn print_created(made: &Value) {
-    anstream::println!(
+    say!(
         "Merchant {BOLD}{}{BOLD:#} has id {}.",
         or_dash(&made["name"]),
         made["id"]
     );
-    anstream::println!("Its web pages name it with {}.", or_dash(&made["publishableKey"]));
+    say!("Its web pages name it with {}.", or_dash(&made["publishableKey"]));
     print_secret(
         &format!("Its key {} for every route", or_dash(&made["key"]["id"])),
         &made["key"]["key"],
@@ -184,7 +184,7 @@ fn print_created(made: &Value) {
 fn print_list(merchants: &Value) {
     let merchants = merchants.as_array().map(Vec::as_slice).unwrap_or_default();
     if merchants.is_empty() {
-        anstream::println!("There are no merchants; `escrowd merchant create NAME` makes one.");
+        say!("There are no merchants; `escrowd merchant create NAME` makes one.");
     }
     for merchant in merchants {
         print_settings(merchant);
@@ -192,7 +192,7 @@ fn print_list(merchants: &Value) {
 }
 
 fn print_settings(merchant: &Value) {
-    anstream::println!(
+    say!(
         "{:>4}  {BOLD}{}{BOLD:#}  country {}, commission {} bps, business {}, addresses {}, publishable key {}, created {}",
         or_dash(&merchant["id"]),
         or_dash(&merchant["name"]),
@@ -222,16 +222,16 @@ fn or_default(value: &Value) -> String {
 }
 
 fn print_callback(endpoint: &Value) {
-    anstream::println!("url       {}", or_dash(&endpoint["url"]));
-    anstream::println!("events    {}", listed(&endpoint["events"], "all"));
+    say!("url       {}", or_dash(&endpoint["url"]));
+    say!("events    {}", listed(&endpoint["events"], "all"));
     if !endpoint["goneAt"].is_null() {
-        anstream::println!(
+        say!(
             "gone      since {}; set the URL again to resume",
             or_dash(&endpoint["goneAt"])
         );
     }
     if !endpoint["previousSecretUntil"].is_null() {
-        anstream::println!(
+        say!(
             "overlap   the secret before signs too until {}",
             or_dash(&endpoint["previousSecretUntil"])
         );

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::app;
 use crate::cli::log_output;
-use crate::cli::output::BOLD;
+use crate::cli::output::{BOLD, say};
 use crate::cli::service::{ServiceArguments, all_pages, or_dash};
 use crate::cli::settings::{PlaceParser, variables};
 use crate::commands::operators;
@@ -129,8 +129,8 @@ async fn create(store: &Store, name: String, role: Role, merchants: &[i64]) -> a
 }
 
 fn print_created(name: &str, role: &str, id: &str, key: &str) {
-    anstream::println!("Operator {BOLD}{name}{BOLD:#} ({role}) has id {id}.");
-    anstream::println!("The key is shown once and not stored:\n\n    {key}\n");
+    say!("Operator {BOLD}{name}{BOLD:#} ({role}) has id {id}.");
+    say!("The key is shown once and not stored:\n\n    {key}\n");
 }
 
 /// Runs a subcommand on a running service.
@@ -176,11 +176,11 @@ fn print_row(operator: &Value) {
 }
 
 fn print_line(id: &str, role: &str, name: &str, created_at: &str, state: &str) {
-    anstream::println!("{id}  {role:<8}  {name}  created {created_at}, {state}");
+    say!("{id}  {role:<8}  {name}  created {created_at}, {state}");
 }
 
 fn print_revoked(name: &str) {
-    anstream::println!("The key of operator {BOLD}{name}{BOLD:#} is revoked.");
+    say!("The key of operator {BOLD}{name}{BOLD:#} is revoked.");
 }
 
 async fn list(store: &Store) -> anyhow::Result<()> {
@@ -189,7 +189,7 @@ async fn list(store: &Store) -> anyhow::Result<()> {
         let request = PageRequest::numbered(page, LIMIT_MAX);
         let operators = store.read(move |snapshot| snapshot.operators(None, request)).await?;
         if page == 1 && operators.rows.is_empty() {
-            anstream::println!("There are no operators; `escrowd operator create NAME --role admin` makes the first.");
+            say!("There are no operators; `escrowd operator create NAME --role admin` makes the first.");
         }
         for operator in &operators.rows {
             print(operator);

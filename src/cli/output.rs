@@ -1,6 +1,8 @@
-//! Printing of documents that other programs read, and the styles of what people read.
+//! Printing of lines, and of documents that other programs read, and the styles of what people read.
 
+use std::fmt;
 use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -12,6 +14,38 @@ pub(super) const GREEN: Style = AnsiColor::Green.on_default();
 pub(super) const GOOD: Style = GREEN.bold();
 /// The style of a verdict that something is broken.
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// The standard output took no more. [`print_line`] unwinds with it, so that a command cleans up on its
+/// way out.
+pub(super) struct NotPrinted(pub(super) io::Error);
+
+/// Prints a line of text with its styles, as `println!` does. A command whose output cannot be
+/// written ends there.
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::cli::output::print_line(format_args!($($text)*))
+    };
+}
+pub(super) use say;
+
+/// Prints a line, for [`say`].
+pub(super) fn print_line(line: fmt::Arguments<'_>) {
+    if let Err(error) = writeln!(anstream::stdout(), "{line}") {
+        // The hook of panics says nothing of this.
+        panic::resume_unwind(Box::new(NotPrinted(error)));
+    }
+}
+
+/// Runs a command. If its output cannot be written, it fails, and says so unless its reader has
+/// gone, such as `head`.
+pub(super) fn catching(command: impl FnOnce() -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
+    let outcome = panic::catch_unwind(AssertUnwindSafe(command));
+    outcome.unwrap_or_else(|payload| match payload.downcast::<NotPrinted>() {
+        Ok(not_printed) if not_printed.0.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::FAILURE),
+        Ok(not_printed) => Err(anyhow::anyhow!("the output cannot be written: {}", not_printed.0)),
+        Err(panic) => panic::resume_unwind(panic),
+    })
+}
 
 /// Prints a document to the standard output, with its colours only on a terminal.
 ///

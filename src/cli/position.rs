@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::cli::output::{BAD, BOLD, GOOD};
+use crate::cli::output::{BAD, BOLD, GOOD, say};
 use crate::cli::settings::PlaceParser;
 use crate::domain::money::Amount;
 use crate::domain::treasury::position::{Figures, MerchantPosition, Position, Tally};
@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &PositionArguments) -> anyhow::Result<ExitCode> {
     let position = position?;
     if arguments.json {
         let view = PositionView::new(&position, &currency);
-        anstream::println!("{}", serde_json::to_string_pretty(&view)?);
+        say!("{}", serde_json::to_string_pretty(&view)?);
     } else {
         print(&arguments.file.to_string(), &position, &currency);
     }
@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &PositionArguments) -> anyhow::Result<ExitCode> {
 }
 
 fn print(file: &str, position: &Position, currency: &str) {
-    anstream::println!(
+    say!(
         "{BOLD}{file}{BOLD:#}: position in {currency} as of {}, after transfer {}\n",
         position.as_of,
         position.newest_transfer
@@ -47,22 +47,22 @@ fn print(file: &str, position: &Position, currency: &str) {
     print_figures(&position.total);
     if position.merchants.len() > 1 {
         for merchant in &position.merchants {
-            anstream::println!("\n{BOLD}{}{BOLD:#}", name_of(merchant));
+            say!("\n{BOLD}{}{BOLD:#}", name_of(merchant));
             print_figures(&merchant.figures);
         }
     }
-    anstream::println!();
+    say!("");
     for merchant in &position.merchants {
-        anstream::println!("  chain head of {}: {}", name_of(merchant), merchant.chain_head);
+        say!("  chain head of {}: {}", name_of(merchant), merchant.chain_head);
     }
     if position.agrees() {
-        anstream::println!("{GOOD}The sums agree:{GOOD:#} compare \"the bank should hold\" with the bank's balance.");
+        say!("{GOOD}The sums agree:{GOOD:#} compare \"the bank should hold\" with the bank's balance.");
         return;
     }
     for merchant in position.merchants.iter().filter(|merchant| !merchant.figures.agrees()) {
-        anstream::println!("{BAD}The sums of {} do not agree.{BAD:#}", name_of(merchant));
+        say!("{BAD}The sums of {} do not agree.{BAD:#}", name_of(merchant));
     }
-    anstream::println!("Keep the file, run `escrowd check {file}` and restore a backup.");
+    say!("Keep the file, run `escrowd check {file}` and restore a backup.");
 }
 
 fn name_of(merchant: &MerchantPosition) -> String {
@@ -84,7 +84,7 @@ fn print_figures(figures: &Figures) {
         ("together", figures.sum()),
         ("the bank should hold", Some(figures.bank)),
     ] {
-        anstream::println!("  {name:<26} {:>24}", shown(amount));
+        say!("  {name:<26} {:>24}", shown(amount));
     }
     for (name, Tally { count, amount }) in [
         ("open pay-outs", figures.open_payouts),
@@ -92,7 +92,7 @@ fn print_figures(figures: &Figures) {
         ("receipts to approve", figures.receipts_to_approve),
         ("expected deposits", figures.expected_deposits),
     ] {
-        anstream::println!("  {name:<26} {:>24}  ({count})", shown(amount));
+        say!("  {name:<26} {:>24}  ({count})", shown(amount));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::cli::output::say;
 use crate::cli::sandbox::SandboxArguments;
 
 #[derive(Debug, clap::Args)]
@@ -13,6 +14,6 @@ pub(super) struct ResetArguments {
 /// Gives the key a new, empty merchant.
 pub(super) fn run(arguments: ResetArguments) -> anyhow::Result<ExitCode> {
     let reset = arguments.sandbox.connect()?.ask("POST", "/sandbox/reset", None, None)?;
-    anstream::println!("The key now has a fresh merchant, number {}.", reset["merchantId"]);
+    say!("The key now has a fresh merchant, number {}.", reset["merchantId"]);
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::ensure;
 
 use crate::cli::backup::{Progress, described};
-use crate::cli::output::GOOD;
+use crate::cli::output::{GOOD, say};
 use crate::cli::settings::FileParser;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -63,13 +63,13 @@ pub(super) fn put_in_place(
         } else {
             "The rest of a database that was there"
         };
-        anstream::println!("{moved} is now {}; it was not removed.", aside.display());
+        say!("{moved} is now {}; it was not removed.", aside.display());
     }
-    anstream::println!("{}: {}", to.display(), described(&restored.made));
+    say!("{}: {}", to.display(), described(&restored.made));
     if restored.made.transfers.is_some() {
-        anstream::println!("{GOOD}The restored ledger is sound.{GOOD:#}");
+        say!("{GOOD}The restored ledger is sound.{GOOD:#}");
     } else {
-        anstream::println!(
+        say!(
             "{GOOD}Restored.{GOOD:#} It is of an earlier version: `escrowd serve` migrates it at its start, and then \
              `escrowd check` can audit it."
         );
@@ -85,7 +85,7 @@ fn tell_of_clock(newest: Option<Timestamp>) {
     let Some(newest) = newest.filter(|newest| newest.millis_later(default * HOUR_MILLIS) < now) else {
         return;
     };
-    anstream::println!(
+    say!(
         "  note: the newest commit is of {newest}, more than {default} hours ago (storage.clock_jump_hours_max): the \
          service answers reads and refuses writes until you confirm that the clock is right. Start it once with \
          `escrowd serve --accept-clock`; what fell due since then is then due."

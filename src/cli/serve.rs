@@ -1,6 +1,7 @@
 //! `escrowd serve`: runs the service.
 
-use std::io;
+use std::fmt;
+use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -81,33 +82,65 @@ async fn serve(loaded: Loaded, flags: Flags) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the address, the database, the mode and a request to try.
+/// Waits for one of the signals that stop the service, and returns its name.
+async fn first_of((terminate, interrupt): &mut (io::Result<Signal>, io::Result<Signal>)) -> &'static str {
+    async fn next(signal: &mut io::Result<Signal>) {
+        match signal {
+            Ok(signal) => drop(signal.recv().await),
+            // Without a handler the signal ends the process.
+            Err(_) => std::future::pending().await,
+        }
+    }
+    tokio::select! {
+        () = next(terminate) => "SIGTERM",
+        () = next(interrupt) => "SIGINT",
+    }
+}
+
+/// Ends the process during its start. Nothing waits for the thread that opens the database: a
+/// migration that is broken off is as if it had not begun.
+fn end_start(signal: &str) -> ! {
+    log::info!("{signal}: stopped during the start");
+    std::process::exit(0);
+}
+
+/// Prints the address, the database, the mode and a request to try. The service runs also if
+/// nobody takes these lines.
 fn greet(config: &Config, app: &App) {
     let listening = app.address();
     let address = reachable_from_here(listening);
     let version = env!("CARGO_PKG_VERSION");
-    anstream::println!("escrowd {version} listening on {BOLD}http://{address}{BOLD:#}");
+    let mut out = anstream::stdout();
+    let mut tell = |line: fmt::Arguments<'_>| drop(writeln!(out, "{line}"));
+    tell(format_args!(
+        "escrowd {version} listening on {BOLD}http://{address}{BOLD:#}"
+    ));
     let database = app.database();
     if config.ephemeral {
-        anstream::println!("  database  none is kept; until the service stops it is {database}");
+        tell(format_args!(
+            "  database  none is kept; until the service stops it is {database}"
+        ));
     } else {
-        anstream::println!("  database  {database}");
+        tell(format_args!("  database  {database}"));
     }
     let mode = match config.mode {
         Mode::Sandbox => "sandbox (play money; every key is a merchant, every customer-id a customer)",
         Mode::Live => "live",
     };
-    anstream::println!("  mode      {mode}");
-    anstream::println!("  try       {}", request_to_try(config, address));
+    tell(format_args!("  mode      {mode}"));
+    tell(format_args!("  try       {}", request_to_try(config, address)));
     if listening.ip().is_unspecified() {
         let port = listening.port();
-        anstream::println!("  exposed   port {port} of every address of this machine");
+        tell(format_args!("  exposed   port {port} of every address of this machine"));
     }
     if let Some(url) = &config.public_url {
-        anstream::println!("  public    {url}");
+        tell(format_args!("  public    {url}"));
     }
     if let Some(address) = app.metrics_address() {
-        anstream::println!("  metrics   http://{}/metrics", reachable_from_here(address));
+        tell(format_args!(
+            "  metrics   http://{}/metrics",
+            reachable_from_here(address)
+        ));
         if !is_private(address.ip()) {
             log::warn!(
                 "metrics.listen is {address}, which may be reached from outside: every client that reaches it can read \

@@ -5,6 +5,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use crate::cli::client::ServiceClient;
+use crate::cli::output::say;
 
 /// The options that name the service and the operator.
 #[derive(Debug, clap::Args)]
@@ -44,7 +45,7 @@ impl ServiceArguments {
     /// Prints a reply as JSON if that is asked for, or else by `print`.
     pub(super) fn show(&self, data: &Value, print: impl FnOnce(&Value)) {
         if self.json {
-            anstream::println!("{data}");
+            say!("{data}");
         } else {
             print(data);
         }
@@ -54,7 +55,7 @@ impl ServiceArguments {
 /// Prints a secret that is shown once.
 pub(super) fn print_secret(what: &str, secret: &Value) {
     if let Some(secret) = secret.as_str() {
-        anstream::println!("{what} is shown once and never again:\n\n    {secret}\n");
+        say!("{what} is shown once and never again:\n\n    {secret}\n");
     }
 }
 

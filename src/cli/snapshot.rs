@@ -7,6 +7,7 @@ use anyhow::bail;
 use clap::Subcommand;
 
 use crate::cli::backup::{Progress, described};
+use crate::cli::output::say;
 use crate::cli::restore::put_in_place;
 use crate::cli::settings::{FileParser, PlaceParser, variables};
 use crate::config::{Config, Flags};
@@ -72,7 +73,7 @@ pub(super) fn run(arguments: SnapshotArguments) -> anyhow::Result<ExitCode> {
             let mut progress = Progress::new()?;
             let made = store::backup(database, &to, &mut |step| progress.show(step));
             progress.clear();
-            anstream::println!("{}: {}", to.display(), described(&made?));
+            say!("{}: {}", to.display(), described(&made?));
         }
         SnapshotCommand::Load { from, replace } => {
             let sandbox = RequiredMode {

@@ -10,7 +10,7 @@ use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
 use crate::cli::client::{ServiceClient, ServiceReply};
-use crate::cli::output::{BOLD, FAINT};
+use crate::cli::output::{BOLD, FAINT, say};
 use crate::cli::sandbox::{SandboxArguments, sum_of, text};
 use crate::domain::money::Amount;
 use crate::entropy;
@@ -127,11 +127,11 @@ pub(super) fn run(arguments: TriggerArguments) -> anyhow::Result<ExitCode> {
         .context("no such event")?;
     steps(&mut scenario)?;
     let found = scenario.find(&event)?;
-    anstream::println!("{BOLD}{event}{BOLD:#}");
+    say!("{BOLD}{event}{BOLD:#}");
     for (name, value) in &scenario.created {
-        anstream::println!("  {FAINT}{name:<14}{FAINT:#}{value}");
+        say!("  {FAINT}{name:<14}{FAINT:#}{value}");
     }
-    anstream::println!("  {FAINT}{:<14}{FAINT:#}{found}", "event");
+    say!("  {FAINT}{:<14}{FAINT:#}{found}", "event");
     Ok(ExitCode::SUCCESS)
 }
 
