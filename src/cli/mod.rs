@@ -19,6 +19,7 @@ mod listen;
 mod log_output;
 mod man;
 mod merchant;
+mod open_files;
 mod operator;
 mod output;
 mod position;

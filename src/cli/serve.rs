@@ -12,7 +12,7 @@ use crate::app::{App, Stopper};
 use crate::cli::output::BOLD;
 use crate::cli::service_manager;
 use crate::cli::settings::{FileParser, SettingsArguments, variables};
-use crate::cli::{log_output, reload};
+use crate::cli::{log_output, open_files, reload};
 use crate::config::{Accepted, Config, Flags, Loaded};
 use crate::domain::mode::Mode;
 use crate::domain::web_address::reachable_from_here;
@@ -56,6 +56,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     };
     let loaded = Loaded::load(&flags, variables())?;
     log_output::set(loaded.config.log, loaded.config.log_format);
+    open_files::raise_limit(&loaded.config);
     actix_web::rt::System::new().block_on(serve(loaded, flags))
 }
 

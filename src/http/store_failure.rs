@@ -45,6 +45,10 @@ pub(super) fn store_failure(error: &store::Error) -> (StoreFailure, &'static str
         store::Error::NoReader(_) | store::Error::TooManyReads => {
             (StoreFailure::Busy, "Too many reads are waiting; try again shortly")
         }
+        store::Error::TooManyFiles(_) => (
+            StoreFailure::Busy,
+            "The service has as many files open as it may; nothing was changed, try again shortly",
+        ),
         store::Error::ReadTooLong => (
             StoreFailure::Busy,
             "The read took longer than storage.read_seconds_max allows and was stopped; narrow the filter, or try again \

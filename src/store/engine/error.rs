@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rusqlite::ErrorCode;
+use rustix::io::Errno;
 use tokio_postgres::error::SqlState;
 
 use crate::domain::time::Timestamp;
@@ -69,6 +70,9 @@ pub enum Error {
     /// lost before anything was committed; try again shortly.
     #[error("the database cannot be reached: {0}")]
     Unreachable(String),
+    /// The process, or the machine, has as many files open as it may; try again shortly.
+    #[error("{0}; raise the limit of open files, or lower limits.connections_max")]
+    TooManyFiles(Arc<io::Error>),
     /// The folder of blobs could not be read or written.
     #[error("the folder of files: {0}")]
     Files(Arc<io::Error>),
@@ -175,6 +179,9 @@ impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::StorageFull,
+            _ if matches!(Errno::from_io_error(&error), Some(Errno::MFILE | Errno::NFILE)) => {
+                Self::TooManyFiles(Arc::new(error))
+            }
             _ => Self::Files(Arc::new(error)),
         }
     }
@@ -363,4 +370,18 @@ pub enum OpenError {
         /// The difference that was found, and the remedy.
         problem: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_open_files_is_told_from_a_broken_folder() {
+        let of = |errno: Errno| Error::from(io::Error::from(errno));
+        assert!(matches!(of(Errno::MFILE), Error::TooManyFiles(_)));
+        assert!(matches!(of(Errno::NFILE), Error::TooManyFiles(_)));
+        assert!(matches!(of(Errno::NOSPC), Error::StorageFull));
+        assert!(matches!(of(Errno::IO), Error::Files(_)));
+    }
 }
