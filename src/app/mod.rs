@@ -5,10 +5,12 @@ mod settings;
 
 use std::net::{SocketAddr, TcpListener};
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 
 use actix_web::dev::{Server, ServerHandle};
+use actix_web::rt;
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
@@ -143,10 +145,17 @@ impl App {
         let metrics_listener = listen_for_metrics(config)?;
         let ephemeral = config.ephemeral.then(EphemeralFolder::make).transpose()?.map(Arc::new);
         let store_settings = settings::store(config, ephemeral.as_deref());
-        if let (Some(snapshot), Some(path)) = (&config.snapshot, store_settings.place.path()) {
-            load_snapshot(snapshot, path)?;
-        }
-        let (store, writer_ended) = Store::open(&store_settings, clock, entropy)?;
+        let (database, snapshot) = (store_settings.place.clone(), config.snapshot.clone());
+        // A migration, or the wait for that of another process, takes any time. The caller may
+        // give up meanwhile.
+        let opening = rt::task::spawn_blocking(move || {
+            if let (Some(snapshot), Some(path)) = (&snapshot, store_settings.place.path()) {
+                load_snapshot(snapshot, path)?;
+            }
+            Ok::<_, AppError>(Store::open(&store_settings, clock, entropy)?)
+        });
+        let opened = opening.await.unwrap_or_else(|ended| resume_unwind(ended.into_panic()));
+        let (store, writer_ended) = opened?;
         let policy = policy(config)?;
         check_merchants(&store, &policy).await?;
         restore_configured_endpoints(&store).await?;
@@ -187,7 +196,7 @@ impl App {
             server,
             address,
             store,
-            database: store_settings.place,
+            database,
             ephemeral,
             writer_ended,
             webhooks,
@@ -247,11 +256,11 @@ impl App {
     /// writer stops the server, since its file can no longer be trusted.
     pub async fn run(self) -> Result<(), AppError> {
         let stopper = self.stopper();
-        let retention = actix_web::rt::spawn(retention::run(self.store.clone(), self.retention));
-        let settlements = actix_web::rt::spawn(settlements::run(self.store.clone(), self.reloader.policy));
+        let retention = rt::spawn(retention::run(self.store.clone(), self.retention));
+        let settlements = rt::spawn(settlements::run(self.store.clone(), self.reloader.policy));
         let metrics = self.metrics.map(|(server, _)| {
             let handle = server.handle();
-            (actix_web::rt::spawn(server), handle)
+            (rt::spawn(server), handle)
         });
         let mut server = std::pin::pin!(self.server);
         let outcome = tokio::select! {

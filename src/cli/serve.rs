@@ -63,7 +63,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
 async fn serve(loaded: Loaded, flags: Flags) -> anyhow::Result<ExitCode> {
     // The handlers are installed before the service starts. Otherwise a signal during the
     // start would end the process without cleaning up.
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let mut signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let hangup = signal(SignalKind::hangup());
     // These signals reopen a log or show a state in other servers. Without a handler each of
     // them ends the process.
@@ -73,7 +73,10 @@ async fn serve(loaded: Loaded, flags: Flags) -> anyhow::Result<ExitCode> {
     ] {
         actix_web::rt::spawn(ignore(name, signal(kind)));
     }
-    let app = App::start(&loaded.config).await?;
+    let app = tokio::select! {
+        started = App::start(&loaded.config) => started?,
+        name = first_of(&mut signals) => end_start(name),
+    };
     greet(&loaded.config, &app);
     service_manager::tell_ready(app.address());
     actix_web::rt::spawn(stop_on_signal(signals, app.stopper(), !loaded.config.ephemeral));

@@ -92,3 +92,74 @@ fn an_address_without_a_server_is_told_without_its_password() {
     let said = refusal_to_serve("postgres://ada:s3cret@127.0.0.1:1/escrow?colour=s3cret");
     assert!(!said.contains("s3cret"), "{said}");
 }
+
+#[test]
+fn a_database_of_another_encoding_is_refused() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    let name = format!("{}_latin", url.rsplit_once('/').unwrap().1);
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let create =
+            format!("CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+        client.batch_execute(&create).unwrap();
+        let other = format!("{}/{name}", url.rsplit_once('/').unwrap().0);
+        let said = refusal_to_serve(&other);
+        assert!(said.contains(&format!("its encoding is {encoding}")), "{said}");
+        assert!(said.contains("createdb -E UTF8 -T template0"), "{said}");
+        client.batch_execute(&format!("DROP DATABASE {name}")).unwrap();
+    }
+}
+
+/// The lock of a preparation that another process holds, as a copy does.
+#[test]
+fn a_start_that_waits_ends_with_a_signal() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    let mut holder = Client::connect(&url, NoTls).unwrap();
+    holder
+        .batch_execute("SELECT pg_advisory_lock(4995410431150391297)")
+        .unwrap();
+    for signal in ["-TERM", "-INT"] {
+        let mut start = escrowd()
+            .args(["serve", "--listen", "127.0.0.1:0", "--database", &url])
+            .env("ESCROWD_LOG", "info")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(start.stderr.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
+        assert!(said.any(|line| line.contains("waiting until it has ended")));
+        let sent = std::process::Command::new("kill")
+            .args([signal, &start.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+        assert!(said.any(|line| line.contains("stopped during the start")));
+        assert_eq!(start.wait().unwrap().code(), Some(0));
+    }
+    drop(holder);
+    drop(Service::start(&url));
+}
+
+#[test]
+fn sessions_that_were_idle_for_long_are_kept() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    let name = url.rsplit_once('/').unwrap().1;
+    client
+        .batch_execute(&format!("ALTER DATABASE {name} SET idle_session_timeout = '300ms'"))
+        .unwrap();
+    let service = Service::start(&url);
+    for _ in 0..3 {
+        service.funded();
+        thread::sleep(Duration::from_millis(700));
+    }
+}

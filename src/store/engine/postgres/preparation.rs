@@ -1,6 +1,7 @@
 //! The preparation of a database at a start: its tables are created, migrated or checked, by one
 //! process at a time.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::domain::ids::Entropy;
@@ -19,6 +20,11 @@ use crate::store::engine::value::stored_mode;
 /// The longest time that the preparation waits for the lock of a table, once no other process
 /// prepares the database: longer than the reads of a service take.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The pause between two attempts to take the lock of the preparation, and that between two
+/// lines in the log which say that another process holds it.
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+const TELL_PAUSE: Duration = Duration::from_mins(1);
 
 /// The oldest version of the server that is known to work: 15.
 const SERVER_VERSION_MIN: i32 = 150_000;
@@ -132,11 +138,16 @@ impl Preparation<'_> {
 /// Takes the lock under which one process prepares a database, until the transaction ends.
 fn lock(client: &Client, address: &Address) -> Result<(), Unusable> {
     let sql = "SELECT pg_try_advisory_xact_lock($1)";
-    let is_free: bool = client.query_one(sql, &[&LOCK])?.try_get(0)?;
-    if !is_free {
-        log::info!("another process creates, migrates or copies the database {address}; waiting until it has ended");
-        client.batch_execute("SET LOCAL lock_timeout = 0")?;
-        client.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])?;
+    let mut tell_at = Instant::now();
+    // To wait inside the server would keep the start from saying again that it waits.
+    while !client.query_one(sql, &[&LOCK])?.try_get::<_, bool>(0)? {
+        if Instant::now() >= tell_at {
+            log::info!(
+                "another process creates, migrates or copies the database {address}; waiting until it has ended"
+            );
+            tell_at = Instant::now() + TELL_PAUSE;
+        }
+        thread::sleep(LOCK_PAUSE);
     }
     let sql = format!("SET LOCAL lock_timeout = {}", LOCK_TIMEOUT.as_millis());
     Ok(client.batch_execute(&sql)?)
