@@ -183,11 +183,13 @@ fn warn_without_standby(client: &Client, address: &Address) -> Result<(), Unusab
     Ok(())
 }
 
-/// Checks that the server keeps what it acknowledges, and is new enough.
+/// Checks that the server keeps what it acknowledges and is new enough, and that the database
+/// keeps every text.
 ///
 /// # Errors
 ///
-/// Fails if a setting of the server allows it to lose a commit.
+/// Fails if a setting of the server allows it to lose a commit, or the database has another
+/// encoding than UTF-8.
 pub(super) fn check_server(client: &Client) -> Result<(), Unusable> {
     let setting = |name: &str| -> Result<String, Unusable> {
         Ok(client.query_one("SELECT current_setting($1)", &[&name])?.try_get(0)?)
@@ -196,6 +198,13 @@ pub(super) fn check_server(client: &Client) -> Result<(), Unusable> {
     if version.parse::<i32>().is_ok_and(|version| version < SERVER_VERSION_MIN) {
         return Err(Unusable::Other(format!(
             "the server has version {version}, and {SERVER_VERSION_MIN} is the oldest that is known to work"
+        )));
+    }
+    let encoding = setting("server_encoding")?;
+    if encoding != "UTF8" {
+        return Err(Unusable::Other(format!(
+            "its encoding is {encoding}, which has not every character of names and texts; create it with \
+             `createdb -E UTF8 -T template0`"
         )));
     }
     for (name, durable) in [
