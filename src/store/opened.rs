@@ -4,9 +4,8 @@ use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::postgres::Session;
 use crate::store::engine::postgres::build::Build;
 use crate::store::engine::postgres::reconnecting_session::{in_snapshot, open_to_read_all};
-use crate::store::engine::postgres::unusable::Unusable;
 use crate::store::engine::sql::Connection;
-use crate::store::engine::sqlite::connection;
+use crate::store::engine::sqlite::{connection, file};
 use crate::store::place::Place;
 
 /// A connection for reading. A service may use the database at the same time.
@@ -30,7 +29,7 @@ impl Opened {
         match place {
             Place::File(path) => connection::open_to_audit(path).map(Self::Sqlite),
             Place::Postgres(address) => {
-                let opened = open_to_read_all(address).map_err(Unusable::Server);
+                let opened = open_to_read_all(address);
                 let checked = opened.and_then(|session| {
                     Build::current().check(session.client())?;
                     Ok(Self::Postgres(session))

@@ -10,7 +10,7 @@ use postgres::{Client, NoTls};
 use tempfile::TempDir;
 
 use crate::cluster;
-use crate::service::{Service, check};
+use crate::service::{Service, check, refusal};
 
 /// `PgBouncer` in front of a new database. Dropping it ends it.
 struct Pooler {
@@ -118,5 +118,18 @@ fn a_pooler_that_lends_sessions_for_transactions_is_refused() {
             said.contains("set pool_mode = session in PgBouncer"),
             "{settings}: {said}"
         );
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("copy.db").display().to_string();
+        for arguments in [
+            &["position", &pooler.url()][..],
+            &["check", &pooler.url()],
+            &["copy", &pooler.url(), &copy],
+        ] {
+            let said = refusal(arguments);
+            assert!(
+                said.contains("set pool_mode = session in PgBouncer"),
+                "{arguments:?}: {said}"
+            );
+        }
     }
 }

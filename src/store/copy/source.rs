@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use crate::domain::file::FileName;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::postgres::reconnecting_session::open_to_read_all;
-use crate::store::engine::postgres::unusable::Unusable;
 use crate::store::engine::postgres::{Session, copying};
 use crate::store::engine::sql::{Connection, params};
 use crate::store::engine::sqlite::file;
@@ -53,7 +52,7 @@ impl Source {
         match place {
             Place::File(path) => Self::open_file(path),
             Place::Postgres(address) => {
-                let begun = open_to_read_all(address).map_err(Unusable::Server).and_then(|session| {
+                let begun = open_to_read_all(address).and_then(|session| {
                     copying::begin_source(&session)?;
                     Ok(session)
                 });

@@ -16,7 +16,6 @@ use crate::store::engine::postgres::Session;
 use crate::store::engine::postgres::address::Address;
 use crate::store::engine::postgres::preparation::random_secret;
 use crate::store::engine::postgres::reconnecting_session::open_to_read_all;
-use crate::store::engine::postgres::unusable::Unusable;
 use crate::store::engine::postgres::{CopyIn, copying};
 use crate::store::engine::sql::{Connection, Value, params};
 use crate::store::engine::sqlite::backup::{Copying, FileCopyError};
@@ -79,7 +78,7 @@ impl Target {
             Place::File(to) => Ok(Self::File(NewFile::begin(to, mark::random_cookie(entropy))?)),
             Place::Postgres(address) => {
                 let secret = random_secret(entropy);
-                let begun = open_to_read_all(address).map_err(Unusable::Server).and_then(|session| {
+                let begun = open_to_read_all(address).and_then(|session| {
                     copying::begin_target(&session, &secret)?;
                     Ok(session)
                 });

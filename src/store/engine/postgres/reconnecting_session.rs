@@ -10,8 +10,10 @@ use crate::store::engine::error::Error;
 use crate::store::engine::long_reads::Reader;
 use crate::store::engine::postgres::address::Address;
 use crate::store::engine::postgres::client::{self, Client};
+use crate::store::engine::postgres::pooler;
 use crate::store::engine::postgres::session::Session;
 use crate::store::engine::postgres::tls;
+use crate::store::engine::postgres::unusable::Unusable;
 use crate::store::engine::sql::Connection;
 use crate::store::tx::Snapshot;
 
@@ -181,10 +183,15 @@ pub(super) fn open(address: &Address, statement_time_max: Duration) -> Result<Se
     Ok(session)
 }
 
-/// Opens a session to read a whole database: its statements, and the pauses between them, may take
-/// any time, and whole tables are read in parts.
-pub(crate) fn open_to_read_all(address: &Address) -> Result<Session, Error> {
+/// Opens a session of a command, to read a whole database: its statements, and the pauses between
+/// them, may take any time, and whole tables are read in parts.
+///
+/// # Errors
+///
+/// Fails if the database cannot be reached, or only through a pooler that keeps no sessions.
+pub(crate) fn open_to_read_all(address: &Address) -> Result<Session, Unusable> {
     let mut session = open(address, Duration::ZERO)?;
+    pooler::check_session(&session, &open(address, Duration::ZERO)?)?;
     session.client().never_limit_answers();
     session.batch("SET idle_in_transaction_session_timeout = 0")?;
     session.read_tables_in_parts();
