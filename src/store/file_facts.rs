@@ -9,7 +9,7 @@ use crate::domain::treasury::position::Position;
 use crate::domain::treasury::reconciliation::SumTooLarge;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::sql::Connection;
-use crate::store::engine::sqlite::{connection, inspection};
+use crate::store::engine::sqlite::{connection, file, inspection};
 use crate::store::opened::{Opened, unreadable};
 use crate::store::place::Place;
 use crate::store::tx::Snapshot;
@@ -20,6 +20,7 @@ use crate::store::tx::Snapshot;
 ///
 /// Fails if it is not a database of escrowd, or cannot be read.
 pub fn mode_of(path: &Path) -> Result<Mode, OpenError> {
+    let path = &*file::resolve_link(path)?;
     connection::check_to_audit(path)?;
     inspection::mode_of(path, &connection::open_to_copy(path)?)
 }
@@ -31,7 +32,7 @@ pub fn mode_of(path: &Path) -> Result<Mode, OpenError> {
 ///
 /// Fails when the database cannot be opened or read.
 pub fn newest_ledger_time(place: &Place) -> Result<Option<Timestamp>, OpenError> {
-    Opened::check(place)?;
+    let place = &Opened::check(place)?;
     let newest = Opened::open(place)?.in_snapshot(|snapshot| Snapshot::of(snapshot).newest_row_at());
     newest.map_err(|cause| unreadable(place, cause))
 }
@@ -44,7 +45,7 @@ pub fn newest_ledger_time(place: &Place) -> Result<Option<Timestamp>, OpenError>
 ///
 /// Fails when the database cannot be opened or read.
 pub fn position(place: &Place) -> Result<(Result<Position, SumTooLarge>, String), OpenError> {
-    Opened::check(place)?;
+    let place = &Opened::check(place)?;
     let read = Opened::open(place)?.in_snapshot(position_in);
     read.map_err(|cause| unreadable(place, cause))
 }

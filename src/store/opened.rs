@@ -15,12 +15,16 @@ pub(super) enum Opened {
 }
 
 impl Opened {
-    /// Checks that a database can be read. For a file, this must come before the first
-    /// [`Opened::open`].
-    pub(super) fn check(place: &Place) -> Result<(), OpenError> {
+    /// Checks that a database can be read, and returns its place without a symbolic link. For a
+    /// file, this must come before the first [`Opened::open`].
+    pub(super) fn check(place: &Place) -> Result<Place, OpenError> {
         match place {
-            Place::File(path) => connection::check_to_audit(path),
-            Place::Postgres(_) => Ok(()),
+            Place::File(path) => {
+                let path = file::resolve_link(path)?;
+                connection::check_to_audit(&path)?;
+                Ok(Place::File(path.into_owned()))
+            }
+            Place::Postgres(_) => Ok(place.clone()),
         }
     }
 

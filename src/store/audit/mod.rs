@@ -22,7 +22,7 @@ use crate::domain::ids::MerchantId;
 use crate::domain::ledger::ChainHash;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::sql::{Connection, params};
-use crate::store::engine::sqlite::{blobs, connection, inspection};
+use crate::store::engine::sqlite::{blobs, connection, file, inspection};
 use crate::store::opened::{Opened, unreadable};
 use crate::store::place::Place;
 use crate::store::tables::columns::row;
@@ -74,7 +74,7 @@ impl fmt::Display for Finding {
 ///
 /// Fails when the database cannot be opened or read.
 pub fn audit(place: &Place, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, OpenError> {
-    Opened::check(place)?;
+    let place = &Opened::check(place)?;
     let opened = Opened::open(place)?;
     let beside = Opened::open(place)?;
     let of_rows = Opened::open(place)?;
@@ -91,6 +91,7 @@ pub fn audit(place: &Place, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit,
 ///
 /// Fails when the file cannot be opened or read.
 pub fn check_structure(path: &Path) -> Result<Vec<String>, OpenError> {
+    let path = &*file::resolve_link(path)?;
     connection::check_to_audit(path)?;
     let connection = connection::open_to_audit(path)?;
     let damaged = |cause: rusqlite::Error| OpenError::Damaged {

@@ -1,7 +1,8 @@
 //! The database file itself: its path, its neighbours, and the creation of a fresh one.
 
+use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -67,6 +68,16 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
             ),
         }),
         resolved => resolved.map_err(io),
+    }
+}
+
+/// Resolves a path that is itself a symbolic link: log and files are beside its target. Another
+/// path stays as it was written, for messages.
+pub(crate) fn resolve_link(path: &Path) -> Result<Cow<'_, Path>, OpenError> {
+    if path.is_symlink() {
+        resolve(path).map(Cow::Owned)
+    } else {
+        Ok(Cow::Borrowed(path))
     }
 }
 
