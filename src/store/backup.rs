@@ -5,6 +5,7 @@
 //! never changed, and never removed once a row has named them, so they may be copied after
 //! the rows.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
@@ -26,6 +27,8 @@ use crate::store::tx::Snapshot;
 /// The size of the source's write-ahead log, in bytes, at which a copy is given up. The log
 /// grows by all that is written while the pages are copied.
 const LOG_BYTES_MAX: u64 = 1 << 30;
+/// The ends of names that the service gives beside a database. SQLite removes a `-journal`.
+const OF_THE_SERVICE: [&str; 7] = ["-wal", "-shm", "-journal", ".lock", UNFINISHED, ".new", "-files"];
 /// The findings of an audit that a message shows.
 pub(super) const SHOWN_MAX: usize = 3;
 
@@ -182,6 +185,7 @@ pub(super) struct Source<'a> {
 impl Source<'_> {
     /// Copies the source to a new name.
     pub(super) fn copy_to(&self, to: &Path, on_step: OnStep<'_>) -> Result<Backup, BackupError> {
+        refuse_unfit(to)?;
         refuse_existing(to)?;
         let (copying, made) = self.prepare(to, on_step)?;
         remove_files_without_database(to).map_err(|error| failed(error.into(), to))?;
@@ -191,6 +195,7 @@ impl Source<'_> {
 
     /// Makes a whole and sound copy under an unfinished name.
     pub(super) fn prepare(&self, to: &Path, on_step: OnStep<'_>) -> Result<(Copying, Backup), BackupError> {
+        refuse_unfit(to)?;
         let as_backup_error = |error: FileCopyError| failed(error, to);
         let sqlite = |error: rusqlite::Error| as_backup_error(error.into());
         let copying = Copying::begin(to).map_err(as_backup_error)?;
@@ -304,6 +309,57 @@ pub(super) fn finish(copying: Copying, to: &Path) -> Result<(), BackupError> {
     finished
         .and_then(|()| blobs::mark_finished(to))
         .map_err(|error| failed(error.into(), to))
+}
+
+/// Refuses a name that belongs to the service beside another database, which would then remove
+/// the copy or write over it, and one whose unfinished name is taken by something of another
+/// program.
+pub(super) fn refuse_unfit(to: &Path) -> Result<(), BackupError> {
+    let name = to.file_name().map(OsStr::as_encoded_bytes).unwrap_or_default();
+    let problem = if name.is_empty() {
+        Some("it names no file".to_owned())
+    } else if let Some(suffix) = OF_THE_SERVICE.iter().find(|suffix| name.ends_with(suffix.as_bytes())) {
+        Some(format!(
+            "names that end in {suffix} belong to the service, beside the database whose name stands before it; choose \
+             another name, such as one that ends in .db"
+        ))
+    } else {
+        database_of_folder(to).map(|database| {
+            format!(
+                "its folder has the files of the database {}; choose another folder",
+                database.display()
+            )
+        })
+    };
+    if let Some(problem) = problem {
+        let path = to.to_owned();
+        return Err(BackupError::Failed { path, problem });
+    }
+    let unfinished = sibling(to, UNFINISHED);
+    let files = blobs::root_of(&unfinished);
+    let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
+    let foreign = if is_there(&unfinished) && !file::may_be_unfinished(&unfinished) {
+        unfinished
+    } else if is_there(&files) && !blobs::may_be_unfinished(&unfinished) {
+        files
+    } else {
+        return Ok(());
+    };
+    Err(BackupError::Exists {
+        path: foreign,
+        remedy: "it is no part of an unfinished copy, which has this name; move it away, or choose another name"
+            .to_owned(),
+    })
+}
+
+/// Returns the database whose files are in the folder of this path, or above it.
+fn database_of_folder(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
+    folder.ancestors().find_map(|folder| {
+        let database = folder.file_name()?.to_str()?.strip_suffix("-files")?;
+        Some(folder.with_file_name(database)).filter(|database| database.is_file())
+    })
 }
 
 /// Refuses a name under which there is something.

@@ -14,6 +14,7 @@ mod helpers;
 mod logs;
 mod lost_logs;
 mod money;
+mod operations;
 mod position;
 mod readme;
 #[path = "../api/snapshots/redaction.rs"]

@@ -232,6 +232,7 @@ fn audited(copy: &Place, from: &Place, to: &Place, on_step: &mut dyn FnMut(CopyS
 
 impl NewFile {
     fn begin(to: &Path, schema_cookie: u32) -> Result<Self, BackupError> {
+        backup::refuse_unfit(to)?;
         backup::refuse_existing(to)?;
         let as_backup_error = |error: FileCopyError| backup::failed(error, to);
         let copying = Copying::begin(to).map_err(as_backup_error)?;

@@ -12,6 +12,7 @@
 //! request has marked it, because two requests may send the same content.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -268,6 +269,17 @@ pub(crate) fn sync_all(copy: &Path) -> io::Result<()> {
 /// Returns true if the files beside this path are those of a copy that is not whole.
 pub(crate) fn is_unfinished(copy: &Path) -> bool {
     root_of(copy).join(UNFINISHED).exists()
+}
+
+/// Returns true if the folder of files beside this path may be what a killed process has left of
+/// a copy: it has nothing but folders of files and the mark.
+pub(crate) fn may_be_unfinished(copy: &Path) -> bool {
+    let is_of_copy = |name: &OsStr| {
+        let name = name.as_encoded_bytes();
+        name == UNFINISHED.as_bytes() || (name.len() == 2 && name.iter().all(u8::is_ascii_hexdigit))
+    };
+    let mut entries = fs::read_dir(root_of(copy)).into_iter().flatten();
+    root_of(copy).is_dir() && entries.all(|entry| entry.is_ok_and(|entry| is_of_copy(&entry.file_name())))
 }
 
 /// Gives the folder of a copy's files the name that belongs to `to`, if there is a folder.

@@ -44,6 +44,12 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
         path: path.to_owned(),
         cause,
     };
+    if path.as_os_str().is_empty() {
+        return Err(OpenError::Unfit {
+            path: path.to_owned(),
+            problem: "the name of the database is empty; name a file".to_owned(),
+        });
+    }
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if fs::symlink_metadata(path).is_ok() {
@@ -187,6 +193,18 @@ fn refuse_interrupted_restore(path: &Path) -> Result<(), OpenError> {
         });
     }
     Ok(())
+}
+
+/// Returns true if the file may be what a killed process has left of a copy: it is empty, its
+/// first page was not written yet, or it is an escrowd file.
+pub(crate) fn may_be_unfinished(path: &Path) -> bool {
+    const APPLICATION_ID_AT: usize = 68;
+    let mut beginning = Vec::new();
+    let read = open_regular(path).map(|file| file.take(APPLICATION_ID_AT as u64 + 4).read_to_end(&mut beginning));
+    let is_ours = beginning
+        .get(APPLICATION_ID_AT..)
+        .is_some_and(|id| *id == APPLICATION_ID.to_be_bytes());
+    matches!(read, Ok(Ok(_))) && (is_ours || beginning.iter().all(|byte| *byte == 0))
 }
 
 /// Returns true if there is a write-ahead log beside the file that is not empty.

@@ -1,0 +1,199 @@
+//! Operation in bad moments: full outputs, few open files, certificates that come late, names
+//! that belong to the service, and links to databases.
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::helpers::{RunningServer, WorkFolder, get, stderr};
+
+/// A certificate of an authority of its own.
+const CERTIFICATE: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBfzCCASWgAwIBAgIUFKf10tUBpO9BbDvWpQ2501qPiG4wCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyODE4NDY1MVoYDzIxMjYxMTA0
+MTg0NjUxWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAARvDAw7yXFKAsbOuTwdeH6PxC0UcCs7eqgGmweAvcb1SQhoWV6JN9O0
+WDaUpnoBfPf1cwfKWfj9YtHq6XoYXDmBo1MwUTAdBgNVHQ4EFgQUpXbJoDlRPJ55
+65PEwBbuUbr4hSswHwYDVR0jBBgwFoAUpXbJoDlRPJ5565PEwBbuUbr4hSswDwYD
+VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiAffROP4kdif8l6mDdrAC6U
+aLGvmdW7nCUydCjXQAWwTQIhANBgltA9QeAYBkh6HDQW6XSiOSs2mh2EeM6v3QVg
+lNTk
+-----END CERTIFICATE-----
+";
+
+fn top_up(server: &RunningServer) {
+    let reply = ureq::post(server.url("/v1/payment/topup"))
+        .header("customer-id", "ada")
+        .header("content-type", "application/json")
+        .send("{\"amount\":1000}");
+    assert_eq!(reply.unwrap().status().as_u16(), 200);
+}
+
+/// A folder with the database of a sandbox, `test.db`.
+fn used_folder() -> WorkFolder {
+    let folder = WorkFolder::new();
+    let mut server = folder.serve(&["--database", "test.db"]);
+    top_up(&server);
+    server.signal("-TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    folder
+}
+
+#[test]
+fn certificates_that_come_late_are_used_by_the_next_attempt() {
+    let folder = WorkFolder::new();
+    let mut command = folder.server(&["--ephemeral"]);
+    command
+        .env("SSL_CERT_FILE", folder.path().join("ca.pem"))
+        .env("SSL_CERT_DIR", folder.path().join("none"));
+    let server = RunningServer::start(command);
+    let json = |request: ureq::RequestBuilder<ureq::typestate::WithBody>, body: &str| {
+        let reply = request.header("content-type", "application/json").send(body).unwrap();
+        assert!(reply.status().is_success());
+    };
+    json(
+        ureq::put(server.url("/sandbox/callback")),
+        "{\"url\":\"https://localhost:9/hook\"}",
+    );
+    top_up(&server);
+    let wait_for = |words: &str| {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            let (_, events) = get(&server.url("/sandbox/events"), &[]);
+            if events.contains(words) {
+                return;
+            }
+            assert!(Instant::now() < until, "{words:?} is not in {events}");
+            thread::sleep(Duration::from_millis(50));
+        }
+    };
+    wait_for("No CA certificates were loaded");
+    folder.write("ca.pem", CERTIFICATE);
+    json(ureq::post(server.url("/sandbox/clock/advance")), "{\"by\":\"2m\"}");
+    wait_for("no connection");
+}
+
+#[test]
+fn a_full_output_is_told_in_one_line_and_stops_no_service() {
+    let folder = used_folder();
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    for arguments in [
+        &["check", "test.db"][..],
+        &["position", "test.db"],
+        &["backup", "test.db", "copy.db"],
+    ] {
+        let output = folder.command(arguments).stdout(full()).output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("the output cannot be written: No space left"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let address = format!("127.0.0.1:{port}");
+    let mut server = folder
+        .command(&["--listen", &address, "--database", "test.db"])
+        .stdout(full())
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while ureq::get(format!("http://{address}/readyz")).call().is_err() {
+        assert!(Instant::now() < until && server.try_wait().unwrap().is_none());
+        thread::sleep(Duration::from_millis(20));
+    }
+    drop(server.kill());
+    drop(server.wait());
+}
+
+#[test]
+fn the_limit_of_open_files_is_raised_or_told() {
+    let folder = WorkFolder::new();
+    let limit_of = |server: &RunningServer| {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        let mut numbers = line.split_whitespace().filter_map(|word| word.parse::<u64>().ok());
+        [numbers.next().unwrap(), numbers.next().unwrap()]
+    };
+    for (limit, is_told) in [("-S -n 64", false), ("-n 100", true)] {
+        let log = folder.path().join("log.txt");
+        let mut command = Command::new("sh");
+        let program = env!("CARGO_BIN_EXE_escrowd");
+        command
+            .args([
+                "-c",
+                &format!("ulimit {limit}; exec {program} --listen 127.0.0.1:0 --ephemeral"),
+            ])
+            .current_dir(folder.path())
+            .env("ESCROWD_LOG", "warn")
+            .stdout(std::process::Stdio::piped())
+            .stderr(File::create(&log).unwrap());
+        let server = RunningServer::start(command);
+        let [soft, hard] = limit_of(&server);
+        assert_eq!(soft, hard);
+        let said = fs::read_to_string(&log).unwrap();
+        let words = "may have 100 files open, and limits.connections_max = 512 needs about";
+        assert_eq!(said.contains(words), is_told, "{said}");
+    }
+}
+
+#[test]
+fn a_backup_takes_no_name_that_belongs_to_a_database() {
+    let folder = used_folder();
+    let before = || {
+        let entries = fs::read_dir(folder.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    fs::create_dir(folder.path().join("test.db-files")).unwrap();
+    folder.write("mine.partial", "notes");
+    fs::create_dir_all(folder.path().join("other.partial-files/photos")).unwrap();
+    let names = before();
+    for (to, words) in [
+        ("", "names no file"),
+        ("test.db-wal", "names that end in -wal"),
+        ("test.db-shm", "names that end in -shm"),
+        ("test.db-journal", "names that end in -journal"),
+        ("other.lock", "names that end in .lock"),
+        ("test.db.partial", "names that end in .partial"),
+        ("copy-files", "names that end in -files"),
+        ("test.db-files/copy", "has the files of the database"),
+        ("mine", "mine.partial exists already"),
+        ("other", "other.partial-files exists already"),
+    ] {
+        let output = folder.run(&["backup", "test.db", to]);
+        assert_eq!(output.status.code(), Some(1), "{to}");
+        assert!(stderr(&output).contains(words), "{to}: {}", stderr(&output));
+        assert_eq!(before(), names, "{to}");
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("mine.partial")).unwrap(), "notes");
+    // What a killed backup has left is taken over.
+    folder.write("copy.db.partial", "");
+    assert!(folder.run(&["backup", "test.db", "copy.db"]).status.success());
+}
+
+#[test]
+fn a_database_is_read_by_a_link_to_it() {
+    let folder = used_folder();
+    let links = folder.path().join("links");
+    fs::create_dir(&links).unwrap();
+    symlink("../test.db", links.join("link.db")).unwrap();
+    let mut server = folder.serve(&["--database", "links/link.db"]);
+    top_up(&server);
+    server.signal("-KILL");
+    server.wait();
+    for arguments in [
+        &["check", "links/link.db"][..],
+        &["check", "links/link.db", "--deep"],
+        &["position", "links/link.db"],
+    ] {
+        let output = folder.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    }
+}
