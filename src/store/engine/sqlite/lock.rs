@@ -5,14 +5,22 @@
 //! link, nor a second mount, nor a removed lock file lets a second server in. It is a lock
 //! of `flock`, which the locks of SQLite (`fcntl`) do not meet.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::OFlags;
+
 use crate::store::engine::error::OpenError;
-use crate::store::engine::sqlite::file::sibling;
+use crate::store::engine::sqlite::file::{FILE_PERMISSIONS, sibling};
+
+/// The beginning of the line in a lock.
+const HOLDER: &str = "the escrowd server";
+/// The bytes that are read of it.
+const HOLDER_BYTES_MAX: u64 = 256;
 
 /// A held lock. Dropping it, or the death of the process, releases the lock.
 #[derive(Debug)]
@@ -36,15 +44,28 @@ impl InstanceLock {
         };
         let mut options = OpenOptions::new();
         options.read(true).write(true);
+        // It is not to be a file of another program, which this would empty.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        options.mode(FILE_PERMISSIONS).custom_flags(flags.bits().cast_signed());
         let (mut file, is_new) = match options.clone().create_new(true).open(&path) {
             Ok(file) => (file, true),
+            Err(_) if path.is_symlink() => return Err(not_a_lock(database, &path)),
             Err(_) => (options.create(true).truncate(false).open(&path).map_err(io)?, false),
         };
+        let mut holder = Vec::new();
+        if file.metadata().map_err(io)?.is_file() {
+            let limit = (&file).take(HOLDER_BYTES_MAX).read_to_end(&mut holder);
+            limit.map_err(io)?;
+        } else {
+            return Err(not_a_lock(database, &path));
+        }
+        let holder = String::from_utf8_lossy(&holder);
+        if !holder.starts_with(HOLDER) && !HOLDER.starts_with(&*holder) {
+            return Err(not_a_lock(database, &path));
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder).map_err(io)?;
                 let holder = if holder.is_empty() {
                     "another server"
                 } else {
@@ -59,7 +80,9 @@ impl InstanceLock {
         }
         file.set_len(0).map_err(io)?;
         file.rewind().map_err(io)?;
-        writeln!(file, "the escrowd server with process id {}", std::process::id()).map_err(io)?;
+        writeln!(file, "{HOLDER} with process id {}", std::process::id()).map_err(io)?;
+        // Who can open it can hold the lock. One that is of another user keeps its permissions.
+        drop(file.set_permissions(Permissions::from_mode(FILE_PERMISSIONS)));
         Ok(Self {
             _file: file,
             made: is_new.then_some(path),
@@ -75,6 +98,17 @@ impl InstanceLock {
         {
             log::debug!("{} stays: {error}", path.display());
         }
+    }
+}
+
+fn not_a_lock(database: &Path, path: &Path) -> OpenError {
+    OpenError::Unfit {
+        path: database.to_owned(),
+        problem: format!(
+            "{} is not a lock of escrowd and was left untouched; choose another name for the database, or move that \
+             file away",
+            path.display()
+        ),
     }
 }
 
