@@ -34,6 +34,7 @@ fn run(mut connection: impl Reader, health: &Health, stopped: &Receiver<()>) {
             // The writer finds this out too, tells it, and ends the service.
             Err(Error::Migrated { .. }) => return,
             Err(error) => {
+                health.heed(&error);
                 return log::error!(
                     "the ledger cannot be read: {error}; stop the service, run `escrowd check`, and keep the file"
                 );

@@ -23,6 +23,7 @@ use crate::store::engine::sqlite::connection::Role;
 use crate::store::engine::sqlite::file::Fresh;
 use crate::store::engine::sqlite::group_commit::FileGroupCommit;
 use crate::store::engine::sqlite::lock::InstanceLock;
+use crate::store::engine::sqlite::mark::Mark;
 use crate::store::engine::sqlite::readers::Readers;
 use crate::store::engine::sqlite::vacuum::Vacuum;
 use crate::store::engine::sqlite::watch::FileWatch;
@@ -98,8 +99,9 @@ impl FileStore {
         let stored = Snapshot::of(sql::Connection::of(&connection));
         let newest = stored.newest_row_at().map_err(unreadable)?;
         entropy.start_after(stored.newest_number().map_err(unreadable)?);
+        let newest_mark = Mark::of(&connection).map_err(|cause| unreadable(cause.into()))?;
         // After its first read, the connection has the log open.
-        let watch = FileWatch::start(path, file.file()).map_err(io)?;
+        let watch = FileWatch::start(path, file.clone(), newest_mark).map_err(io)?;
         let readers = Arc::new(Readers::open(path, settings.readers, settings.read_time_max)?);
         let of_blobs = Arc::clone(&readers);
         let is_referenced = move |file| of_blobs.read(|snapshot| snapshot.is_file_referenced(file));
@@ -115,8 +117,9 @@ impl FileStore {
         let (ended, writer_ended) = oneshot::channel();
         let checkpointing = connection::open(path, Role::Checkpoints { synchronous })?;
         let writer_meter = Arc::<WriterMeter>::default();
-        let (pages, meter) = (i64::from(checkpoint_pages), Arc::clone(&writer_meter));
-        let checkpoints = Checkpoints::start(checkpointing, file.clone(), pages, meter).map_err(io)?;
+        let pages = i64::from(checkpoint_pages);
+        let (meter, heeding) = (Arc::clone(&writer_meter), Arc::clone(&health));
+        let checkpoints = Checkpoints::start(checkpointing, file.clone(), pages, meter, heeding).map_err(io)?;
         let clock = settings.start_clock(clock, newest);
         let wakeups = Arc::<DeliveryWakeups>::default();
         let group_commit = FileGroupCommit {
@@ -160,6 +163,11 @@ impl FileStore {
             _lock: lock,
         };
         Ok((store, writer_ended))
+    }
+
+    /// Returns the outcome of a read. One that found damage ends all writes.
+    pub(super) fn heed<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+        outcome.inspect_err(|error| self.write_side.health.heed(error))
     }
 
     /// Copies the database and its files to a new name, on the calling thread.

@@ -205,7 +205,7 @@ impl Store {
         query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         match &*self.inner {
-            Inner::File(store) => store.readers.read(query),
+            Inner::File(store) => store.heed(store.readers.read(query)),
             Inner::Postgres(store) => store.reads.read(MerchantId::NONE, query).await,
         }
     }
@@ -223,7 +223,7 @@ impl Store {
         query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         match &*self.inner {
-            Inner::File(store) => store.long_reads.read(merchant, query).await,
+            Inner::File(store) => store.heed(store.long_reads.read(merchant, query).await),
             Inner::Postgres(store) => store.long_reads.read(merchant, query).await,
         }
     }

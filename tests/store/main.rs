@@ -28,6 +28,7 @@ mod left_behind;
 mod log_length;
 mod lost_logs;
 mod migrations;
+mod overwritten;
 mod postgres;
 mod released;
 mod schema;

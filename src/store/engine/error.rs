@@ -34,7 +34,7 @@ pub enum Error {
     /// is full or failing.
     #[error("the commit was broken off")]
     Abandoned,
-    /// The database file, or its log, was removed or replaced while the service ran. The
+    /// The database file, or its log, was removed, replaced or cut off while the service ran. The
     /// store stops: what it would write from now on would be lost.
     #[error("{0}")]
     FileGone(String),
@@ -90,8 +90,8 @@ pub enum Error {
     /// damaged file.
     #[error("the stored data is broken: {0}")]
     Corrupt(String),
-    /// The check of the ledger beside the service's work found damage. Writes are refused from
-    /// then on.
+    /// The check of the ledger beside the service's work, or a read or a checkpoint, found damage.
+    /// Writes are refused from then on.
     #[error("the ledger is broken: {0}")]
     LedgerBroken(String),
     /// The commit failed, and the store cannot know if it took effect. The store stops, and
@@ -105,6 +105,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns true if SQLite found that the file is damaged.
+    pub(crate) fn is_damage(&self) -> bool {
+        let Self::Sqlite(error) = self else {
+            return false;
+        };
+        matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+        )
+    }
+
     /// Returns true if all writes are refused until an operator acts. The log says so once, so
     /// work in the background logs its own refusals no more.
     pub fn refuses_all_writes(&self) -> bool {

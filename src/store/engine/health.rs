@@ -127,6 +127,17 @@ impl Health {
         drop(self.damage.set(damage));
     }
 
+    /// Refuses all later writes if a read or a checkpoint failed with this error because the file
+    /// is damaged: what would be written next could rest on the damage, or be lost with it.
+    pub(crate) fn heed(&self, error: &Error) {
+        if error.is_damage() && self.damage.set(Error::LedgerBroken(error.to_string())).is_ok() {
+            log::error!(
+                "the ledger is broken: {error}; writes are refused: stop the service, run `escrowd check`, and keep the \
+                 file"
+            );
+        }
+    }
+
     /// Returns the error with which writes are refused, if they are.
     pub(crate) fn damage(&self) -> Option<Error> {
         self.damage.get().cloned()

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 
 use crate::store::engine::error::Error;
+use crate::store::engine::health::Health;
 use crate::store::engine::sqlite::connection;
 use crate::store::engine::sqlite::mark;
 use crate::store::engine::sqlite::readers::Readers;
@@ -81,7 +82,10 @@ pub(crate) struct Checkpoints {
     next_attempt: Instant,
     /// The earliest time to try to arm again.
     next_arming: Instant,
+    /// Pages in the log after the last look at it. It has fewer after it has begun anew.
+    log_pages: i64,
     meter: Arc<WriterMeter>,
+    health: Arc<Health>,
 }
 
 /// Pages in the log, and the number of them that are copied into the file.
@@ -105,13 +109,15 @@ impl Checkpoints {
         file: SyncHandle,
         pages: i64,
         meter: Arc<WriterMeter>,
+        health: Arc<Health>,
     ) -> io::Result<Self> {
         let (wake, woken) = sync_channel(1);
         let (finished, done) = sync_channel(1);
+        let heeding = Arc::clone(&health);
         let thread = thread::Builder::new().name("checkpoints".to_owned()).spawn(move || {
             while woken.recv().is_ok() {
                 // The receiver is gone only when the store closes.
-                drop(finished.send(copy_nearly_all(&connection, &file)));
+                drop(finished.send(copy_nearly_all(&connection, &file, &heeding)));
             }
             drop(connection);
             drop(file);
@@ -127,8 +133,40 @@ impl Checkpoints {
             is_armed: false,
             next_attempt: Instant::now(),
             next_arming: Instant::now(),
+            log_pages: 0,
             meter,
+            health,
         })
+    }
+
+    /// Returns true while the thread may be writing to the file.
+    pub(crate) const fn is_copying(&self) -> bool {
+        self.is_copying
+    }
+
+    /// Returns the number of pages in the log as it is known without a look at it. The log has no
+    /// more than these, unless commits followed that were made while the thread copied.
+    pub(crate) const fn known_log_pages(&self) -> i64 {
+        self.log_pages
+    }
+
+    /// Looks at the log, outside of a transaction, and returns the number of pages in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DiskFailed`] if the disk failed.
+    pub(crate) fn look_at_log(&mut self, writer: &Connection) -> Result<i64, Error> {
+        self.checkpoint(writer, NOOP)?;
+        Ok(self.log_pages)
+    }
+
+    /// Runs a checkpoint pragma as [`checkpoint`] does, and keeps the length of the log.
+    fn checkpoint(&mut self, writer: &Connection, pragma: &str) -> Result<Option<CopyProgress>, Error> {
+        let progress = checkpoint(writer, pragma, &self.health)?;
+        if let Some(CopyProgress { log, .. }) = &progress {
+            self.log_pages = *log;
+        }
+        Ok(progress)
     }
 
     /// Returns true if the whole log was in the file after the last commit.
@@ -160,7 +198,10 @@ impl Checkpoints {
             return Ok(());
         }
         for _ in 0..ARMING_ATTEMPTS_MAX {
-            if checkpoint(writer, PASSIVE)?.is_some_and(|progress| progress.log == progress.copied) {
+            if self
+                .checkpoint(writer, PASSIVE)?
+                .is_some_and(|progress| progress.log == progress.copied)
+            {
                 self.is_armed = true;
                 // Reads that begin from now on use the file alone.
                 readers.commit_with(|| ());
@@ -209,7 +250,7 @@ impl Checkpoints {
             // The thread may be at work, and finishes what it began.
             return self.after_copy(writer, readers);
         }
-        let Some(CopyProgress { log, copied, .. }) = checkpoint(writer, NOOP)? else {
+        let Some(CopyProgress { log, copied, .. }) = self.checkpoint(writer, NOOP)? else {
             return Ok(());
         };
         if log - copied > REST_PAGES_MAX && self.begin_copy(writer, readers, log) {
@@ -222,7 +263,10 @@ impl Checkpoints {
         match outcome {
             Ok(()) => Ok(()),
             Err(error @ Error::DiskFailed(_)) => Err(error),
-            Err(_) => {
+            Err(error) => {
+                if !matches!(error, Error::FileBusy) {
+                    log::warn!("checkpoint postponed, the write-ahead log grows meanwhile: {error}");
+                }
                 self.next_attempt = Instant::now() + PREVENTED_PAUSE;
                 Ok(())
             }
@@ -252,10 +296,12 @@ impl Checkpoints {
         readers.commit_with(|| ());
         // Even if a reader keeps the log from being emptied, the closed mark may reach the file.
         self.is_armed = false;
-        let progress = checkpoint(writer, TRUNCATE)?;
+        let progress = run_checkpoint(writer, TRUNCATE, &self.health);
+        self.log_pages = 0;
         // Reads that begin from now on use the file alone.
         readers.commit_with(|| ());
-        if !progress.is_some_and(|progress| progress.is_complete()) {
+        // A full disk prevents it too, and no other program must then be blamed.
+        if !progress?.is_some_and(|progress| progress.is_complete()) {
             return Err(Error::FileBusy);
         }
         self.is_settled = true;
@@ -294,7 +340,7 @@ impl Checkpoints {
     }
 
     fn begin(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
-        let Some(CopyProgress { log, .. }) = checkpoint(writer, NOOP)? else {
+        let Some(CopyProgress { log, .. }) = self.checkpoint(writer, NOOP)? else {
             return Ok(());
         };
         let has_started_anew = log <= self.log_at_last_copy;
@@ -324,7 +370,7 @@ impl Checkpoints {
     }
 
     fn finish(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
-        if let Some(CopyProgress { log, copied, .. }) = checkpoint(writer, PASSIVE)? {
+        if let Some(CopyProgress { log, copied, .. }) = self.checkpoint(writer, PASSIVE)? {
             self.log_at_last_copy = log;
             if copied == log {
                 self.meter.checkpoints.add_one();
@@ -352,9 +398,9 @@ impl Checkpoints {
     }
 }
 
-fn copy_nearly_all(connection: &Connection, file: &SyncHandle) -> Result<(), Error> {
+fn copy_nearly_all(connection: &Connection, file: &SyncHandle, health: &Health) -> Result<(), Error> {
     for _ in 0..PASSES {
-        let Some(progress) = checkpoint(connection, PASSIVE)? else {
+        let Some(progress) = checkpoint(connection, PASSIVE, health)? else {
             return Ok(());
         };
         file.0
@@ -373,7 +419,19 @@ fn copy_nearly_all(connection: &Connection, file: &SyncHandle) -> Result<(), Err
 /// # Errors
 ///
 /// [`Error::DiskFailed`] when the disk failed.
-fn checkpoint(connection: &Connection, pragma: &str) -> Result<Option<CopyProgress>, Error> {
+fn checkpoint(connection: &Connection, pragma: &str, health: &Health) -> Result<Option<CopyProgress>, Error> {
+    match run_checkpoint(connection, pragma, health) {
+        Ok(progress) => Ok(progress),
+        Err(error @ Error::DiskFailed(_)) => Err(error),
+        Err(error) => {
+            log::warn!("checkpoint postponed, the write-ahead log grows meanwhile: {error}");
+            Ok(None)
+        }
+    }
+}
+
+/// Runs a checkpoint pragma as [`checkpoint`] does, and returns every error.
+fn run_checkpoint(connection: &Connection, pragma: &str, health: &Health) -> Result<Option<CopyProgress>, Error> {
     let outcome = connection.prepare_cached(pragma).and_then(|mut statement| {
         statement.query_row([], |row| {
             let (log, copied, is_prevented) = (row.get("log")?, row.get("checkpointed")?, row.get("busy")?);
@@ -385,14 +443,12 @@ fn checkpoint(connection: &Connection, pragma: &str) -> Result<Option<CopyProgre
             }))
         })
     });
-    match outcome {
-        Ok(progress) => Ok(progress),
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => {
-            Err(Error::DiskFailed(error.to_string()))
+    outcome.map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::SystemIoFailure) => Error::DiskFailed(error.to_string()),
+        _ => {
+            let error = error.into();
+            health.heed(&error);
+            error
         }
-        Err(error) => {
-            log::warn!("checkpoint postponed, the write-ahead log grows meanwhile: {error}");
-            Ok(None)
-        }
-    }
+    })
 }

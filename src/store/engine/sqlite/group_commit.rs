@@ -20,7 +20,7 @@ use crate::store::engine::sqlite::checkpoints::Checkpoints;
 use crate::store::engine::sqlite::mark;
 use crate::store::engine::sqlite::readers::Readers;
 use crate::store::engine::sqlite::vacuum::Vacuum;
-use crate::store::engine::sqlite::watch::{FileWatch, Gone};
+use crate::store::engine::sqlite::watch::{self, FileWatch, Gone};
 use crate::store::engine::writer::{GroupCommit, admit, answer_all, keep_time, next_in_group, refuse_all};
 use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::group_memory::GroupMemory;
@@ -150,11 +150,14 @@ impl FileGroupCommit {
         }
     }
 
-    /// Checks that the files are still in place. If only the log is gone, the writer first
-    /// copies all of it into the file.
+    /// Checks that the files are still in place and hold what was written. If only the log is
+    /// gone, the writer first copies all of it into the file.
     fn look_at_files(&mut self) -> Result<(), Error> {
         match self.watch.look_if_due() {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.watch.compare_file(self.checkpoints.is_copying())?;
+                self.check_log()
+            }
             Err(Gone::Database(error)) => Err(error),
             Err(Gone::Log(error)) => {
                 self.readers.keep_nothing();
@@ -164,6 +167,39 @@ impl FileGroupCommit {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Checks that no commit is missing at the end of the log. It may have begun anew, or another
+    /// program may have emptied it, since its length became known.
+    fn check_log(&mut self) -> Result<(), Error> {
+        if self.is_log_whole() {
+            return Ok(());
+        }
+        // Only other programs shorten it meanwhile, so the pages are looked for last.
+        let bytes = self.watch.log_bytes();
+        let pages = self.checkpoints.look_at_log(&self.connection)?;
+        if watch::is_log_whole(bytes, pages) {
+            Ok(())
+        } else {
+            Err(self.watch.log_was_cut_off())
+        }
+    }
+
+    /// Returns true if the log has the length that is known.
+    fn is_log_whole(&self) -> bool {
+        watch::is_log_whole(self.watch.log_bytes(), self.checkpoints.known_log_pages())
+    }
+
+    /// Begins the transaction of a group. Until its end no other program can empty the log.
+    fn begin_group(&mut self) -> Result<(), Error> {
+        loop {
+            self.execute("BEGIN IMMEDIATE")?;
+            if self.is_log_whole() {
+                return Ok(());
+            }
+            self.roll_back()?;
+            self.check_log()?;
         }
     }
 
@@ -177,8 +213,13 @@ impl FileGroupCommit {
             refuse_all(first, waiting, &error);
             return Err(error);
         }
-        if let Err(error) = self.execute("BEGIN IMMEDIATE") {
-            return Ok(refuse_all(first, waiting, &error));
+        match self.begin_group() {
+            Ok(()) => {}
+            Err(error @ (Error::FileGone(_) | Error::DiskFailed(_))) => {
+                refuse_all(first, waiting, &error);
+                return Err(error);
+            }
+            Err(error) => return Ok(refuse_all(first, waiting, &error)),
         }
         let changes_before = self.connection.total_changes();
         self.merchants_to_wake.clear();
@@ -277,6 +318,11 @@ impl FileGroupCommit {
                 _ => Error::Abandoned,
             };
             return self.roll_back().and(Err(error));
+        }
+        // The commit would make the log longer again and leave a hole in it.
+        if is_changed && !self.is_log_whole() {
+            self.roll_back()?;
+            return Err(self.watch.log_was_cut_off());
         }
         let commit = || self.connection.prepare_cached("COMMIT")?.execute([]);
         if let Err(error) = self.readers.commit_with(commit) {

@@ -1,24 +1,45 @@
-//! Notices that the database file or its write-ahead log was removed or replaced while
-//! the service runs. Its handles would still work, and everything that it wrote from then
-//! on would be gone with them.
+//! Notices that the database file or its write-ahead log was removed, replaced, overwritten or
+//! cut off while the service runs. Its handles would still work, and everything that it wrote
+//! from then on would be gone with them, or mixed with what another program wrote.
 
 use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::store::engine::error::Error;
-use crate::store::engine::sqlite::file;
+use crate::store::engine::sqlite::checkpoints::SyncHandle;
+use crate::store::engine::sqlite::file::{self, PAGE_BYTES};
+use crate::store::engine::sqlite::mark::Mark;
 
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Attempts to read the beginning of the file in one piece, beside a checkpoint.
+const ATTEMPTS_MAX: u32 = 5;
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(1);
 
 /// The files of an open database, as they were when the store opened them.
 pub(crate) struct FileWatch {
     database: Watched,
     log: Watched,
     next_look: Instant,
+    file: SyncHandle,
+    /// The state of the file at the last look.
+    seen: Seen,
+    /// The generation of the newest commit at the start, which may be in the log alone.
+    generation: i64,
+}
+
+/// What the beginning of the file, and its length, say of its state.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// The mark, if there is one.
+    mark: Option<Mark>,
+    bytes: u64,
+    /// The length that the file should have, by its header.
+    bytes_by_header: u64,
 }
 
 /// One file that the store has open.
@@ -38,13 +59,53 @@ pub(crate) enum Gone {
 
 impl FileWatch {
     /// Watches a database that a connection has open, so that its log exists.
-    pub(crate) fn start(path: &Path, file: &File) -> io::Result<Self> {
+    pub(crate) fn start(path: &Path, file: SyncHandle, newest: Mark) -> io::Result<Self> {
         let log = file::log_of(path);
         Ok(Self {
-            database: Watched::of(path.to_owned(), &file.metadata()?),
+            database: Watched::of(path.to_owned(), &file.file().metadata()?),
             log: Watched::of(log.clone(), &fs::metadata(log)?),
             next_look: Instant::now() + PAUSE,
+            seen: Seen::of(file.file())?,
+            file,
+            generation: newest.generation,
         })
+    }
+
+    /// Compares the file with its state at the last look. Checkpoints alone write it, and each
+    /// leaves a later state. The caller says if one may be at work.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::FileGone`] if another program has overwritten the file or cut it off.
+    pub(crate) fn compare_file(&mut self, is_copying: bool) -> Result<(), Error> {
+        for _ in 0..ATTEMPTS_MAX {
+            // A file that cannot be read now says nothing.
+            let Ok(mut found) = Seen::of(self.file.file()) else {
+                return Ok(());
+            };
+            if found.follows(&self.seen, self.generation, is_copying) {
+                if is_copying {
+                    // Its length is between two states.
+                    (found.bytes, found.bytes_by_header) = (self.seen.bytes, self.seen.bytes_by_header);
+                }
+                self.seen = found;
+                return Ok(());
+            }
+            // It may have been read while a checkpoint wrote it.
+            thread::sleep(ATTEMPT_PAUSE);
+        }
+        Err(self.database.gone("was overwritten or cut off"))
+    }
+
+    /// Returns the length of the log's file. One that is missing or replaced is found at the next
+    /// look.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        fs::metadata(&self.log.path).map_or(u64::MAX, |log| log.len())
+    }
+
+    /// Returns the error of a log that has lost its end.
+    pub(crate) fn log_was_cut_off(&self) -> Error {
+        self.log.gone("was cut off")
     }
 
     /// Looks at the files, if the last look is long enough ago.
@@ -80,9 +141,111 @@ impl Watched {
             // It is in place, or cannot be looked at now, which says nothing about it.
             Ok(_) | Err(_) => return Ok(()),
         };
-        Err(Error::FileGone(format!(
+        Err(self.gone(problem))
+    }
+
+    fn gone(&self, problem: &str) -> Error {
+        Error::FileGone(format!(
             "{} {problem} while the service ran; put the file back in place, or restore a backup, and start again",
             self.path.display()
-        )))
+        ))
+    }
+}
+
+/// Returns true if a log's file of this length can hold this many pages.
+pub(crate) fn is_log_whole(bytes: u64, pages: i64) -> bool {
+    const HEADER_BYTES: u64 = 32;
+    const FRAME_BYTES: u64 = 24 + PAGE_BYTES as u64;
+    match u64::try_from(pages) {
+        Ok(pages @ 1..) => bytes >= HEADER_BYTES + pages * FRAME_BYTES,
+        _ => true,
+    }
+}
+
+impl Seen {
+    fn of(file: &File) -> io::Result<Self> {
+        const PAGES_AT: usize = 28;
+        const PAGE: usize = PAGE_BYTES as usize;
+        let mut beginning = [0; 2 * PAGE];
+        let mut filled = 0;
+        while filled < beginning.len() {
+            match file.read_at(&mut beginning[filled..], filled as u64)? {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        let pages = beginning[PAGES_AT..]
+            .first_chunk()
+            .map_or(0, |pages| u32::from_be_bytes(*pages));
+        Ok(Self {
+            mark: Mark::in_page(&beginning[PAGE..]),
+            bytes: file.metadata()?.len(),
+            bytes_by_header: u64::from(pages) * u64::from(PAGE_BYTES),
+        })
+    }
+
+    /// Returns true if checkpoints may have made this state from the earlier one. They never count
+    /// the mark down, begin one generation after another, and shorten the file only to the length
+    /// in its header.
+    fn follows(&self, earlier: &Self, at_start: i64, is_copying: bool) -> bool {
+        let is_later = match (self.mark, earlier.mark) {
+            (Some(mark), Some(before)) => {
+                let of_mark = [mark.generation, mark.previous_generation];
+                let is_own = of_mark.contains(&before.generation) || of_mark.contains(&at_start);
+                is_own && mark.commits >= before.commits
+            }
+            (None, Some(_)) => false,
+            (_, None) => true,
+        };
+        let is_whole = is_copying || self.bytes >= earlier.bytes || self.bytes >= self.bytes_by_header;
+        is_later && is_whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_follows_only_earlier_ones() {
+        let mark = |generation, commits| Mark {
+            generation,
+            previous_generation: generation - 1,
+            commits,
+            newest_transfer: 0,
+            is_open: false,
+            schema_cookie: 0,
+        };
+        let seen = |mark, pages: u64, pages_by_header: u64| Seen {
+            mark,
+            bytes: pages * 2_048,
+            bytes_by_header: pages_by_header * 2_048,
+        };
+        let before = seen(Some(mark(5, 70)), 100, 100);
+        let follows = |later: Seen, is_copying| later.follows(&before, 7, is_copying);
+        assert!(follows(before, false));
+        assert!(follows(seen(Some(mark(5, 71)), 120, 120), false));
+        assert!(follows(seen(Some(mark(6, 71)), 100, 100), false), "the first commit");
+        assert!(
+            follows(seen(Some(mark(8, 71)), 100, 100), false),
+            "after that of the log"
+        );
+        assert!(follows(seen(Some(mark(5, 71)), 40, 40), false), "free pages given back");
+        assert!(follows(seen(Some(mark(5, 71)), 100, 120), false), "a disk was full");
+        assert!(
+            follows(seen(Some(mark(5, 71)), 40, 100), true),
+            "a checkpoint is at work"
+        );
+        assert!(!follows(seen(Some(mark(5, 71)), 40, 100), false), "cut off");
+        assert!(!follows(seen(Some(mark(5, 69)), 100, 100), true), "an earlier state");
+        assert!(!follows(seen(Some(mark(9, 71)), 100, 100), true), "another file");
+        assert!(!follows(seen(None, 0, 0), true), "emptied");
+    }
+
+    #[test]
+    fn a_log_has_room_for_its_pages() {
+        assert!(is_log_whole(0, 0) && is_log_whole(0, -1));
+        assert!(is_log_whole(32 + 2 * 2_072, 2));
+        assert!(!is_log_whole(31 + 2 * 2_072, 2) && !is_log_whole(0, 1));
     }
 }
