@@ -38,6 +38,13 @@ struct Owed {
     reports: UnboundedSender<Report>,
 }
 
+impl Owed {
+    /// Sends this report in the place of the one that was owed.
+    fn end(mut self, report: Report) {
+        self.report = Some(report);
+    }
+}
+
 impl Drop for Owed {
     fn drop(&mut self) {
         if let Some(report) = self.report.take() {
@@ -53,11 +60,11 @@ fn report(
     broken_off: Report,
     task: impl Future<Output = Report>,
 ) -> impl Future<Output = ()> {
-    let mut owed = Owed {
+    let owed = Owed {
         report: Some(broken_off),
         reports,
     };
-    async move { owed.report = Some(task.await) }
+    async move { owed.end(task.await) }
 }
 
 /// Starts tasks. A report is lost if the deliverer has ended.

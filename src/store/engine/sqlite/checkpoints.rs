@@ -443,12 +443,12 @@ fn run_checkpoint(connection: &Connection, pragma: &str, health: &Health) -> Res
             }))
         })
     });
-    outcome.map_err(|error| match error.sqlite_error_code() {
-        Some(ErrorCode::SystemIoFailure) => Error::DiskFailed(error.to_string()),
-        _ => {
-            let error = error.into();
-            health.heed(&error);
-            error
+    outcome.map_err(|error| {
+        if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
+            return Error::DiskFailed(error.to_string());
         }
+        let error = error.into();
+        health.heed(&error);
+        error
     })
 }
