@@ -106,7 +106,7 @@ pub(super) async fn show(state: &AppState, token: PaymentToken, buyer: &str) -> 
     if check_pays_by_transfer(offer.escrow.charge()).is_err() {
         let page = Page::new(offer.escrow.terms.purpose.as_str()).narrow();
         return Ok(page.show(&html! {
-            (paying::offer(&offer.escrow, &offer.currency))
+            (paying::offer(&offer.escrow, &offer.seller, &offer.currency))
             div.notice { p { "A bank transfer is of 100 or more, and less is due here. Pay for this at " (offer.shop) "." } }
         }));
     }
