@@ -6,6 +6,10 @@ use std::error::Error;
 
 use reqwest::ClientBuilder;
 
+/// The messages of a library on receivers with bad certificates: one at each attempt, without
+/// the merchant.
+pub(crate) const CERTIFICATES_LOG: &str = "rustls_platform_verifier";
+
 /// Returns a builder of a client that uses no proxy and trusts the system's certificates.
 pub(crate) fn builder() -> ClientBuilder {
     // The call fails if a provider is already installed, which is fine.

@@ -14,6 +14,7 @@ use crate::clock::SystemClock;
 use crate::config::{LogFormat, LogLevel};
 use crate::domain::time::Clock as _;
 use crate::http;
+use crate::http_client::CERTIFICATES_LOG;
 
 /// The log of the process.
 static LOG: OnceLock<ReplaceableLog> = OnceLock::new();
@@ -47,10 +48,6 @@ pub(super) fn set(level: LogLevel, format: LogFormat) {
         None => drop(log::set_logger(log)),
     }
 }
-
-/// The messages of a library on receivers of webhooks with bad certificates: one at each attempt,
-/// without the merchant.
-const CERTIFICATES_LOG: &str = "rustls_platform_verifier";
 
 /// Other libraries log warnings at most. The HTTP library's messages on malformed requests are
 /// dropped, since only the client can correct those requests. So are those on certificates of
@@ -218,12 +215,12 @@ mod tests {
     #[test]
     fn messages_on_certificates_of_receivers_are_dropped() {
         let logger = logger(LogLevel::Info, LogFormat::Text);
-        let is_written = |target| {
+        let is_written = |target: &str| {
             let of_record = Metadata::builder().level(Level::Error).target(target).build();
             logger.enabled(&of_record)
         };
-        assert!(!is_written("rustls_platform_verifier::verification::others"));
-        assert!(is_written("rustls") && is_written("escrowd::webhooks"));
+        assert!(!is_written(&format!("{CERTIFICATES_LOG}::verification::others")));
+        assert!(is_written("other") && is_written("escrowd::webhooks"));
     }
 
     #[test]
