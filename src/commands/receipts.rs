@@ -317,15 +317,7 @@ pub fn expire(
     let (reference, reason) = (reference?, reason?);
     let deposit = tx.deposit_with_reference(actor.merchant, &reference)?;
     let mut deposit = deposit.ok_or(Refusal::DepositNotFound)?;
-    if deposit.status() != PaymentStatus::Pending {
-        return Err(Refusal::NotInStatus {
-            object: "deposit",
-            status: deposit.status().into_str(),
-            allowed: vec![PaymentStatus::Pending.into_str()],
-            done: "given up",
-        }
-        .into());
-    }
+    receipt::check_pending(&deposit, "given up")?;
     give_up(tx, policy, actor.merchant, &mut deposit)?;
     let subject = deposit.transaction.id.to_string();
     actor.record(tx, ActKind::DepositExpired, subject, Some(reason), None)?;

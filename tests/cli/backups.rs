@@ -132,6 +132,7 @@ fn a_backup_takes_no_name_that_is_in_use() {
         &["taken.db exists already", "choose another name"],
     );
     fs::create_dir(folder.path().join("other.db-files")).unwrap();
+    folder.write("other.db-files/theirs", "something else");
     refuses(
         &folder.run(&["backup", "escrowd.db", "other.db"]),
         &["other.db-files exists already"],
@@ -285,6 +286,15 @@ fn the_files_of_a_killed_backup_do_not_stand_in_the_way() {
     fs::write(left.join("leftover"), "").unwrap();
     succeeds(&folder.run(&["backup", "escrowd.db", "copy.db"]));
     assert_eq!(names(&left), ["e5"]);
+}
+
+/// A kill while the files of a killed backup are removed leaves an empty folder at the end.
+#[test]
+fn an_empty_folder_of_files_does_not_stand_in_the_way() {
+    let folder = used_folder();
+    fs::create_dir(folder.path().join("copy.db-files")).unwrap();
+    succeeds(&folder.run(&["backup", "escrowd.db", "copy.db"]));
+    assert_eq!(names(&folder.path().join("copy.db-files")), ["e5"]);
 }
 
 #[test]

@@ -415,20 +415,30 @@ pub fn expire(expected: &mut Payment, now: Timestamp) -> Effects {
     effects
 }
 
+/// Checks that a deposit is pending. `done` says what would be done with it.
+///
+/// # Errors
+///
+/// Refuses another status.
+pub fn check_pending(deposit: &Payment, done: &'static str) -> Result<(), Refusal> {
+    if deposit.status() == PaymentStatus::Pending {
+        return Ok(());
+    }
+    Err(Refusal::NotInStatus {
+        object: "deposit",
+        status: deposit.status().into_str(),
+        allowed: vec![PaymentStatus::Pending.into_str()],
+        done,
+    })
+}
+
 /// Checks that a deposit is settled by an amount that comes.
 ///
 /// # Errors
 ///
 /// Refuses one that is not pending, then another amount.
 pub fn check_settled_by(expected: &Payment, amount: Amount) -> Result<(), Refusal> {
-    if expected.status() != PaymentStatus::Pending {
-        return Err(Refusal::NotInStatus {
-            object: "deposit",
-            status: expected.status().into_str(),
-            allowed: vec![PaymentStatus::Pending.into_str()],
-            done: "settled",
-        });
-    }
+    check_pending(expected, "settled")?;
     if expected.transaction.amount != amount {
         return Err(Refusal::AmountMismatch {
             due: expected.transaction.amount,

@@ -266,9 +266,11 @@ pub(crate) fn sync_all(copy: &Path) -> io::Result<()> {
     sync_folder_of(&root)
 }
 
-/// Returns true if the files beside this path are those of a copy that is not whole.
+/// Returns true if the files beside this path are those of a copy that is not whole, or if their
+/// folder is empty, which the removal of such a copy may leave.
 pub(crate) fn is_unfinished(copy: &Path) -> bool {
-    root_of(copy).join(UNFINISHED).exists()
+    let root = root_of(copy);
+    root.join(UNFINISHED).exists() || fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// Returns true if the folder of files beside this path may be what a killed process has left of
@@ -300,10 +302,21 @@ pub(crate) fn mark_finished(database: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes the folder of the files beside this path, if there is one.
+/// Removes the folder of the files beside this path, if there is one. The mark is removed last, so
+/// that what a killed process leaves is still that of a copy.
 pub(crate) fn remove_all(database: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(root_of(database)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
+    let root = root_of(database);
+    let entries = match fs::read_dir(&root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else if entry.file_name() != UNFINISHED {
+            fs::remove_file(entry.path())?;
+        }
     }
+    fs::remove_dir_all(root)
 }
