@@ -182,13 +182,17 @@ impl GatheredChanges {
 fn in_order(mut changes: Vec<GatheredChange>) -> Result<Vec<GatheredChange>, Error> {
     changes.sort_by(|one, other| (one.table, &one.sql).cmp(&(other.table, &other.sql)));
     let mut ordered: Vec<GatheredChange> = Vec::with_capacity(changes.len());
+    // The places of the values that each statement adds.
+    let mut added: HashMap<Arc<str>, Vec<usize>> = HashMap::new();
     // The place of each row's change.
     let mut updates: HashMap<(Arc<str>, i64), usize> = HashMap::new();
     for change in changes {
         if let (Waits::Updates, Some(OwnedValue::Integer(id))) = (&TABLES[change.table].waits, change.values.first()) {
             let key = (Arc::clone(&change.sql), *id);
             if let Some(&place) = updates.get(&key) {
-                ordered[place].take_over(change)?;
+                let sql = Arc::clone(&change.sql);
+                let added = added.entry(sql).or_insert_with_key(|sql| added_places(sql));
+                ordered[place].take_over(change, added)?;
                 continue;
             }
             updates.insert(key, ordered.len());
@@ -222,9 +226,9 @@ fn statements_of(changes: Vec<GatheredChange>) -> Vec<GatheredStatement> {
 }
 
 impl GatheredChange {
-    /// Makes a later change of the same row a part of this one.
-    fn take_over(&mut self, later: Self) -> Result<(), Error> {
-        let added = added_places(&self.sql);
+    /// Makes a later change of the same row a part of this one. The values at the `added` places are
+    /// summed.
+    fn take_over(&mut self, later: Self, added: &[usize]) -> Result<(), Error> {
         for (place, value) in later.values.into_iter().enumerate() {
             let before = &mut self.values[place];
             *before = match (&*before, value) {
