@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, AppError, Stopper};
 use crate::cli::log_output;
 use crate::cli::output::{BOLD, say};
-use crate::cli::serve::stop_on_signal;
+use crate::cli::stop_signals::{SecondSignal, StopSignals};
 use crate::config::{Config, Fees, LogFormat, LogLevel};
 
 /// The variables that say where a graphical browser can show itself, on systems that need one.
@@ -28,7 +28,7 @@ const FAILURE_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// Fails if the service cannot start, as on a port in use.
 pub(super) fn run(port: u16, opens_browser: bool) -> anyhow::Result<ExitCode> {
-    log_output::set(LogLevel::Warn, LogFormat::Text);
+    log_output::start(LogLevel::Warn, LogFormat::Text).context("cannot start the log")?;
     let config = Config {
         listen: ([127, 0, 0, 1], port).into(),
         ephemeral: true,
@@ -38,19 +38,21 @@ pub(super) fn run(port: u16, opens_browser: bool) -> anyhow::Result<ExitCode> {
         },
         ..Config::default()
     };
-    actix_web::rt::System::new().block_on(serve(config, opens_browser))
+    let second_signal = SecondSignal::count();
+    actix_web::rt::System::new().block_on(serve(config, opens_browser, second_signal))
 }
 
-async fn serve(config: Config, opens_browser: bool) -> anyhow::Result<ExitCode> {
+async fn serve(config: Config, opens_browser: bool, second_signal: SecondSignal) -> anyhow::Result<ExitCode> {
     // Before the start, so that a signal during it removes the database too.
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let signals = StopSignals::handle();
     let hangup = signal(SignalKind::hangup());
     let app = App::start(&config).await.map_err(with_port_option)?;
     let url = format!("http://{}/demo", app.address());
     say!("Stories in the browser, with play money, on a temporary database:");
     say!("  {BOLD}{url}{BOLD:#}");
     say!("Ctrl-C ends the demo and removes the database.");
-    actix_web::rt::spawn(stop_on_signal(signals, app.stopper(), false));
+    second_signal.ends(app.stopper(), false);
+    actix_web::rt::spawn(signals.stop(app.stopper()));
     actix_web::rt::spawn(stop_on_hangup(hangup, app.stopper()));
     if opens_browser {
         // The server answers as soon as it runs; until then the connection waits.

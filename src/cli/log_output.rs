@@ -1,15 +1,21 @@
 //! The log on stderr: one line for each record, as text or as JSON. A reload replaces its
 //! level and its format while the service runs.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fmt;
 use std::io::{self, Write as _};
+use std::panic::{self, PanicHookInfo};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use arc_swap::ArcSwap;
+use env_logger::Target;
 use env_logger::fmt::Formatter;
 use log::kv::{self, VisitSource, VisitValue};
 use log::{Log, Metadata, Record};
 use serde_json::{Map, Value};
 
+use crate::cli::log_queue::LogQueue;
 use crate::clock::SystemClock;
 use crate::config::{LogFormat, LogLevel};
 use crate::domain::time::Clock as _;
@@ -20,39 +26,83 @@ use crate::http_client::CERTIFICATES_LOG;
 static LOG: OnceLock<ReplaceableLog> = OnceLock::new();
 
 /// A log whose level and format can be replaced.
-struct ReplaceableLog(ArcSwap<env_logger::Logger>);
+struct ReplaceableLog {
+    queue: LogQueue,
+    logger: ArcSwap<env_logger::Logger>,
+}
 
 impl Log for ReplaceableLog {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.0.load().enabled(metadata)
+        self.logger.load().enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
-        self.0.load().log(record);
+        self.logger.load().log(record);
     }
 
     fn flush(&self) {
-        self.0.load().flush();
+        self.queue.flush();
     }
 }
 
-/// Starts the log, or replaces its level and format.
-pub(super) fn set(level: LogLevel, format: LogFormat) {
-    let logger = logger(level, format);
+/// Starts the log.
+///
+/// # Errors
+///
+/// Fails if the system starts no thread for it.
+pub(super) fn start(level: LogLevel, format: LogFormat) -> io::Result<()> {
+    let queue = LogQueue::start(io::stderr(), |lost| {
+        log::error!("{lost} lines of the log are lost: nothing took its lines for a time");
+    })?;
+    let logger = logger(level, format, queue.clone());
     log::set_max_level(logger.filter());
-    let mut logger = Some(logger);
-    let log = LOG.get_or_init(|| ReplaceableLog(ArcSwap::from_pointee(logger.take().expect("taken once"))));
-    match logger {
-        Some(logger) => log.0.store(Arc::new(logger)),
-        // A program that embeds the service may have a log of its own.
-        None => drop(log::set_logger(log)),
+    let logger = ArcSwap::from_pointee(logger);
+    let log = LOG.get_or_init(|| ReplaceableLog { queue, logger });
+    // A program that embeds the service may have a log of its own.
+    drop(log::set_logger(log));
+    // The default hook writes to stderr itself, and would wait for its reader.
+    panic::set_hook(Box::new(|panic| log_panic(panic, &Backtrace::capture())));
+    Ok(())
+}
+
+/// Replaces the level and the format of the log.
+pub(super) fn replace(level: LogLevel, format: LogFormat) {
+    if let Some(log) = LOG.get() {
+        let logger = logger(level, format, log.queue.clone());
+        log::set_max_level(logger.filter());
+        log.logger.store(Arc::new(logger));
+    }
+}
+
+/// Waits until the lines of the log are written, a second at most. The process may end then.
+pub(super) fn flush() {
+    if let Some(log) = LOG.get() {
+        log.queue.flush();
+    }
+}
+
+/// Prints the error with which the process ends to stderr. Never waits for its reader if the log
+/// was started.
+pub(super) fn print_error(error: fmt::Arguments<'_>) {
+    match LOG.get() {
+        Some(log) => drop(writeln!(log.queue.clone(), "{error}")),
+        None => anstream::eprintln!("{error}"),
+    }
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>, backtrace: &Backtrace) {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("without a name");
+    match backtrace.status() {
+        BacktraceStatus::Captured => log::error!("thread {name} {panic}\n{backtrace}"),
+        _ => log::error!("thread {name} {panic}"),
     }
 }
 
 /// Other libraries log warnings at most. The HTTP library's messages on malformed requests are
 /// dropped, since only the client can correct those requests. So are those on certificates of
 /// receivers, since the service itself says once that a receiver fails, and why.
-fn logger(level: LogLevel, format: LogFormat) -> env_logger::Logger {
+fn logger(level: LogLevel, format: LogFormat, queue: LogQueue) -> env_logger::Logger {
     let level = match level {
         LogLevel::Error => "error",
         LogLevel::Warn => "warn",
@@ -63,7 +113,12 @@ fn logger(level: LogLevel, format: LogFormat) -> env_logger::Logger {
         LogFormat::Text => write_text,
         LogFormat::Json => write_json,
     };
-    env_logger::Builder::new().parse_filters(&filters).format(write).build()
+    env_logger::Builder::new()
+        .parse_filters(&filters)
+        .format(write)
+        .write_style(anstream::AutoStream::choice(&io::stderr()).into())
+        .target(Target::Pipe(Box::new(queue)))
+        .build()
 }
 
 fn write_text(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
@@ -169,8 +224,6 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt;
-
     use log::Level;
 
     use super::*;
@@ -214,7 +267,8 @@ mod tests {
 
     #[test]
     fn messages_on_certificates_of_receivers_are_dropped() {
-        let logger = logger(LogLevel::Info, LogFormat::Text);
+        let queue = LogQueue::start(io::sink(), |_| {}).unwrap();
+        let logger = logger(LogLevel::Info, LogFormat::Text, queue);
         let is_written = |target: &str| {
             let of_record = Metadata::builder().level(Level::Error).target(target).build();
             logger.enabled(&of_record)

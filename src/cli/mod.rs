@@ -17,6 +17,7 @@ mod health;
 mod key;
 mod listen;
 mod log_output;
+mod log_queue;
 mod man;
 mod merchant;
 mod open_files;
@@ -32,6 +33,7 @@ mod service;
 mod service_manager;
 mod settings;
 mod snapshot;
+mod stop_signals;
 mod trigger;
 
 use std::process::ExitCode;
@@ -118,8 +120,10 @@ pub fn run() -> ExitCode {
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
     });
-    outcome.unwrap_or_else(|error| {
-        anstream::eprintln!("escrowd: {error:#}");
+    let code = outcome.unwrap_or_else(|error| {
+        log_output::print_error(format_args!("escrowd: {error:#}"));
         ExitCode::FAILURE
-    })
+    });
+    log_output::flush();
+    code
 }

@@ -100,7 +100,7 @@ pub(super) fn run(arguments: OperatorArguments) -> anyhow::Result<ExitCode> {
         LogLevel::Error => LogLevel::Error,
         LogLevel::Warn | LogLevel::Info => LogLevel::Warn,
     };
-    log_output::set(level, config.log_format);
+    log_output::start(level, config.log_format).context("cannot start the log")?;
     let store = app::open_store(&config).context(
         "cannot open the database; while the service runs, an admin's key in ESCROWD_KEY makes this command ask it",
     )?;

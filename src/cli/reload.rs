@@ -22,9 +22,9 @@ pub(super) async fn on_signal(signal: io::Result<Signal>, mut running: Loaded, f
             Ok((applied, changes)) => {
                 // The line is written if either level, the old or the new one, has it.
                 let level = running.config.log.max(applied.config.log);
-                log_output::set(level, running.config.log_format);
+                log_output::replace(level, running.config.log_format);
                 log::warn!("SIGHUP: {}", ChangeSummary(&changes));
-                log_output::set(applied.config.log, applied.config.log_format);
+                log_output::replace(applied.config.log, applied.config.log_format);
                 running = applied;
             }
             Err(error) => {

@@ -5,13 +5,16 @@ use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
 
+use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{App, Stopper};
+use crate::app::App;
 use crate::cli::output::BOLD;
 use crate::cli::service_manager;
 use crate::cli::settings::{FileParser, SettingsArguments, variables};
+use crate::cli::stop_signals::{SecondSignal, StopSignals};
 use crate::cli::{log_output, open_files, reload};
 use crate::config::{Accepted, Config, Flags, Loaded};
 use crate::domain::mode::Mode;
@@ -41,9 +44,6 @@ struct AcceptedArguments {
     accept_clock: bool,
 }
 
-/// The exit code after a second signal: 128 plus the number of SIGINT, as in shells.
-const STOPPED_AT_ONCE: i32 = 130;
-
 /// Serves until SIGTERM or SIGINT. Requests in flight finish before the process ends.
 pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     let accepted = Accepted {
@@ -55,15 +55,16 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         ..arguments.settings.flags(accepted)
     };
     let loaded = Loaded::load(&flags, variables())?;
-    log_output::set(loaded.config.log, loaded.config.log_format);
+    log_output::start(loaded.config.log, loaded.config.log_format).context("cannot start the log")?;
     open_files::raise_limit(&loaded.config);
-    actix_web::rt::System::new().block_on(serve(loaded, flags))
+    let second_signal = SecondSignal::count();
+    actix_web::rt::System::new().block_on(serve(loaded, flags, second_signal))
 }
 
-async fn serve(loaded: Loaded, flags: Flags) -> anyhow::Result<ExitCode> {
+async fn serve(loaded: Loaded, flags: Flags, second_signal: SecondSignal) -> anyhow::Result<ExitCode> {
     // The handlers are installed before the service starts. Otherwise a signal during the
     // start would end the process without cleaning up.
-    let mut signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let mut signals = StopSignals::handle();
     let hangup = signal(SignalKind::hangup());
     // These signals reopen a log or show a state in other servers. Without a handler each of
     // them ends the process.
@@ -75,82 +76,81 @@ async fn serve(loaded: Loaded, flags: Flags) -> anyhow::Result<ExitCode> {
     }
     let app = tokio::select! {
         started = App::start(&loaded.config) => started?,
-        name = first_of(&mut signals) => end_start(name),
+        name = signals.next() => end_start(name),
     };
-    greet(&loaded.config, &app);
+    greet(greeting(&loaded.config, &app));
+    warn_of_settings(&loaded.config, app.metrics_address());
     service_manager::tell_ready(app.address());
-    actix_web::rt::spawn(stop_on_signal(signals, app.stopper(), !loaded.config.ephemeral));
+    second_signal.ends(app.stopper(), !loaded.config.ephemeral);
+    actix_web::rt::spawn(signals.stop(app.stopper()));
     actix_web::rt::spawn(reload::on_signal(hangup, loaded, flags, app.reloader()));
     app.run().await?;
     log::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits for one of the signals that stop the service, and returns its name.
-async fn first_of((terminate, interrupt): &mut (io::Result<Signal>, io::Result<Signal>)) -> &'static str {
-    async fn next(signal: &mut io::Result<Signal>) {
-        match signal {
-            Ok(signal) => drop(signal.recv().await),
-            // Without a handler the signal ends the process.
-            Err(_) => std::future::pending().await,
-        }
-    }
-    tokio::select! {
-        () = next(terminate) => "SIGTERM",
-        () = next(interrupt) => "SIGINT",
-    }
-}
-
 /// Ends the process during its start. Nothing waits for the thread that opens the database: a
 /// migration that is broken off is as if it had not begun.
 fn end_start(signal: &str) -> ! {
     log::info!("{signal}: stopped during the start");
+    log_output::flush();
     std::process::exit(0);
 }
 
-/// Prints the address, the database, the mode and a request to try. The service runs also if
-/// nobody takes these lines.
-fn greet(config: &Config, app: &App) {
+/// Prints a greeting. The service runs also if nobody takes these lines.
+fn greet(lines: String) {
+    // A full pipe keeps the thread until the process ends.
+    let print = move || drop(anstream::stdout().write_all(lines.as_bytes()));
+    if let Err(error) = thread::Builder::new().name("greeting".to_owned()).spawn(print) {
+        log::warn!("cannot print the address and a request to try: {error}");
+    }
+}
+
+/// Returns the lines with the address, the database, the mode and a request to try.
+fn greeting(config: &Config, app: &App) -> String {
     let listening = app.address();
     let address = reachable_from_here(listening);
     let version = env!("CARGO_PKG_VERSION");
-    let mut out = anstream::stdout();
-    let mut tell = |line: fmt::Arguments<'_>| drop(writeln!(out, "{line}"));
-    tell(format_args!(
-        "escrowd {version} listening on {BOLD}http://{address}{BOLD:#}"
-    ));
+    let mut lines = format!("escrowd {version} listening on {BOLD}http://{address}{BOLD:#}\n");
+    let mut tell = |name: &str, value: fmt::Arguments<'_>| lines += &format!("  {name:<9} {value}\n");
     let database = app.database();
     if config.ephemeral {
-        tell(format_args!(
-            "  database  none is kept; until the service stops it is {database}"
-        ));
+        tell(
+            "database",
+            format_args!("none is kept; until the service stops it is {database}"),
+        );
     } else {
-        tell(format_args!("  database  {database}"));
+        tell("database", format_args!("{database}"));
     }
     let mode = match config.mode {
         Mode::Sandbox => "sandbox (play money; every key is a merchant, every customer-id a customer)",
         Mode::Live => "live",
     };
-    tell(format_args!("  mode      {mode}"));
-    tell(format_args!("  try       {}", request_to_try(config, address)));
+    tell("mode", format_args!("{mode}"));
+    tell("try", format_args!("{}", request_to_try(config, address)));
     if listening.ip().is_unspecified() {
         let port = listening.port();
-        tell(format_args!("  exposed   port {port} of every address of this machine"));
+        tell("exposed", format_args!("port {port} of every address of this machine"));
     }
     if let Some(url) = &config.public_url {
-        tell(format_args!("  public    {url}"));
+        tell("public", format_args!("{url}"));
     }
     if let Some(address) = app.metrics_address() {
-        tell(format_args!(
-            "  metrics   http://{}/metrics",
-            reachable_from_here(address)
-        ));
-        if !is_private(address.ip()) {
-            log::warn!(
-                "metrics.listen is {address}, which may be reached from outside: every client that reaches it can read \
-                 sums of money; use a loopback address or one of a private network"
-            );
-        }
+        let address = reachable_from_here(address);
+        tell("metrics", format_args!("http://{address}/metrics"));
+    }
+    lines
+}
+
+/// Writes a warning for each setting that is rarely meant.
+fn warn_of_settings(config: &Config, metrics: Option<SocketAddr>) {
+    if let Some(address) = metrics
+        && !is_private(address.ip())
+    {
+        log::warn!(
+            "metrics.listen is {address}, which may be reached from outside: every client that reaches it can read \
+             sums of money; use a loopback address or one of a private network"
+        );
     }
     if config.storage.synchronous == Synchronous::Normal && !config.ephemeral {
         log::warn!("storage.synchronous is \"normal\": a power failure may lose the last acknowledged commits");
@@ -192,29 +192,4 @@ async fn ignore(name: &str, signal: io::Result<Signal>) {
     while signal.recv().await.is_some() {
         log::warn!("{name} does nothing; SIGHUP reads the configuration again, SIGTERM stops the service");
     }
-}
-
-/// Stops the service at the first signal, and ends the process at the second. `is_kept` says
-/// whether a database stays behind.
-pub(super) async fn stop_on_signal(signals: (io::Result<Signal>, io::Result<Signal>), stopper: Stopper, is_kept: bool) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
-        log::warn!("cannot handle SIGTERM and SIGINT; either ends the service without finishing requests");
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => log::info!("SIGTERM: stopping; a second signal stops at once"),
-        _ = interrupt.recv() => log::info!("SIGINT: stopping; a second signal stops at once"),
-    }
-    service_manager::tell_stopping();
-    tokio::select! {
-        () = stopper.stop() => return,
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    stopper.remove_ephemeral_files();
-    log::warn!(
-        "stopping at once{}",
-        if is_kept { "; acknowledged writes are safe" } else { "" }
-    );
-    std::process::exit(STOPPED_AT_ONCE);
 }

@@ -1,6 +1,8 @@
 //! The log on stderr, as text and as JSON.
 
 use std::fs;
+use std::io::{self, PipeReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -104,4 +106,93 @@ fn a_wrong_format_is_refused_with_the_right_ones() {
         said.contains("expected `text` or `json`") && said.contains("line 1"),
         "{said}"
     );
+}
+
+/// The requests whose lines are more than a pipe and the queue of the log hold.
+const REQUESTS: usize = 12_000;
+
+/// Starts a server whose log goes into a pipe, and lets it log more than the pipe takes.
+fn serve_into_full_pipe(work_folder: &WorkFolder) -> (RunningServer, PipeReader) {
+    let (reader, writer) = io::pipe().unwrap();
+    work_folder.write("config.toml", "log_format = \"json\"\n");
+    let mut command = work_folder.server(&[]);
+    command.env_remove("ESCROWD_LOG").stderr(writer);
+    let server = RunningServer::start(command);
+    let mut connection = TcpStream::connect(&server.address).unwrap();
+    let request = format!("GET /v1/none HTTP/1.1\r\nhost: {}\r\n\r\n", server.address);
+    let last = format!(
+        "GET /v1/none HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+        server.address
+    );
+    let mut sending = connection.try_clone().unwrap();
+    let sent = thread::spawn(move || sending.write_all((request.repeat(REQUESTS - 1) + &last).as_bytes()));
+    let mut replies = String::new();
+    connection.read_to_string(&mut replies).unwrap();
+    sent.join().unwrap().unwrap();
+    assert_eq!(replies.matches("HTTP/1.1 404").count(), REQUESTS);
+    (server, reader)
+}
+
+#[test]
+fn a_log_that_nothing_reads_stops_no_request_and_tells_how_much_it_lost() {
+    let work_folder = WorkFolder::new();
+    let (mut server, mut reader) = serve_into_full_pipe(&work_folder);
+    let reading = thread::spawn(move || {
+        let mut log = String::new();
+        reader.read_to_string(&mut log).unwrap();
+        log
+    });
+    thread::sleep(Duration::from_millis(500));
+    server.signal("-TERM");
+    assert!(server.wait().success());
+    let log = reading.join().unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.last().unwrap()["message"], "stopped");
+    let written = lines.iter().filter(|line| line["status"] == 404).count();
+    let lost = lines.iter().filter_map(|line| {
+        let (lost, _) = line["message"].as_str()?.split_once(" lines of the log are lost")?;
+        lost.parse::<usize>().ok()
+    });
+    let lost: usize = lost.sum();
+    assert!(lost > 0 && written > 0, "{written} written, {lost} lost");
+    assert_eq!(written + lost, REQUESTS);
+}
+
+#[test]
+fn a_log_that_nothing_reads_keeps_no_stop() {
+    let work_folder = WorkFolder::new();
+    let (mut server, _reader) = serve_into_full_pipe(&work_folder);
+    server.signal("-TERM");
+    let until = Instant::now() + Duration::from_secs(20);
+    let status = loop {
+        match server.try_wait() {
+            Some(status) => break status,
+            None => assert!(Instant::now() < until, "the service goes on"),
+        }
+        thread::sleep(Duration::from_millis(20));
+    };
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn a_greeting_that_nothing_reads_keeps_no_start() {
+    let work_folder = WorkFolder::new();
+    let (_reader, writer) = io::pipe().unwrap();
+    let mut full = writer.try_clone().unwrap();
+    let filling = thread::spawn(move || drop(full.write_all(&[b' '; 1 << 20])));
+    let address = {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap()
+    };
+    let mut command = work_folder.command(&["--listen", &address.to_string()]);
+    let mut server = command.env("ESCROWD_LOG", "warn").stdout(writer).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect(address).is_err() {
+        assert!(Instant::now() < until, "the service does not start");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(get(&format!("http://{address}/livez"), &[]).0, 200);
+    assert!(!filling.is_finished(), "the pipe is full");
+    server.kill().unwrap();
+    server.wait().unwrap();
 }
