@@ -1,7 +1,9 @@
 //! Several processes on one database: what happens once happens once over all of them.
 
 use std::collections::BTreeSet;
+use std::process::Stdio;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -175,6 +177,14 @@ fn another_process_takes_over_from_one_that_hangs() {
     wait_for_connection(&receiver);
 }
 
+/// Gives a customer another balance.
+fn set_balance(service: &Service) -> Result<Answer, ureq::Error> {
+    static BALANCE: AtomicU32 = AtomicU32::new(5);
+    let balance = BALANCE.fetch_add(1, Ordering::Relaxed);
+    let body = json!({ "customerId": "ada", "balance": balance });
+    service.send("PUT", "/sandbox/balance", "ada", &body)
+}
+
 /// A server that hangs keeps its connections and answers nothing on them, nor on new ones.
 #[test]
 fn requests_are_answered_while_the_server_hangs() {
@@ -188,9 +198,7 @@ fn requests_are_answered_while_the_server_hangs() {
     cluster.signal("STOP");
     let read = service.send("GET", "/v1/wallet", "ada", &Value::Null).unwrap();
     assert_eq!((read.status, &read.body["code"]), (503, &json!("database_unreachable")));
-    let written = service
-        .send("PUT", "/sandbox/balance", "ada", &json!({ "amount": 5 }))
-        .unwrap();
+    let written = set_balance(&service).unwrap();
     assert_eq!(written.status, 503, "{}", written.body);
     assert_eq!(service.send("GET", "/readyz", "", &Value::Null).unwrap().status, 503);
     cluster.signal("CONT");
@@ -199,6 +207,41 @@ fn requests_are_answered_while_the_server_hangs() {
         assert!(Instant::now() < until, "the service does not go on");
     }
     service.funded();
+}
+
+/// A commit waits for a synchronous standby for any time, and so does a stop.
+#[test]
+fn a_second_signal_ends_a_service_whose_commit_waits_for_a_standby() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = cluster::Cluster::start(folder.path(), &[]);
+    let url = cluster.url("postgres");
+    let service = Service::start_and_tell(&url, &[], Stdio::piped());
+    service.funded();
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    client
+        .batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'gone'")
+        .unwrap();
+    client.batch_execute("SELECT pg_reload_conf()").unwrap();
+    thread::scope(|scope| {
+        // The server takes a moment to read its settings.
+        let waits = scope.spawn(|| while set_balance(&service).is_ok_and(|answer| answer.status == 200) {});
+        let until = Instant::now() + Duration::from_secs(10);
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        while client.query_one(waiting, &[]).unwrap().get::<_, i64>(0) == 0 {
+            assert!(Instant::now() < until, "no commit waits");
+            thread::sleep(Duration::from_millis(20));
+        }
+        service.signal("TERM");
+        waits.join().unwrap();
+        // The service has closed its connections, and waits for the commit.
+        thread::sleep(Duration::from_secs(1));
+        service.signal("TERM");
+    });
+    let (status, told) = service.ended();
+    assert_eq!(status.code(), Some(130), "{told}");
 }
 
 /// Without the lock two processes would do the work, and without listening one would not hear of a
