@@ -1,7 +1,8 @@
 //! The memory that the commands of one group share.
 //!
 //! While a group lasts there is no other writer, so what one of its commands has read or changed
-//! is true for the next ones. The memory is cleared for the next group.
+//! is true for the next ones. The next group goes on with it if the database has had no other
+//! commit since. Otherwise, and after a group that failed, it is cleared.
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
@@ -10,6 +11,9 @@ use crate::domain::ids::MerchantId;
 use crate::domain::merchant::key::KeyOwner;
 use crate::store::account_row::AccountRows;
 use crate::store::merchant_row::MerchantRow;
+
+/// The most rows of each kind that groups leave to the next one.
+const ROWS_MAX: usize = 8_192;
 
 /// The rows and numbers that the commands of a group have left for the next ones.
 #[derive(Debug, Default)]
@@ -31,6 +35,8 @@ pub struct GroupMemory {
 pub(crate) struct CommandMemory {
     pub(crate) merchants: Vec<MerchantRow>,
     pub(crate) accounts: AccountRows,
+    /// The number of the deal with which the accounts of its customers were asked for.
+    pub(crate) asked_deal: Option<i64>,
     /// The command has removed accounts, so those that the group remembers may be gone.
     pub(crate) has_removed_accounts: bool,
     pub(crate) newest_transfer: Option<i64>,
@@ -45,6 +51,15 @@ impl GroupMemory {
         self.newest_transfer = None;
         self.key_owners.clear();
         self.event_names.clear();
+    }
+
+    /// Forgets everything if the next group could not remember much more.
+    pub(crate) fn clear_if_full(&mut self) {
+        let accounts: usize = self.accounts.values().map(HashMap::len).sum();
+        let rows = [accounts, self.merchants.len(), self.key_owners.len()];
+        if rows.into_iter().any(|rows| rows > ROWS_MAX) {
+            self.clear();
+        }
     }
 
     /// Takes over what a command has loaded and changed.

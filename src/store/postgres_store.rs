@@ -105,6 +105,8 @@ impl PostgresStore {
             wakeups: Arc::clone(&wakeups),
             notice: Notice::default(),
             memory: GroupMemory::default(),
+            remembered_commits: None,
+            waits_for_each: false,
             group_commands_max: settings.group_commands_max,
         };
         let (ended, writer_ended) = oneshot::channel();

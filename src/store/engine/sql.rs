@@ -124,7 +124,13 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Begins a query of rows that no command of the group has changed.
+    /// Returns true if each query that is not asked for ahead takes a round trip.
+    pub(crate) const fn has_trips(self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// Begins a query of rows that no command of the group has changed. They stay usable until the
+    /// command ends.
     pub(crate) fn ask_ahead_for_unchanged(self, sql: &str, values: &[Value<'_>]) -> Result<(), Error> {
         match self {
             Self::Sqlite(_) => Ok(()),

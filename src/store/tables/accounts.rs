@@ -1,13 +1,13 @@
 //! Accounts and their balances. Balances move only in `transfers.rs`.
 
-use crate::domain::ids::{CustomerId, MerchantId};
+use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::store::account_row::{AccountRow, AccountRows};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, Value, params};
 use crate::store::tables::checked::insert_checked;
-use crate::store::tables::columns::{broken, row};
+use crate::store::tables::columns::{broken, read_all, row};
 use crate::store::tx::{Snapshot, Tx};
 
 row! {
@@ -26,6 +26,17 @@ row! {
     }
 }
 
+row! {
+    struct AccountOfDeal<'a>, account_of_deal_columns! {
+        purpose: &'a str,
+        customer_id: Option<CustomerId>,
+        id: i64,
+        balance: i64,
+        newest_transaction_id: Option<i64>,
+        transaction_count: i64,
+    }
+}
+
 const OF_CUSTOMER: &str = concat!(
     "SELECT ",
     account_columns!(),
@@ -36,6 +47,15 @@ const OF_MERCHANT: &str = concat!(
     "SELECT ",
     account_columns!(),
     " FROM account WHERE merchant_id = ?1 AND customer_id IS NULL AND purpose = ?2"
+);
+
+/// The accounts of a deal's seller and buyer.
+const OF_DEAL: &str = concat!(
+    "SELECT ",
+    account_of_deal_columns!(),
+    " FROM account WHERE merchant_id = (SELECT merchant_id FROM escrow WHERE id = ?1)
+          AND customer_id IN ((SELECT seller_id FROM escrow WHERE id = ?1),
+                              (SELECT buyer_id FROM escrow WHERE id = ?1))"
 );
 
 /// Reads a row of [`OF_CUSTOMER`] or [`OF_MERCHANT`].
@@ -138,10 +158,22 @@ impl Tx<'_> {
         })
     }
 
+    /// Begins to read the accounts of a deal's customers for [`Tx::ask_for_accounts`].
+    pub(crate) fn ask_for_accounts_of_deal(&mut self, id: EscrowId) -> Result<(), Error> {
+        if self.connection.has_trips() {
+            self.memory.asked_deal = Some(id.number());
+            self.connection.ask_ahead_for_unchanged(OF_DEAL, params![id.number()])?;
+        }
+        Ok(())
+    }
+
     /// Begins to read the accounts of which [`Tx::account`] will return the rows.
-    pub(crate) fn ask_for_accounts(&self, merchant: MerchantId, accounts: &[&Account]) -> Result<(), Error> {
+    pub(crate) fn ask_for_accounts(&mut self, merchant: MerchantId, accounts: &[&Account]) -> Result<(), Error> {
         if self.memory.has_removed_accounts {
             return Ok(());
+        }
+        if let Some(deal) = self.memory.asked_deal.take() {
+            self.remember_accounts_of_deal(merchant, deal)?;
         }
         let mut unknown = accounts
             .iter()
@@ -151,6 +183,31 @@ impl Tx<'_> {
                 self.connection.ask_ahead_for_unchanged(sql, values)
             })
         })
+    }
+
+    /// Remembers the accounts of the customers of a merchant's deal as the database has them, if no
+    /// command of the group has posted to them.
+    fn remember_accounts_of_deal(&mut self, merchant: MerchantId, deal: i64) -> Result<(), Error> {
+        let found = read_all(
+            self.connection.prepare_for_unchanged(OF_DEAL)?.query(params![deal])?,
+            |row| {
+                let row = AccountOfDeal::read(row)?;
+                let account = account_of(row.purpose, row.customer_id)?;
+                let found = AccountRow {
+                    id: row.id,
+                    balance: row.balance,
+                    newest_transaction_id: row.newest_transaction_id,
+                    transaction_count: row.transaction_count,
+                };
+                Ok((account, found))
+            },
+        )?;
+        for (account, row) in found {
+            if self.remembered_account(merchant, &account).is_none() {
+                self.memory.accounts.entry(merchant).or_default().insert(account, row);
+            }
+        }
+        Ok(())
     }
 
     /// Returns the row of an account that this command or one before it in the group has posted to.

@@ -8,13 +8,14 @@ use crate::store::engine::sql::{Row, Rows, params};
 use crate::store::tables::columns::{broken, is_reachable};
 use crate::store::tables::deal_row::{DealRow, MILESTONE, STANDARD, VAULT};
 use crate::store::tables::escrows::SELECT_MILESTONES;
-use crate::store::tx::Snapshot;
+use crate::store::tx::{Snapshot, Tx};
 
 const SELECT_BY_ID: &str = select_deal!("id = ?1 AND guard = ?2");
 
-impl Snapshot<'_> {
-    /// Begins to read a deal with its milestones, which [`Snapshot::deal`] will return for its id.
-    pub fn ask_for_deal(&self, id: EscrowId) -> Result<(), Error> {
+impl Tx<'_> {
+    /// Begins to read a deal with its milestones, which [`Snapshot::deal`] will return for its id,
+    /// and the accounts of its customers, which [`Tx::post`] will need.
+    pub fn ask_for_deal(&mut self, id: EscrowId) -> Result<(), Error> {
         // Callers send any number, and PostgreSQL refuses a sum that does not fit.
         let has_room = id.number().checked_add(NUMBERS_APART).is_some();
         if id.is_seeded() || !has_room {
@@ -22,9 +23,12 @@ impl Snapshot<'_> {
         }
         self.connection
             .ask_ahead(SELECT_BY_ID, params![id.number(), id.guard()])?;
-        self.connection.ask_ahead(SELECT_MILESTONES, params![id.number()])
+        self.connection.ask_ahead(SELECT_MILESTONES, params![id.number()])?;
+        self.ask_for_accounts_of_deal(id)
     }
+}
 
+impl Snapshot<'_> {
     /// Returns the merchant's deal that a caller names. Another merchant's deal is not
     /// found.
     pub fn deal(&self, merchant: MerchantId, key: &EscrowKey) -> Result<Option<Deal>, Error> {

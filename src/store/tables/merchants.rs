@@ -183,11 +183,23 @@ impl Tx<'_> {
     }
 
     /// Writes the heads of chains and the counts of events that the group has changed. The writer
-    /// does so before each commit, and a command before it removes rows.
+    /// does so before each commit, and a command before it removes rows. [`Tx::keep`] tells the
+    /// group what was written.
     pub fn save_merchants(&mut self) -> Result<(), Error> {
         let connection = self.connection;
         let mut values: Vec<[Value<'_>; 3]> = Vec::new();
-        for row in self.loaded_merchants() {
+        let is_unsaved = |row: &&MerchantRow| row.unsaved != Unsaved::default();
+        let of_group: Vec<MerchantId> = self
+            .group
+            .merchants
+            .values()
+            .filter(is_unsaved)
+            .map(|row| row.id)
+            .collect();
+        for merchant in of_group {
+            self.merchant(merchant)?;
+        }
+        for row in &mut self.memory.merchants {
             let unsaved = mem::take(&mut row.unsaved);
             if unsaved != Unsaved::default() {
                 values.push([

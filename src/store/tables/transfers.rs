@@ -59,7 +59,7 @@ impl Snapshot<'_> {
 
 impl Tx<'_> {
     /// Begins to read the accounts that [`Tx::post`] will need for these effects.
-    pub fn ask_for_accounts_of(&self, merchant: MerchantId, effects: &Effects) -> Result<(), Error> {
+    pub fn ask_for_accounts_of(&mut self, merchant: MerchantId, effects: &Effects) -> Result<(), Error> {
         self.ask_for_accounts(merchant, &accounts_of(effects))
     }
 

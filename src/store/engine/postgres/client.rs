@@ -185,6 +185,13 @@ impl Client {
         begun(Box::pin(async move { sender.execute_raw(&statement, values).await }))
     }
 
+    /// Sends statements without values, which are expected to change no row, as [`Client::send`]
+    /// does.
+    pub(super) fn send_batch(&self, sql: &'static str) -> Result<Sent, Error> {
+        let sender = Arc::clone(self.sender());
+        begun(Box::pin(async move { sender.batch_execute(sql).await.map(|()| 0) }))
+    }
+
     /// Sends a query without waiting for its rows, as [`Client::send`] does.
     pub(super) fn send_query(&self, statement: Statement, values: Vec<OwnedValue>) -> Result<SentQuery, Error> {
         let sender = Arc::clone(self.sender());

@@ -46,7 +46,7 @@ const SEARCH_PAUSE: Duration = Duration::from_millis(200);
 /// Begins a group. The version is read by its own statement after the lock is held, so it includes
 /// a migration that committed while the group waited.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
-    SELECT ledger_time, newest_number FROM file_mark FOR UPDATE;
+    SELECT ledger_time, newest_number, commits FROM file_mark FOR UPDATE;
     SELECT version FROM schema_identity;
     SAVEPOINT command";
 /// Finds out if a group could begin, without a lock.
@@ -70,18 +70,22 @@ pub(crate) struct PostgresGroupCommit {
     pub(crate) notice: Notice,
     /// The memory of the current group.
     pub(crate) memory: GroupMemory,
+    /// The number of commits of all processes after which the memory is true, if it is.
+    pub(crate) remembered_commits: Option<i64>,
     /// The most commands that share one commit.
     pub(crate) group_commands_max: usize,
+    /// A statement was refused after its command had returned, and took a group along. From then on
+    /// the statements of each command are answered before the next one runs, so that only the
+    /// command itself fails.
+    pub(crate) waits_for_each: bool,
 }
 
 /// The effect of one command on its group.
 enum Ran {
     /// The command is part of the group, kept or undone.
     InGroup(CommandOutcome),
-    /// A statement of the command was refused after the command had ended. The command was undone.
+    /// A statement of the command was refused after the command had returned. It was undone.
     Failed(Error),
-    /// The connection was lost, and with it the whole group.
-    GroupLost(Error),
 }
 
 impl GroupCommit for PostgresGroupCommit {
@@ -137,8 +141,8 @@ impl PostgresGroupCommit {
     /// [`Error::Migrated`] when the database has another schema than this build. The group is
     /// then refused.
     fn commit_group(&mut self, first: Box<dyn Command>, waiting: &Inbox) -> Result<bool, Error> {
-        let session = match self.begin() {
-            Ok(session) => session,
+        let (session, commits) = match self.begin() {
+            Ok(begun) => begun,
             Err(error) => {
                 self.health.record(Err(error.clone()));
                 let stop_after = refuse_all(first, waiting, &error);
@@ -149,7 +153,12 @@ impl PostgresGroupCommit {
             }
         };
         self.notice.clear();
-        self.memory.clear();
+        // It is true again when this group has ended well.
+        if self.remembered_commits.take() == Some(commits) {
+            self.memory.clear_if_full();
+        } else {
+            self.memory.clear();
+        }
         let changes_before = session.changes();
         let mut group: Vec<Box<dyn Command>> = Vec::with_capacity(self.group_commands_max);
         let mut next = Some(first);
@@ -157,14 +166,15 @@ impl PostgresGroupCommit {
         let mut is_any_kept = false;
         while let Some(mut command) = next.take() {
             match self.run_one(&session, command.as_mut()) {
-                Ran::InGroup(outcome) => {
+                Ok(Ran::InGroup(outcome)) => {
                     is_any_kept |= outcome == CommandOutcome::Keep;
                     group.push(command);
                 }
-                Ran::Failed(error) => command.answer(Err(error)),
-                Ran::GroupLost(error) => {
+                Ok(Ran::Failed(error)) => command.answer(Err(error)),
+                Err(error) => {
+                    let error = refused(error);
                     self.health.record(Err(error.clone()));
-                    command.answer(Err(error.clone()));
+                    group.push(command);
                     answer_all(group, &Err(error));
                     return Ok(stop_after);
                 }
@@ -180,14 +190,15 @@ impl PostgresGroupCommit {
             session.batch("ROLLBACK").map(|()| self.session.put(session))
         };
         if outcome.is_ok() {
+            self.remembered_commits = Some(commits + i64::from(is_changed));
             self.wakeups.notify(&mut self.notice.merchants);
         }
         answer_all(group, &outcome);
         Ok(stop_after)
     }
 
-    /// Begins a group, at a time not before that of any earlier commit.
-    fn begin(&mut self) -> Result<Session, Error> {
+    /// Begins a group, at a time not before that of any earlier commit. Returns the number of those.
+    fn begin(&mut self) -> Result<(Session, i64), Error> {
         let row = self.session.begin(|session| session.begin(BEGIN))?;
         let mut session = self.session.take()?;
         session.begin_group();
@@ -195,49 +206,52 @@ impl PostgresGroupCommit {
         let last = Timestamp::from_millis(number(0)?).ok_or_else(no_mark)?;
         self.clock.go_on_from(last);
         self.entropy.start_after(number(1)?);
-        Ok(session)
+        Ok((session, number(2)?))
     }
 
-    /// Runs one command in its savepoint, which is left for the next one.
-    fn run_one(&mut self, session: &Session, command: &mut dyn Command) -> Ran {
+    /// Runs one command in its savepoint, and leaves one for the next. Does not wait until the
+    /// command's last statements are answered, unless a statement was refused in an earlier group.
+    ///
+    /// # Errors
+    ///
+    /// The error with which the whole group is lost: of the connection, or of a statement of an
+    /// earlier command of the group, which no correct command has.
+    fn run_one(&mut self, session: &Session, command: &mut dyn Command) -> Result<Ran, Error> {
         let connection = Connection::Postgres(session);
         let mut tx = Tx::of(connection, self.clock.now(), self.entropy.as_mut(), &mut self.memory);
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| command.run(&mut tx))).unwrap_or(CommandOutcome::Undo);
-        match outcome {
-            CommandOutcome::Keep => {
-                match session.batch_behind("RELEASE command; SAVEPOINT command") {
-                    (Ok(()), Ok(())) => {
-                        session.gathering().keep();
-                        tx.keep();
-                        self.notice.merchants.append(&mut tx.new_deliveries);
-                        self.notice.has_key_change |= tx.has_key_change;
-                        Ran::InGroup(outcome)
-                    }
-                    // After a refused statement the end of the savepoint is refused too.
-                    (sent, Err(ended)) if !session.is_lost() => {
-                        Self::undo(session, Ran::Failed(sent.err().unwrap_or(ended)))
-                    }
-                    (Err(error), _) | (Ok(()), Err(error)) => Ran::GroupLost(error),
-                }
-            }
-            CommandOutcome::Undo => Self::undo(session, Ran::InGroup(outcome)),
+        if let Some(error) = session.failure() {
+            self.note_failure(session);
+            return Err(error);
         }
+        if outcome == CommandOutcome::Undo {
+            session.undo_command()?;
+            return Ok(Ran::InGroup(outcome));
+        }
+        if !self.waits_for_each {
+            session.keep_command()?;
+        } else if let Err(error) = session.keep_answered_command() {
+            session.undo_command()?;
+            return Ok(Ran::Failed(error));
+        }
+        tx.keep();
+        self.notice.merchants.append(&mut tx.new_deliveries);
+        self.notice.has_key_change |= tx.has_key_change;
+        Ok(Ran::InGroup(outcome))
     }
 
-    /// Undoes the command that has run last, whatever its statements were answered.
-    fn undo(session: &Session, undone: Ran) -> Ran {
-        session.gathering().undo();
-        match session.batch_behind("ROLLBACK TO command") {
-            (_, Ok(())) => undone,
-            (_, Err(error)) => Ran::GroupLost(error),
-        }
+    /// Lets no command take its group along if one has done so.
+    fn note_failure(&mut self, session: &Session) {
+        self.waits_for_each |= session.failure().is_some() && !session.is_lost();
     }
 
     /// Writes what the commands of the group have left to its end.
     fn save_rest(&mut self, session: &Session) -> Result<(), Error> {
         let connection = Connection::Postgres(session);
         let now = self.clock.now();
-        Tx::of(connection, now, self.entropy.as_mut(), &mut self.memory).save_merchants()?;
+        let mut tx = Tx::of(connection, now, self.entropy.as_mut(), &mut self.memory);
+        tx.save_merchants()?;
+        tx.keep();
         session.send_gathered()?;
         session.settle()
     }
@@ -252,7 +266,9 @@ impl PostgresGroupCommit {
     }
 
     fn commit(&mut self, session: Session) -> Result<(), Error> {
-        self.save_rest(&session).map_err(refused)?;
+        let saved = self.save_rest(&session);
+        self.note_failure(&session);
+        saved.map_err(refused)?;
         self.commits += 1;
         self.marked_at = self.clock.now();
         let sql = format!(

@@ -14,6 +14,7 @@ mod outcomes;
 pub(crate) mod peers;
 mod pooler;
 pub(crate) mod preparation;
+mod prepared_statements;
 pub(crate) mod reconnecting_session;
 mod schema;
 mod session;

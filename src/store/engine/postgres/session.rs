@@ -1,12 +1,10 @@
 //! A connection to PostgreSQL with its prepared statements.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::future;
 use std::vec::IntoIter;
 
-use futures_util::future;
 use tokio_postgres::types::{BorrowToSql, Type};
 use tokio_postgres::{Row, SimpleQueryMessage};
 
@@ -14,15 +12,14 @@ use crate::store::engine::error::{Error, all_rows};
 use crate::store::engine::postgres::client::Client;
 use crate::store::engine::postgres::dialect;
 use crate::store::engine::postgres::gathered_changes::{GATHERED_MAX, GatheredStatement, Gathering};
-use crate::store::engine::postgres::outcomes::{Ahead, AheadRows, Change, SentChange, outcomes_of, receive};
+use crate::store::engine::postgres::outcomes::{AheadRows, Change, CommandState, Outstanding};
+use crate::store::engine::postgres::prepared_statements::{self, Prepared, PreparedStatements};
 use crate::store::engine::postgres::value::{OwnedValue, parameters};
 use crate::store::engine::postgres::waiting_tables::Role;
 use crate::store::engine::sqlite::file::SCHEMA_VERSION;
 use crate::store::engine::value::Value;
 
-/// The most prepared statements that a session keeps: more than the program has, with the lists
-/// whose conditions it puts together.
-const STATEMENTS_MAX: usize = 512;
+const KEEP_COMMAND: &str = "RELEASE command; SAVEPOINT command";
 
 /// The most statements whose outcomes are not known yet.
 const SENT_MAX: usize = 256;
@@ -32,36 +29,23 @@ const PART_ROWS: u32 = 1_000;
 
 /// A connection.
 pub(crate) struct Session {
-    /// The statements whose outcomes are not known yet, in their order.
-    sent: RefCell<Vec<SentChange>>,
-    /// The queries that were sent ahead of their use.
-    ahead: RefCell<Vec<Ahead>>,
+    outstanding: Outstanding,
+    /// The error of a statement of a kept command, which spoils the group.
+    failure: RefCell<Option<Error>>,
     /// The changes that wait for the end of the group, if groups are run.
     gathering: Gathering,
     client: Client,
-    /// The prepared statements, by their SQL before translation.
-    statements: RefCell<HashMap<String, Prepared>>,
-    /// The number of rows that statements have changed.
-    changes: Cell<u64>,
+    statements: PreparedStatements,
     /// The number of cursors so far, if queries without values read whole tables and use them.
     cursors: Option<Cell<u64>>,
-}
-
-/// A prepared statement.
-#[derive(Clone)]
-struct Prepared {
-    statement: tokio_postgres::Statement,
-    /// Its SQL before translation.
-    source: Arc<str>,
-    /// Its SQL after translation.
-    sql: Arc<str>,
-    role: Role,
 }
 
 /// A prepared statement of a session.
 pub(crate) struct Statement<'a> {
     session: &'a Session,
     prepared: Prepared,
+    /// It reads rows that no command of the group has changed.
+    is_for_unchanged: bool,
 }
 
 /// The rows of a result, all of which are in memory unless a cursor reads them in parts.
@@ -80,12 +64,11 @@ struct Cursor<'a> {
 impl Session {
     pub(super) fn of(client: Client) -> Self {
         Self {
-            sent: RefCell::default(),
-            ahead: RefCell::default(),
+            outstanding: Outstanding::default(),
+            failure: RefCell::default(),
             gathering: Gathering::default(),
             client,
-            statements: RefCell::default(),
-            changes: Cell::new(0),
+            statements: PreparedStatements::default(),
             cursors: None,
         }
     }
@@ -95,10 +78,16 @@ impl Session {
         self.client.is_closed()
     }
 
-    /// Returns the number of rows that statements have changed, without those whose outcomes
-    /// are not known yet.
+    /// Returns the number of rows that statements have changed, or must have changed if their
+    /// outcomes are not known yet.
     pub(super) const fn changes(&self) -> u64 {
-        self.changes.get()
+        self.outstanding.rows()
+    }
+
+    /// Returns the error of a statement of a kept command, if one is known. Its group must not be
+    /// committed.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.failure.borrow().clone()
     }
 
     /// Returns the changes that wait for the end of the group.
@@ -110,6 +99,39 @@ impl Session {
     /// [`Session::send_gathered`] comes before its commit.
     pub(super) fn begin_group(&mut self) {
         self.gathering = Gathering::of_group();
+    }
+
+    /// Keeps the command under way, and begins the next one. The outcome is that of the next call
+    /// that waits.
+    pub(super) fn keep_command(&self) -> Result<(), Error> {
+        self.end_command(KEEP_COMMAND, CommandState::Kept)?;
+        self.gathering.keep();
+        Ok(())
+    }
+
+    /// Keeps the command under way if none of its statements was refused, and begins the next one.
+    /// After an error of a statement the command is still under way.
+    pub(super) fn keep_answered_command(&self) -> Result<(), Error> {
+        self.settle()?;
+        self.end_command(KEEP_COMMAND, CommandState::Kept)?;
+        // This fails if the command has overlooked a refusal.
+        self.settle().inspect_err(|_| drop(self.failure.take()))?;
+        self.gathering.keep();
+        Ok(())
+    }
+
+    /// Undoes the command under way, whatever its statements were answered. The outcome is that of
+    /// the next call that waits.
+    pub(super) fn undo_command(&self) -> Result<(), Error> {
+        self.gathering.undo();
+        self.end_command("ROLLBACK TO command", CommandState::Undone)
+    }
+
+    fn end_command(&self, sql: &'static str, state: CommandState) -> Result<(), Error> {
+        let end = self.client.send_batch(sql);
+        let end = end.map_err(|error| Error::from(self.client.cause_of(error)))?;
+        self.outstanding.end_command(end, state);
+        Ok(())
     }
 
     /// Begins a part of a command that can be undone alone.
@@ -140,70 +162,44 @@ impl Session {
     }
 
     /// Waits for the outcomes of the statements that were sent, and for that of one that follows
-    /// them, and returns the first error of all.
+    /// them, and returns the first error of all but those of undone commands.
     fn wait<T>(&self, outcome: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Error> {
-        let (sent, outcome) = self.wait_for_both(outcome);
-        sent.and(outcome)
-    }
-
-    /// Waits for the outcomes of the statements that were sent, and for that of one that follows
-    /// them.
-    fn wait_for_both<T>(
-        &self,
-        outcome: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> (Result<(), Error>, Result<T, Error>) {
-        let sent = outcomes_of(self.sent.take());
-        // All that was sent is awaited together: a long answer that is not taken would keep those
-        // behind it from being read.
-        let mut ahead = self.ahead.borrow_mut();
-        let outcomes = future::join3(sent, receive(&mut ahead), outcome);
-        let (sent, (), outcome) = self.client.wait(outcomes);
+        let (sent, outcome) = self.client.wait(self.outstanding.arrive(outcome));
         let failed = |error| Error::from(self.client.cause_of(error));
-        let sent = sent.map_err(failed).and_then(|changes| {
-            changes.into_iter().try_for_each(|Change { changed, rows, row }| {
-                self.changes.set(self.changes.get() + changed);
-                all_rows(usize::try_from(changed).unwrap_or(usize::MAX), rows, row)
-            })
-        });
-        (sent, outcome.map_err(failed))
-    }
-
-    /// Takes the rows of a query that was sent ahead with these values. Any change since then has
-    /// made them unusable.
-    fn take_ahead(&self, sql: &Arc<str>, values: &[Value<'_>]) -> Result<Option<Vec<Row>>, Error> {
-        let found = self.ahead.borrow().iter().position(|ahead| {
-            Arc::ptr_eq(&ahead.sql, sql) && ahead.values.iter().map(OwnedValue::as_value).eq(values.iter().copied())
-        });
-        let Some(place) = found else {
-            return Ok(None);
-        };
-        // The others stay in the order of their answers, in which they are awaited.
-        let ahead = self.ahead.borrow_mut().remove(place);
-        match ahead.rows {
-            AheadRows::Here(rows) => Ok(Some(rows?)),
-            AheadRows::Coming(rows) => self.wait(rows).map(Some),
+        for Change {
+            changed,
+            rows,
+            row,
+            command,
+        } in sent
+        {
+            let checked = changed.map_err(failed);
+            let checked =
+                checked.and_then(|changed| all_rows(usize::try_from(changed).unwrap_or(usize::MAX), rows, row));
+            match (command, checked) {
+                (CommandState::Undone, _) | (_, Ok(())) => {}
+                (CommandState::UnderWay, Err(error)) => return Err(error),
+                (CommandState::Kept, Err(error)) => {
+                    self.failure.replace(Some(error.clone()));
+                    return Err(error);
+                }
+            }
         }
+        outcome.map_err(failed)
     }
 
     /// Waits for the outcomes of the statements that were sent.
     pub(crate) fn settle(&self) -> Result<(), Error> {
-        if self.sent.borrow().is_empty() {
-            return Ok(());
+        match self.outstanding.count() {
+            0 => Ok(()),
+            _ => self.wait(future::ready(Ok(()))),
         }
-        self.wait(future::ready(Ok(())))
     }
 
     /// Runs statements without values, in one round trip. They are not translated.
     pub(crate) fn batch(&self, sql: &str) -> Result<(), Error> {
-        self.ahead.take();
+        self.outstanding.forget_changed();
         self.wait(self.client.sender().batch_execute(sql))
-    }
-
-    /// Runs statements without values behind those that were sent, in one round trip, and returns
-    /// the outcome of both.
-    pub(super) fn batch_behind(&self, sql: &str) -> (Result<(), Error>, Result<(), Error>) {
-        self.ahead.take();
-        self.wait_for_both(self.client.sender().batch_execute(sql))
     }
 
     /// Runs statements without values, in one round trip, and returns the numbers of all their
@@ -290,14 +286,17 @@ impl Session {
 
     /// Prepares a statement in SQLite's SQL, or takes the one that was kept.
     pub(crate) fn prepare(&self, sql: &str) -> Result<Statement<'_>, Error> {
-        let kept = self.statements.borrow().get(sql).cloned();
-        let prepared = match kept {
-            Some(prepared) => prepared,
-            None => self.prepare_anew(sql)?,
+        let prepared = if let Some(kept) = self.statements.get(sql) {
+            kept
+        } else {
+            let (translated, types) = prepared_statements::translated(sql);
+            let statement = self.wait(self.client.sender().prepare_typed(&translated, &types))?;
+            self.statements.keep(sql, translated, statement)
         };
         Ok(Statement {
             session: self,
             prepared,
+            is_for_unchanged: false,
         })
     }
 
@@ -331,27 +330,6 @@ impl Session {
         let for_many = self.prepare(&dialect::for_many(sql, &types))?;
         for_many.send_change(columns, rows, row)
     }
-
-    fn prepare_anew(&self, sql: &str) -> Result<Prepared, Error> {
-        let translated = dialect::translate(sql);
-        let occur = dialect::parameters_in(&translated).into_iter();
-        let types: Vec<Type> = occur
-            .map(|occurs| if occurs { Type::UNKNOWN } else { Type::TEXT })
-            .collect();
-        let statement = self.wait(self.client.sender().prepare_typed(&translated, &types))?;
-        let prepared = Prepared {
-            statement,
-            source: sql.into(),
-            sql: translated.into(),
-            role: Role::of(sql),
-        };
-        let mut statements = self.statements.borrow_mut();
-        if statements.len() >= STATEMENTS_MAX {
-            statements.clear();
-        }
-        statements.insert(sql.to_owned(), prepared.clone());
-        Ok(prepared)
-    }
 }
 
 impl fmt::Debug for Session {
@@ -364,17 +342,18 @@ impl Statement<'_> {
     /// Makes a query one of rows that no waiting change is of.
     pub(crate) fn for_unchanged(mut self) -> Self {
         self.prepared.role = Role::FREE;
+        self.is_for_unchanged = true;
         self
     }
 
     /// Runs a statement that changes rows, and returns how many.
     pub(crate) fn execute(&self, values: &[Value<'_>]) -> Result<usize, Error> {
         let session = self.session;
-        session.ahead.take();
+        session.outstanding.forget_changed();
         session.send_those_before(self.prepared.role)?;
         let sender = session.client.sender();
         let changed = session.wait(sender.execute(&self.prepared.statement, &parameters(values)))?;
-        session.changes.set(session.changes.get() + changed);
+        session.outstanding.add_changed(changed);
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
@@ -384,7 +363,7 @@ impl Statement<'_> {
     pub(crate) fn send(&self, values: &[Value<'_>], row: &'static str) -> Result<(), Error> {
         let (session, prepared) = (self.session, &self.prepared);
         if session.gathering.takes(prepared.role) {
-            session.ahead.take();
+            session.outstanding.forget_changed();
             return match session
                 .gathering
                 .add(prepared.role, &prepared.source, owned(values), row)
@@ -401,12 +380,12 @@ impl Statement<'_> {
     where
         V: BorrowToSql + Send + 'static,
     {
-        self.session.ahead.take();
-        if self.session.sent.borrow().len() >= SENT_MAX {
+        self.session.outstanding.forget_changed();
+        if self.session.outstanding.count() >= SENT_MAX {
             self.session.settle()?;
         }
         let outcome = self.session.client.send(self.prepared.statement.clone(), values)?;
-        self.session.sent.borrow_mut().push(SentChange { outcome, rows, row });
+        self.session.outstanding.add(outcome, rows, row);
         Ok(())
     }
 
@@ -414,14 +393,13 @@ impl Statement<'_> {
     /// rows, unless a statement has changed something meanwhile.
     pub(crate) fn send_ahead(&self, values: &[Value<'_>]) -> Result<(), Error> {
         self.session.send_those_before(self.prepared.role)?;
-        let values = owned(values);
-        let client = &self.session.client;
-        let rows = client.send_query(self.prepared.statement.clone(), values.clone())?;
-        self.session.ahead.borrow_mut().push(Ahead {
-            sql: Arc::clone(&self.prepared.sql),
-            values,
-            rows: AheadRows::Coming(rows),
-        });
+        let (session, values) = (self.session, owned(values));
+        let rows = session
+            .client
+            .send_query(self.prepared.statement.clone(), values.clone())?;
+        session
+            .outstanding
+            .add_ahead(&self.prepared.sql, values, rows, self.is_for_unchanged);
         Ok(())
     }
 
@@ -444,12 +422,17 @@ impl Statement<'_> {
                 }),
             });
         }
-        let rows = if let Some(rows) = self.session.take_ahead(&self.prepared.sql, values)? {
-            rows
-        } else {
-            let sender = self.session.client.sender();
-            self.session
-                .wait(sender.query(&self.prepared.statement, &parameters(values)))?
+        let session = self.session;
+        let ahead = session
+            .outstanding
+            .take_ahead(&self.prepared.sql, values, self.is_for_unchanged);
+        let rows = match ahead {
+            Some(AheadRows::Here(rows)) => rows?,
+            Some(AheadRows::Coming(rows)) => session.wait(rows)?,
+            None => {
+                let sender = session.client.sender();
+                session.wait(sender.query(&self.prepared.statement, &parameters(values)))?
+            }
         };
         Ok(Rows {
             fetched: rows.into_iter(),
