@@ -1,6 +1,5 @@
 //! `escrowd serve`: runs the service.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -111,35 +110,35 @@ fn greeting(config: &Config, app: &App) -> String {
     let listening = app.address();
     let address = reachable_from_here(listening);
     let version = env!("CARGO_PKG_VERSION");
-    let mut lines = format!("escrowd {version} listening on {BOLD}http://{address}{BOLD:#}\n");
-    let mut tell = |name: &str, value: fmt::Arguments<'_>| lines += &format!("  {name:<9} {value}\n");
     let database = app.database();
-    if config.ephemeral {
-        tell(
-            "database",
-            format_args!("none is kept; until the service stops it is {database}"),
-        );
+    let database = if config.ephemeral {
+        format!("none is kept; until the service stops it is {database}")
     } else {
-        tell("database", format_args!("{database}"));
-    }
+        database.to_string()
+    };
     let mode = match config.mode {
+        Mode::Sandbox if config.strict => "sandbox (play money; every key is a merchant; strict)",
         Mode::Sandbox => "sandbox (play money; every key is a merchant, every customer-id a customer)",
         Mode::Live => "live",
     };
-    tell("mode", format_args!("{mode}"));
-    tell("try", format_args!("{}", request_to_try(config, address)));
+    let mut facts = vec![
+        ("database", database),
+        ("mode", mode.to_owned()),
+        ("try", request_to_try(config, address)),
+    ];
     if listening.ip().is_unspecified() {
         let port = listening.port();
-        tell("exposed", format_args!("port {port} of every address of this machine"));
+        facts.push(("exposed", format!("port {port} of every address of this machine")));
     }
     if let Some(url) = &config.public_url {
-        tell("public", format_args!("{url}"));
+        facts.push(("public", url.clone()));
     }
     if let Some(address) = app.metrics_address() {
         let address = reachable_from_here(address);
-        tell("metrics", format_args!("http://{address}/metrics"));
+        facts.push(("metrics", format!("http://{address}/metrics")));
     }
-    lines
+    let facts = facts.into_iter().map(|(name, fact)| format!("  {name:<9} {fact}\n"));
+    format!("escrowd {version} listening on {BOLD}http://{address}{BOLD:#}\n") + &facts.collect::<String>()
 }
 
 /// Writes a warning for each setting that is rarely meant.

@@ -5,6 +5,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use serde::Deserialize;
 
 use crate::commands::SharedPolicy;
+use crate::http::error::ApiErrorKind;
 
 /// The fields of a refusal that count here.
 #[derive(Deserialize)]
@@ -30,6 +31,8 @@ pub(super) fn add(response: HttpResponse, policy: &SharedPolicy, host: Option<&s
 /// Returns the envelope with the address, or `None` if it has no code.
 fn with_doc_url(envelope: &[u8], policy: &SharedPolicy, host: Option<&str>) -> Option<Vec<u8>> {
     let code = serde_json::from_slice::<Refusal<'_>>(envelope).ok()?.code?;
+    // The page of a refused host would be refused too.
+    let host = host.filter(|_| Some(code) != ApiErrorKind::ForeignHost.code());
     let url = policy
         .load()
         .view_context(None, host)

@@ -55,7 +55,7 @@ fn report(verified: &Verified, health: &Health) {
     if let Some(problem) = verified.problems.first() {
         health.refuse_writes(Error::LedgerBroken(problem.clone()));
     }
-    if verified.problems.is_empty() {
+    if verified.problems.is_empty() && verified.transfers > 0 {
         log::info!(
             "checked the ledger: all {} transfers follow from each other and add up to the balances",
             verified.transfers
