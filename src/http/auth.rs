@@ -26,6 +26,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::treasury::act::Agent;
 use crate::domain::unset::is_unset_variable;
 use crate::http::api_key_cache::ApiKeyCache;
+use crate::http::client_address::ClientNetwork;
 use crate::http::context::OnBehalf;
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
@@ -275,19 +276,19 @@ pub(super) fn count(request: &HttpRequest, state: &AppState, key_hash: [u8; 32])
     Some(rate)
 }
 
-/// Counts an unknown key against the client's address, and returns the refusal: a client
+/// Counts an unknown key against the client's network, and returns the refusal: a client
 /// that guesses keys, or repeats a wrong one, is told to wait.
 pub(super) fn refuse_unknown_key(request: &HttpRequest, state: &AppState) -> ApiError {
     refuse_guess(request, state, ApiError::UnknownKey)
 }
 
-/// Counts a wrong key or signature against the client's address. Returns `refusal`, or that
+/// Counts a wrong key or signature against the client's network. Returns `refusal`, or that
 /// the client has to wait.
 pub(super) fn refuse_guess(request: &HttpRequest, state: &AppState, refusal: ApiError) -> ApiError {
     let client = RequestContext::of(request).ok().and_then(|context| context.address());
     let rate = client.and_then(|client| {
-        let address = Sha256::digest(client.to_string()).into();
-        state.unknown_keys.count(address, Instant::now())
+        let network = Sha256::digest(ClientNetwork::from(client).to_string()).into();
+        state.unknown_keys.count(network, Instant::now())
     });
     match rate.filter(|rate| rate.is_exceeded) {
         Some(rate) => ApiError::TooManyRequests {

@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, rt};
 use futures_util::{Stream, stream};
 use sha2::{Digest, Sha256};
 
+use crate::http::client_address::ClientNetwork;
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::sandbox::event_streams::OpenStream;
@@ -35,7 +36,7 @@ pub(crate) enum Rows {
 ///
 /// # Errors
 ///
-/// Refuses more streams than one address may have open.
+/// Refuses more streams than one client may have open.
 pub(crate) async fn changes(
     request: &HttpRequest,
     state: &Data<AppState>,
@@ -43,7 +44,8 @@ pub(crate) async fn changes(
     rows: Rows,
 ) -> Result<HttpResponse, ApiError> {
     let context = RequestContext::of(request)?;
-    let client = Sha256::digest(format!("{:?}", context.address()));
+    let client = context.address().map(ClientNetwork::from);
+    let client = Sha256::digest(format!("{client:?}"));
     let opened = state.page_streams.open(client.into(), context.connection.clone());
     let open_stream = opened.map_err(|_too_many| ApiError::TooManyRequests {
         reset_seconds: RESET_SECONDS,

@@ -6,6 +6,7 @@
 //! left. `Forwarded` (RFC 7239) is not read. A proxy that is told to write one of the two
 //! headers passes the other on as the client wrote it.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -76,6 +77,37 @@ impl ClientAddress {
         Self {
             address,
             is_by_proxy: proxies.is_some(),
+        }
+    }
+}
+
+/// The addresses that count as one client where a limit is one for each client: an IPv4 address, or
+/// the /64 network of an IPv6 address. Every customer of a provider has at least such a network, and
+/// could take another address of it for each request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ClientNetwork(IpAddr);
+
+/// The bits of an IPv6 address that name its network.
+const NETWORK_BITS: u32 = 64;
+
+impl From<IpAddr> for ClientNetwork {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let host_bits = u128::BITS - NETWORK_BITS;
+                IpAddr::V6((address.to_bits() >> host_bits << host_bits).into())
+            }
+            address @ IpAddr::V4(_) => address,
+        })
+    }
+}
+
+/// Formats an IPv6 network with the number of its bits.
+impl fmt::Display for ClientNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => write!(f, "{address}"),
+            IpAddr::V6(address) => write!(f, "{address}/{NETWORK_BITS}"),
         }
     }
 }
@@ -189,5 +221,21 @@ mod tests {
         proxies.replace(vec![AddressRange::parse("192.0.2.7").unwrap()]);
         assert!(!proxies.contains("10.0.0.1".parse().unwrap()));
         assert!(proxies.contains("192.0.2.7".parse().unwrap()));
+    }
+
+    /// IPv4 addresses that are written as IPv6 ones are of different clients.
+    #[test]
+    fn the_first_half_of_an_ipv6_address_is_the_client() {
+        for (address, client) in [
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+            ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+            ("::1", "::/64"),
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+        ] {
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(ClientNetwork::from(address).to_string(), client);
+        }
     }
 }

@@ -100,6 +100,30 @@ fn each_client_behind_a_proxy_guesses_for_itself() {
     assert_eq!(guess("192.0.2.7, 198.51.100.1"), 403);
 }
 
+/// A customer of a provider has a /64 network of IPv6 addresses at least, and IPv4 addresses may be
+/// written as IPv6 ones.
+#[test]
+fn a_network_of_ipv6_addresses_is_one_client() {
+    let guesses = |addresses: [&str; 3]| {
+        let app = spawn_live_app(|config| {
+            config.limits.unknown_keys_per_minute = 2;
+            trust_this_machine(config);
+        });
+        addresses.map(|address| {
+            let line = format!("x-forwarded-for: {address}");
+            send(&app, "/v1/countries", Some("sk_live_guess"), &[&line]).status
+        })
+    };
+    let of_one = ["2001:db8:1:2::1", "2001:db8:1:2:ffff::", "2001:db8:1:2:3:4:5:6"];
+    assert_eq!(guesses(of_one), [403, 403, 429]);
+    assert_eq!(
+        guesses(["2001:db8:1:2::1", "2001:db8:1:3::1", "2001:db8:1:4::1"]),
+        [403; 3]
+    );
+    assert_eq!(guesses(["::ffff:192.0.2.7", "::ffff:192.0.2.8", "192.0.2.9"]), [403; 3]);
+    assert_eq!(guesses(["::ffff:192.0.2.7", "192.0.2.7", "192.0.2.7"]), [403, 403, 429]);
+}
+
 #[test]
 fn no_header_makes_a_client_one_of_this_machine() {
     let app = spawn_app_with(trust_this_machine);

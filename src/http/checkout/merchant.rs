@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::mode::Mode;
+use crate::http::client_address::ClientNetwork;
 use crate::http::context::OnBehalf;
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
@@ -14,7 +15,7 @@ use crate::http::state::AppState;
 /// Returns the merchant for whom the requests of a client's sessions act.
 ///
 /// In a sandbox they count as requests of the merchant's key: its faults hit them, and its
-/// request log shows them. In live mode they count for the client's address, so that no visitor
+/// request log shows them. In live mode they count for the client's network, so that no visitor
 /// of a shop uses up the requests of another.
 ///
 /// # Errors
@@ -34,6 +35,7 @@ pub(crate) async fn on_behalf_of(
         }
         Mode::Live => None,
     };
+    let client = client.map(ClientNetwork::from);
     let of_client = || Sha256::digest(format!("{key} {client:?}")).into();
     Ok(OnBehalf {
         merchant,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use actix_web::http::header::HeaderValue;
 
 use super::connection::{Connection, Phase};
-use crate::http::client_address::TrustedProxies;
+use crate::http::client_address::{ClientNetwork, TrustedProxies};
 
 /// The bounds on connections and their waits.
 #[derive(Clone, Copy, Debug)]
@@ -105,8 +105,8 @@ impl Connections {
 
     /// Adds a connection. If there are too many, closes the one that has waited longest,
     /// so that clients that only hold connections keep no other client out. A connection
-    /// of an address that has more than half of all goes first, unless it is a trusted proxy's:
-    /// the clients behind one share its address.
+    /// of a client that has more than half of all goes first. Those of trusted proxies count for
+    /// none: the clients behind one share its address.
     pub(super) fn add(&self, address: IpAddr) -> Arc<Connection> {
         let mut open = self.open();
         if open.connections.len() >= self.limits.connections_max {
@@ -133,17 +133,20 @@ impl Connections {
     }
 
     fn close_one(&self, open: &mut Open) {
-        let mut of_address: HashMap<IpAddr, usize> = HashMap::new();
-        for connection in open.connections.values() {
-            *of_address.entry(connection.address).or_default() += 1;
+        let mut of_client: HashMap<ClientNetwork, usize> = HashMap::new();
+        for connection in open
+            .connections
+            .values()
+            .filter(|connection| self.is_of_client(connection))
+        {
+            *of_client.entry(connection.address.into()).or_default() += 1;
         }
-        let most = of_address.into_iter().max_by_key(|&(_, count)| count);
-        let greedy =
-            most.filter(|&(address, count)| count > self.limits.connections_max / 2 && !self.proxies.contains(address));
+        let most = of_client.into_iter().max_by_key(|&(_, count)| count);
+        let greedy = most.filter(|&(_, count)| count > self.limits.connections_max / 2);
         if open.closed.is_none() {
             open.closed = Some(0);
-            let from = greedy.map_or_else(String::new, |(address, count)| {
-                format!(", {count} of them from {address}")
+            let from = greedy.map_or_else(String::new, |(client, count)| {
+                format!(", {count} of them from {client}")
             });
             log::warn!(
                 "all {} connections are open{from}; new ones close those that have waited longest \
@@ -152,8 +155,9 @@ impl Connections {
             );
         }
         let waits = |connection: &&Arc<Connection>| connection.phase() != Phase::Handler;
-        let is_greedy =
-            |connection: &&Arc<Connection>| greedy.is_some_and(|(address, _)| connection.address == address);
+        let is_greedy = |connection: &&Arc<Connection>| {
+            greedy.is_some_and(|(client, _)| client == connection.address.into() && self.is_of_client(connection))
+        };
         let waiting = open.connections.values().filter(waits);
         let oldest = waiting
             .clone()
@@ -166,6 +170,10 @@ impl Connections {
             open.closed = open.closed.map(|closed| closed + 1);
             open.closed_by_limit += 1;
         }
+    }
+
+    fn is_of_client(&self, connection: &Connection) -> bool {
+        !self.proxies.contains(connection.address)
     }
 
     /// Counts a large reply as memory in use. If there is too much of it, closes the
@@ -279,6 +287,20 @@ mod tests {
         }
         connections.add(THERE);
         assert!(greedy[0].is_closing() && !other.is_closing());
+    }
+
+    #[test]
+    fn the_addresses_of_an_ipv6_network_make_room_together() {
+        let connections = register(4);
+        let other = connections.add(THERE);
+        enter(&other, Phase::Idle);
+        let of_network = ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:3::"].map(|address| {
+            let connection = connections.add(address.parse().unwrap());
+            enter(&connection, Phase::Body);
+            connection
+        });
+        connections.add(THERE);
+        assert!(of_network[0].is_closing() && !other.is_closing());
     }
 
     #[test]
