@@ -62,9 +62,9 @@ pub enum AppError {
     /// The settings contradict each other.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The database file cannot be used.
-    #[error(transparent)]
-    Open(#[from] store::OpenError),
+    /// The database cannot be used.
+    #[error("{}", with_option(.0))]
+    Open(store::OpenError),
     /// The saved state cannot be used.
     #[error("the snapshot cannot be used")]
     Snapshot(#[from] store::BackupError),
@@ -98,6 +98,24 @@ pub enum AppError {
     /// The server ended without being stopped.
     #[error("the server failed: {0}")]
     Server(std::io::Error),
+}
+
+/// Returns the message of an error, with the option that chooses another file if it advises to
+/// choose one.
+fn with_option(error: &store::OpenError) -> String {
+    let option = if error.asks_for_another_file() {
+        " with --database"
+    } else {
+        ""
+    };
+    format!("{error}{option}")
+}
+
+// Not the source of the error, which would repeat the message.
+impl From<store::OpenError> for AppError {
+    fn from(error: store::OpenError) -> Self {
+        Self::Open(error)
+    }
 }
 
 /// A handle that stops a running service. It is cheap to clone.

@@ -63,7 +63,7 @@ impl ServiceClient {
     pub(super) fn with_timeout(base: &str, key: Option<String>, timeout: Duration) -> anyhow::Result<Self> {
         ensure!(
             base.starts_with("http://") || base.starts_with("https://"),
-            "--url must start with http:// or https://; got {base:?}"
+            "the URL of the service (--url, or ESCROWD_URL) must start with http:// or https://; got {base:?}"
         );
         let builder = if base.starts_with("https://") {
             http_client::builder()

@@ -16,7 +16,7 @@ use crate::domain::web_address::reachable_from_here;
 #[derive(Debug, clap::Args)]
 pub(super) struct HealthArguments {
     /// The URL of the service [default: the address that the configuration listens on]
-    #[arg(long, env = "ESCROWD_URL")]
+    #[arg(long, env = "ESCROWD_URL", hide_env_values = true)]
     url: Option<String>,
     /// Configuration file [default: config.toml, if there is one]
     #[arg(long, value_name = "FILE")]

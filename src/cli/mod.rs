@@ -38,6 +38,7 @@ mod trigger;
 
 use std::process::ExitCode;
 
+use clap::builder::Resettable;
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// A milestone-escrow service in one binary, with SQLite inside.
@@ -95,9 +96,28 @@ enum Command {
     Man(man::ManArguments),
 }
 
+/// Returns the error of the command line as it was typed. The parser takes options that are set by
+/// environment variables for typed ones, and shows them in the usage as if they were required.
+fn as_typed(error: clap::Error) -> clap::Error {
+    fn without_variables(command: clap::Command) -> clap::Command {
+        let names: Vec<String> = command
+            .get_subcommands()
+            .map(|below| below.get_name().to_owned())
+            .collect();
+        let command = command.mut_args(|argument| argument.env(Resettable::Reset));
+        names
+            .into_iter()
+            .fold(command, |command, name| command.mut_subcommand(name, without_variables))
+    }
+    let typed = without_variables(Arguments::command()).try_get_matches();
+    // An option that a variable sets wrongly, or a page of help, which names the variables.
+    let is_same = |typed: &clap::Error| typed.kind() == error.kind() && error.use_stderr();
+    typed.err().filter(is_same).unwrap_or(error)
+}
+
 /// Parses the command line, runs the command and returns the exit code.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| as_typed(error).exit());
     let command = arguments.command.unwrap_or(Command::Serve(arguments.serve));
     let outcome = output::catching(|| match command {
         Command::Serve(arguments) => serve::run(arguments),

@@ -10,7 +10,13 @@ use crate::domain::money::Amount;
 #[derive(Debug, clap::Args)]
 pub(super) struct SandboxArguments {
     /// The URL of the sandbox
-    #[arg(long, global = true, env = "ESCROWD_URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(
+        long,
+        global = true,
+        env = "ESCROWD_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8080"
+    )]
     url: String,
     /// The merchant's key; a sandbox on the same machine needs none for its default merchant
     #[arg(long, global = true, env = "ESCROWD_KEY", hide_env_values = true)]

@@ -11,7 +11,13 @@ use crate::cli::output::say;
 #[derive(Debug, clap::Args)]
 pub(super) struct ServiceArguments {
     /// The URL of the service
-    #[arg(long, global = true, env = "ESCROWD_URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(
+        long,
+        global = true,
+        env = "ESCROWD_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8080"
+    )]
     url: String,
     /// The operator's key; better in the environment, since every user sees command lines
     #[arg(long, global = true, env = "ESCROWD_KEY", hide_env_values = true)]

@@ -76,3 +76,65 @@ fn wrong_command_lines_exit_with_2_and_say_why() {
     }
     assert_eq!(work_folder.run(&["--help"]).status.code(), Some(0));
 }
+
+/// An option that a variable sets is no part of the command line.
+#[test]
+fn help_and_usage_are_the_same_with_and_without_variables() {
+    let folder = WorkFolder::new();
+    for arguments in [
+        &["key", "create"][..],
+        &["key", "create", "shop", "--nope"],
+        &["key", "nope"],
+        &["merchant", "set", "--help"],
+        &["operator", "revoke", "1"],
+        &["health", "nope"],
+        &["trigger"],
+        &["reset", "--help"],
+    ] {
+        let mut with = folder.command(arguments);
+        let variables = [
+            ("ESCROWD_URL", "http://secret@127.0.0.1:1"),
+            ("ESCROWD_KEY", "op_live_secret"),
+        ];
+        let with = with.envs(variables).output().unwrap();
+        let mut without = folder.command(arguments);
+        let without = without
+            .env_remove("ESCROWD_URL")
+            .env_remove("ESCROWD_KEY")
+            .output()
+            .unwrap();
+        assert_eq!(stderr(&with), stderr(&without));
+        assert_eq!(stdout(&with), stdout(&without));
+        assert_eq!(with.status, without.status);
+    }
+}
+
+/// Each command is told how its own command line names another file.
+#[test]
+fn a_foreign_file_is_refused_with_advice_for_the_command() {
+    let folder = WorkFolder::new();
+    folder.write("text.db", "milk, bread");
+    let postgres = "postgres://127.0.0.1:1/escrow";
+    for arguments in [
+        &["check", "text.db"][..],
+        &["position", "text.db"],
+        &["backup", "text.db", "copy.db"],
+        &["restore", "text.db", "to.db"],
+        &["copy", "text.db", postgres],
+    ] {
+        let said = stderr(&folder.run(arguments));
+        let line = said.trim_end();
+        assert!(
+            line.contains("text.db is not an escrowd file") && line.ends_with("choose another file"),
+            "{said}"
+        );
+    }
+    folder.write("live.toml", "mode = \"live\"");
+    for arguments in [
+        &["serve", "--database", "text.db", "--listen", "127.0.0.1:0"][..],
+        &["operator", "list", "--database", "text.db", "--config", "live.toml"],
+    ] {
+        let said = stderr(&folder.run(arguments));
+        assert_eq!(said.matches("choose another file with --database").count(), 1, "{said}");
+    }
+}

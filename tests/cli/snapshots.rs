@@ -59,8 +59,7 @@ fn help_is_printed_word_for_word() {
         &["reset"],
     ] {
         let arguments = [command, &["--help"]].concat();
-        let output = work_folder.command(&arguments).env_remove("ESCROWD_URL").output();
-        help.push_str(&shown(&arguments, &output.unwrap()));
+        help.push_str(&shown(&arguments, &work_folder.run(&arguments)));
     }
     help.push_str(&shown(&["--version"], &work_folder.run(&["--version"])));
     assert_snapshot("help", &help);

@@ -183,7 +183,7 @@ fn the_refusal_of_a_second_server_names_the_first() {
     assert!(matches!(refusal, OpenError::InUse { .. }));
     let refusal = refusal.to_string();
     let holder = format!("process id {}", std::process::id());
-    for words in [file.path.to_str().unwrap(), &holder, "--database"] {
+    for words in [file.path.to_str().unwrap(), &holder, "choose another file"] {
         assert!(refusal.contains(words), "{words:?} is not in {refusal:?}");
     }
     assert_eq!(contents(folder), before);
@@ -251,7 +251,7 @@ fn a_text_file_is_refused() {
     for text in ["milk, bread", &"a shopping list ".repeat(100)] {
         let file = TestFile::new();
         fs::write(&file.path, text).unwrap();
-        refuses(&file, &["not an escrowd file", "left untouched", "--database"]);
+        refuses(&file, &["not an escrowd file", "left untouched", "choose another file"]);
     }
 }
 
@@ -265,7 +265,10 @@ fn the_database_of_another_program_is_refused() {
             .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE photo (id INTEGER PRIMARY KEY);")
             .unwrap();
         drop(other);
-        refuses(&file, &["not an escrowd file", "another program", "--database"]);
+        refuses(
+            &file,
+            &["not an escrowd file", "another program", "choose another file"],
+        );
     }
 }
 
@@ -276,7 +279,7 @@ fn the_database_of_another_program_is_left_alone_with_its_log() {
     other
         .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE photo (id INTEGER PRIMARY KEY);")
         .unwrap();
-    refuses(&file, &["not an escrowd file", "--database"]);
+    refuses(&file, &["not an escrowd file", "choose another file"]);
 }
 
 #[test]
@@ -308,10 +311,16 @@ fn a_folder_is_refused_with_the_name_of_a_file_in_it() {
 fn a_file_of_another_mode_or_currency_is_refused() {
     let mut file = used_file();
     file.settings.mode = Mode::Live;
-    refuses(&file, &["sandbox mode in NGN", "live mode in NGN", "--database"]);
+    refuses(
+        &file,
+        &["sandbox mode in NGN", "live mode in NGN", "choose another file"],
+    );
     file.settings.mode = Mode::Sandbox;
     file.settings.currency = "USD".to_owned();
-    refuses(&file, &["sandbox mode in NGN", "sandbox mode in USD", "--database"]);
+    refuses(
+        &file,
+        &["sandbox mode in NGN", "sandbox mode in USD", "choose another file"],
+    );
     file.settings.currency = "NGN".to_owned();
     file.open();
 }
@@ -320,7 +329,7 @@ fn a_file_of_another_mode_or_currency_is_refused() {
 fn a_file_without_its_instance_row_is_refused() {
     let file = used_file();
     file.sqlite().execute("DELETE FROM instance", []).unwrap();
-    refuses(&file, &["not an escrowd file", "--database"]);
+    refuses(&file, &["not an escrowd file", "choose another file"]);
 }
 
 #[test]

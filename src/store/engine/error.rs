@@ -245,7 +245,7 @@ fn describe(in_log: Option<(i64, i64)>) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another server has the file open.
-    #[error("{path} is in use by {holder}; stop that server, or choose another file with --database")]
+    #[error("{path} is in use by {holder}; stop that server, or choose another file")]
     InUse {
         /// The database file.
         path: PathBuf,
@@ -253,7 +253,7 @@ pub enum OpenError {
         holder: String,
     },
     /// The file exists and escrowd did not create it.
-    #[error("{path} is not an escrowd file ({reason}); it was left untouched, choose another with --database")]
+    #[error("{path} is not an escrowd file ({reason}); it was left untouched; choose another file")]
     NotOurs {
         /// The database file.
         path: PathBuf,
@@ -298,7 +298,7 @@ pub enum OpenError {
     },
     /// Another state of the program created the file, with the same schema version.
     #[error(
-        "{path} has the schema {found} and this escrowd has {known}: another build of escrowd made it, or it was changed; it was left untouched, use the escrowd that made it, or choose another file with --database"
+        "{path} has the schema {found} and this escrowd has {known}: another build of escrowd made it, or it was changed; it was left untouched, use the escrowd that made it, or choose another file"
     )]
     OtherSchema {
         /// The database file.
@@ -313,7 +313,7 @@ pub enum OpenError {
     Log(LogLoss),
     /// The file belongs to another mode or currency.
     #[error(
-        "{path} was made for {made_for} and cannot serve {asked_for}; choose another file with --database, or change the setting back"
+        "{path} was made for {made_for} and cannot serve {asked_for}; change the setting back, or choose another file"
     )]
     OtherInstance {
         /// The database file.
@@ -381,6 +381,17 @@ pub enum OpenError {
         /// The difference that was found, and the remedy.
         problem: String,
     },
+}
+
+impl OpenError {
+    /// Returns true if the message ends with the advice to choose another file. A command adds how
+    /// to do that.
+    pub(crate) const fn asks_for_another_file(&self) -> bool {
+        matches!(
+            self,
+            Self::InUse { .. } | Self::NotOurs { .. } | Self::OtherSchema { .. } | Self::OtherInstance { .. }
+        )
+    }
 }
 
 #[cfg(test)]
