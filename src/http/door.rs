@@ -27,6 +27,7 @@ use crate::http::headers::REQUEST_ID;
 use crate::http::operator_auth::MERCHANT_ID;
 use crate::http::sessions::SecretKey;
 use crate::http::visitor::Visitor;
+use crate::store;
 
 /// The headers of a page's own request that its calls repeat: they say where the browser is
 /// and how it reached the service.
@@ -109,10 +110,12 @@ impl Door {
     ///
     /// # Errors
     ///
-    /// Fails if the path or a header cannot stand in a request, or if the service is stopping.
-    pub(crate) async fn call(&self, call: Call) -> Result<CallReply, actix_web::Error> {
-        let answer = self.worker.0.get().and_then(|routes| Some(routes(self.request(call)?)));
-        let answer = answer.flatten().ok_or(ApiError::Internal)?;
+    /// [`ApiError::Internal`] if the path or a header cannot stand in a request, and
+    /// [`store::Error::Stopped`] if the service is stopping.
+    pub(crate) async fn call(&self, call: Call) -> Result<CallReply, ApiError> {
+        let request = self.request(call).ok_or(ApiError::Internal)?;
+        let answer = self.worker.0.get().and_then(|routes| routes(request));
+        let answer = answer.ok_or(store::Error::Stopped)?;
         let response = match answer.await {
             Ok(response) => response.into_parts().1,
             Err(error) => error.error_response(),

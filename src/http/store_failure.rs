@@ -49,6 +49,10 @@ pub(super) fn store_failure(error: &store::Error) -> (StoreFailure, &'static str
             StoreFailure::Busy,
             "The service has as many files open as it may; nothing was changed, try again shortly",
         ),
+        store::Error::NoThread(_) => (
+            StoreFailure::Busy,
+            "The service has as many threads as it may; nothing was changed, try again shortly",
+        ),
         store::Error::ReadTooLong => (
             StoreFailure::Busy,
             "The read took longer than storage.read_seconds_max allows and was stopped; narrow the filter, or try again \

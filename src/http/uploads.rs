@@ -1,7 +1,7 @@
 //! Uploaded files. The server checks them, writes them to disk before the command runs, and
 //! removes them if the command is refused.
 
-use actix_web::{rt, web};
+use actix_web::rt;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::commands::{self, Policy};
@@ -9,6 +9,7 @@ use crate::domain::file::{FileKind, FileName};
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::party::Actor;
 use crate::http::auth::Caller;
+use crate::http::blocking::on_thread;
 use crate::http::body::JsonOrFormBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
@@ -110,20 +111,21 @@ impl AppState {
         let state = self.clone();
         let run = async move {
             let store = state.store.clone();
-            let keep = web::block(move || {
+            let keep = on_thread(move || {
                 let Uploads { files, memory_permits } = uploads;
                 let kept = store.keep_files(&files);
                 drop(memory_permits);
                 kept
             });
-            let names = keep.await.map_err(|_| ApiError::Internal)??;
+            let names = keep.await??;
             let outcome = state
                 .execute(&caller, with_names(Ok(request), names.clone()), render)
                 .await;
             if !is_outcome_unknown(&outcome) {
                 let store = state.store.clone();
-                let settle = web::block(move || store.settle_files(&names));
-                if let Err(cause) = settle.await.map_err(|_| ApiError::Internal)? {
+                let settled = on_thread(move || store.settle_files(&names)).await;
+                // The command has an outcome all the same.
+                if let Err(cause) = settled.and_then(|settled| Ok(settled?)) {
                     log::warn!("uploaded files could not be removed before the next start: {cause}");
                 }
             }

@@ -238,7 +238,7 @@ impl Api {
     }
 
     async fn through_door(&self, call: Call) -> Result<CallReply, Refused> {
-        Ok(self.door.call(call).await.map_err(|_| ApiError::Internal)?)
+        Ok(self.door.call(call).await?)
     }
 }
 

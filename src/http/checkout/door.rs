@@ -14,6 +14,7 @@ use crate::domain::money::Amount;
 use crate::http::checkout::session::Session;
 use crate::http::context::OnBehalf;
 use crate::http::door::{Call, CallReply, Door};
+use crate::http::error::ApiError;
 use crate::http::media_type::JSON;
 use crate::views::MajorUnits;
 
@@ -81,7 +82,7 @@ impl CheckoutDoor {
         path: &str,
         body: Option<&Value>,
         once: Option<&str>,
-    ) -> Result<CallReply, actix_web::Error> {
+    ) -> Result<CallReply, ApiError> {
         let mut headers = vec![("customer-id", self.customer.as_str().to_owned())];
         headers.extend(once.map(|once| ("idempotency-key", once.to_owned())));
         let json = |body: &Value| (JSON.to_owned(), Bytes::from(body.to_string()));
@@ -102,7 +103,7 @@ impl RealMoney<'_> {
     /// # Errors
     ///
     /// Fails if the service is stopping, as every request does.
-    pub(crate) async fn announce_transfer(self, deal: EscrowId, amount: Amount) -> Result<CallReply, actix_web::Error> {
+    pub(crate) async fn announce_transfer(self, deal: EscrowId, amount: Amount) -> Result<CallReply, ApiError> {
         let body = json!({
             "transactionType": "deposit", "amount": MajorUnits(amount), "reference": self.reference.as_str(),
             "depositDetails": { "escrowId": deal.to_string() },
@@ -118,7 +119,7 @@ impl PlayMoney<'_> {
     /// # Errors
     ///
     /// Fails if the service is stopping, as every request does.
-    pub(crate) async fn wallet(self) -> Result<CallReply, actix_web::Error> {
+    pub(crate) async fn wallet(self) -> Result<CallReply, ApiError> {
         self.0.send(Method::GET, "/v1/wallet", None, None).await
     }
 
@@ -127,7 +128,7 @@ impl PlayMoney<'_> {
     /// # Errors
     ///
     /// As [`PlayMoney::wallet`].
-    pub(crate) async fn cards(self) -> Result<CallReply, actix_web::Error> {
+    pub(crate) async fn cards(self) -> Result<CallReply, ApiError> {
         self.0.send(Method::GET, "/v1/cards", None, None).await
     }
 
@@ -136,7 +137,7 @@ impl PlayMoney<'_> {
     /// # Errors
     ///
     /// As [`PlayMoney::wallet`].
-    pub(crate) async fn save_test_card(self, number: &str) -> Result<CallReply, actix_web::Error> {
+    pub(crate) async fn save_test_card(self, number: &str) -> Result<CallReply, ApiError> {
         let body = json!({ "number": number });
         self.0.send(Method::POST, "/sandbox/cards", Some(&body), None).await
     }
@@ -147,7 +148,7 @@ impl PlayMoney<'_> {
     /// # Errors
     ///
     /// As [`PlayMoney::wallet`].
-    pub(crate) async fn pay(self, total: Amount, source: &Source, once: &str) -> Result<CallReply, actix_web::Error> {
+    pub(crate) async fn pay(self, total: Amount, source: &Source, once: &str) -> Result<CallReply, ApiError> {
         let token = self.0.session.token.as_str();
         let mut body = Map::new();
         body.insert("amount".to_owned(), json!(MajorUnits(total)));

@@ -7,11 +7,12 @@ use actix_web::HttpResponse;
 use actix_web::body::SizedStream;
 use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
-use actix_web::web::{self, Bytes, Data, Path};
+use actix_web::web::{Bytes, Data, Path};
 use futures_util::{Stream, stream};
 
 use crate::domain::file::FileName;
 use crate::http::answer::{Raw, RawKind};
+use crate::http::blocking::on_thread;
 use crate::http::error::{ApiError, ApiErrorKind};
 use crate::http::refusals::Refusals;
 use crate::http::state::AppState;
@@ -36,8 +37,7 @@ pub(crate) const SERVE_REFUSALS: Refusals = Refusals::NONE.of_http(&[ApiErrorKin
 pub(crate) async fn serve(state: Data<AppState>, name: Path<String>, method: Method) -> Result<Raw<AnyFile>, ApiError> {
     let name = FileName::parse(&name).ok_or(ApiError::FileNotFound)?;
     let store = state.store.clone();
-    let opened = web::block(move || store.open_file(name)).await;
-    let opened = opened.map_err(|_| ApiError::Internal)??;
+    let opened = on_thread(move || store.open_file(name)).await??;
     let (file, bytes) = opened.ok_or(ApiError::FileNotFound)?;
     let content = (method != Method::HEAD).then_some(file);
     let disposition = if name.kind.is_picture() { "inline" } else { "attachment" };
@@ -59,13 +59,13 @@ fn pieces_of(file: Option<File>) -> impl Stream<Item = Result<Bytes, io::Error>>
         let Some(mut file) = file else {
             return Ok(None);
         };
-        let read = web::block(move || {
+        let read = on_thread(move || {
             let mut piece = vec![0; PIECE_BYTES];
             let bytes = file.read(&mut piece)?;
             piece.truncate(bytes);
             Ok::<_, io::Error>((piece, file))
         });
-        let (piece, file) = read.await.map_err(io::Error::other)??;
+        let (piece, file) = read.await.map_err(|error| io::Error::other(error.to_string()))??;
         Ok((!piece.is_empty()).then(|| (Bytes::from(piece), Some(file))))
     })
 }

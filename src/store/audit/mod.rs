@@ -13,7 +13,8 @@ pub(super) mod verification;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::mpsc;
-use std::{fmt, io, thread};
+use std::thread::{self, Scope, ScopedJoinHandle};
+use std::{fmt, io};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -132,15 +133,19 @@ fn run(
         // ever added, so another snapshot has the same entries up to this one's newest. Some
         // time passes between a reset and the removal of entries, and those of merchants that
         // are left behind on this snapshot do not count.
-        let histories = scope.spawn(move || of_histories.in_snapshot(|snapshot| Histories::up_to(newest, snapshot)));
+        let histories = start(scope, move || {
+            of_histories.in_snapshot(|snapshot| Histories::up_to(newest, snapshot))
+        })?;
         // No row of another table is compared with those that this reads.
-        let rows = scope.spawn(move || of_rows.in_snapshot(|snapshot| Rows::read(snapshot, path)));
+        let rows = start(scope, move || {
+            of_rows.in_snapshot(|snapshot| Rows::read(snapshot, path))
+        })?;
         // Reading the transfers takes about as long as adding them up.
         let (batches, read) = mpsc::sync_channel(BATCHES_WAITING);
         let not_checked = verification::merchants_not_checked(snapshot)?;
         let ledger = {
             let not_checked = not_checked.clone();
-            scope.spawn(move || Ledger::of(read, &not_checked))
+            start(scope, move || Ledger::of(read, &not_checked))?
         };
         let transfers = read_transfers(snapshot, &batches, progress);
         drop(batches);
@@ -159,6 +164,15 @@ fn run(
         auditor.take_rows(rows.join().unwrap_or(Err(Error::Panicked))?);
         Ok(auditor.audit)
     })
+}
+
+/// Starts a thread of the audit.
+fn start<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>, Error> {
+    let started = thread::Builder::new().spawn_scoped(scope, work);
+    started.map_err(|error| Error::NoThread(error.to_string()))
 }
 
 row! {

@@ -73,6 +73,9 @@ pub enum Error {
     /// The process, or the machine, has as many files open as it may; try again shortly.
     #[error("{0}; raise the limit of open files, or lower limits.connections_max")]
     TooManyFiles(Arc<io::Error>),
+    /// The system gives the process no further thread; try again shortly.
+    #[error("no thread can be started: {0}")]
+    NoThread(String),
     /// The folder of blobs could not be read or written.
     #[error("the folder of files: {0}")]
     Files(Arc<io::Error>),

@@ -79,7 +79,7 @@ pub(super) async fn pay(
     let once = format!("{} {} {total} {:?}", sent.once, sent.card, visit.customer());
     let once = hex::encode(Sha256::digest(once));
     let reply = money.pay(total, &source, &once).await;
-    finish(&visit, Answer::of(reply.map_err(refused_call)?)?).await
+    finish(&visit, Answer::of(reply.map_err(refused)?)?).await
 }
 
 /// `POST /checkout/{session}/cards`
@@ -92,7 +92,7 @@ pub(super) async fn save_card(
 ) -> Result<HttpResponse, Refused> {
     let visit = Visit::of(&request, state, door, &session, sent.shown).await?;
     let reply = visit.play_money()?.save_test_card(&sent.number).await;
-    let answer = Answer::of(reply.map_err(refused_call)?)?;
+    let answer = Answer::of(reply.map_err(refused)?)?;
     if answer.status.is_success() {
         return Ok(see(&visit.back(None)));
     }
@@ -114,7 +114,7 @@ pub(super) async fn announce_transfer(
         return Ok(see(&visit.back(None)));
     }
     let reply = money.announce_transfer(escrow.id, escrow.charge()).await;
-    let answer = Answer::of(reply.map_err(refused_call)?)?;
+    let answer = Answer::of(reply.map_err(refused)?)?;
     if answer.status.is_success() {
         return Ok(see(&visit.back(None)));
     }
@@ -272,8 +272,4 @@ fn see(address: &str) -> HttpResponse {
 fn no_total() -> Refused {
     let message = "The form does not say which total it showed. Open the page again. Nothing was paid.";
     Refused::new(400, page("That form is incomplete"), message).bare()
-}
-
-fn refused_call(_error: actix_web::Error) -> Refused {
-    refused(crate::http::ApiError::Internal)
 }

@@ -267,8 +267,8 @@ fn others_that_came(
 /// # Errors
 ///
 /// Returns the refusal of the route as a page.
-pub(super) fn data<T: DeserializeOwned>(reply: Result<CallReply, actix_web::Error>) -> Result<T, Refused> {
-    data_of(&reply.map_err(|_| refused(ApiError::Internal))?).map_err(Refused::bare)
+pub(super) fn data<T: DeserializeOwned>(reply: Result<CallReply, ApiError>) -> Result<T, Refused> {
+    data_of(&reply.map_err(refused)?).map_err(Refused::bare)
 }
 
 /// Returns the page of a failure.

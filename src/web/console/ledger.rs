@@ -1,12 +1,11 @@
 //! The ledger: where the money is, the newest transfers, and whether it all adds up.
 
 use actix_web::HttpResponse;
-use actix_web::web;
 use maud::{Markup, html};
 use tokio::sync::Mutex;
 
 use crate::domain::treasury::account_statement::{AccountStatement, Period};
-use crate::http::ApiError;
+use crate::http::on_thread;
 use crate::store::{Audit, OpenError, audit};
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
@@ -73,8 +72,7 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
 async fn check(reader: &Reader) -> Result<Result<Audit, OpenError>, Refused> {
     let place = reader.state.store.place().clone();
     let _one_at_a_time = CHECKING.lock().await;
-    let checked = web::block(move || audit(&place, &mut |_, _| {})).await;
-    Ok(checked.map_err(|_| ApiError::Internal)?)
+    Ok(on_thread(move || audit(&place, &mut |_, _| {})).await?)
 }
 
 fn transfers(journal: &AccountStatement, currency: &str) -> Markup {

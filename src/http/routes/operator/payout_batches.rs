@@ -1,6 +1,6 @@
 //! Routes of batches of pay-outs: out to the bank as a CSV file, and back with the results.
 
-use actix_web::web::{self, Data};
+use actix_web::web::Data;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -13,6 +13,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::treasury::payout::{BankEntry, bank_account_of};
 use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;
 use crate::http::auth::Caller;
+use crate::http::blocking::on_thread;
 use crate::http::csv_body::CsvBody;
 use crate::http::envelope::{CsvReply, Rendered, Reply};
 use crate::http::error::{ApiError, ApiErrorKind};
@@ -58,8 +59,7 @@ pub(super) async fn results(
     caller: Caller,
     body: CsvBody,
 ) -> Result<Reply<ResultsView>, ApiError> {
-    let read = web::block(move || read_payout_results(&body.bytes)).await;
-    let results = read.map_err(|_| ApiError::Internal)??;
+    let results = on_thread(move || read_payout_results(&body.bytes)).await??;
     if results.len() > BATCH_MAX {
         let expected = format!("a file of at most {BATCH_MAX} results");
         return Err(Invalid::wrong("the body", expected, &format!("{} results", results.len())).into());
