@@ -44,6 +44,14 @@ impl FileErrors {
         if self.count == 0 { Ok(value) } else { Err(self) }
     }
 
+    /// Returns the number of errors in words, to stand before the first of them.
+    pub(crate) fn count_in_words(&self) -> String {
+        match self.count {
+            1 => "an error".to_owned(),
+            count => format!("{count} errors, the first is"),
+        }
+    }
+
     pub(super) fn add(&mut self, line: u64, column: Option<&str>, expected: impl Into<String>, got: impl Into<String>) {
         self.count += 1;
         self.first.push(FileError {

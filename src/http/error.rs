@@ -125,11 +125,15 @@ pub(crate) enum ApiError {
     #[strum_discriminants(strum(props(status = 404)))]
     #[error("File not found")]
     FileNotFound,
+    /// The content of a stored file is not the one that was sent.
+    #[strum_discriminants(strum(props(status = 503)))]
+    #[error("This file is damaged where it is stored; the operator should put it back from a backup")]
+    FileDamaged,
     #[strum_discriminants(strum(props(status = 408)))]
     #[error("The body must arrive within {seconds_max} seconds")]
     BodyTooSlow { seconds_max: u64 },
     /// A CSV file has errors.
-    #[error("The file has {}: {}", errors_of(.0), .0.first.first().map(ToString::to_string).unwrap_or_default())]
+    #[error("The file has {}: {}", .0.count_in_words(), .0.first.first().map(ToString::to_string).unwrap_or_default())]
     InvalidFile(FileErrors),
     /// A sum of a statement, or of several merchants, is beyond the largest amount.
     #[error("The sum of the {} is beyond {}, the largest amount of the service", .0.of, SignedAmount::MAX)]
@@ -269,14 +273,6 @@ fn first_use(difference: &Difference) -> String {
         Difference::Principal(Principal::Merchant) => "for the merchant, without a customer-id".to_owned(),
         Difference::Principal(Principal::Customer(_)) => "for another customer-id".to_owned(),
         Difference::Body => "with another body".to_owned(),
-    }
-}
-
-/// Returns the number of a file's errors in words.
-fn errors_of(errors: &FileErrors) -> String {
-    match errors.count {
-        1 => "an error".to_owned(),
-        count => format!("{count} errors, the first is"),
     }
 }
 

@@ -442,11 +442,7 @@ impl CopyOfFiles<'_> {
             total: 1,
         };
         let file = FileName::parse(name).ok_or_else(|| damaged(format!("{name:?} is no name of a file")))?;
-        let bytes = blobs::content(self.from, file).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => damaged(format!("file {file} is missing")),
-            io::ErrorKind::InvalidData => damaged(blobs::changed(file)),
-            _ => damaged(format!("file {file} cannot be read: {error}")),
-        })?;
+        let bytes = blobs::content(self.from, file).map_err(|error| damaged(error.to_string()))?;
         blobs::write_copy(self.to, file, &bytes).map_err(|error| failed(error.into(), self.for_backup))
     }
 }

@@ -27,7 +27,6 @@ mod write_summary;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -43,6 +42,7 @@ pub use engine::health::FileSizes;
 pub use engine::postgres::address::{Address, AddressError, without_password};
 pub use engine::postgres::build::Build;
 pub use engine::postgres::preparation::Preparation;
+pub use engine::sqlite::blobs::OpenedFile;
 pub use engine::sqlite::connection::{Synchronous, add_functions};
 pub use engine::writer_meter::WriterReading;
 pub use file_facts::{mode_of, newest_ledger_time, position};
@@ -267,9 +267,8 @@ impl Store {
         }
     }
 
-    /// Opens a file for reading, and returns it with its length in bytes, or `None` if it
-    /// does not exist. Blocks on the disk.
-    pub fn open_file(&self, file: FileName) -> Result<Option<(File, u64)>, Error> {
+    /// Opens a file for reading and checks its content. Blocks on the disk.
+    pub fn open_file(&self, file: FileName) -> Result<OpenedFile, Error> {
         match &*self.inner {
             Inner::File(store) => store.blobs.open_file(file),
             Inner::Postgres(store) => store.open_file(file),

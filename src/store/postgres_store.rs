@@ -1,6 +1,5 @@
 //! A store in a PostgreSQL database, which other processes may use at the same time.
 
-use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +25,8 @@ use crate::store::engine::postgres::group_commit::PostgresGroupCommit;
 use crate::store::engine::postgres::peers::{self, Notice, NoticeTargets};
 use crate::store::engine::postgres::preparation::{Preparation, random_secret};
 use crate::store::engine::postgres::reconnecting_session::ReconnectingSession;
+use crate::store::engine::sqlite::blob_content::ContentError;
+use crate::store::engine::sqlite::blobs::OpenedFile;
 use crate::store::engine::writer::{Writer, WriterThread};
 use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::group_memory::GroupMemory;
@@ -171,18 +172,24 @@ impl PostgresStore {
         Ok(kept)
     }
 
-    /// Copies a file out of the database for reading, and returns it with its length.
-    pub(super) fn open_file(&self, file: FileName) -> Result<Option<(File, u64)>, Error> {
+    /// Copies a file out of the database for reading, and checks its content.
+    pub(super) fn open_file(&self, file: FileName) -> Result<OpenedFile, Error> {
         let sql = "SELECT content FROM file_content WHERE name = $1";
         let row = self.with_files(|client| Ok(client.query_opt(sql, &[&file.to_string()])?))?;
         let Some(row) = row else {
-            return Ok(None);
+            return Ok(OpenedFile::Missing);
         };
         let content: &[u8] = row.try_get(0)?;
+        if FileName::of(file.kind, content) != file {
+            return Ok(OpenedFile::Damaged(ContentError::Changed(file).to_string()));
+        }
         let mut copy = tempfile::tempfile()?;
         copy.write_all(content)?;
         copy.seek(SeekFrom::Start(0))?;
-        Ok(Some((copy, u64::try_from(content.len()).unwrap_or(u64::MAX))))
+        Ok(OpenedFile::Whole {
+            content: copy,
+            bytes: u64::try_from(content.len()).unwrap_or(u64::MAX),
+        })
     }
 
     fn with_files<T>(&self, run: impl Fn(&Client) -> Result<T, Error>) -> Result<T, Error> {

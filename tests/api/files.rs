@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -109,6 +111,52 @@ fn unknown_file_names_are_not_found() {
     for path in ["/files/", "/files", "/files/a/b.png"] {
         let answer = app.send("GET", path, &[], None);
         assert_eq!((answer.status, &answer.body["code"]), (404, &json!("route_not_found")));
+    }
+}
+
+/// Something else in the place of a file, beside a database file.
+#[test]
+fn a_file_that_was_changed_on_the_disk_is_refused() {
+    let app = spawn_app();
+    let Some(database) = app.database.path().map(Path::to_owned) else {
+        return;
+    };
+    let created = create(&app, "ada", &[picture(PNG)]).ok();
+    let path = paths(&app, &created).remove(0);
+    let name = path.trim_start_matches("/files/");
+    let file = PathBuf::from(format!("{}-files", database.display()))
+        .join(&name[..2])
+        .join(name);
+    let changes: [(&str, &dyn Fn()); 6] = [
+        ("changed", &|| fs::write(&file, [PNG, b"."].concat()).unwrap()),
+        ("cut off", &|| fs::write(&file, &PNG[..PNG.len() - 1]).unwrap()),
+        ("emptied", &|| fs::write(&file, b"").unwrap()),
+        ("a named pipe", &|| {
+            assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+        }),
+        ("a socket", &|| drop(UnixListener::bind(&file).unwrap())),
+        ("a folder", &|| fs::create_dir(&file).unwrap()),
+    ];
+    for (change, make) in changes {
+        fs::remove_file(&file).unwrap();
+        make();
+        let answer = app.send("GET", &path, &[], None);
+        assert_eq!(answer.body["code"], "file_damaged", "{change}: {:?}", answer.body);
+        for answer in [answer, app.send_for_head("HEAD", &path, &[])] {
+            assert_eq!((answer.status, answer.header("cache-control")), (503, None), "{change}");
+        }
+    }
+    fs::remove_dir(&file).unwrap();
+    let answer = app.send("GET", &path, &[], None);
+    assert_eq!((answer.status, &answer.body["code"]), (404, &json!("file_not_found")));
+
+    // The same picture, sent again, takes the place of what stands there.
+    for (change, make) in &changes[..5] {
+        drop(fs::remove_file(&file));
+        make();
+        create(&app, "ada", &[picture(PNG)]).ok();
+        let (status, _, body) = app.file(&path);
+        assert_eq!((status, body.as_slice()), (200, PNG), "{change}");
     }
 }
 

@@ -182,11 +182,19 @@ fn a_damaged_database_is_told_and_leaves_no_backup() {
     );
     let deep = folder.run(&["check", "escrowd.db", "--deep"]);
     assert!(stdout(&deep).contains("the content of file e58eea"), "{deep:?}");
-    fs::remove_file(folder.path().join("escrowd.db-files").join(PICTURE)).unwrap();
+    let picture = folder.path().join("escrowd.db-files").join(PICTURE);
+    fs::remove_file(&picture).unwrap();
     refuses(
         &folder.run(&["backup", "escrowd.db", "copy.db"]),
         &["file e58eea", "is missing"],
     );
+    assert!(Command::new("mkfifo").arg(&picture).status().unwrap().success());
+    for command in [["backup", "escrowd.db", "copy.db"], ["check", "escrowd.db", "--deep"]] {
+        let output = folder.run(&command);
+        let said = format!("{}{}", stdout(&output), stderr(&output));
+        let is_told = said.contains("file e58eea") && said.contains("is not a regular file");
+        assert!(!output.status.success() && is_told, "{command:?}: {output:?}");
+    }
     assert_eq!(names(folder.path()), before);
 }
 

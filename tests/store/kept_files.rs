@@ -8,7 +8,7 @@ use escrowd::commands::standard_escrows;
 use escrowd::domain::escrow::Escrow;
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::file::{FileKind, FileName};
-use escrowd::store::Store;
+use escrowd::store::{OpenedFile, Store};
 
 use crate::helpers::{TestDatabase, TestFile, Trade, policy, terms, write};
 
@@ -37,7 +37,11 @@ fn found(file: &TestFile, name: FileName) -> (bool, bool) {
 }
 
 fn content_of(store: &Store, name: FileName) -> Option<Vec<u8>> {
-    let (mut file, bytes) = store.open_file(name).unwrap()?;
+    let (mut file, bytes) = match store.open_file(name).unwrap() {
+        OpenedFile::Whole { content, bytes } => (content, bytes),
+        OpenedFile::Missing => return None,
+        OpenedFile::Damaged(problem) => panic!("{problem}"),
+    };
     let mut content = Vec::new();
     file.read_to_end(&mut content).unwrap();
     assert_eq!(content.len() as u64, bytes);

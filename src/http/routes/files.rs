@@ -16,6 +16,7 @@ use crate::http::blocking::on_thread;
 use crate::http::error::{ApiError, ApiErrorKind};
 use crate::http::refusals::Refusals;
 use crate::http::state::AppState;
+use crate::store::OpenedFile;
 
 /// The bytes that are read from the disk at a time.
 const PIECE_BYTES: usize = 16_384;
@@ -29,7 +30,8 @@ impl RawKind for AnyFile {
 }
 
 /// The refusals of [`serve`].
-pub(crate) const SERVE_REFUSALS: Refusals = Refusals::NONE.of_http(&[ApiErrorKind::FileNotFound]);
+pub(crate) const SERVE_REFUSALS: Refusals =
+    Refusals::NONE.of_http(&[ApiErrorKind::FileNotFound, ApiErrorKind::FileDamaged]);
 
 /// `GET /files/{name}`: a file, for every client that knows its name. The content type
 /// follows from the file's bytes. The headers keep browsers from guessing another type and
@@ -37,16 +39,22 @@ pub(crate) const SERVE_REFUSALS: Refusals = Refusals::NONE.of_http(&[ApiErrorKin
 pub(crate) async fn serve(state: Data<AppState>, name: Path<String>, method: Method) -> Result<Raw<AnyFile>, ApiError> {
     let name = FileName::parse(&name).ok_or(ApiError::FileNotFound)?;
     let store = state.store.clone();
-    let opened = on_thread(move || store.open_file(name)).await??;
-    let (file, bytes) = opened.ok_or(ApiError::FileNotFound)?;
-    let content = (method != Method::HEAD).then_some(file);
+    let (content, bytes) = match on_thread(move || store.open_file(name)).await?? {
+        OpenedFile::Whole { content, bytes } => (content, bytes),
+        OpenedFile::Missing => return Err(ApiError::FileNotFound),
+        OpenedFile::Damaged(problem) => {
+            log::error!("{problem}; requests for it are refused until it is put back from a backup");
+            return Err(ApiError::FileDamaged);
+        }
+    };
+    let content = (method != Method::HEAD).then_some(content);
     let disposition = if name.kind.is_picture() { "inline" } else { "attachment" };
     let response = HttpResponse::Ok()
         .content_type(name.kind.mime())
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'"))
         .insert_header((CONTENT_DISPOSITION, format!("{disposition}; filename=\"{name}\"")))
-        // A file never changes after it was written under its name.
+        // Its name is the hash of its content, which was checked when it was opened.
         .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
         .body(SizedStream::new(bytes, pieces_of(content)));
     Ok(response.into())

@@ -11,10 +11,10 @@ mod treasury;
 pub(super) mod verification;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread::{self, Scope, ScopedJoinHandle};
-use std::{fmt, io};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -23,6 +23,7 @@ use crate::domain::ids::MerchantId;
 use crate::domain::ledger::ChainHash;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::sql::{Connection, params};
+use crate::store::engine::sqlite::blob_content::ContentError;
 use crate::store::engine::sqlite::{blobs, connection, file, inspection};
 use crate::store::opened::{Opened, unreadable};
 use crate::store::place::Place;
@@ -113,8 +114,9 @@ pub fn check_structure(path: &Path) -> Result<Vec<String>, OpenError> {
     });
     // A file that is missing, or whose name is damaged, is a finding of the audit.
     for file in names.map_err(damaged)?.iter().filter_map(|name| FileName::parse(name)) {
-        if blobs::content(path, file).is_err_and(|error| error.kind() == io::ErrorKind::InvalidData) {
-            problems.push(blobs::changed(file));
+        match blobs::content(path, file) {
+            Ok(_) | Err(ContentError::Missing(_)) => {}
+            Err(problem) => problems.push(problem.to_string()),
         }
     }
     Ok(problems)

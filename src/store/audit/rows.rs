@@ -240,10 +240,8 @@ impl Rows {
                     continue;
                 }
             };
-            match blobs::is_present(database, name) {
-                Ok(true) => {}
-                Ok(false) => self.missing_files.push(format!("file {name} is missing")),
-                Err(error) => self.missing_files.push(format!("file {name} cannot be read: {error}")),
+            if let Err(problem) = blobs::check_presence(database, name) {
+                self.missing_files.push(problem.to_string());
             }
         }
         Ok(())

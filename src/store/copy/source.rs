@@ -1,7 +1,6 @@
 //! The database that a copy reads.
 
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::domain::file::FileName;
@@ -9,6 +8,7 @@ use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::postgres::reconnecting_session::open_to_read_all;
 use crate::store::engine::postgres::{Session, copying};
 use crate::store::engine::sql::{Connection, params};
+use crate::store::engine::sqlite::blob_content::ContentError;
 use crate::store::engine::sqlite::file;
 use crate::store::engine::sqlite::lock::{self, InstanceLock};
 use crate::store::engine::sqlite::{blobs, connection, inspection};
@@ -139,13 +139,12 @@ impl Source {
 }
 
 fn content_beside(database: &Path, name: FileName) -> Result<Vec<u8>, Error> {
-    blobs::content(database, name).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::Corrupt(format!("file {name} is missing")),
-        io::ErrorKind::InvalidData => changed(name),
-        _ => error.into(),
+    blobs::content(database, name).map_err(|problem| match problem {
+        ContentError::Io { cause, .. } => cause.into(),
+        damage => Error::Corrupt(damage.to_string()),
     })
 }
 
 fn changed(name: FileName) -> Error {
-    Error::Corrupt(blobs::changed(name))
+    Error::Corrupt(ContentError::Changed(name).to_string())
 }

@@ -19,10 +19,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use rustix::fs::OFlags;
 use tempfile::NamedTempFile;
 
 use crate::domain::file::{FileKind, FileName};
 use crate::store::engine::error::{Error, OpenError};
+use crate::store::engine::sqlite::blob_content::{self, ContentError};
 use crate::store::engine::sqlite::file::{sibling, sync_folder_of};
 
 /// Only the owner may read and write.
@@ -32,6 +34,22 @@ const INCOMING: &str = "incoming";
 
 /// Returns true if a row of the database refers to a file.
 type IsReferenced = Box<dyn Fn(FileName) -> Result<bool, Error> + Send + Sync>;
+
+/// A file that was opened for reading.
+#[derive(Debug)]
+pub enum OpenedFile {
+    /// The file with the content that it had when it was sent, and its length in bytes.
+    Whole {
+        /// The file, at its beginning.
+        content: File,
+        /// Its length.
+        bytes: u64,
+    },
+    /// It does not exist.
+    Missing,
+    /// It was changed or cut off since, or something else has its name. Holds the problem.
+    Damaged(String),
+}
 
 /// The folder of blobs. It is created with the first file.
 pub(crate) struct Blobs {
@@ -98,14 +116,14 @@ impl Blobs {
         Ok(())
     }
 
-    /// Opens a file for reading. Returns it with its length in bytes.
-    pub(crate) fn open_file(&self, file: FileName) -> Result<Option<(File, u64)>, Error> {
-        match File::open(self.path_of(file)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            opened => {
-                let opened = opened?;
-                let bytes = opened.metadata()?.len();
-                Ok(Some((opened, bytes)))
+    /// Opens a file for reading and checks its content.
+    pub(crate) fn open_file(&self, file: FileName) -> Result<OpenedFile, Error> {
+        match blob_content::open(&self.path_of(file), file) {
+            Ok((content, bytes)) => Ok(OpenedFile::Whole { content, bytes }),
+            Err(ContentError::Missing(_)) => Ok(OpenedFile::Missing),
+            Err(ContentError::Io { cause, .. }) => Err(cause.into()),
+            Err(damage @ (ContentError::Changed(_) | ContentError::NotRegular(_))) => {
+                Ok(OpenedFile::Damaged(damage.to_string()))
             }
         }
     }
@@ -118,21 +136,23 @@ impl Blobs {
         }
         make_folder(&self.root)?;
         make_folder(&self.incoming())?;
-        let mut mark = OpenOptions::new();
-        mark.write(true).create(true).truncate(false).mode(FILE_PERMISSIONS);
-        mark.open(self.mark_of(file))?;
+        make_mark(&self.mark_of(file))?;
         marked.insert(file, 1);
         Ok(())
     }
 
-    /// Writes a marked file unless it exists. In both cases waits until its name is
-    /// synced: another request may have created it a moment ago.
+    /// Writes a marked file unless it exists with this content. In both cases waits until its
+    /// name is synced: another request may have created it a moment ago.
     fn write(&self, file: FileName, bytes: &[u8]) -> Result<(), Error> {
         let path = self.path_of(file);
         if let Some(folder) = path.parent() {
             make_folder(folder)?;
         }
-        if !fs::exists(&path)? {
+        let existing = blob_content::open(&path, file);
+        if let Err(problem @ (ContentError::Changed(_) | ContentError::NotRegular(_))) = &existing {
+            log::warn!("{problem}; it was uploaded again, and takes its place");
+        }
+        if existing.is_err() {
             // A temporary file has the owner's permissions only, and vanishes on failure.
             let mut temporary = NamedTempFile::new_in(self.incoming())?;
             temporary.write_all(bytes)?;
@@ -190,9 +210,9 @@ fn path_in(root: &Path, file: FileName) -> PathBuf {
     root.join(hex::encode(&file.hash[..1])).join(file.to_string())
 }
 
-/// Returns true if the folder beside a database has this file, complete or not.
-pub(crate) fn is_present(database: &Path, file: FileName) -> io::Result<bool> {
-    path_in(&root_of(database), file).try_exists()
+/// Checks that the folder beside a database has this file, complete or not.
+pub(crate) fn check_presence(database: &Path, file: FileName) -> Result<(), ContentError> {
+    blob_content::check_presence(&path_in(&root_of(database), file), file)
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {
@@ -216,28 +236,25 @@ const UNFINISHED: &str = "unfinished";
 ///
 /// # Errors
 ///
-/// `InvalidData` if it is not the content that the file had.
-pub(crate) fn content(database: &Path, file: FileName) -> io::Result<Vec<u8>> {
-    let bytes = fs::read(path_in(&root_of(database), file))?;
-    if FileName::of(file.kind, &bytes) == file {
-        Ok(bytes)
-    } else {
-        Err(io::ErrorKind::InvalidData.into())
-    }
+/// Fails if it is not there, or not with the content that it had.
+pub(crate) fn content(database: &Path, file: FileName) -> Result<Vec<u8>, ContentError> {
+    blob_content::read(&path_in(&root_of(database), file), file)
 }
 
-/// The problem of a file with another content than it had.
-pub(crate) fn changed(file: FileName) -> String {
-    format!("the content of file {file} is not the one that it had")
+/// Makes an empty file, unless it exists. A pipe of its name is an error, and not waited for.
+fn make_mark(path: &Path) -> io::Result<()> {
+    let mut mark = OpenOptions::new();
+    mark.write(true).create(true).truncate(false);
+    mark.mode(FILE_PERMISSIONS)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    mark.open(path).map(drop)
 }
 
 /// Creates the folder of files of a copy, with the mark that its database is not whole yet.
 pub(crate) fn begin_unfinished(copy: &Path) -> io::Result<()> {
     let root = root_of(copy);
     make_folder(&root)?;
-    let mut mark = OpenOptions::new();
-    mark.write(true).create(true).truncate(false).mode(FILE_PERMISSIONS);
-    mark.open(root.join(UNFINISHED)).map(drop)
+    make_mark(&root.join(UNFINISHED))
 }
 
 /// Writes a file of a copy and syncs it. [`sync_all`] syncs its name.

@@ -2,6 +2,7 @@
 //! connection, connections for reading, checkpoints, and blobs beside the file.
 
 pub(crate) mod backup;
+pub(crate) mod blob_content;
 pub(crate) mod blobs;
 pub(crate) mod checkpoints;
 pub(crate) mod checksum;
