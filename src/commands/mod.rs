@@ -51,7 +51,7 @@ use crate::domain::payments::bank::BankCodes;
 use crate::domain::refusal::Refusal;
 use crate::domain::transaction::DepositAccount;
 use crate::domain::treasury::operator::TwoPersonRule;
-use crate::store::{self, Snapshot, Tx};
+use crate::store::{self, CommandError, Snapshot, Tx};
 use crate::views::ViewContext;
 
 /// The reason why a command changed nothing.
@@ -63,6 +63,15 @@ pub enum Error {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
+}
+
+impl CommandError for Error {
+    fn of_store(&self) -> Option<&store::Error> {
+        match self {
+            Self::Refused(_) => None,
+            Self::Store(error) => Some(error),
+        }
+    }
 }
 
 impl From<Invalid> for Error {

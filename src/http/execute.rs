@@ -16,7 +16,7 @@ use crate::http::auth::Caller;
 use crate::http::envelope::{Rendered, Reply};
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
-use crate::store::{self, Snapshot, Tx};
+use crate::store::{self, CommandError, Snapshot, Tx};
 use crate::views::ViewContext;
 
 /// A command of a route, without its type: what follows is compiled once and not for each
@@ -192,7 +192,7 @@ impl AppState {
         .await
     }
 
-    async fn run<T: Send + 'static, E: Into<ApiError> + From<store::Error>>(
+    async fn run<T: Send + 'static, E: Into<ApiError> + CommandError>(
         &self,
         caller: &Caller,
         command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, E> + Send + 'static,

@@ -11,6 +11,7 @@ use crate::http::api_key_cache::ApiKeyCache;
 use crate::http::checkout::session::SessionSigner;
 use crate::http::client_address::TrustedProxies;
 use crate::http::connections::Connections;
+use crate::http::error::ApiError;
 use crate::http::in_flight::InFlight;
 use crate::http::rate_limit::RateLimiter;
 use crate::http::request_meter::RequestMeter;
@@ -19,7 +20,7 @@ use crate::http::sandbox::fault_book::FaultBook;
 use crate::http::sandbox::request_log::RequestLog;
 use crate::http::sessions::Sessions;
 use crate::http::walks::Walks;
-use crate::store::{self, Store, Tx};
+use crate::store::{self, CommandError, Store, Tx};
 use crate::webhooks;
 
 /// Bounds on requests.
@@ -100,6 +101,15 @@ pub struct AppState {
     pub upload_memory: Arc<Semaphore>,
 }
 
+impl CommandError for ApiError {
+    fn of_store(&self) -> Option<&store::Error> {
+        match self {
+            Self::Store(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 impl AppState {
     /// Runs one command with the operator's policy.
     pub(crate) async fn write<T, E>(
@@ -108,7 +118,7 @@ impl AppState {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<store::Error> + Send + 'static,
+        E: CommandError + Send + 'static,
     {
         let policy = self.policy.load_full();
         self.store.write(move |tx| command(tx, &policy)).await

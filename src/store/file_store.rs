@@ -103,9 +103,7 @@ impl FileStore {
         // After its first read, the connection has the log open.
         let watch = FileWatch::start(path, file.clone(), newest_mark).map_err(io)?;
         let readers = Arc::new(Readers::open(path, settings.readers, settings.read_time_max)?);
-        let of_blobs = Arc::clone(&readers);
-        let is_referenced = move |file| of_blobs.read(|snapshot| snapshot.is_file_referenced(file));
-        let blobs = Blobs::open(path, is_referenced)?;
+        let blobs = Blobs::open(path, is_referenced(Arc::clone(&readers), Arc::clone(&health)))?;
         let connections = (0..settings.long_readers).map(|_| connection::open(path, Role::Reader));
         let connections = connections.collect::<Result<_, _>>()?;
         let long_reads = LongReads::start(connections, settings.long_reads_waiting_max, settings.read_time_max);
@@ -201,6 +199,14 @@ impl FileStore {
         if thread.is_some_and(|thread| thread.join().is_err()) {
             log::error!("the writer thread panicked");
         }
+    }
+}
+
+/// Returns a function that looks for a row that refers to a file.
+fn is_referenced(readers: Arc<Readers>, health: Arc<Health>) -> impl Fn(FileName) -> Result<bool, Error> {
+    move |file| {
+        let found = readers.read(|snapshot| snapshot.is_file_referenced(file));
+        found.inspect_err(|error| health.heed(error))
     }
 }
 

@@ -36,6 +36,7 @@ use tokio::sync::watch;
 pub use audit::{Audit, Finding, audit, check_structure};
 pub use backup::{Backup, BackupError, OnStep, Step, backup};
 pub use copy::{Copied, CopyError, CopyStep, copy};
+pub use engine::command::CommandError;
 pub use engine::ephemeral::EphemeralFolder;
 pub use engine::error::{Error, LogLoss, OpenError};
 pub use engine::health::FileSizes;
@@ -117,7 +118,7 @@ impl Store {
     pub async fn write<T, E>(&self, command: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<Error> + Send + 'static,
+        E: CommandError + Send + 'static,
     {
         self.write_side().writer.submit(Purpose::Service, command).await
     }
@@ -135,7 +136,7 @@ impl Store {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<Error> + Send + 'static,
+        E: CommandError + Send + 'static,
     {
         self.write_side().writer.submit(Purpose::Start, command).await
     }

@@ -27,7 +27,9 @@ use escrowd::domain::payments::card::TEST_CARDS;
 use escrowd::domain::payments::request::{Gateway, IntentKind, IntentRequest, PaymentRequest};
 use escrowd::domain::time::{Clock, Timestamp};
 use escrowd::domain::transaction::BankAccount;
-use escrowd::store::{Audit, Error, OpenError, Settings, Snapshot, Store, Synchronous, Tx, WriterEnded, audit};
+use escrowd::store::{
+    Audit, CommandError, Error, OpenError, Settings, Snapshot, Store, Synchronous, Tx, WriterEnded, audit,
+};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -289,7 +291,7 @@ pub(crate) async fn outcome_of(writer_ended: WriterEnded) -> Result<(), Error> {
 pub(crate) fn write<T, E>(store: &Store, command: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> T
 where
     T: Send + 'static,
-    E: From<Error> + Debug + Send + 'static,
+    E: CommandError + Debug + Send + 'static,
 {
     wait_for(store.write(command)).unwrap()
 }

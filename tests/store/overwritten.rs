@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use escrowd::domain::ids::MerchantId;
 use escrowd::store::{Error, Store};
 
 use crate::helpers::{TestFile, Trade, name_merchant, wait_for};
+use crate::writer::{Gate, are_named, send};
 
 fn top_up(trade: &Trade, times: u64) {
     for _ in 0..times {
@@ -124,6 +126,50 @@ fn a_read_that_finds_damage_ends_the_writes() {
     let refused = write(&store, "late").unwrap_err();
     assert!(matches!(refused, Error::LedgerBroken(_)), "{refused}");
     assert!(matches!(wait_for(store.check_ready()), Err(Error::LedgerBroken(_))));
+}
+
+/// A closed file with one merchant, in which the page of the secrets of notices is overwritten.
+fn file_with_damaged_secrets() -> TestFile {
+    let file = TestFile::new();
+    let store = file.open();
+    top_up(&Trade::of_key(&store, 1), 1);
+    store.close();
+    drop(store);
+    let number_of = |sql: &str| -> u64 {
+        let number: i64 = file.sqlite().query_row(sql, [], |row| row.get(0)).unwrap();
+        number.try_into().unwrap()
+    };
+    let root = number_of("SELECT rootpage FROM sqlite_schema WHERE name = 'notice_secret'");
+    let bytes = number_of("PRAGMA page_size");
+    let garbage = vec![0xa5; usize::try_from(bytes).unwrap()];
+    let damaged = OpenOptions::new().write(true).open(&file.path).unwrap();
+    damaged.write_all_at(&garbage, (root - 1) * bytes).unwrap();
+    file
+}
+
+/// What was written before it in its group, and what waits behind it, could rest on the damage.
+#[tokio::test]
+async fn a_command_that_finds_damage_ends_the_writes() {
+    let file = thread::spawn(file_with_damaged_secrets).join().unwrap();
+    let store = file.open();
+    let gate = Gate::block(&store).await;
+    let before = send(&store, name_merchant("before")).await;
+    let found = send(&store, |tx| tx.notice_secret(MerchantId(1), "paystack")).await;
+    let behind = send(&store, name_merchant("behind")).await;
+    let released = gate.release().await.unwrap_err();
+    let found = found.await.unwrap();
+    assert!(matches!(found, Err(Error::Sqlite(_))), "{found:?} {released:?}");
+    for refused in [
+        released,
+        before.await.unwrap().unwrap_err(),
+        behind.await.unwrap().unwrap_err(),
+    ] {
+        assert!(matches!(refused, Error::LedgerBroken(_)), "{refused}");
+    }
+    assert_eq!(are_named(&store, ["before", "behind"]).await, [false, false]);
+    let late = store.write(name_merchant("late")).await.unwrap_err();
+    assert!(matches!(late, Error::LedgerBroken(_)), "{late}");
+    assert!(matches!(store.check_ready().await, Err(Error::LedgerBroken(_))));
 }
 
 /// Short logs that restart and are cut by SQLite itself, another program that empties them, and

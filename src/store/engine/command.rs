@@ -22,12 +22,27 @@ pub(crate) enum Purpose {
     Start,
 }
 
+/// The error of a command. It may be one of the store.
+pub trait CommandError: From<Error> {
+    /// Returns the store's error, if the command failed by one.
+    fn of_store(&self) -> Option<&Error>;
+}
+
+impl CommandError for Error {
+    fn of_store(&self) -> Option<&Error> {
+        Some(self)
+    }
+}
+
 /// A command in the writer's queue.
 pub(crate) trait Command: Send {
     fn purpose(&self) -> Purpose;
 
     /// Runs the command. The writer has opened its savepoint.
     fn run(&mut self, tx: &mut Tx<'_>) -> CommandOutcome;
+
+    /// Returns the store's error by which the command failed when it ran.
+    fn failure(&self) -> Option<&Error>;
 
     /// Sends the reply after the commit, or the error if the commit failed.
     fn answer(self: Box<Self>, commit: Result<(), Error>);
@@ -59,7 +74,7 @@ impl<F, T, E> Command for Waiting<F, T, E>
 where
     F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send,
     T: Send,
-    E: From<Error> + Send,
+    E: CommandError + Send,
 {
     fn purpose(&self) -> Purpose {
         self.purpose
@@ -75,6 +90,10 @@ where
         } else {
             CommandOutcome::Undo
         }
+    }
+
+    fn failure(&self) -> Option<&Error> {
+        self.outcome.as_ref()?.as_ref().err()?.of_store()
     }
 
     fn answer(self: Box<Self>, commit: Result<(), Error>) {

@@ -93,7 +93,7 @@ pub enum Error {
     /// damaged file.
     #[error("the stored data is broken: {0}")]
     Corrupt(String),
-    /// The check of the ledger beside the service's work, or a read or a checkpoint, found damage.
+    /// The check of the ledger beside the service's work, or other work on the file, found damage.
     /// Writes are refused from then on.
     #[error("the ledger is broken: {0}")]
     LedgerBroken(String),

@@ -127,8 +127,8 @@ impl Health {
         drop(self.damage.set(damage));
     }
 
-    /// Refuses all later writes if a read or a checkpoint failed with this error because the file
-    /// is damaged: what would be written next could rest on the damage, or be lost with it.
+    /// Refuses all later writes if work on the file failed with this error because the file is
+    /// damaged: what would be written next could rest on the damage, or be lost with it.
     pub(crate) fn heed(&self, error: &Error) {
         if error.is_damage() && self.damage.set(Error::LedgerBroken(error.to_string())).is_ok() {
             log::error!(

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
 use crate::domain::time::Timestamp;
-use crate::store::engine::command::{Command, Purpose, Waiting};
+use crate::store::engine::command::{Command, CommandError, Purpose, Waiting};
 use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
 use crate::store::engine::inbox::{Inbox, Message};
@@ -104,7 +104,7 @@ impl Writer {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<Error> + Send + 'static,
+        E: CommandError + Send + 'static,
     {
         let (command, answer) = Waiting::new(purpose, work);
         self.send(Message::Run(Box::new(command)))?;

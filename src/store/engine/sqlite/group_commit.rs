@@ -36,8 +36,9 @@ const WATCH_PAUSE: Duration = Duration::from_secs(1);
 enum Ran {
     /// The command is part of the group, kept or undone.
     InGroup(CommandOutcome),
-    /// SQLite rolled back the whole group, which it does if the disk is full or failing.
-    /// Answers the command with this error or, for `Ok`, with its own refusal.
+    /// The whole group is rolled back. SQLite does so if the disk is full or failing, and the
+    /// writer if the command found damage. Answers the command with this error or, for `Ok`,
+    /// with its own.
     GroupLost(Result<(), Error>),
 }
 
@@ -112,6 +113,7 @@ impl FileGroupCommit {
                     let can_run = self.clock.check();
                     let can_begin = can_run.and_then(|()| self.execute("BEGIN IMMEDIATE"));
                     let can_begin = can_begin.and_then(|()| self.roll_back());
+                    let can_begin = can_begin.inspect_err(|error| self.health.heed(error));
                     // The caller may have stopped waiting.
                     drop(reply.send(can_begin));
                 }
@@ -146,7 +148,10 @@ impl FileGroupCommit {
         match outcome {
             Err(error @ (Error::DiskFailed(_) | Error::OutcomeUnknown(_))) => Err(error),
             // Nothing was changed, and the next attempt is some minutes away.
-            Ok(()) | Err(_) => Ok(()),
+            outcome => {
+                drop(outcome.inspect_err(|error| self.health.heed(error)));
+                Ok(())
+            }
         }
     }
 
@@ -213,13 +218,20 @@ impl FileGroupCommit {
             refuse_all(first, waiting, &error);
             return Err(error);
         }
+        // Found by a read, a checkpoint or an earlier group, after this command began to wait.
+        if let Some(damage) = self.health.damage() {
+            return Ok(refuse_all(first, waiting, &damage));
+        }
         match self.begin_group() {
             Ok(()) => {}
             Err(error @ (Error::FileGone(_) | Error::DiskFailed(_))) => {
                 refuse_all(first, waiting, &error);
                 return Err(error);
             }
-            Err(error) => return Ok(refuse_all(first, waiting, &error)),
+            Err(error) => {
+                self.health.heed(&error);
+                return Ok(refuse_all(first, waiting, &error));
+            }
         }
         let changes_before = self.connection.total_changes();
         self.merchants_to_wake.clear();
@@ -233,10 +245,12 @@ impl FileGroupCommit {
                 Ran::InGroup(outcome) => is_any_kept |= outcome == CommandOutcome::Keep,
                 Ran::GroupLost(answer) => {
                     let rolled_back = self.roll_back();
+                    // What the others wrote could rest on the damage.
+                    let of_others = self.health.damage().unwrap_or(Error::Abandoned);
                     self.health
-                        .record(Err(answer.clone().err().unwrap_or(Error::Abandoned)));
+                        .record(Err(answer.clone().err().unwrap_or_else(|| of_others.clone())));
                     command.answer(answer);
-                    answer_all(group, &Err(Error::Abandoned));
+                    answer_all(group, &Err(of_others));
                     return rolled_back.map(|()| stop_after);
                 }
             }
@@ -266,8 +280,22 @@ impl FileGroupCommit {
         }
     }
 
-    /// Runs one command in its savepoint.
+    /// Runs one command in its savepoint. Damage that it finds ends all writes.
     fn run_one(&mut self, command: &mut dyn Command) -> Ran {
+        let ran = self.run_in_savepoint(command);
+        if let Ran::GroupLost(Err(error)) = &ran {
+            self.health.heed(error);
+        }
+        match command.failure() {
+            Some(error) if error.is_damage() => {
+                self.health.heed(error);
+                Ran::GroupLost(Ok(()))
+            }
+            _ => ran,
+        }
+    }
+
+    fn run_in_savepoint(&mut self, command: &mut dyn Command) -> Ran {
         if let Err(error) = self.execute("SAVEPOINT command") {
             return Ran::GroupLost(Err(error));
         }
@@ -313,6 +341,7 @@ impl FileGroupCommit {
         let begins_generation = is_changed && !self.has_generation;
         let is_open = is_changed && self.checkpoints.needs_open_mark();
         if is_changed && let Err(error) = self.end_group(begins_generation, is_open) {
+            self.health.heed(&error);
             let error = match error {
                 Error::StorageFull => error,
                 _ => Error::Abandoned,
