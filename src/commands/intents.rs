@@ -11,7 +11,7 @@ use crate::domain::invalid::Parsed;
 use crate::domain::ledger::Account;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
-use crate::domain::party::Actor;
+use crate::domain::party::{Actor, Party};
 use crate::domain::payments::bank::{AccountQuery, SLOW_SECONDS};
 use crate::domain::payments::intent::{self, Balances, IntentOffer, IntentOutcome, Sender};
 use crate::domain::payments::payment::Payment;
@@ -63,6 +63,27 @@ pub fn create(
     }
     tx.insert_request(actor.merchant, &payment.transaction, &request_hash)?;
     Ok(payment)
+}
+
+/// Creates an intent as [`create`] does, for a checkout. If the customer has announced a bank
+/// transfer of the same amount for the same deal, which may have been in another checkout at the
+/// same moment, returns that one: only the first of two transfers would pay for the deal.
+pub fn create_of_checkout(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &Actor,
+    request: Parsed<IntentRequest>,
+) -> Result<Payment, Error> {
+    if let Ok(request) = &request
+        && let IntentKind::Deposit { card: None, escrows } = &request.kind
+        && let [deal] = escrows.as_slice()
+        && let Party::Customer(customer) = &actor.party
+        && let Some(announced) = tx.pending_transfer(actor.merchant, customer, EscrowId::named(deal), request.amount)?
+    {
+        admit(tx, policy, actor)?;
+        return Ok(announced);
+    }
+    create(tx, policy, actor, request)
 }
 
 /// Settles a pending intent of the customer, and returns it. A deposit through a test

@@ -40,6 +40,30 @@ pub(crate) struct OnBehalf {
     pub(in crate::http) key_hash: [u8; 32],
 }
 
+/// The part that made a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Maker {
+    /// A client of the API.
+    Client,
+    /// A page of the service, on behalf of a person.
+    Page,
+    /// A checkout session, by a page too.
+    Checkout,
+}
+
+impl Maker {
+    fn of(request: &ServiceRequest) -> Self {
+        let marks = request.extensions();
+        if marks.contains::<OnBehalf>() {
+            Self::Checkout
+        } else if marks.contains::<ByPage>() {
+            Self::Page
+        } else {
+            Self::Client
+        }
+    }
+}
+
 /// The facts about one request. The middleware creates the context and puts it into the
 /// request's extensions. The facts in a `OnceLock` become known later and are set once.
 #[derive(Debug)]
@@ -66,8 +90,8 @@ pub(crate) struct RequestContext {
     /// The text of the `Host` header, if the request has one value of it. The client chooses
     /// it, so it may be malformed.
     pub(crate) host: Option<String>,
-    /// True if a page of the service sent the request on behalf of a person.
-    pub(crate) is_by_page: bool,
+    /// The part that made the request.
+    pub(crate) maker: Maker,
     /// The connection that the request came by.
     pub(crate) connection: Option<Arc<Connection>>,
     /// True if the request came after the last one of its connection.
@@ -146,7 +170,7 @@ impl RequestContext {
             customer: OnceLock::new(),
             body: OnceLock::new(),
             host: single_host(headers).map(str::to_owned),
-            is_by_page: request.extensions().contains::<ByPage>(),
+            maker: Maker::of(request),
             is_late: connection.as_ref().is_some_and(|connection| connection.is_ended()),
             asks_to_close: match head.connection_type() {
                 ConnectionType::Close => true,

@@ -734,6 +734,34 @@ fn a_second_checkout_shows_the_reference_of_the_first() {
 }
 
 #[test]
+fn checkouts_at_the_same_moment_announce_one_transfer() {
+    let live = LiveDeal::new();
+    let sent = json!({ "publicKey": live_key(&live.app), "paymentToken": live.deal.token, "customerId": live.buyer });
+    for round in 1..=5 {
+        let sessions: Vec<String> = (0..16).map(|_| session(&live.app, &sent)).collect();
+        let pressed = live.app.run_concurrently(16, |app, index| {
+            submit(app, &format!("/checkout/{}/transfer", sessions[index]), &[])
+        });
+        assert!(pressed.iter().all(|answer| answer.status == 303), "{pressed:?}");
+        let references = live.app.column("SELECT reference FROM payment_transaction ORDER BY id");
+        assert_eq!(references.len(), round, "{references:?}");
+        for session in &sessions {
+            let page = framed(&live.app, &format!("/checkout/{session}?from={SHOP}")).text;
+            assert!(page.contains(&references[round - 1]), "{page}");
+        }
+        // No transfer of another price is expected yet.
+        let path = format!("/v1/escrow/milestone/edit/{}", live.deal.token);
+        let mut dearer = two_milestones();
+        dearer["amount"] = json!(10_000 + round);
+        let first = dearer["milestones"][0]["amount"].as_u64().unwrap();
+        dearer["milestones"][0]["amount"] = json!(first + round as u64);
+        live.app
+            .json_with_key(LIVE_KEY, "PUT", &path, &live.seller, &dearer)
+            .ok();
+    }
+}
+
+#[test]
 fn a_deal_below_the_least_transfer_has_no_checkout() {
     let live = LiveDeal::new();
     let mut terms = two_milestones();

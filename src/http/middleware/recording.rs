@@ -11,7 +11,7 @@ use actix_web::body::{BoxBody, MessageBody};
 
 use crate::clock::SystemClock;
 use crate::domain::time::{Clock, Timestamp};
-use crate::http::context::RequestContext;
+use crate::http::context::{Maker, RequestContext};
 use crate::http::envelope::REPLAYED;
 use crate::http::route::RouteFacts;
 use crate::http::sandbox::fault_book::FaultEffect;
@@ -87,5 +87,5 @@ pub(crate) fn record(
 /// Returns true if the log records requests of a route. It also records requests without
 /// a route, such as those that a fault answers.
 fn is_recorded(facts: Option<RouteFacts>, context: &RequestContext) -> bool {
-    facts.is_none_or(|facts| facts.is_recorded() && (facts.writes || !context.is_by_page))
+    facts.is_none_or(|facts| facts.is_recorded() && (facts.writes || context.maker == Maker::Client))
 }

@@ -16,6 +16,7 @@ use crate::domain::refusal::RefusalKind;
 use crate::domain::transaction::BankAccount;
 use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, OptionalJsonBody};
+use crate::http::context::Maker;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
@@ -106,10 +107,14 @@ pub(crate) async fn create(
     body: JsonBody,
 ) -> Result<Reply<TransactionView>, ApiError> {
     let request = parse_intent(&body, &state);
+    let create = match caller.request.maker {
+        Maker::Checkout => intents::create_of_checkout,
+        Maker::Client | Maker::Page => intents::create,
+    };
     state
         .execute(
             &caller,
-            move |tx, policy, actor| intents::create(tx, policy, actor, request),
+            move |tx, policy, actor| create(tx, policy, actor, request),
             move |payment, context| {
                 Reply::ok(
                     "Payment intent created successfully",
