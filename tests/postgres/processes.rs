@@ -11,7 +11,7 @@ use postgres::{Client, NoTls};
 use serde_json::{Value, json};
 
 use crate::cluster;
-use crate::service::{Answer, Service, check};
+use crate::service::{Answer, Service, check, escrowd, said};
 
 /// The deals of each worker.
 const DEALS: usize = 30;
@@ -37,6 +37,23 @@ fn race(services: &[Service; 2], request: impl Fn(&Service, usize) -> Answer + S
 
 fn statuses(answers: &[Answer], status: u16) -> usize {
     answers.iter().filter(|answer| answer.status == status).count()
+}
+
+/// A live start without merchants looks for operators.
+#[test]
+fn a_live_service_starts_on_a_new_database_and_has_operators() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    drop(Service::start_with(&url, &[("ESCROWD_MODE", "live")]));
+    for arguments in [&["create", "Ada Obi", "--role", "admin"][..], &["list"]] {
+        let mut command = escrowd();
+        command.args(["operator", "--database", &url]).args(arguments);
+        let output = command.env("ESCROWD_MODE", "live").output().unwrap();
+        let said = said(&output);
+        assert!(output.status.success() && said.contains("Ada Obi"), "{said}");
+    }
 }
 
 #[test]

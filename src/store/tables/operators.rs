@@ -79,13 +79,15 @@ macro_rules! select_operator {
     };
 }
 
+// PostgreSQL takes the type of a value from where it stands first, which must not be `IS NULL`.
+
 /// The operators whose limits are no wider than those of the operator ?1. All, if that is null.
 macro_rules! is_within {
     () => {
-        "(?1 IS NULL
-          OR (EXISTS (SELECT 1 FROM operator_merchant WHERE operator_id = operator.id)
+        "((EXISTS (SELECT 1 FROM operator_merchant WHERE operator_id = operator.id)
               AND NOT EXISTS (SELECT 1 FROM operator_merchant WHERE operator_id = operator.id
-                  AND merchant_id NOT IN (SELECT merchant_id FROM operator_merchant WHERE operator_id = ?1))))"
+                  AND merchant_id NOT IN (SELECT merchant_id FROM operator_merchant WHERE operator_id = ?1)))
+          OR ?1 IS NULL)"
     };
 }
 
@@ -210,8 +212,8 @@ impl Snapshot<'_> {
             act_columns!(),
             " FROM operator_act LEFT JOIN operator ON operator.id = operator_id
               WHERE (merchant_id = ?1 OR ?1 IS NULL) AND operator_act.id <= ?5
-                AND (?2 IS NULL
-                     OR merchant_id IN (SELECT merchant_id FROM operator_merchant WHERE operator_id = ?2))
+                AND (merchant_id IN (SELECT merchant_id FROM operator_merchant WHERE operator_id = ?2)
+                     OR ?2 IS NULL)
               ORDER BY operator_act.id DESC LIMIT ?3 OFFSET ?4"
         ))?;
         let (limit, offset) = (read_limit_of(request), offset_of(request));
@@ -235,8 +237,8 @@ impl Snapshot<'_> {
             .connection
             .prepare(
                 "SELECT count(*) FROM operator_act WHERE (merchant_id = ?1 OR ?1 IS NULL) AND id <= ?3
-                 AND (?2 IS NULL
-                      OR merchant_id IN (SELECT merchant_id FROM operator_merchant WHERE operator_id = ?2))",
+                 AND (merchant_id IN (SELECT merchant_id FROM operator_merchant WHERE operator_id = ?2)
+                      OR ?2 IS NULL)",
             )?
             .one(params![merchant, limited, request.newest_counted()], |row| row.get(0))?;
         Ok(Page::of(rows, count.unsigned_abs(), request, |act| act.id))
