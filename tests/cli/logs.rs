@@ -179,7 +179,7 @@ fn a_greeting_that_nothing_reads_keeps_no_start() {
     let work_folder = WorkFolder::new();
     let (_reader, writer) = io::pipe().unwrap();
     let mut full = writer.try_clone().unwrap();
-    let filling = thread::spawn(move || drop(full.write_all(&[b' '; 1 << 20])));
+    let filling = thread::spawn(move || drop(full.write_all(&vec![b' '; 1 << 20])));
     let address = {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         free.local_addr().unwrap()
