@@ -44,7 +44,7 @@ async fn settle_all(store: &Store, policy: &Arc<Policy>) -> Result<(), commands:
         };
         let policy = Arc::clone(policy);
         let settle = move |tx: &mut Tx<'_>| {
-            tx.act_for(merchant)?;
+            tx.act_for_any(merchant)?;
             intents::settle_due(tx, &policy, merchant)
         };
         store.write(settle).await?;
@@ -63,7 +63,7 @@ async fn expire_deposits(store: &Store, policy: &Arc<Policy>) -> Result<(), comm
         let of_merchant: Vec<_> = late.into_iter().filter(|(owner, _)| *owner == merchant).collect();
         let policy = Arc::clone(policy);
         let expire = move |tx: &mut Tx<'_>| {
-            tx.act_for(merchant)?;
+            tx.act_for_any(merchant)?;
             for (_, deposit) in of_merchant {
                 receipts::expire_late(tx, &policy, merchant, deposit)?;
             }

@@ -53,6 +53,10 @@ pub(super) fn store_failure(error: &store::Error) -> (StoreFailure, &'static str
             StoreFailure::Busy,
             "The service has as many threads as it may; nothing was changed, try again shortly",
         ),
+        store::Error::MerchantGone(_) => (
+            StoreFailure::Busy,
+            "A reset has replaced the merchant of this request; nothing was changed, send it again",
+        ),
         store::Error::ReadTooLong => (
             StoreFailure::Busy,
             "The read took longer than storage.read_seconds_max allows and was stopped; narrow the filter, or try again \

@@ -14,6 +14,8 @@ pub struct MerchantRow {
     pub wallet_id: WalletId,
     pub clock: ClockOffset,
     pub own: OwnSettings,
+    /// A reset has left the merchant behind.
+    pub(crate) is_left_behind: bool,
     /// The hash of the merchant's newest transfer.
     pub chain_head: ChainHash,
     /// The changes that the database does not have yet.

@@ -133,6 +133,23 @@ fn a_notice_of_nobody_known_waits_in_suspense() {
     assert_eq!(receipt["note"], "payer ben@shop.example; fee of the provider 7.5");
 }
 
+/// The rows of such a merchant are being removed. One that came late would be left alone.
+#[test]
+fn a_notice_for_a_merchant_that_a_reset_left_behind_is_refused() {
+    let (app, merchant) = sandbox();
+    notify(&app, &merchant, KEY, &charge(1, 5_000, "none")).ok();
+    let key = [("authorization", "Bearer sk_test_of_notices")];
+    app.send("POST", "/sandbox/reset", &key, None).ok();
+    let refused = notify(&app, &merchant, KEY, &charge(2, 5_000, "none"));
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (401, &json!("wrong_signature"))
+    );
+    let current = app.column("SELECT max(id) FROM merchant").remove(0);
+    assert_ne!(current, merchant);
+    notify(&app, &current, KEY, &charge(3, 5_000, "none")).ok();
+}
+
 #[test]
 fn an_unsigned_notice_changes_nothing() {
     let (app, merchant) = sandbox();

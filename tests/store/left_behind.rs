@@ -204,6 +204,20 @@ fn newest(file: &TestDatabase, table: &str) -> i64 {
     file.outside().number(&sql, &[])
 }
 
+/// A request that began before the reset would otherwise leave rows behind the removal.
+#[test]
+fn no_command_acts_for_a_merchant_that_a_reset_left_behind() {
+    let file = two_merchants();
+    let store = file.open();
+    let act = || wait_for(store.write(|tx| tx.act_for(MerchantId(1))));
+    act().unwrap();
+    reset(&store);
+    assert!(matches!(act(), Err(Error::MerchantGone(1))));
+    wait_for(store.write(|tx| tx.act_for_any(MerchantId(1)))).unwrap();
+    remove_all(&store);
+    assert!(matches!(act(), Err(Error::MerchantGone(1))));
+}
+
 #[test]
 fn no_row_of_a_merchant_from_before_a_reset_stays_and_no_other_is_changed() {
     let file = two_merchants();

@@ -3,9 +3,9 @@
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Path};
 
+use crate::commands::Policy;
 use crate::commands::operators::OperatorActor;
 use crate::commands::receipts::{self, ReceiptReport};
-use crate::commands::{Error, Policy};
 use crate::domain::events::webhook_endpoint::SigningSecret;
 use crate::domain::ids::{MerchantId, Reference};
 use crate::domain::invalid::Invalid;
@@ -24,7 +24,7 @@ use crate::http::refusals::{Refusals, Work};
 use crate::http::state::AppState;
 use crate::notices::format::RawNotice;
 use crate::notices::of_provider;
-use crate::store::Tx;
+use crate::store::{self, Snapshot, Tx};
 
 /// The most characters of a receipt's note.
 const NOTE_CHARS_MAX: usize = 500;
@@ -62,7 +62,7 @@ pub(crate) async fn take(
         body: body.text().as_bytes(),
     };
     let signed = known.filter(|(_, secret)| format.is_signed(&raw, secret.as_str()));
-    let Some((merchant, _)) = signed else {
+    let Some((merchant, secret)) = signed else {
         return Err(refuse_guess(&request, &state, ApiError::WrongSignature));
     };
     let notice = format.parse(raw.body).map_err(Refusal::from)?;
@@ -82,11 +82,15 @@ pub(crate) async fn take(
             .address()
             .map(|address| address.to_string()),
     };
-    let report = report_of(notice);
+    let (report, mode) = (report_of(notice), state.policy.load().mode);
     let record = move |tx: &mut Tx<'_>, policy: &Policy| {
         tx.act_for(merchant)?;
+        // It may have been removed while the body came.
+        if secret_at(tx, mode, format.name(), merchant)?.as_ref() != Some(&secret) {
+            return Err(ApiError::WrongSignature);
+        }
         let outcome = receipts::report(tx, policy, &OperatorActor { merchant, agent }, report)?;
-        Ok::<_, Error>(outcome.receipt)
+        Ok(outcome.receipt)
     };
     let receipt = state.write(record).await?;
     if matches!(receipt.status, ReceiptStatus::Rejected | ReceiptStatus::Reversed) {
@@ -100,7 +104,7 @@ pub(crate) async fn take(
 }
 
 /// Returns the merchant that a path names, by its id or its name, with the secret of its
-/// account at the provider. In a sandbox the secret is the merchant's key.
+/// account at the provider.
 async fn secret_of(
     state: &AppState,
     provider: &'static str,
@@ -113,15 +117,25 @@ async fn secret_of(
             Err(_) => snapshot.merchant_named(&merchant)?,
         };
         let with_secret = |merchant| {
-            let secret = match mode {
-                Mode::Sandbox => snapshot.webhook_endpoint(merchant)?.secret,
-                Mode::Live => snapshot.notice_secret(merchant, provider)?,
-            };
+            let secret = secret_at(snapshot, mode, provider, merchant)?;
             Ok(secret.map(|secret| (merchant, secret)))
         };
         merchant.map(with_secret).transpose()
     });
     Ok(read.await?.flatten())
+}
+
+/// Returns the secret of a merchant's account at a provider. In a sandbox it is the merchant's key.
+fn secret_at(
+    snapshot: &Snapshot<'_>,
+    mode: Mode,
+    provider: &str,
+    merchant: MerchantId,
+) -> Result<Option<SigningSecret>, store::Error> {
+    match mode {
+        Mode::Sandbox => Ok(snapshot.webhook_endpoint(merchant)?.secret),
+        Mode::Live => snapshot.notice_secret(merchant, provider),
+    }
 }
 
 /// Returns true if a notice is about money of this mode.

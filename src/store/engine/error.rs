@@ -93,6 +93,10 @@ pub enum Error {
     /// damaged file.
     #[error("the stored data is broken: {0}")]
     Corrupt(String),
+    /// The command acts for a merchant with this number that a reset left behind, or that was
+    /// removed after one. Its rows are being removed, so none may be added.
+    #[error("merchant {0} was left behind by a reset")]
+    MerchantGone(i64),
     /// The check of the ledger beside the service's work, or other work on the file, found damage.
     /// Writes are refused from then on.
     #[error("the ledger is broken: {0}")]

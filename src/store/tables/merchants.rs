@@ -28,6 +28,7 @@ row! {
         is_business: Option<bool>,
         country: Option<Country>,
         commission_bps: Option<u16>,
+        left_at: Option<Timestamp>,
         chain_head: [u8; 32],
         callback_url: Option<&'a str>,
         callback_events: Option<&'a str>,
@@ -56,7 +57,7 @@ impl Snapshot<'_> {
                 .prepare(concat!("SELECT ", command_columns!(), " FROM merchant WHERE id = ?1"))?;
         let mut rows = statement.query(params![merchant.0])?;
         let Some(row) = rows.next()? else {
-            return Err(no_merchant(merchant));
+            return Err(Error::MerchantGone(merchant.0));
         };
         let row = CommandRow::read(row)?;
         Ok(MerchantRow {
@@ -68,6 +69,7 @@ impl Snapshot<'_> {
                 country: row.country,
                 commission_bps: row.commission_bps,
             },
+            is_left_behind: row.left_at.is_some(),
             chain_head: ChainHash::from_bytes(row.chain_head),
             unsaved: Unsaved::default(),
             webhook_endpoint: webhook_endpoint_of(&EndpointRow {
@@ -146,7 +148,20 @@ impl Snapshot<'_> {
 
 impl Tx<'_> {
     /// Sets the merchant that the rest of this command acts for, and switches to its clock.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MerchantGone`] if a reset has left the merchant behind: its rows are being removed.
     pub fn act_for(&mut self, merchant: MerchantId) -> Result<(), Error> {
+        if self.merchant(merchant)?.is_left_behind {
+            return Err(Error::MerchantGone(merchant.0));
+        }
+        self.act_for_any(merchant)
+    }
+
+    /// Sets the merchant as [`Tx::act_for`] does, also one that a reset has left behind. Only what
+    /// was due before its rows are removed is done for such a merchant.
+    pub fn act_for_any(&mut self, merchant: MerchantId) -> Result<(), Error> {
         self.clock = self.merchant(merchant)?.clock;
         self.acts_for = Some(merchant);
         Ok(())
@@ -267,6 +282,8 @@ impl Tx<'_> {
     pub fn save_left_behind(&mut self, merchant: MerchantId) -> Result<(), Error> {
         self.connection
             .prepare("UPDATE merchant SET left_at = ?2 WHERE id = ?1")?
-            .change_row(params![merchant.0, self.ledger_time().millis()], "a merchant")
+            .change_row(params![merchant.0, self.ledger_time().millis()], "a merchant")?;
+        self.merchant_mut(merchant)?.is_left_behind = true;
+        Ok(())
     }
 }

@@ -175,11 +175,11 @@ impl Snapshot<'_> {
         Ok(merchants)
     }
 
-    /// Returns true if a merchant exists.
+    /// Returns true if a merchant exists that no reset has left behind.
     pub fn has_merchant(&self, merchant: MerchantId) -> Result<bool, Error> {
         let exists = self
             .connection
-            .prepare("SELECT EXISTS (SELECT 1 FROM merchant WHERE id = ?1)")?
+            .prepare("SELECT EXISTS (SELECT 1 FROM merchant WHERE id = ?1 AND left_at IS NULL)")?
             .one(params![merchant.0], |row| row.get(0))?;
         Ok(exists)
     }
