@@ -4,7 +4,7 @@
 use crate::commands::{Error, Policy, outbox};
 use crate::domain::customers::customer::{Admission, Customer, CustomerAccess, PermissionsUpdate};
 use crate::domain::customers::placeholder;
-use crate::domain::customers::profile::{Email, Profile, ProfileRequest, ProfileUpdate, ProfileUpdateRequest};
+use crate::domain::customers::profile::{Profile, ProfileRequest, ProfileUpdate, ProfileUpdateRequest};
 use crate::domain::escrow::terms::MilestoneTerms;
 use crate::domain::ids::{CustomerId, IdSource, MerchantId};
 use crate::domain::invalid::{Invalid, Parsed};
@@ -223,14 +223,13 @@ pub(super) fn check_unused(
     profile: &Profile,
     id: Option<&CustomerId>,
 ) -> Result<(), Error> {
-    let is_other = |holder: Option<Customer>| holder.is_some_and(|holder| Some(&holder.id) != id);
     if let Some(email) = &profile.email
-        && is_other(tx.customer_by_email(merchant, email)?)
+        && is_other(tx.customer_by_email(merchant, email)?, id)
     {
         return Err(Refusal::EmailExists.into());
     }
     if let Some(phone) = &profile.phone
-        && is_other(tx.customer_with_phone(merchant, phone)?)
+        && is_other(tx.customer_with_phone(merchant, phone)?, id)
     {
         return Err(Refusal::PhoneExists.into());
     }
@@ -254,7 +253,7 @@ pub fn update(
     let update = ProfileUpdate::new(request?)?;
     let mut customer = load(tx, merchant, customer)?;
     if let Some(email) = update.email()
-        && is_taken(tx, merchant, &customer, email)?
+        && is_other(tx.customer_by_email(merchant, email)?, Some(&customer.id))
     {
         return Err(Refusal::EmailTaken.into());
     }
@@ -313,8 +312,7 @@ fn load(tx: &Tx<'_>, merchant: MerchantId, customer: Parsed<CustomerId>) -> Resu
     found.ok_or(Error::Refused(Refusal::NoSuchCustomer))
 }
 
-/// Returns true if another customer than this one has the email address.
-fn is_taken(tx: &Tx<'_>, merchant: MerchantId, customer: &Customer, email: &Email) -> Result<bool, Error> {
-    let holder = tx.customer_by_email(merchant, email)?;
-    Ok(holder.is_some_and(|holder| holder.id != customer.id))
+/// Returns true if the customer who was found is another one than this.
+fn is_other(found: Option<Customer>, id: Option<&CustomerId>) -> bool {
+    found.is_some_and(|found| Some(&found.id) != id)
 }

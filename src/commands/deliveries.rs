@@ -95,6 +95,6 @@ const EVENTS_PER_COMMAND_MAX: usize = 500;
 /// if there may be more.
 pub fn delete_events(tx: &mut Tx<'_>, before: Timestamp) -> Result<bool, Error> {
     let deleted = tx.delete_events_before(before, EVENTS_PER_COMMAND_MAX)?;
-    // The last one may have been kept for the next.
+    // A full batch may leave its last event, whose data the first one after the batch shares.
     Ok(deleted + 1 >= EVENTS_PER_COMMAND_MAX)
 }

@@ -57,9 +57,7 @@ impl OperatorActor {
         };
         tx.insert_act(&self.agent, &act)
     }
-}
 
-impl OperatorActor {
     /// Returns the refusal of a bank's reference that another receipt or pay-out has. It names the
     /// other only to those who may see it.
     ///
@@ -96,9 +94,9 @@ pub fn check_name(field: &str, name: String) -> Parsed<String> {
 /// # Errors
 ///
 /// Refuses a name that another operator has or had, also in other letter case, so that a name in
-/// the record stays one person's, a merchant that does not exist, and one that the acting operator
-/// may not act for:
-/// an admin who is limited to merchants makes no operator with wider limits.
+/// the record stays one person's, then a merchant that does not exist, then one that the acting
+/// operator may not act for. So an admin who is limited to merchants makes no operator with wider
+/// limits.
 pub fn create(tx: &mut Tx<'_>, agent: &Agent, request: Parsed<OperatorRequest>, key: &str) -> Result<Operator, Error> {
     let mut request = request?;
     request.merchants.sort_unstable_by_key(|merchant| merchant.0);

@@ -75,7 +75,7 @@ impl NoticeFormat for Paystack {
             fee: data.optional_amount("fees")?,
             currency: data.currency("currency")?,
             customer_email: data.value("customer").and_then(|of| kept(of.get("email")?)),
-            // Money must not be lost for a strange time, so one that cannot be read is left out.
+            // A text that is no time is left out, so that the money is recorded all the same.
             paid_at: Timestamp::parse(data.text("paid_at")?),
             is_test: data.value("domain").and_then(Value::as_str) == Some("test"),
         }))

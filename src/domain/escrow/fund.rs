@@ -192,8 +192,8 @@ impl Escrow {
     /// # Errors
     ///
     /// Refuses an escrow that was paid for, then one that the buyer sells, then one with
-    /// a milestone that pays the buyer. Refuses a link like an escrow that was paid for: a
-    /// link never opens, and only a sold-out link gets here.
+    /// a milestone that pays the buyer. Refuses a link like an escrow that was paid for: only a
+    /// sold-out link gets here, since each other one was replaced by an escrow of its own.
     fn check_payable_by(&self, buyer: &CustomerId) -> Result<(), Refusal> {
         if self.is_link {
             return Err(Refusal::EscrowNotPayable);

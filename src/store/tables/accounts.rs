@@ -218,7 +218,8 @@ impl Tx<'_> {
     }
 
     /// Makes the rest of this command, and the next ones of the group, read every account from the
-    /// database. A command does so before it removes accounts, whose numbers and names may return.
+    /// database. A command does so before it removes accounts: later ones may get their numbers and
+    /// names.
     pub(crate) fn forget_accounts(&mut self) {
         self.memory.accounts.clear();
         self.memory.has_removed_accounts = true;

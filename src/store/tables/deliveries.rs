@@ -277,7 +277,8 @@ impl Tx<'_> {
     /// `limit`, and returns their number. Keeps events with pending deliveries, and an event
     /// whose data the next one shares if that is not removed with it.
     pub fn delete_events_before(&mut self, before: Timestamp, limit: usize) -> Result<usize, Error> {
-        // Each event that is removed is counted off.
+        // A trigger lowers the count of each removed event, so the counts of the group must be in the
+        // table first.
         self.save_merchants()?;
         let row_limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut statement = self.connection.prepare(
@@ -291,7 +292,7 @@ impl Tx<'_> {
         )?;
         let rows = statement.query(params![ids::first_number_of(before), row_limit])?;
         let mut events = read_all(rows, |row| Ok((row.get::<i64>(0)?, row.get::<bool>(1)?)))?;
-        // The next one is not among these.
+        // The batch is full, so the event that shares the data of the last one stays, and needs it.
         if events.len() == limit {
             events.pop_if(|(_, is_shared)| *is_shared);
         }

@@ -47,7 +47,8 @@ enum Part {
 use Part::{OfMerchant, Searched};
 
 /// The first parts, in their order: rows that no other row references, and events with their
-/// attempts. Slow withdrawals are first: until they are gone, settling them adds rows.
+/// attempts. Slow withdrawals are first: settling one, the only command for such a merchant, adds
+/// rows.
 const UNREFERENCED: &[Part] = &[
     OfMerchant(
         ROWS_MAX,

@@ -30,8 +30,8 @@ const INVARIANTS: [&str; 12] = [
     "Each payment history is whole and adds up to its balance",
     "Every row can be read and has its checksum",
     "Every file that a row names is there",
-    "Money in transit and in suspense is that of open pay-outs and of receipts without an owner",
-    "The record of operators' acts is unbroken",
+    "Money in transit belongs to open pay-outs, and money in suspense to receipts without an owner",
+    "The record of what operators did has no gap",
 ];
 
 /// `GET /console/ledger`
