@@ -91,6 +91,32 @@ macro_rules! is_within {
     };
 }
 
+macro_rules! select_acts {
+    ($chosen:literal) => {
+        concat!(
+            "SELECT ",
+            act_columns!(),
+            " FROM operator_act LEFT JOIN operator ON operator.id = operator_id
+              WHERE operator_act.id IN (SELECT id FROM operator_act WHERE ",
+            $chosen,
+            " DESC LIMIT ?2 OFFSET ?3) ORDER BY operator_act.id DESC"
+        )
+    };
+}
+
+/// A page of the acts of all merchants, or of those to which an operator (?1) is limited.
+const ACTS: &str = select_acts!(
+    "(merchant_id IN (SELECT merchant_id FROM operator_merchant WHERE operator_id = ?1) OR ?1 IS NULL)
+     AND id <= ?4 ORDER BY id"
+);
+const COUNT: &str = "SELECT count(*) FROM operator_act
+     WHERE (merchant_id IN (SELECT merchant_id FROM operator_merchant WHERE operator_id = ?1) OR ?1 IS NULL)
+       AND id <= ?2";
+
+/// A page of a merchant's acts, whose numbers follow their ids.
+const ACTS_OF_MERCHANT: &str = select_acts!("merchant_id = ?1 AND id <= ?4 ORDER BY number");
+const COUNT_OF_MERCHANT: &str = "SELECT count(*) FROM operator_act WHERE merchant_id = ?1 AND id <= ?2";
+
 impl Snapshot<'_> {
     /// Returns the operator whose key has this SHA-256 hash, also a revoked one.
     pub fn operator_of_key(&self, key_hash: &[u8; 32]) -> Result<Option<Operator>, Error> {
@@ -202,22 +228,14 @@ impl Snapshot<'_> {
 
     /// Returns a page of the record, newest first.
     pub fn acts(&self, scope: &ActScope, request: PageRequest) -> Result<Page<RecordedAct>, Error> {
-        let (merchant, limited) = match scope {
-            ActScope::All => (None, None),
-            ActScope::Of(merchant) => (Some(merchant.0), None),
-            ActScope::OfLimited(operator) => (None, Some(operator.number())),
+        let (page, count, of) = match scope {
+            ActScope::All => (ACTS, COUNT, None),
+            ActScope::Of(merchant) => (ACTS_OF_MERCHANT, COUNT_OF_MERCHANT, Some(merchant.0)),
+            ActScope::OfLimited(operator) => (ACTS, COUNT, Some(operator.number())),
         };
-        let mut statement = self.connection.prepare(concat!(
-            "SELECT ",
-            act_columns!(),
-            " FROM operator_act LEFT JOIN operator ON operator.id = operator_id
-              WHERE (merchant_id = ?1 OR ?1 IS NULL) AND operator_act.id <= ?5
-                AND (merchant_id IN (SELECT merchant_id FROM operator_merchant WHERE operator_id = ?2)
-                     OR ?2 IS NULL)
-              ORDER BY operator_act.id DESC LIMIT ?3 OFFSET ?4"
-        ))?;
+        let mut statement = self.connection.prepare(page)?;
         let (limit, offset) = (read_limit_of(request), offset_of(request));
-        let rows = statement.query(params![merchant, limited, limit, offset, request.newest()])?;
+        let rows = statement.query(params![of, limit, offset, request.newest()])?;
         let rows = read_all(rows, |row| {
             let row = ActRow::read(row)?;
             Ok(RecordedAct {
@@ -235,12 +253,8 @@ impl Snapshot<'_> {
         })?;
         let count: i64 = self
             .connection
-            .prepare(
-                "SELECT count(*) FROM operator_act WHERE (merchant_id = ?1 OR ?1 IS NULL) AND id <= ?3
-                 AND (merchant_id IN (SELECT merchant_id FROM operator_merchant WHERE operator_id = ?2)
-                      OR ?2 IS NULL)",
-            )?
-            .one(params![merchant, limited, request.newest_counted()], |row| row.get(0))?;
+            .prepare(count)?
+            .one(params![of, request.newest_counted()], |row| row.get(0))?;
         Ok(Page::of(rows, count.unsigned_abs(), request, |act| act.id))
     }
 }
@@ -346,5 +360,18 @@ impl Tx<'_> {
             )?
             .execute(params![scope, posted.number, hash.bytes()])?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tables::plans;
+
+    #[test]
+    fn the_acts_of_a_merchant_are_found_by_its_index() {
+        plans::assert_reads_its_page(ACTS_OF_MERCHANT, "operator_act");
+        let counted = "SEARCH operator_act USING COVERING INDEX operator_act_of_merchant (merchant_id=?)";
+        assert_eq!(plans::of(COUNT_OF_MERCHANT), [counted]);
     }
 }

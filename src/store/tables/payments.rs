@@ -1,7 +1,7 @@
 //! Payment histories, the details of payments, and the references that were used.
 
 use crate::domain::escrow::deal::{Deal, DealRef};
-use crate::domain::ids::{EscrowId, MerchantId, Reference, TransactionId};
+use crate::domain::ids::{self, EscrowId, MerchantId, Reference, TransactionId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::page::{Page, PageRequest};
@@ -285,9 +285,12 @@ impl Snapshot<'_> {
              JOIN payment_transaction ON payment_transaction.id = transaction_id
              JOIN account ON account.id = account_id
              WHERE status = 'pending' AND method = 'BANK_TRANSFER' AND payment_transaction.created_at < ?1
+               AND transaction_id < ?3
              ORDER BY transaction_id LIMIT ?2",
         )?;
-        read_all(statement.query(params![before.millis(), limit])?, |row| {
+        // The number ends the walk along the pending payments, of which most are younger.
+        let rows = statement.query(params![before.millis(), limit, ids::first_number_of(before)])?;
+        read_all(rows, |row| {
             let id = TransactionId::new(row.get(1)?, row.get(2)?);
             Ok((MerchantId(row.get(0)?), id))
         })

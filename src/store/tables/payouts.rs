@@ -66,6 +66,13 @@ macro_rules! select_payout {
     };
 }
 
+/// A page of a merchant's pay-outs. Its numbers are chosen in the index.
+const PAGE: &str = select_payout!(
+    "payout.id IN (SELECT id FROM payout WHERE merchant_id = ?1 AND (status = ?2 OR ?2 IS NULL) AND id <= ?5
+                   ORDER BY id DESC LIMIT ?3 OFFSET ?4)
+     ORDER BY payout.id DESC"
+);
+
 impl Snapshot<'_> {
     /// Returns a merchant's pay-out. Those of other merchants are not found.
     pub fn payout(&self, merchant: MerchantId, id: PayoutId) -> Result<Option<StoredPayout>, Error> {
@@ -97,10 +104,7 @@ impl Snapshot<'_> {
         status: Option<PayoutStatus>,
         request: PageRequest,
     ) -> Result<Page<StoredPayout>, Error> {
-        let mut statement = self.connection.prepare(select_payout!(
-            "payout.merchant_id = ?1 AND (payout.status = ?2 OR ?2 IS NULL) AND payout.id <= ?5
-             ORDER BY payout.id DESC LIMIT ?3 OFFSET ?4"
-        ))?;
+        let mut statement = self.connection.prepare(PAGE)?;
         let (limit, offset) = (read_limit_of(request), offset_of(request));
         let word = status.map(|status| status.into_str());
         let rows = statement.query(params![merchant.0, word, limit, offset, request.newest()])?;
@@ -265,5 +269,16 @@ impl Tx<'_> {
                 ],
                 "a pay-out",
             )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tables::plans;
+
+    #[test]
+    fn a_page_reads_no_other_rows() {
+        plans::assert_reads_its_page(PAGE, "payout");
     }
 }

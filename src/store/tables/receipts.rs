@@ -53,6 +53,13 @@ macro_rules! select_receipt {
     };
 }
 
+/// A page of a merchant's receipts. Its numbers are chosen in the index.
+const PAGE: &str = select_receipt!(
+    "receipt.id IN (SELECT id FROM receipt WHERE merchant_id = ?1 AND (status = ?2 OR ?2 IS NULL) AND id <= ?5
+                    ORDER BY id DESC LIMIT ?3 OFFSET ?4)
+     ORDER BY receipt.id DESC"
+);
+
 fn read_receipt(row: Row<'_>) -> Result<Receipt, Error> {
     let row = ReceiptRow::read(row)?;
     let transaction = |number: Option<i64>, guard: Option<u32>| Some(TransactionId::new(number?, guard?));
@@ -110,10 +117,7 @@ impl Snapshot<'_> {
         status: Option<ReceiptStatus>,
         request: PageRequest,
     ) -> Result<Page<Receipt>, Error> {
-        let mut statement = self.connection.prepare(select_receipt!(
-            "receipt.merchant_id = ?1 AND (receipt.status = ?2 OR ?2 IS NULL) AND receipt.id <= ?5
-             ORDER BY receipt.id DESC LIMIT ?3 OFFSET ?4"
-        ))?;
+        let mut statement = self.connection.prepare(PAGE)?;
         let (limit, offset) = (read_limit_of(request), offset_of(request));
         let word = status.map(|status| status.into_str());
         let rows = statement.query(params![merchant.0, word, limit, offset, request.newest()])?;
@@ -248,20 +252,17 @@ impl Tx<'_> {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
-
     use super::*;
+    use crate::store::tables::plans;
 
     #[test]
     fn mistakes_are_found_by_an_index() {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("../../../schema.sql")).unwrap();
-        let plan: String = connection
-            .query_row(&format!("EXPLAIN QUERY PLAN {MISTAKE}"), [1, 1, 1], |step| {
-                step.get("detail")
-            })
-            .unwrap();
         let along = "SEARCH receipt USING INDEX receipt_of_merchant (merchant_id=? AND status=?)";
-        assert_eq!(plan, along);
+        assert_eq!(plans::of(MISTAKE)[0], along);
+    }
+
+    #[test]
+    fn a_page_reads_no_other_rows() {
+        plans::assert_reads_its_page(PAGE, "receipt");
     }
 }

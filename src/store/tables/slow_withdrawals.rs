@@ -34,8 +34,9 @@ impl Snapshot<'_> {
         &self,
         merchant: MerchantId,
         now: Timestamp,
-        limit: u32,
+        limit: usize,
     ) -> Result<Vec<TransactionId>, Error> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             due_columns!(),
