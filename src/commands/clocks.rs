@@ -52,7 +52,7 @@ pub fn advance(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, by: Parse
     })?;
     tx.save_clock(merchant, ahead)?;
     tx.act_for(merchant)?;
-    // The background settles the rest if there are more.
+    // The caller settles the rest if there are more.
     intents::settle_due(tx, policy, merchant)?;
     let clock = read(tx);
     let deliveries = tx.deliveries_due(merchant, before.now, clock.now)?;

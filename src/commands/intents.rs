@@ -22,7 +22,7 @@ use crate::domain::transaction::{BlockchainTarget, Method, PaymentStatus, Transa
 use crate::store::Tx;
 
 /// The most withdrawals that one command settles beside its own work.
-pub const SETTLED_MAX: u32 = 100;
+pub const SETTLED_MAX: usize = 100;
 
 /// Creates an intent. A withdrawal takes its amount and fee out of the wallet, unless a strict
 /// sandbox does so later; other intents move no money. A repeated request under the same reference

@@ -283,6 +283,9 @@ fn read_idempotency_key(head: &RequestHead) -> Parsed<Option<IdempotencyKey>> {
     let text = String::from_utf8_lossy(first.as_bytes());
     let key = IdempotencyKey::parse(&text);
     key.map(Some).ok_or_else(|| {
+        if text.is_empty() {
+            return Invalid::wrong(HEADER, IdempotencyKey::EXPECTED, "an empty text");
+        }
         let expected = if is_unset_variable(&text) {
             "a key for this request alone; the client's variable for it has no value"
         } else {

@@ -569,6 +569,22 @@ fn a_slow_withdrawal_settles_by_the_merchants_clock() {
     assert_eq!(status(&reference), "success");
 }
 
+/// More than one command settles.
+#[test]
+fn all_slow_withdrawals_that_are_due_are_settled_before_an_advance_replies() {
+    let app = spawn_app();
+    app.top_up("ada", 50_000).ok();
+    for number in 0..130 {
+        let reference = format!("w-{number}");
+        app.create_intent("ada", &withdrawal(&reference, 100, "0000000003"))
+            .ok();
+        app.verify_payment("ada", &reference).ok();
+    }
+    assert_eq!(app.count("slow_withdrawal"), 130);
+    app.advance("1h").ok();
+    assert_eq!(app.count("slow_withdrawal"), 0);
+}
+
 /// Only a strict sandbox takes the money at the settlement.
 #[test]
 fn a_slow_withdrawal_that_the_wallet_does_not_cover_waits_on() {

@@ -7,7 +7,8 @@ use actix_web::web::Data;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::commands::clocks;
+use crate::commands::{Policy, clocks, intents};
+use crate::domain::ids::MerchantId;
 use crate::domain::invalid::Parsed;
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::sandbox::span::Span;
@@ -18,6 +19,7 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::state::AppState;
+use crate::store::Tx;
 
 /// The longest time that an advance waits for the deliveries that it made due.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -59,13 +61,24 @@ pub(crate) async fn advance(
         let limiter = &state.rate_limiter;
         limiter.advance(&caller.key_hash, time);
     }
-    // A merchant that this request created has no deliveries.
+    // A merchant that this request created has no deliveries, and nothing that is due.
     if let Some(merchant) = caller.merchant() {
+        settle_rest(&state, merchant).await;
         let flush = state.webhooks.flush(merchant);
         // After the timeout, the deliverer makes the remaining attempts.
         drop(rt::time::timeout(FLUSH_TIMEOUT, flush).await);
     }
     Ok(reply)
+}
+
+/// Settles what is due behind the first commands' worth, which the advance has settled. After a
+/// failure the background does so.
+async fn settle_rest(state: &AppState, merchant: MerchantId) {
+    let settle = move |tx: &mut Tx<'_>, policy: &Policy| {
+        tx.act_for(merchant)?;
+        intents::settle_due(tx, policy, merchant)
+    };
+    while let Ok(intents::SETTLED_MAX) = state.write(settle).await {}
 }
 
 /// Parses the span by which a clock is advanced.

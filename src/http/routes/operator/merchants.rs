@@ -217,8 +217,8 @@ pub(crate) struct MerchantView {
     /// Its part of the fee, in basis points.
     commission_bps: Option<u16>,
     deposit_account: Option<DepositAccountView>,
-    /// The addresses and ranges that may use its keys. Empty for all.
-    allowed_addresses: Vec<AsText<AddressRange>>,
+    /// The addresses and ranges that may use its keys. Null for all.
+    allowed_addresses: Option<Vec<AsText<AddressRange>>>,
     /// The key that names it in its web pages.
     publishable_key: Option<AsText<PublishableKey>>,
     created_at: AsText<Timestamp>,
@@ -254,6 +254,8 @@ impl NewMerchantView {
 impl MerchantView {
     fn new(merchant: Merchant) -> Self {
         let MerchantId(id) = merchant.id;
+        let addresses: Vec<_> = merchant.allowed_addresses.into_iter().map(AsText).collect();
+        let addresses = Some(addresses).filter(|addresses| !addresses.is_empty());
         Self {
             id,
             name: merchant.name,
@@ -266,7 +268,7 @@ impl MerchantView {
                 account_number: account.account_number,
                 account_name: account.account_name,
             }),
-            allowed_addresses: merchant.allowed_addresses.into_iter().map(AsText).collect(),
+            allowed_addresses: addresses,
             publishable_key: merchant.publishable_key.map(AsText),
             created_at: AsText(merchant.created_at),
         }
