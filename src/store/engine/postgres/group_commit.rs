@@ -153,8 +153,10 @@ impl PostgresGroupCommit {
             }
         };
         self.notice.clear();
-        // It is true again when this group has ended well.
-        if self.remembered_commits.take() == Some(commits) {
+        // It is true again when this group has ended well. A connection without changes may be a new
+        // one, to a server on which other commits have the same number.
+        let remembered = self.remembered_commits.take().filter(|_| session.changes() > 0);
+        if remembered == Some(commits) {
             self.memory.clear_if_full();
         } else {
             self.memory.clear();
