@@ -27,8 +27,6 @@ use crate::store::tx::Snapshot;
 /// The size of the source's write-ahead log, in bytes, at which a copy is given up. The log
 /// grows by all that is written while the pages are copied.
 const LOG_BYTES_MAX: u64 = 1 << 30;
-/// The ends of names that the service gives beside a database. SQLite removes a `-journal`.
-const OF_THE_SERVICE: [&str; 7] = ["-wal", "-shm", "-journal", ".lock", UNFINISHED, ".new", "-files"];
 /// The findings of an audit that a message shows.
 pub(super) const SHOWN_MAX: usize = 3;
 
@@ -318,7 +316,7 @@ pub(super) fn refuse_unfit(to: &Path) -> Result<(), BackupError> {
     let name = to.file_name().map(OsStr::as_encoded_bytes).unwrap_or_default();
     let problem = if name.is_empty() {
         Some("it names no file".to_owned())
-    } else if let Some(suffix) = OF_THE_SERVICE.iter().find(|suffix| name.ends_with(suffix.as_bytes())) {
+    } else if let Some(suffix) = file::suffix_of_service(to) {
         Some(format!(
             "names that end in {suffix} belong to the service, beside the database whose name stands before it; choose \
              another name, such as one that ends in .db"

@@ -61,6 +61,7 @@ impl FileStore {
         mut entropy: Box<dyn Entropy>,
     ) -> Result<(Self, WriterEnded), OpenError> {
         let path = &file::resolve(path)?;
+        file::refuse_part_of_another(path)?;
         let io = |cause| OpenError::Io {
             path: path.clone(),
             cause,

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::helpers::{RunningServer, WorkFolder, get, stderr, stdout};
@@ -136,6 +137,33 @@ fn a_second_server_is_refused_on_a_hard_link_and_without_the_lock_file() {
     }
     assert!(!folder.path().join("link.db-wal").exists());
     write(&server, 2);
+}
+
+/// The log of an idle service is empty, as a new database is.
+#[test]
+fn a_file_beside_a_database_is_taken_for_no_database() {
+    let folder = WorkFolder::new();
+    let mut server = folder.serve(&DATABASE);
+    write(&server, 1);
+    let log = folder.path().join("test.db-wal");
+    let until = Instant::now() + Duration::from_secs(20);
+    while fs::metadata(&log).unwrap().len() > 0 {
+        assert!(Instant::now() < until, "the log is not moved into the file");
+        thread::sleep(Duration::from_millis(20));
+    }
+    for suffix in ["-wal", "-shm", "-journal", ".lock", ".partial"] {
+        let name = format!("test.db{suffix}");
+        let second = folder.run(&["--listen", "127.0.0.1:0", "--database", &name]);
+        assert_eq!(second.status.code(), Some(1), "{name}");
+        assert!(
+            stderr(&second).contains("it belongs to the database"),
+            "{}",
+            stderr(&second)
+        );
+    }
+    write(&server, 2);
+    server.signal("-TERM");
+    assert!(server.wait().success());
 }
 
 #[test]

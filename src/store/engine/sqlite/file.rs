@@ -1,8 +1,10 @@
 //! The database file itself: its path, its neighbours, and the creation of a fresh one.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +27,8 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 pub(crate) const PAGE_BYTES: u32 = 2048;
 /// The name of a copy that is not whole yet ends with this.
 pub(crate) const UNFINISHED: &str = ".partial";
+/// The ends of names that the service gives beside a database. SQLite removes a `-journal`.
+const OF_THE_SERVICE: [&str; 7] = ["-wal", "-shm", "-journal", ".lock", UNFINISHED, ".new", "-files"];
 /// Only the owner may read and write a ledger.
 pub(crate) const FILE_PERMISSIONS: u32 = 0o600;
 
@@ -84,6 +88,34 @@ pub(crate) fn resolve_link(path: &Path) -> Result<Cow<'_, Path>, OpenError> {
         resolve(path).map(Cow::Owned)
     } else {
         Ok(Cow::Borrowed(path))
+    }
+}
+
+/// Returns the end of a name, if it is one that the service gives beside a database.
+pub(crate) fn suffix_of_service(path: &Path) -> Option<&'static str> {
+    let name = path.file_name()?.as_encoded_bytes();
+    OF_THE_SERVICE
+        .into_iter()
+        .find(|suffix| name.ends_with(suffix.as_bytes()))
+}
+
+/// Checks that a path is not that of a file which the service or SQLite keeps beside a database that
+/// is there. An empty log, of which another service is the owner, looks like a new database.
+pub(crate) fn refuse_part_of_another(path: &Path) -> Result<(), OpenError> {
+    let database = suffix_of_service(path).and_then(|suffix| {
+        let path = path.as_os_str().as_encoded_bytes();
+        let database = path.strip_suffix(suffix.as_bytes())?;
+        Some(PathBuf::from(OsStr::from_bytes(database)))
+    });
+    match database.filter(|database| database.is_file()) {
+        Some(database) => Err(OpenError::Unfit {
+            path: path.to_owned(),
+            problem: format!(
+                "it belongs to the database {}, beside which it stands; name that database, or choose another name",
+                database.display()
+            ),
+        }),
+        None => Ok(()),
     }
 }
 
