@@ -12,6 +12,12 @@ pub const ROWS_MAX: usize = 50_000;
 /// The most characters of a field. The longest narration of a bank has less than 400.
 pub const FIELD_CHARS_MAX: usize = 500;
 
+/// The most columns of a file.
+const COLUMNS_MAX: usize = 200;
+
+/// The most bytes between two line breaks: as many as the most fields of the most characters have.
+const LINE_BYTES_MAX: usize = COLUMNS_MAX * FIELD_CHARS_MAX * 4;
+
 /// The most names of columns that an error lists.
 const LISTED_MAX: usize = 20;
 
@@ -63,9 +69,20 @@ impl Table {
             return table;
         }
         let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        // The reader would keep the place of each field of a row.
+        if let Some(line) = long_line(bytes) {
+            let expected = format!("a line of at most {LINE_BYTES_MAX} bytes");
+            table.errors.add(line, None, expected, "a longer one");
+            return table;
+        }
         let found = |&delimiter: &u8| {
-            let header = Rows::new(bytes, delimiter).next();
-            let header = header.map(|row| row.lossy()).unwrap_or_default();
+            let Some(row) = Rows::new(bytes, delimiter).next() else {
+                return (0, 0);
+            };
+            if row.fields.len() > COLUMNS_MAX {
+                return (0, row.fields.len());
+            }
+            let header = row.lossy();
             let is_there = |name: &&&str| header.iter().any(|field| is_name(field, name));
             (wanted.iter().filter(is_there).count(), header.len())
         };
@@ -139,6 +156,22 @@ impl Table {
     }
 }
 
+/// Returns the first line that is too long.
+fn long_line(bytes: &[u8]) -> Option<u64> {
+    let (mut line, mut start) = (1, 0);
+    for (at, byte) in bytes.iter().enumerate().chain([(bytes.len(), &b'\n')]) {
+        if matches!(byte, b'\r' | b'\n') {
+            if at - start > LINE_BYTES_MAX {
+                return Some(line);
+            }
+            let ends_pair = *byte == b'\n' && at > 0 && bytes[at - 1] == b'\r';
+            line += u64::from(!ends_pair);
+            start = at + 1;
+        }
+    }
+    None
+}
+
 fn is_name(field: &str, name: &str) -> bool {
     field.trim().to_lowercase() == name.trim().to_lowercase()
 }
@@ -171,6 +204,11 @@ impl RawRow<'_> {
         let errors_before = errors.count;
         if let Some(mistake) = quote_mistake(self.raw, self.delimiter) {
             errors.add(self.line, None, "a row whose quoted fields are closed", mistake);
+            return None;
+        }
+        if self.fields.len() > COLUMNS_MAX {
+            let expected = format!("a row of at most {COLUMNS_MAX} fields");
+            errors.add(self.line, None, expected, format!("{} fields", self.fields.len()));
             return None;
         }
         let mut fields = Vec::new();

@@ -216,7 +216,40 @@ fn wrong_files_of_results_are_refused_as_a_whole() {
             answer.data()["lines"][0]["message"],
             "bankReference must be a text of at most 100 characters; got 101 characters"
         );
+        // Nobody could tell these from an empty text, or from another one.
+        for hidden in ["\u{200b}", "FT\u{202e}7001"] {
+            for line in ["paid,{},2026-11-09,", "returned,,2026-11-09,{}"] {
+                let line = line.replace("{}", hidden);
+                let answer = office.results(&format!("{},{line}\n", trade.open)).ok();
+                assert_eq!(answer.data()["lines"][0]["code"], "invalid_request", "{line:?}");
+            }
+        }
         assert_eq!(office.status_of(&trade.open), "approved");
+    }
+}
+
+/// The places of millions of fields would fill the memory.
+#[test]
+fn a_file_of_very_many_columns_is_refused() {
+    for office in Office::both() {
+        let commas = ",".repeat(5_000_000);
+        for (text, message) in [
+            (
+                commas.clone(),
+                "line 1 must be a line of at most 400000 bytes; got a longer one",
+            ),
+            (
+                format!("a,b\r\n{commas}"),
+                "line 2 must be a line of at most 400000 bytes; got a longer one",
+            ),
+            (
+                ",".repeat(200),
+                "line 1 must be a row of at most 200 fields; got 201 fields",
+            ),
+        ] {
+            let message = format!("The file has an error: {message}");
+            office.app.refuses(400, &message, |_| office.csv(RESULTS, &text));
+        }
     }
 }
 

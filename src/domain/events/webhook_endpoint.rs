@@ -51,7 +51,10 @@ impl WebhookUrl {
     pub fn parse(text: &str, mode: Mode) -> Result<Self, WebhookUrlProblem> {
         let url = Url::parse(text).map_err(|_| WebhookUrlProblem::NotWeb)?;
         match url.scheme() {
-            _ if text.chars().count() > Self::CHARS_MAX => return Err(WebhookUrlProblem::NotWeb),
+            // As it is stored, it may be longer than the text.
+            _ if url.as_str().chars().count().max(text.chars().count()) > Self::CHARS_MAX => {
+                return Err(WebhookUrlProblem::NotWeb);
+            }
             "https" => {}
             "http" if mode == Mode::Sandbox => {}
             "http" => return Err(WebhookUrlProblem::NotHttps),

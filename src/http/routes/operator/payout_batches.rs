@@ -10,6 +10,7 @@ use crate::csv::payout_results::{PayoutOutcome, PayoutResult, read_payout_result
 use crate::csv::report::{Cell, Report};
 use crate::domain::invalid::{Invalid, Parsed, shortened};
 use crate::domain::refusal::Refusal;
+use crate::domain::text;
 use crate::domain::treasury::payout::{BankEntry, bank_account_of};
 use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;
 use crate::http::auth::Caller;
@@ -90,7 +91,7 @@ fn batch_outcome(outcome: PayoutOutcome) -> Parsed<BatchOutcome> {
             bank_reference,
             value_date,
         } => Ok(BatchOutcome::Paid(BankEntry {
-            reference: at_most(BANK_REFERENCE_CHARS_MAX, "bankReference", bank_reference)?,
+            reference: text::line("bankReference", bank_reference, BANK_REFERENCE_CHARS_MAX)?,
             value_date,
         })),
         PayoutOutcome::Returned {
@@ -98,23 +99,17 @@ fn batch_outcome(outcome: PayoutOutcome) -> Parsed<BatchOutcome> {
             value_date,
             reason,
         } => {
-            let by = bank_reference.map_or_else(String::new, |reference| format!(" {reference}"));
+            let reason = text::line("reason", reason, REASON_CHARS_MAX)?;
+            let by = match bank_reference {
+                Some(reference) => format!(" {}", text::line("bankReference", reference, BANK_REFERENCE_CHARS_MAX)?),
+                None => String::new(),
+            };
             let reason = format!("{reason} (returned{by} on {value_date})");
             Ok(BatchOutcome::Returned {
                 value_date,
-                reason: at_most(REASON_CHARS_MAX, "reason", reason)?,
+                reason: text::line("reason", reason, REASON_CHARS_MAX)?,
             })
         }
-    }
-}
-
-fn at_most(chars_max: usize, field: &str, text: String) -> Parsed<String> {
-    match text.chars().count() {
-        count if count > chars_max => {
-            let expected = format!("a text of at most {chars_max} characters");
-            Err(Invalid::wrong(field, expected, &format!("{count} characters")))
-        }
-        _ => Ok(text),
     }
 }
 
