@@ -156,22 +156,8 @@ impl Snapshot<'_> {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
-
     use super::*;
-
-    /// The steps of SQLite's plan for a query.
-    fn plan(sql: &str) -> Vec<String> {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("../../../schema.sql")).unwrap();
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let mut steps = statement.raw_query();
-        let mut plan = Vec::new();
-        while let Some(step) = steps.next().unwrap() {
-            plan.push(step.get("detail").unwrap());
-        }
-        plan
-    }
+    use crate::store::tables::plans;
 
     /// The purchases are sorted, because their index begins with the state.
     #[test]
@@ -182,7 +168,7 @@ mod tests {
             (BUYS, "escrow_by_buyer (merchant_id=? AND buyer_id=?"),
         ] {
             for sql in statements {
-                let plan = plan(sql);
+                let plan = plans::of(sql);
                 let along = format!("SEARCH escrow USING COVERING INDEX {index}");
                 assert!(plan.iter().any(|step| step.starts_with(&along)), "{plan:#?}");
                 assert_eq!(plan.iter().find(|step| step.starts_with("SCAN")), None, "{plan:#?}");
