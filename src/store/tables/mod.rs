@@ -32,8 +32,6 @@ pub(crate) mod party_escrows;
 pub(crate) mod payments;
 pub(crate) mod payouts;
 mod pending_transfers;
-#[cfg(test)]
-mod plans;
 pub(crate) mod position;
 pub(crate) mod receipts;
 pub(crate) mod slow_withdrawals;

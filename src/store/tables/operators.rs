@@ -366,7 +366,7 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tables::plans;
+    use crate::store::engine::sqlite::plans;
 
     #[test]
     fn the_acts_of_a_merchant_are_found_by_its_index() {

@@ -157,7 +157,7 @@ impl Snapshot<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tables::plans;
+    use crate::store::engine::sqlite::plans;
 
     /// The purchases are sorted, because their index begins with the state.
     #[test]

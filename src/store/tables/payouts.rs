@@ -275,7 +275,7 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tables::plans;
+    use crate::store::engine::sqlite::plans;
 
     #[test]
     fn a_page_reads_no_other_rows() {

@@ -44,7 +44,7 @@ impl Snapshot<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tables::plans;
+    use crate::store::engine::sqlite::plans;
 
     /// Each view of a checkout page asks this.
     #[test]

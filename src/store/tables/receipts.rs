@@ -253,7 +253,7 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tables::plans;
+    use crate::store::engine::sqlite::plans;
 
     #[test]
     fn mistakes_are_found_by_an_index() {

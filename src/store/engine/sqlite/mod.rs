@@ -15,6 +15,8 @@ pub(crate) mod lock;
 pub(crate) mod log_file;
 pub(crate) mod mark;
 pub(crate) mod migrations;
+#[cfg(test)]
+pub(crate) mod plans;
 pub(crate) mod readers;
 pub(crate) mod schema;
 pub(crate) mod vacuum;
