@@ -63,7 +63,7 @@ async fn expire_deposits(store: &Store, policy: &Arc<Policy>) -> Result<(), comm
         let of_merchant: Vec<_> = late.into_iter().filter(|(owner, _)| *owner == merchant).collect();
         let policy = Arc::clone(policy);
         let expire = move |tx: &mut Tx<'_>| {
-            tx.act_for_any(merchant)?;
+            tx.act_for(merchant)?;
             for (_, deposit) in of_merchant {
                 receipts::expire_late(tx, &policy, merchant, deposit)?;
             }

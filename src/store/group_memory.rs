@@ -1,8 +1,8 @@
 //! The memory that the commands of one group share.
 //!
 //! While a group lasts there is no other writer, so what one of its commands has read or changed
-//! is true for the next ones. The next group goes on with it if the database has had no other
-//! commit since. Otherwise, and after a group that failed, it is cleared.
+//! is true for the next ones. On PostgreSQL, where each read is a round trip, the next group goes on
+//! with it if no other process has committed since. Otherwise it is cleared for the next group.
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;

@@ -14,21 +14,24 @@ use crate::store::engine::value::Value;
 #[derive(Default)]
 pub(super) struct Outstanding {
     /// The statements whose outcomes are not known yet, in their order.
-    sent: RefCell<Vec<SentChange>>,
+    sent: RefCell<Vec<Change<Sent>>>,
     /// The queries that were sent ahead of their use.
     ahead: RefCell<Vec<Ahead>>,
     /// The number of rows that the statements so far must change.
     rows: Cell<u64>,
 }
 
-/// A statement on its way that must change this many rows.
-struct SentChange {
-    outcome: Sent,
-    rows: usize,
+/// A statement that must change this many rows. Its outcome is on its way, or here.
+pub(super) struct Change<O> {
+    pub(super) outcome: O,
+    pub(super) rows: usize,
     /// The kind of row, for the error if one is not there.
-    row: &'static str,
-    command: CommandState,
+    pub(super) row: &'static str,
+    pub(super) command: CommandState,
 }
+
+/// The number of rows that a statement has changed.
+type Changed = Result<u64, tokio_postgres::Error>;
 
 /// What became of the command whose statement is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,16 +39,6 @@ pub(super) enum CommandState {
     UnderWay,
     Kept,
     Undone,
-}
-
-/// The outcome of a statement.
-pub(super) struct Change {
-    /// The number of rows that it has changed.
-    pub(super) changed: Result<u64, tokio_postgres::Error>,
-    /// The number that it must have changed.
-    pub(super) rows: usize,
-    pub(super) row: &'static str,
-    pub(super) command: CommandState,
 }
 
 /// A query that was sent ahead of its use.
@@ -99,7 +92,7 @@ impl Outstanding {
     }
 
     fn push(&self, outcome: Sent, rows: usize, row: &'static str, command: CommandState) {
-        self.sent.borrow_mut().push(SentChange {
+        self.sent.borrow_mut().push(Change {
             outcome,
             rows,
             row,
@@ -137,7 +130,7 @@ impl Outstanding {
     }
 
     /// Waits for the outcomes of the statements and for this one, which follows them.
-    pub(super) async fn arrive<T>(&self, outcome: impl Future<Output = T>) -> (Vec<Change>, T) {
+    pub(super) async fn arrive<T>(&self, outcome: impl Future<Output = T>) -> (Vec<Change<Changed>>, T) {
         // All that was sent is awaited together: a long answer that is not taken would keep those
         // behind it from being read.
         let mut ahead = self.ahead.take();
@@ -149,14 +142,21 @@ impl Outstanding {
 }
 
 /// Waits for the outcomes of statements in their order.
-async fn outcomes_of(sent: Vec<SentChange>) -> Vec<Change> {
+async fn outcomes_of(sent: Vec<Change<Sent>>) -> Vec<Change<Changed>> {
     let mut done = Vec::with_capacity(sent.len());
-    for sent in sent {
+    for Change {
+        outcome,
+        rows,
+        row,
+        command,
+    } in sent
+    {
+        let outcome = outcome.await;
         done.push(Change {
-            changed: sent.outcome.await,
-            rows: sent.rows,
-            row: sent.row,
-            command: sent.command,
+            outcome,
+            rows,
+            row,
+            command,
         });
     }
     done

@@ -167,7 +167,7 @@ impl Session {
         let (sent, outcome) = self.client.wait(self.outstanding.arrive(outcome));
         let failed = |error| Error::from(self.client.cause_of(error));
         for Change {
-            changed,
+            outcome: changed,
             rows,
             row,
             command,
