@@ -9,14 +9,14 @@ use crate::commands::idempotency::{self, IdempotentOutcome, IdempotentRequest};
 use crate::commands::{self, Policy, customers};
 use crate::domain::escrow::deal::Deal;
 use crate::domain::idempotency::IdempotencyKey;
-use crate::domain::ids::{EscrowKey, MerchantId, PaymentToken};
+use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::Refusal;
 use crate::http::auth::Caller;
 use crate::http::envelope::{Rendered, Reply};
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
-use crate::store::{self, CommandError, Snapshot, Tx};
+use crate::store::{self, CommandError, Foreseen, Snapshot, Tx};
 use crate::views::ViewContext;
 
 /// A command of a route, without its type: what follows is compiled once and not for each
@@ -27,6 +27,18 @@ type Outcome = Box<dyn FnOnce(&ViewContext<'_>) -> Rendered + Send>;
 /// A query of a route with its rendering, without its type.
 type AnyQuery =
     Box<dyn FnOnce(&Snapshot<'_>, &ViewContext<'_>) -> Result<Result<Rendered, Refusal>, store::Error> + Send>;
+
+/// Returns a command with its rendering, without its type.
+fn any_command<T: Send + 'static>(
+    command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, commands::Error> + Send + 'static,
+    render: impl FnOnce(T, &ViewContext<'_>) -> Rendered + Send + 'static,
+) -> AnyCommand {
+    Box::new(move |tx, policy, actor| {
+        let done = command(tx, policy, actor)?;
+        let outcome: Outcome = Box::new(move |context| render(done, context));
+        Ok(outcome)
+    })
+}
 
 impl AppState {
     /// Runs a command for a caller, waits until its changes are durable, and renders its
@@ -45,6 +57,19 @@ impl AppState {
             .map_ok(Reply::of)
     }
 
+    /// Runs a command on this deal as [`AppState::execute`] does. Commands of a group read their deals
+    /// together.
+    pub(crate) fn execute_on_deal<T: Send + 'static, V, const STATUS: u16>(
+        &self,
+        caller: &Caller,
+        deal: EscrowId,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, commands::Error> + Send + 'static,
+        render: impl FnOnce(T, &ViewContext<'_>) -> Reply<V, STATUS> + Send + 'static,
+    ) -> impl Future<Output = Result<Reply<V, STATUS>, ApiError>> {
+        let command = any_command(command, |done, context| render(done, context).into());
+        self.execute_any(caller, Some(deal), command).map_ok(Reply::of)
+    }
+
     /// Runs a command as [`AppState::execute`] does, for a route whose success is no envelope.
     pub(crate) fn execute_rendered<T: Send + 'static>(
         &self,
@@ -52,19 +77,19 @@ impl AppState {
         command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, commands::Error> + Send + 'static,
         render: impl FnOnce(T, &ViewContext<'_>) -> Rendered + Send + 'static,
     ) -> impl Future<Output = Result<Rendered, ApiError>> {
-        let command: AnyCommand = Box::new(move |tx, policy, actor| {
-            let done = command(tx, policy, actor)?;
-            let outcome: Outcome = Box::new(move |context| render(done, context));
-            Ok(outcome)
-        });
-        self.execute_any(caller, command)
+        self.execute_any(caller, None, any_command(command, render))
     }
 
-    async fn execute_any(&self, caller: &Caller, command: AnyCommand) -> Result<Rendered, ApiError> {
+    async fn execute_any(
+        &self,
+        caller: &Caller,
+        deal: Option<EscrowId>,
+        command: AnyCommand,
+    ) -> Result<Rendered, ApiError> {
         if let Some(key) = caller.request.idempotency_key.clone()? {
-            return self.execute_once(key, caller, command).await;
+            return self.execute_once(key, caller, deal, command).await;
         }
-        let outcome = self.run(caller, command).await?;
+        let outcome = self.run(caller, deal, command).await?;
         Ok(outcome(
             &self
                 .policy
@@ -87,6 +112,7 @@ impl AppState {
         &self,
         key: IdempotencyKey,
         caller: &Caller,
+        deal: Option<EscrowId>,
         command: AnyCommand,
     ) -> Result<Rendered, ApiError> {
         let flight = self.in_flight.begin(caller.key_hash, &key);
@@ -94,7 +120,7 @@ impl AppState {
         let fingerprint = caller.request.fingerprint(caller.principal());
         let request = IdempotentRequest { key, fingerprint };
         let (viewer, context) = (caller.viewer().cloned(), Arc::clone(&caller.request));
-        let outcome = self.run(caller, move |tx, policy, actor| {
+        let outcome = self.run(caller, deal, move |tx, policy, actor| {
             let render = |outcome: Result<Outcome, Refusal>| {
                 let context = policy.view_context(viewer.as_ref(), context.host.as_deref());
                 outcome.map_or_else(Rendered::from, |done| done(&context)).into_stored()
@@ -130,7 +156,7 @@ impl AppState {
             customers::admit_party(tx, policy, actor)?;
             Ok::<_, commands::Error>(actor.merchant)
         };
-        self.run(caller, admit).await
+        self.run(caller, None, admit).await
     }
 
     /// Returns the merchant of a caller. Creates it on the first use of a sandbox key.
@@ -138,8 +164,10 @@ impl AppState {
         match caller.merchant() {
             Some(merchant) => Ok(merchant),
             None => {
-                self.run(caller, |_tx, _policy, actor| Ok::<_, store::Error>(actor.merchant))
-                    .await
+                self.run(caller, None, |_tx, _policy, actor| {
+                    Ok::<_, store::Error>(actor.merchant)
+                })
+                .await
             }
         }
     }
@@ -184,8 +212,22 @@ impl AppState {
         caller: &Caller,
         command: impl FnOnce(&mut Tx<'_>, &Policy, &Caller) -> Result<T, E> + Send + 'static,
     ) -> Result<T, ApiError> {
+        self.write_on_deal(caller, None, command).await
+    }
+
+    async fn write_on_deal<T: Send + 'static, E: Into<ApiError>>(
+        &self,
+        caller: &Caller,
+        deal: Option<EscrowId>,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, &Caller) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let foreseen = deal.map(|deal| Foreseen {
+            merchant: caller.merchant(),
+            customer: caller.party().customer().cloned(),
+            deal,
+        });
         let (caller, keys) = (caller.clone(), Arc::clone(&self.api_keys));
-        self.write(move |tx, policy| {
+        self.write_foreseen(foreseen, move |tx, policy| {
             caller.check_key(tx, &keys)?;
             command(tx, policy, &caller).map_err(Into::into)
         })
@@ -195,10 +237,11 @@ impl AppState {
     async fn run<T: Send + 'static, E: Into<ApiError> + CommandError>(
         &self,
         caller: &Caller,
+        deal: Option<EscrowId>,
         command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, E> + Send + 'static,
     ) -> Result<T, ApiError> {
         let context = Arc::clone(&caller.request);
-        let committed = self.write_for(caller, move |tx, policy, caller| {
+        let committed = self.write_on_deal(caller, deal, move |tx, policy, caller| {
             let actor = caller.act(tx, policy.mode)?;
             let outcome = command(tx, policy, &actor)?;
             Ok::<_, E>((outcome, tx.take_write_summary()))

@@ -20,7 +20,7 @@ use crate::http::sandbox::fault_book::FaultBook;
 use crate::http::sandbox::request_log::RequestLog;
 use crate::http::sessions::Sessions;
 use crate::http::walks::Walks;
-use crate::store::{self, CommandError, Store, Tx};
+use crate::store::{self, CommandError, Foreseen, Store, Tx};
 use crate::webhooks;
 
 /// Bounds on requests.
@@ -120,7 +120,22 @@ impl AppState {
         T: Send + 'static,
         E: CommandError + Send + 'static,
     {
+        self.write_foreseen(None, command).await
+    }
+
+    /// Runs one command as [`AppState::write`] does, if it is known what the command will read.
+    pub(crate) async fn write_foreseen<T, E>(
+        &self,
+        foreseen: Option<Foreseen>,
+        command: impl FnOnce(&mut Tx<'_>, &Policy) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: CommandError + Send + 'static,
+    {
         let policy = self.policy.load_full();
-        self.store.write(move |tx| command(tx, &policy)).await
+        self.store
+            .write_foreseen(foreseen, move |tx| command(tx, &policy))
+            .await
     }
 }

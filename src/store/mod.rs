@@ -13,6 +13,7 @@ mod copy;
 mod engine;
 mod file_facts;
 mod file_store;
+mod foreseen;
 mod group_memory;
 mod merchant_row;
 mod opened;
@@ -47,6 +48,7 @@ pub use engine::sqlite::blobs::OpenedFile;
 pub use engine::sqlite::connection::{Synchronous, add_functions};
 pub use engine::writer_meter::WriterReading;
 pub use file_facts::{mode_of, newest_ledger_time, position};
+pub use foreseen::Foreseen;
 pub use group_memory::GroupMemory;
 pub use place::Place;
 pub use restore::{RequiredMode, Restored, restore};
@@ -120,7 +122,27 @@ impl Store {
         T: Send + 'static,
         E: CommandError + Send + 'static,
     {
-        self.write_side().writer.submit(Purpose::Service, command).await
+        self.write_side().writer.submit(Purpose::Service, None, command).await
+    }
+
+    /// Runs one command as [`Store::write`] does, if it is known what the command will read.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::write`].
+    pub async fn write_foreseen<T, E>(
+        &self,
+        foreseen: Option<Foreseen>,
+        command: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: CommandError + Send + 'static,
+    {
+        self.write_side()
+            .writer
+            .submit(Purpose::Service, foreseen, command)
+            .await
     }
 
     /// Runs one command of a start, which applies the configuration. It runs also while
@@ -138,7 +160,7 @@ impl Store {
         T: Send + 'static,
         E: CommandError + Send + 'static,
     {
-        self.write_side().writer.submit(Purpose::Start, command).await
+        self.write_side().writer.submit(Purpose::Start, None, command).await
     }
 
     /// Checks that the next write would be answered. Writes to the disk only if the last

@@ -11,7 +11,7 @@ use crate::store::place::Place;
 /// A connection for reading. A service may use the database at the same time.
 pub(super) enum Opened {
     Sqlite(rusqlite::Connection),
-    Postgres(Session),
+    Postgres(Box<Session>),
 }
 
 impl Opened {
@@ -36,7 +36,7 @@ impl Opened {
                 let opened = open_to_read_all(address);
                 let checked = opened.and_then(|session| {
                     Build::current().check(session.client())?;
-                    Ok(Self::Postgres(session))
+                    Ok(Self::Postgres(Box::new(session)))
                 });
                 checked.map_err(|problem| problem.into_error(address))
             }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 
 /// The folders in which distributions keep the programs of PostgreSQL, by version.
@@ -195,8 +196,14 @@ pub(crate) fn copy_database(from: &str, to: &str) {
     let (server, from) = from.rsplit_once('/').unwrap();
     let (_, to) = to.rsplit_once('/').unwrap();
     let mut client = Client::connect(&format!("{server}/postgres"), NoTls).unwrap();
-    let copied = client.batch_execute(&format!("CREATE DATABASE {to} TEMPLATE {from}"));
-    copied.unwrap();
+    let sql = format!("CREATE DATABASE {to} TEMPLATE {from}");
+    let until = Instant::now() + Duration::from_secs(10);
+    // The server ends a session some time after its connection is closed.
+    while let Err(error) = client.batch_execute(&sql) {
+        let is_in_use = error.code() == Some(&SqlState::OBJECT_IN_USE);
+        assert!(is_in_use && Instant::now() < until, "{error:?}");
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Returns a new folder, in memory where there is such a folder: no test that uses it cuts the

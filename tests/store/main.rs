@@ -20,6 +20,7 @@ mod database;
 mod deliveries;
 mod files;
 mod flips;
+mod foreseen;
 mod groups;
 mod helpers;
 mod idempotency;

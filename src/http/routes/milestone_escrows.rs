@@ -147,8 +147,9 @@ pub(crate) async fn confirm(
 ) -> Result<Reply<EscrowView>, ApiError> {
     let (escrow, milestone) = (EscrowId::named(&path.0), MilestoneId::named(&path.1));
     state
-        .execute(
+        .execute_on_deal(
             &caller,
+            escrow,
             move |tx, policy, actor| milestone_escrows::confirm(tx, policy, actor, escrow, milestone),
             move |escrow, context| Reply::ok("Milestone confirmed successfully", EscrowView::new(escrow, context)),
         )

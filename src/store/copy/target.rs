@@ -31,8 +31,8 @@ const SHOWN_MAX: u32 = 3;
 
 /// A database that is not whole yet. Dropping it leaves nothing of it.
 pub(super) enum Target {
-    File(NewFile),
-    Postgres { session: Session, address: Address },
+    File(Box<NewFile>),
+    Postgres { session: Box<Session>, address: Address },
 }
 
 /// A file under an unfinished name, in a transaction.
@@ -75,7 +75,10 @@ impl Target {
     /// Fails if the name of the file is taken, or the PostgreSQL database has tables.
     pub(super) fn begin(place: &Place, entropy: &mut dyn Entropy) -> Result<Self, CopyError> {
         match place {
-            Place::File(to) => Ok(Self::File(NewFile::begin(to, mark::random_cookie(entropy))?)),
+            Place::File(to) => {
+                let file = NewFile::begin(to, mark::random_cookie(entropy))?;
+                Ok(Self::File(Box::new(file)))
+            }
             Place::Postgres(address) => {
                 let secret = random_secret(entropy);
                 let begun = open_to_read_all(address).and_then(|session| {
@@ -83,8 +86,10 @@ impl Target {
                     Ok(session)
                 });
                 let session = begun.map_err(|problem| problem.into_error(address))?;
-                let address = address.clone();
-                Ok(Self::Postgres { session, address })
+                Ok(Self::Postgres {
+                    session: Box::new(session),
+                    address: address.clone(),
+                })
             }
         }
     }

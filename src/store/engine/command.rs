@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 
 use crate::store::engine::error::Error;
+use crate::store::foreseen::Foreseen;
 use crate::store::tx::Tx;
 
 /// The decision on a command's changes.
@@ -38,7 +39,10 @@ impl CommandError for Error {
 pub(crate) trait Command: Send {
     fn purpose(&self) -> Purpose;
 
-    /// Runs the command. The writer has opened its savepoint.
+    /// Returns what the command is known to read.
+    fn foreseen(&self) -> Option<&Foreseen>;
+
+    /// Runs the command, in a savepoint of its own.
     fn run(&mut self, tx: &mut Tx<'_>) -> CommandOutcome;
 
     /// Returns the store's error by which the command failed when it ran.
@@ -51,6 +55,7 @@ pub(crate) trait Command: Send {
 /// A command with the channel for its reply.
 pub(crate) struct Waiting<F, T, E> {
     purpose: Purpose,
+    foreseen: Option<Foreseen>,
     work: Option<F>,
     outcome: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
@@ -58,10 +63,15 @@ pub(crate) struct Waiting<F, T, E> {
 
 impl<F, T, E> Waiting<F, T, E> {
     /// Returns the command and the channel on which its reply arrives.
-    pub(crate) fn new(purpose: Purpose, work: F) -> (Self, oneshot::Receiver<Result<T, E>>) {
+    pub(crate) fn new(
+        purpose: Purpose,
+        foreseen: Option<Foreseen>,
+        work: F,
+    ) -> (Self, oneshot::Receiver<Result<T, E>>) {
         let (reply, answer) = oneshot::channel();
         let command = Self {
             purpose,
+            foreseen,
             work: Some(work),
             outcome: None,
             reply,
@@ -78,6 +88,10 @@ where
 {
     fn purpose(&self) -> Purpose {
         self.purpose
+    }
+
+    fn foreseen(&self) -> Option<&Foreseen> {
+        self.foreseen.as_ref()
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> CommandOutcome {

@@ -9,6 +9,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use crate::store::engine::error::{Error, all_rows};
 use crate::store::engine::postgres;
+pub(crate) use crate::store::engine::postgres::GroupQuery;
 pub(crate) use crate::store::engine::value::{Value, params};
 
 /// A connection that is in a transaction.
@@ -93,6 +94,18 @@ impl<'a> Connection<'a> {
         match self {
             Self::Sqlite(_) => Ok(()),
             Self::Postgres(session) => session.prepare(sql)?.send_ahead(values),
+        }
+    }
+
+    /// Runs these queries for several commands before the first of them runs. Each takes its rows by
+    /// the same SQL and values, unless they may have changed meanwhile. A query of a file has no trip
+    /// to save.
+    ///
+    /// The queries must not fail for any values.
+    pub(crate) fn read_for_group(self, queries: Vec<GroupQuery<'_>>) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(session) => session.read_for_group(queries),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::store::engine::health::Health;
 use crate::store::engine::inbox::{Inbox, Message};
 use crate::store::engine::ledger_clock::LedgerClock;
 use crate::store::engine::writer_meter::WriterMeter;
+use crate::store::foreseen::Foreseen;
 use crate::store::tx::Tx;
 
 /// Takes commands in groups and ends each group with one commit.
@@ -45,7 +46,7 @@ pub(crate) fn keep_time(clock: &LedgerClock, marked_at: &mut Timestamp) -> Optio
     // Also after a failed attempt, the next one is a whole interval away.
     *marked_at = now;
     let touch = |tx: &mut Tx<'_>| tx.touch_mark();
-    let (touch, _) = Waiting::new(Purpose::Service, touch);
+    let (touch, _) = Waiting::new(Purpose::Service, None, touch);
     admit(clock, Box::new(touch))
 }
 
@@ -100,13 +101,14 @@ impl Writer {
     pub(crate) async fn submit<T, E>(
         &self,
         purpose: Purpose,
+        foreseen: Option<Foreseen>,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: CommandError + Send + 'static,
     {
-        let (command, answer) = Waiting::new(purpose, work);
+        let (command, answer) = Waiting::new(purpose, foreseen, work);
         self.send(Message::Run(Box::new(command)))?;
         answer.await.unwrap_or_else(|_| Err(self.health.after_end().into()))
     }
@@ -120,7 +122,7 @@ impl Writer {
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<(), Error> + Send + 'static,
     ) -> Result<(), Error> {
-        let (command, _answer) = Waiting::new(Purpose::Service, work);
+        let (command, _answer) = Waiting::new(Purpose::Service, None, work);
         self.send(Message::Run(Box::new(command)))
     }
 

@@ -50,7 +50,7 @@ const OF_MERCHANT: &str = concat!(
 );
 
 /// The accounts of a deal's seller and buyer.
-const OF_DEAL: &str = concat!(
+pub(crate) const SELECT_ACCOUNTS_OF_DEAL: &str = concat!(
     "SELECT ",
     account_of_deal_columns!(),
     " FROM account WHERE merchant_id = (SELECT merchant_id FROM escrow WHERE id = ?1)
@@ -162,7 +162,8 @@ impl Tx<'_> {
     pub(crate) fn ask_for_accounts_of_deal(&mut self, id: EscrowId) -> Result<(), Error> {
         if self.connection.has_trips() {
             self.memory.asked_deal = Some(id.number());
-            self.connection.ask_ahead_for_unchanged(OF_DEAL, params![id.number()])?;
+            self.connection
+                .ask_ahead_for_unchanged(SELECT_ACCOUNTS_OF_DEAL, params![id.number()])?;
         }
         Ok(())
     }
@@ -189,7 +190,9 @@ impl Tx<'_> {
     /// command of the group has posted to them.
     fn remember_accounts_of_deal(&mut self, merchant: MerchantId, deal: i64) -> Result<(), Error> {
         let found = read_all(
-            self.connection.prepare_for_unchanged(OF_DEAL)?.query(params![deal])?,
+            self.connection
+                .prepare_for_unchanged(SELECT_ACCOUNTS_OF_DEAL)?
+                .query(params![deal])?,
             |row| {
                 let row = AccountOfDeal::read(row)?;
                 let account = account_of(row.purpose, row.customer_id)?;

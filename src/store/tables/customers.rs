@@ -110,6 +110,15 @@ fn like(word: &str) -> String {
 
 const SELECT_BY_ID: &str = select_customer!("customer.id = ?2");
 
+/// The seller of the deal with this number.
+pub(crate) const SELECT_SELLER: &str = select_customer!("customer.id = (SELECT seller_id FROM escrow WHERE id = ?2)");
+
+pub(crate) const SELECT_ACCESS: &str = concat!(
+    "SELECT ",
+    access_columns!(),
+    " FROM customer WHERE merchant_id = ?1 AND id = ?2"
+);
+
 fn read_customer(row: Row<'_>) -> Result<Customer, Error> {
     let row = CustomerRow::read(row)?;
     let (email, phone) = (row.email, row.phone);
@@ -145,11 +154,7 @@ impl Snapshot<'_> {
         merchant: MerchantId,
         customer: &CustomerId,
     ) -> Result<Option<CustomerAccess>, Error> {
-        let mut statement = self.connection.prepare(concat!(
-            "SELECT ",
-            access_columns!(),
-            " FROM customer WHERE merchant_id = ?1 AND id = ?2"
-        ))?;
+        let mut statement = self.connection.prepare(SELECT_ACCESS)?;
         statement.first(params![merchant.0, customer.as_str()], |row| {
             let row = AccessRow::read(row)?;
             Ok(CustomerAccess {
@@ -192,19 +197,34 @@ impl Snapshot<'_> {
 
     /// Returns the payees of these deals, each once.
     pub fn payees<'d>(&self, deals: impl IntoIterator<Item = DealRef<'d>>) -> Result<Vec<Customer>, Error> {
-        let mut ids: Vec<(MerchantId, &CustomerId)> = Vec::new();
+        let mut asked: Vec<(&CustomerId, DealRef<'_>)> = Vec::new();
         for deal in deals {
-            if let Some(id) = deal.payee().filter(|id| ids.iter().all(|(_, known)| known != id)) {
-                self.connection
-                    .ask_ahead(SELECT_BY_ID, params![deal.merchant().0, id.as_str()])?;
-                ids.push((deal.merchant(), id));
+            if let Some(id) = deal.payee().filter(|id| asked.iter().all(|(known, _)| known != id)) {
+                self.with_query_of_payee(deal, id, |sql, values| self.connection.ask_ahead(sql, values))?;
+                asked.push((id, deal));
             }
         }
-        let mut payees = Vec::with_capacity(ids.len());
-        for (merchant, id) in ids {
-            payees.extend(self.customer(merchant, id)?);
+        let mut payees = Vec::with_capacity(asked.len());
+        for (id, deal) in asked {
+            payees.extend(self.with_query_of_payee(deal, id, |sql, values| self.one_customer(sql, values))?);
         }
         Ok(payees)
+    }
+
+    /// Runs work with the query of a deal's payee, and its values.
+    fn with_query_of_payee<T>(
+        &self,
+        deal: DealRef<'_>,
+        payee: &CustomerId,
+        work: impl FnOnce(&str, &[Value<'_>]) -> T,
+    ) -> T {
+        match deal {
+            // The deal was read for the whole group, and its seller with it.
+            DealRef::Escrow(escrow) if self.connection.has_trips() => {
+                work(SELECT_SELLER, params![escrow.merchant.0, escrow.id.number()])
+            }
+            _ => work(SELECT_BY_ID, params![deal.merchant().0, payee.as_str()]),
+        }
     }
 
     /// Returns the merchant's customer with this email address, phone, or both.

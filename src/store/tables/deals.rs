@@ -4,21 +4,64 @@ use crate::domain::escrow::Escrow;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, NUMBERS_APART, PaymentToken, TransactionId};
 use crate::store::engine::error::Error;
-use crate::store::engine::sql::{Row, Rows, params};
+use crate::store::engine::sql::{GroupQuery, Row, Rows, params};
+use crate::store::foreseen::Foreseen;
+use crate::store::tables::accounts::SELECT_ACCOUNTS_OF_DEAL;
 use crate::store::tables::columns::{broken, is_reachable};
+use crate::store::tables::customers::{SELECT_ACCESS, SELECT_SELLER};
 use crate::store::tables::deal_row::{DealRow, MILESTONE, STANDARD, VAULT};
 use crate::store::tables::escrows::SELECT_MILESTONES;
 use crate::store::tx::{Snapshot, Tx};
 
 const SELECT_BY_ID: &str = select_deal!("id = ?1 AND guard = ?2");
 
+/// Returns true if the rows of a deal can be asked for by the id alone. Callers send any number, and
+/// PostgreSQL refuses a sum that does not fit.
+fn can_be_asked_for(id: EscrowId) -> bool {
+    !id.is_seeded() && id.number().checked_add(NUMBERS_APART).is_some()
+}
+
 impl Tx<'_> {
+    /// Reads what these commands, which have not run yet, are known to need.
+    pub(crate) fn read_ahead(&self, foreseen: &[&Foreseen]) -> Result<(), Error> {
+        let foreseen = || foreseen.iter().filter(|foreseen| can_be_asked_for(foreseen.deal));
+        let query = |sql, is_for_unchanged| GroupQuery {
+            sql,
+            is_for_unchanged,
+            asked: Vec::new(),
+        };
+        let mut deals = query(SELECT_BY_ID, false);
+        let mut milestones = query(SELECT_MILESTONES, false);
+        let mut accounts = query(SELECT_ACCOUNTS_OF_DEAL, true);
+        let mut sellers = query(SELECT_SELLER, true);
+        let mut buyers = query(SELECT_ACCESS, true);
+        for Foreseen {
+            merchant,
+            customer,
+            deal,
+        } in foreseen()
+        {
+            let number = deal.number();
+            deals.asked.push((number, vec![number.into(), deal.guard().into()]));
+            milestones.asked.push((number, vec![number.into()]));
+            accounts.asked.push((number, vec![number.into()]));
+            if let Some(merchant) = merchant {
+                sellers.asked.push((number, vec![merchant.0.into(), number.into()]));
+                let customer = customer.as_ref().map(|customer| customer.as_str().into());
+                buyers
+                    .asked
+                    .extend(customer.map(|customer| (number, vec![merchant.0.into(), customer])));
+            }
+        }
+        let queries = [deals, milestones, accounts, sellers, buyers];
+        let queries = queries.into_iter().filter(|query| !query.asked.is_empty());
+        self.connection.read_for_group(queries.collect())
+    }
+
     /// Begins to read a deal with its milestones, which [`Snapshot::deal`] will return for its id,
     /// and the accounts of its customers, which [`Tx::post`] will need.
     pub fn ask_for_deal(&mut self, id: EscrowId) -> Result<(), Error> {
-        // Callers send any number, and PostgreSQL refuses a sum that does not fit.
-        let has_room = id.number().checked_add(NUMBERS_APART).is_some();
-        if id.is_seeded() || !has_room {
+        if !can_be_asked_for(id) {
             return Ok(());
         }
         self.connection

@@ -25,7 +25,7 @@ use tokio_postgres::types::{BorrowToSql, ToSql, Type};
 use tokio_postgres::{AsyncMessage, Config, Error, Row, Socket, Statement};
 
 use crate::store::engine::error::Error as StoreError;
-use crate::store::engine::postgres::value::{OwnedValue, parameters};
+use crate::store::engine::postgres::value::parameters;
 use crate::store::engine::value::Value;
 
 /// The longest time that the end of a connection takes. The server ends its session anyway.
@@ -193,7 +193,10 @@ impl Client {
     }
 
     /// Sends a query without waiting for its rows, as [`Client::send`] does.
-    pub(super) fn send_query(&self, statement: Statement, values: Vec<OwnedValue>) -> Result<SentQuery, Error> {
+    pub(super) fn send_query<V>(&self, statement: Statement, values: Vec<V>) -> Result<SentQuery, Error>
+    where
+        V: BorrowToSql + Send + 'static,
+    {
         let sender = Arc::clone(self.sender());
         begun(Box::pin(async move {
             let rows = sender.query_raw(&statement, values).await?;

@@ -59,12 +59,8 @@ pub(super) fn for_many(sql: &str, types: &[&str]) -> String {
         found.map(|place| values + place)
     });
     let closing = values.and_then(|_| tokens.iter().rposition(|token| *token == Token::Other(")")));
-    let numbered = || types.iter().zip(1..);
-    let arrays: Vec<String> = numbered()
-        .map(|(kind, number)| format!("?{number}::{kind}[]"))
-        .collect();
-    let names: Vec<String> = numbered().map(|(_, number)| format!("value{number}")).collect();
-    let given = format!("FROM unnest({}) AS given ({}) ", arrays.join(", "), names.join(", "));
+    let (arrays, names) = arrays_and_names(types);
+    let given = format!("FROM unnest({arrays}) AS given ({names}) ");
     let mut rewritten = String::with_capacity(2 * chosen.len());
     for (place, token) in tokens.iter().enumerate() {
         if Some(place) == last_where {
@@ -79,6 +75,34 @@ pub(super) fn for_many(sql: &str, types: &[&str]) -> String {
         }
     }
     rewritten
+}
+
+/// Rewrites a query so that it runs for each element of its parameters, which become arrays of
+/// these types. The last column is the place of the element, from 1.
+pub(super) fn for_each(sql: &str, types: &[&str]) -> String {
+    let chosen = choose(sql);
+    let (arrays, names) = arrays_and_names(types);
+    let mut rewritten = format!(
+        "SELECT answer.*, given.place FROM unnest({arrays}) WITH ORDINALITY AS given ({names}, place) JOIN LATERAL ("
+    );
+    for token in tokens_of(&chosen) {
+        match token {
+            Token::Parameter(Some(number)) => rewritten.extend(["given.value", number]),
+            other => rewritten.push_str(other.text()),
+        }
+    }
+    rewritten.push_str(") AS answer ON TRUE");
+    rewritten
+}
+
+/// Returns the parameters as arrays of these types, and the names of their elements.
+fn arrays_and_names(types: &[&str]) -> (String, String) {
+    let numbered = || types.iter().zip(1..);
+    let arrays: Vec<String> = numbered()
+        .map(|(kind, number)| format!("?{number}::{kind}[]"))
+        .collect();
+    let names: Vec<String> = numbered().map(|(_, number)| format!("value{number}")).collect();
+    (arrays.join(", "), names.join(", "))
 }
 
 /// Returns for each parameter of a translated statement whether it occurs. A list's statement omits
@@ -282,6 +306,16 @@ mod tests {
             ),
             "INSERT INTO t (a, b) SELECT given.value1, max(given.value2, 0) \
              FROM unnest(?1::int8[], ?2::int8[]) AS given (value1, value2)"
+        );
+    }
+
+    #[test]
+    fn a_query_for_each_value_returns_its_place() {
+        assert_eq!(
+            for_each("SELECT a FROM t WHERE b = ?1 AND c = ?2 ORDER BY a", &["int8", "text"]),
+            "SELECT answer.*, given.place FROM unnest(?1::int8[], ?2::text[]) \
+             WITH ORDINALITY AS given (value1, value2, place) \
+             JOIN LATERAL (SELECT a FROM t WHERE b = given.value1 AND c = given.value2 ORDER BY a) AS answer ON TRUE"
         );
     }
 

@@ -187,7 +187,8 @@ fn in_order(mut changes: Vec<GatheredChange>) -> Result<Vec<GatheredChange>, Err
     // The place of each row's change.
     let mut updates: HashMap<(Arc<str>, i64), usize> = HashMap::new();
     for change in changes {
-        if let (Waits::Updates, Some(OwnedValue::Integer(id))) = (&TABLES[change.table].waits, change.values.first()) {
+        if let (Waits::Updates(_), Some(OwnedValue::Integer(id))) = (&TABLES[change.table].waits, change.values.first())
+        {
             let key = (Arc::clone(&change.sql), *id);
             if let Some(&place) = updates.get(&key) {
                 let sql = Arc::clone(&change.sql);
@@ -331,7 +332,7 @@ mod tests {
     fn changes_of_one_row_become_one() {
         let sql = "UPDATE account SET balance = balance + ?2, newest = ?3 WHERE id = ?1";
         let moved = |account: i64, amount: i64, newest: OwnedValue| GatheredChange {
-            table: 3,
+            table: 5,
             sql: sql.into(),
             values: vec![OwnedValue::Integer(account), OwnedValue::Integer(amount), newest],
             row: "an account",

@@ -12,6 +12,7 @@
 //! commit leaves open if it took effect. The next session then looks for the number that the
 //! commit would have left.
 
+use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
@@ -32,6 +33,7 @@ use crate::store::engine::postgres::session::Session;
 use crate::store::engine::sql::Connection;
 use crate::store::engine::writer::{GroupCommit, admit, answer_all, keep_time, next_in_group, refuse_all};
 use crate::store::engine::writer_meter::WriterMeter;
+use crate::store::foreseen::Foreseen;
 use crate::store::group_memory::GroupMemory;
 use crate::store::tx::Tx;
 
@@ -47,8 +49,7 @@ const SEARCH_PAUSE: Duration = Duration::from_millis(200);
 /// a migration that committed while the group waited.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
     SELECT ledger_time, newest_number, commits FROM file_mark FOR UPDATE;
-    SELECT version FROM schema_identity;
-    SAVEPOINT command";
+    SELECT version FROM schema_identity";
 /// Finds out if a group could begin, without a lock.
 const LOOK: &str = "BEGIN; SELECT version FROM schema_identity; ROLLBACK";
 
@@ -163,26 +164,44 @@ impl PostgresGroupCommit {
         }
         let changes_before = session.changes();
         let mut group: Vec<Box<dyn Command>> = Vec::with_capacity(self.group_commands_max);
-        let mut next = Some(first);
+        let mut next = VecDeque::from([first]);
         let mut stop_after = false;
         let mut is_any_kept = false;
-        while let Some(mut command) = next.take() {
-            match self.run_one(&session, command.as_mut()) {
-                Ok(Ran::InGroup(outcome)) => {
-                    is_any_kept |= outcome == CommandOutcome::Keep;
-                    group.push(command);
-                }
-                Ok(Ran::Failed(error)) => command.answer(Err(error)),
-                Err(error) => {
-                    let error = refused(error);
-                    self.health.record(Err(error.clone()));
-                    group.push(command);
-                    answer_all(group, &Err(error));
-                    return Ok(stop_after);
-                }
+        loop {
+            while group.len() + next.len() < self.group_commands_max
+                && let Some(command) = next_in_group(waiting, &self.clock, &mut stop_after)
+            {
+                next.push_back(command);
             }
-            if group.len() < self.group_commands_max {
-                next = next_in_group(waiting, &self.clock, &mut stop_after);
+            if next.is_empty() {
+                break;
+            }
+            let mut ran = self.read_ahead(&session, &next);
+            while ran.is_ok()
+                && let Some(mut command) = next.pop_front()
+            {
+                ran = match self.run_one(&session, command.as_mut()) {
+                    Ok(Ran::InGroup(outcome)) => {
+                        is_any_kept |= outcome == CommandOutcome::Keep;
+                        group.push(command);
+                        Ok(())
+                    }
+                    Ok(Ran::Failed(error)) => {
+                        command.answer(Err(error));
+                        Ok(())
+                    }
+                    Err(error) => {
+                        group.push(command);
+                        Err(error)
+                    }
+                };
+            }
+            if let Err(error) = ran {
+                let error = refused(error);
+                self.health.record(Err(error.clone()));
+                group.extend(next);
+                answer_all(group, &Err(error));
+                return Ok(stop_after);
             }
         }
         let is_changed = is_any_kept && (!session.gathering().is_empty() || session.changes() != changes_before);
@@ -211,8 +230,19 @@ impl PostgresGroupCommit {
         Ok((session, number(2)?))
     }
 
-    /// Runs one command in its savepoint, and leaves one for the next. Does not wait until the
-    /// command's last statements are answered, unless a statement was refused in an earlier group.
+    /// Reads what these commands are known to need, in one round trip.
+    fn read_ahead(&mut self, session: &Session, commands: &VecDeque<Box<dyn Command>>) -> Result<(), Error> {
+        let foreseen: Vec<&Foreseen> = commands.iter().filter_map(|command| command.foreseen()).collect();
+        if foreseen.is_empty() {
+            return Ok(());
+        }
+        let connection = Connection::Postgres(session);
+        let tx = Tx::of(connection, self.clock.now(), self.entropy.as_mut(), &mut self.memory);
+        tx.read_ahead(&foreseen)
+    }
+
+    /// Runs one command in a savepoint of its own. Does not wait until the command's last statements
+    /// are answered, unless a statement was refused in an earlier group.
     ///
     /// # Errors
     ///
@@ -221,6 +251,7 @@ impl PostgresGroupCommit {
     fn run_one(&mut self, session: &Session, command: &mut dyn Command) -> Result<Ran, Error> {
         let connection = Connection::Postgres(session);
         let mut tx = Tx::of(connection, self.clock.now(), self.entropy.as_mut(), &mut self.memory);
+        session.begin_command();
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| command.run(&mut tx))).unwrap_or(CommandOutcome::Undo);
         if let Some(error) = session.failure() {
             self.note_failure(session);

@@ -79,6 +79,11 @@ impl Outstanding {
         self.push(outcome, rows, row, CommandState::UnderWay);
     }
 
+    /// Adds the statement that begins a command. Its failure is that of the group.
+    pub(super) fn begin_command(&self, begin: Sent) {
+        self.push(begin, 0, "the beginning of a command", CommandState::Kept);
+    }
+
     /// Adds the statement that keeps or undoes the command under way, and forgets the queries of
     /// that command. The failure of this statement is that of the group.
     pub(super) fn end_command(&self, end: Sent, state: CommandState) {

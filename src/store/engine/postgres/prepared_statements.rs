@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio_postgres::types::Type;
 
 use crate::store::engine::postgres::dialect;
+use crate::store::engine::postgres::group_reads::ChangedDeals;
 use crate::store::engine::postgres::waiting_tables::Role;
 
 /// The most statements that a session keeps: more than the program has, with the lists whose
@@ -22,6 +23,7 @@ pub(super) struct Prepared {
     /// Its SQL after translation.
     pub(super) sql: Arc<str>,
     pub(super) role: Role,
+    pub(super) changed: ChangedDeals,
 }
 
 /// The statements that are kept, by their SQL before translation.
@@ -50,6 +52,7 @@ impl PreparedStatements {
             source: sql.into(),
             sql: translated.into(),
             role: Role::of(sql),
+            changed: ChangedDeals::of(sql),
         };
         let mut statements = self.0.borrow_mut();
         if statements.len() >= STATEMENTS_MAX {

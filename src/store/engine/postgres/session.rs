@@ -12,14 +12,13 @@ use crate::store::engine::error::{Error, all_rows};
 use crate::store::engine::postgres::client::Client;
 use crate::store::engine::postgres::dialect;
 use crate::store::engine::postgres::gathered_changes::{GATHERED_MAX, GatheredStatement, Gathering};
+use crate::store::engine::postgres::group_reads::GroupReads;
 use crate::store::engine::postgres::outcomes::{AheadRows, Change, CommandState, Outstanding};
 use crate::store::engine::postgres::prepared_statements::{self, Prepared, PreparedStatements};
-use crate::store::engine::postgres::value::{OwnedValue, parameters};
+use crate::store::engine::postgres::value::{OwnedValue, owned, parameters};
 use crate::store::engine::postgres::waiting_tables::Role;
 use crate::store::engine::sqlite::file::SCHEMA_VERSION;
 use crate::store::engine::value::Value;
-
-const KEEP_COMMAND: &str = "RELEASE command; SAVEPOINT command";
 
 /// The most statements whose outcomes are not known yet.
 const SENT_MAX: usize = 256;
@@ -29,21 +28,44 @@ const PART_ROWS: u32 = 1_000;
 
 /// A connection.
 pub(crate) struct Session {
-    outstanding: Outstanding,
+    pub(super) outstanding: Outstanding,
     /// The error of a statement of a kept command, which spoils the group.
-    failure: RefCell<Option<Error>>,
+    pub(super) failure: RefCell<Option<Error>>,
     /// The changes that wait for the end of the group, if groups are run.
-    gathering: Gathering,
-    client: Client,
+    pub(super) gathering: Gathering,
+    /// The rows that were read for the commands of the group.
+    pub(super) group_reads: GroupReads,
+    pub(super) savepoint: Cell<Savepoint>,
+    pub(super) client: Client,
     statements: PreparedStatements,
     /// The number of cursors so far, if queries without values read whole tables and use them.
     cursors: Option<Cell<u64>>,
 }
 
+/// A query that runs for several commands of a group.
+pub(crate) struct GroupQuery<'q> {
+    pub(crate) sql: &'q str,
+    /// It is of rows of which no waiting change is.
+    pub(crate) is_for_unchanged: bool,
+    /// For each command the number of the deal that it is about, and the values.
+    pub(crate) asked: Vec<(i64, Vec<Value<'q>>)>,
+}
+
+/// The savepoint of the command under way. A command whose reads are known and whose changes wait
+/// sends nothing, and needs none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Savepoint {
+    /// No command is under way.
+    None,
+    /// It is set before the first statement of the command.
+    Due,
+    Set,
+}
+
 /// A prepared statement of a session.
 pub(crate) struct Statement<'a> {
     session: &'a Session,
-    prepared: Prepared,
+    pub(super) prepared: Prepared,
     /// It reads rows that no command of the group has changed.
     is_for_unchanged: bool,
 }
@@ -67,6 +89,8 @@ impl Session {
             outstanding: Outstanding::default(),
             failure: RefCell::default(),
             gathering: Gathering::default(),
+            group_reads: GroupReads::default(),
+            savepoint: Cell::new(Savepoint::None),
             client,
             statements: PreparedStatements::default(),
             cursors: None,
@@ -95,62 +119,6 @@ impl Session {
         &self.gathering
     }
 
-    /// Begins a group of commands, whose changes wait for its end where they can.
-    /// [`Session::send_gathered`] comes before its commit.
-    pub(super) fn begin_group(&mut self) {
-        self.gathering = Gathering::of_group();
-    }
-
-    /// Keeps the command under way, and begins the next one. The outcome is that of the next call
-    /// that waits.
-    pub(super) fn keep_command(&self) -> Result<(), Error> {
-        self.end_command(KEEP_COMMAND, CommandState::Kept)?;
-        self.gathering.keep();
-        Ok(())
-    }
-
-    /// Keeps the command under way if none of its statements was refused, and begins the next one.
-    /// After an error of a statement the command is still under way.
-    pub(super) fn keep_answered_command(&self) -> Result<(), Error> {
-        self.settle()?;
-        self.end_command(KEEP_COMMAND, CommandState::Kept)?;
-        // This fails if the command has overlooked a refusal.
-        self.settle().inspect_err(|_| drop(self.failure.take()))?;
-        self.gathering.keep();
-        Ok(())
-    }
-
-    /// Undoes the command under way, whatever its statements were answered. The outcome is that of
-    /// the next call that waits.
-    pub(super) fn undo_command(&self) -> Result<(), Error> {
-        self.gathering.undo();
-        self.end_command("ROLLBACK TO command", CommandState::Undone)
-    }
-
-    fn end_command(&self, sql: &'static str, state: CommandState) -> Result<(), Error> {
-        let end = self.client.send_batch(sql);
-        let end = end.map_err(|error| Error::from(self.client.cause_of(error)))?;
-        self.outstanding.end_command(end, state);
-        Ok(())
-    }
-
-    /// Begins a part of a command that can be undone alone.
-    pub(crate) fn begin_part(&self) -> Result<(), Error> {
-        self.send_those_before(Role::FOLLOWS_ALL)?;
-        self.batch("SAVEPOINT part")
-    }
-
-    /// Ends the part of a command under way, after the outcomes of its statements are known.
-    pub(crate) fn end_part(&self) -> Result<(), Error> {
-        self.batch("RELEASE part")
-    }
-
-    /// Undoes the part of a command under way, and ends it.
-    pub(crate) fn undo_part(&self) -> Result<(), Error> {
-        self.gathering.undo_part();
-        self.batch("ROLLBACK TO part; RELEASE part")
-    }
-
     /// Makes queries without values read their rows in parts.
     pub(super) fn read_tables_in_parts(&mut self) {
         self.cursors = Some(Cell::new(0));
@@ -163,7 +131,7 @@ impl Session {
 
     /// Waits for the outcomes of the statements that were sent, and for that of one that follows
     /// them, and returns the first error of all but those of undone commands.
-    fn wait<T>(&self, outcome: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Error> {
+    pub(super) fn wait<T>(&self, outcome: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Error> {
         let (sent, outcome) = self.client.wait(self.outstanding.arrive(outcome));
         let failed = |error| Error::from(self.client.cause_of(error));
         for Change {
@@ -262,7 +230,7 @@ impl Session {
     }
 
     /// Sends the waiting changes that come before a statement with this role.
-    fn send_those_before(&self, role: Role) -> Result<(), Error> {
+    pub(super) fn send_those_before(&self, role: Role) -> Result<(), Error> {
         self.send_all(self.gathering.take_before(role)?)
     }
 
@@ -289,6 +257,7 @@ impl Session {
         let prepared = if let Some(kept) = self.statements.get(sql) {
             kept
         } else {
+            self.set_savepoint()?;
             let (translated, types) = prepared_statements::translated(sql);
             let statement = self.wait(self.client.sender().prepare_typed(&translated, &types))?;
             self.statements.keep(sql, translated, statement)
@@ -312,6 +281,9 @@ impl Session {
         if values.len() < 2 || self.gathering.takes(statement.prepared.role) {
             return values.iter().try_for_each(|values| statement.send(values, row));
         }
+        for values in values {
+            self.forget_read(&statement.prepared, values);
+        }
         self.send_those_before(statement.prepared.role)?;
         let column = |place: usize| -> Vec<OwnedValue> { values.iter().map(|row| row[place].into()).collect() };
         self.send_columns(sql, (0..COUNT).map(column).collect(), values.len(), row)
@@ -325,10 +297,14 @@ impl Session {
         rows: usize,
         row: &'static str,
     ) -> Result<(), Error> {
-        let for_one = self.prepare(sql)?.prepared.statement;
-        let types: Vec<&str> = for_one.params().iter().map(Type::name).collect();
-        let for_many = self.prepare(&dialect::for_many(sql, &types))?;
+        let for_one = self.prepare(sql)?.prepared;
+        let for_many = self.prepare(&dialect::for_many(sql, &types_of(&for_one)))?;
         for_many.send_change(columns, rows, row)
+    }
+
+    /// Forgets the rows that were read for the group and that a statement with these values changes.
+    fn forget_read(&self, prepared: &Prepared, values: &[Value<'_>]) {
+        self.group_reads.forget(prepared.changed, values.first().copied());
     }
 }
 
@@ -336,6 +312,11 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").finish_non_exhaustive()
     }
+}
+
+/// Returns the types of the parameters of a statement.
+pub(super) fn types_of(prepared: &Prepared) -> Vec<&str> {
+    prepared.statement.params().iter().map(Type::name).collect()
 }
 
 impl Statement<'_> {
@@ -350,6 +331,8 @@ impl Statement<'_> {
     pub(crate) fn execute(&self, values: &[Value<'_>]) -> Result<usize, Error> {
         let session = self.session;
         session.outstanding.forget_changed();
+        session.forget_read(&self.prepared, values);
+        session.set_savepoint()?;
         session.send_those_before(self.prepared.role)?;
         let sender = session.client.sender();
         let changed = session.wait(sender.execute(&self.prepared.statement, &parameters(values)))?;
@@ -362,6 +345,7 @@ impl Statement<'_> {
     /// The change itself may wait for the end of the group.
     pub(crate) fn send(&self, values: &[Value<'_>], row: &'static str) -> Result<(), Error> {
         let (session, prepared) = (self.session, &self.prepared);
+        session.forget_read(prepared, values);
         if session.gathering.takes(prepared.role) {
             session.outstanding.forget_changed();
             return match session
@@ -381,6 +365,7 @@ impl Statement<'_> {
         V: BorrowToSql + Send + 'static,
     {
         self.session.outstanding.forget_changed();
+        self.session.set_savepoint()?;
         if self.session.outstanding.count() >= SENT_MAX {
             self.session.settle()?;
         }
@@ -390,8 +375,13 @@ impl Statement<'_> {
     }
 
     /// Sends a query ahead of its use. A later [`Statement::query`] with the same values takes its
-    /// rows, unless a statement has changed something meanwhile.
+    /// rows, unless a statement has changed something meanwhile. Rows that were read for the group
+    /// are not asked for again.
     pub(crate) fn send_ahead(&self, values: &[Value<'_>]) -> Result<(), Error> {
+        if self.session.group_reads.has(&self.prepared.sql, values) {
+            return Ok(());
+        }
+        self.session.set_savepoint()?;
         self.session.send_those_before(self.prepared.role)?;
         let (session, values) = (self.session, owned(values));
         let rows = session
@@ -405,6 +395,10 @@ impl Statement<'_> {
 
     /// Runs a query.
     pub(crate) fn query(&self, values: &[Value<'_>]) -> Result<Rows<'_>, Error> {
+        if let Some(read) = self.session.group_reads.take(&self.prepared.sql, values) {
+            return Ok(Rows::of(read));
+        }
+        self.session.set_savepoint()?;
         self.session.send_those_before(self.prepared.role)?;
         if let (Some(cursors), []) = (&self.session.cursors, values) {
             let number = cursors.get() + 1;
@@ -434,19 +428,19 @@ impl Statement<'_> {
                 session.wait(sender.query(&self.prepared.statement, &parameters(values)))?
             }
         };
-        Ok(Rows {
-            fetched: rows.into_iter(),
-            current: None,
-            cursor: None,
-        })
+        Ok(Rows::of(rows))
     }
 }
 
-fn owned(values: &[Value<'_>]) -> Vec<OwnedValue> {
-    values.iter().copied().map(OwnedValue::from).collect()
-}
-
 impl Rows<'_> {
+    fn of(fetched: Vec<Row>) -> Self {
+        Self {
+            fetched: fetched.into_iter(),
+            current: None,
+            cursor: None,
+        }
+    }
+
     /// Returns the next row, or `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<&Row>, Error> {
         self.current = self.fetched.next();

@@ -67,6 +67,11 @@ impl From<Value<'_>> for OwnedValue {
     }
 }
 
+/// Returns values that outlive the call that sends their statement.
+pub(super) fn owned(values: &[Value<'_>]) -> Vec<OwnedValue> {
+    values.iter().copied().map(OwnedValue::from).collect()
+}
+
 impl OwnedValue {
     pub(super) const fn as_value(&self) -> Value<'_> {
         match self {

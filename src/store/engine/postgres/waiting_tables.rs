@@ -12,13 +12,22 @@ pub(super) struct Table {
 pub(super) enum Waits {
     /// Its inserts, to whose rows these columns refer: each a table and a column.
     Inserts(&'static [(&'static str, &'static str)]),
-    /// Its updates of the form `UPDATE ... WHERE id = ?1`. Those of one row become one, in which a
-    /// value that is added, as in `balance = balance + ?2`, is the sum, and any other is the last.
-    Updates,
+    /// Its updates whose conditions have these words: `WHERE id = ?1 ...`. Those of one row become
+    /// one, in which a value that is added, as in `balance = balance + ?2`, is the sum, and any other
+    /// is the last.
+    Updates(&'static [&'static str]),
 }
 
 /// The tables, each after those to whose waiting rows its own refer.
-pub(super) const TABLES: [Table; 4] = [
+pub(super) const TABLES: [Table; 6] = [
+    Table {
+        name: "milestone",
+        waits: Waits::Updates(&["id", "AND", "is_released"]),
+    },
+    Table {
+        name: "escrow",
+        waits: Waits::Updates(&["id", "AND", "state"]),
+    },
     Table {
         name: "payment_transaction",
         waits: Waits::Inserts(&[
@@ -42,7 +51,7 @@ pub(super) const TABLES: [Table; 4] = [
     },
     Table {
         name: "account",
-        waits: Waits::Updates,
+        waits: Waits::Updates(&["id"]),
     },
 ];
 
@@ -69,14 +78,12 @@ impl Role {
             ["INSERT", "INTO", name, ..] if !words.contains(&"SELECT") => {
                 place_of(name).filter(|place| matches!(TABLES[*place].waits, Waits::Inserts(_)))
             }
-            ["UPDATE", name, .., "WHERE", "id"] => {
-                place_of(name).filter(|place| matches!(TABLES[*place].waits, Waits::Updates))
-            }
+            ["UPDATE", name, ..] => place_of(name).filter(|place| match TABLES[*place].waits {
+                Waits::Updates(condition) => condition_of(&words) == condition,
+                Waits::Inserts(_) => false,
+            }),
             _ => None,
         };
-        if let Some(place) = waiting {
-            return Self::Waits(place);
-        }
         let is_change = matches!(words.first(), Some(&("INSERT" | "UPDATE")));
         let must_follow = |table: &Table| {
             let refers = match table.waits {
@@ -86,12 +93,23 @@ impl Role {
                             .iter()
                             .any(|(referring, column)| words.contains(referring) && words.contains(column))
                 }
-                Waits::Updates => false,
+                Waits::Updates(_) => false,
             };
             refers || words.contains(&table.name) || words.first() == Some(&"DELETE")
         };
-        Self::Follows(TABLES.iter().rposition(must_follow).map_or(0, |place| place + 1))
+        let last = TABLES.iter().rposition(must_follow);
+        match waiting {
+            // Those that its own row refers to are sent before it.
+            Some(place) if last.is_none_or(|last| last <= place) => Self::Waits(place),
+            _ => Self::Follows(last.map_or(0, |place| place + 1)),
+        }
     }
+}
+
+/// Returns the words after the last `WHERE`.
+fn condition_of<'w, 's>(words: &'w [&'s str]) -> &'w [&'s str] {
+    let start = words.iter().rposition(|word| *word == "WHERE");
+    start.map_or(&[], |start| &words[start + 1..])
 }
 
 /// Returns the keywords and names of a statement.
@@ -113,16 +131,29 @@ mod tests {
     #[test]
     fn a_statement_comes_after_the_rows_that_it_reads_or_refers_to() {
         for (sql, role) in [
-            ("INSERT INTO event (id, data) VALUES (?1, ?2)", Role::Waits(2)),
-            ("INSERT INTO event (id) SELECT id FROM escrow", Role::Follows(3)),
-            ("SELECT max(id) FROM transfer", Role::Follows(2)),
-            ("SELECT payment_id FROM escrow WHERE id = ?1", Role::FREE),
-            ("UPDATE escrow SET payment_id = ?2 WHERE id = ?1", Role::Follows(1)),
-            ("UPDATE escrow SET state = 'CLOSED' WHERE id = ?1", Role::FREE),
-            ("INSERT INTO delivery (event_id) VALUES (?1)", Role::Follows(3)),
+            ("INSERT INTO event (id, data) VALUES (?1, ?2)", Role::Waits(4)),
+            ("INSERT INTO event (id) SELECT id FROM escrow", Role::Follows(5)),
+            ("SELECT max(id) FROM transfer", Role::Follows(4)),
+            ("SELECT payment_id FROM escrow WHERE id = ?1", Role::Follows(2)),
+            ("SELECT is_released FROM milestone WHERE id = ?1", Role::Follows(1)),
+            ("SELECT can_buy FROM customer WHERE id = ?1", Role::FREE),
+            ("UPDATE escrow SET dispute = ?2 WHERE id = ?1", Role::Follows(2)),
+            (
+                "UPDATE escrow SET state = 'CLOSED'/*sqlite*/, checksum = f(state)/*end*/ WHERE id = ?1 AND state = 'OPENED'",
+                Role::Waits(1),
+            ),
+            (
+                "UPDATE escrow SET state = 'OPENED', payment_id = ?2 WHERE id = ?1 AND state = 'AWAITING_PAYMENT'",
+                Role::Follows(3),
+            ),
+            (
+                "UPDATE milestone SET is_released = 1 WHERE id = ?1 AND is_released = 0",
+                Role::Waits(0),
+            ),
+            ("INSERT INTO delivery (event_id) VALUES (?1)", Role::Follows(5)),
             (
                 "UPDATE account SET balance = balance + ?2 WHERE id = ?1",
-                Role::Waits(3),
+                Role::Waits(5),
             ),
             (
                 "UPDATE account SET balance = ?2 WHERE customer_id = ?1",
