@@ -25,9 +25,9 @@ impl Tx<'_> {
     /// Reads what these commands, which have not run yet, are known to need.
     pub(crate) fn read_ahead(&self, foreseen: &[&Foreseen]) -> Result<(), Error> {
         let foreseen = || foreseen.iter().filter(|foreseen| can_be_asked_for(foreseen.deal));
-        let query = |sql, is_for_unchanged| GroupQuery {
+        let query = |sql, is_of_parties| GroupQuery {
             sql,
-            is_for_unchanged,
+            is_of_parties,
             asked: Vec::new(),
         };
         let mut deals = query(SELECT_BY_ID, false);

@@ -29,6 +29,8 @@ struct GroupRead {
     deal: i64,
     sql: Arc<str>,
     values: Vec<OwnedValue>,
+    /// They are no rows of the deal itself, but of its parties.
+    is_of_parties: bool,
     rows: Vec<Row>,
 }
 
@@ -36,6 +38,8 @@ struct GroupRead {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChangedDeals {
     None,
+    /// As [`ChangedDeals::OfFirstValue`], and the parties of the deal stay.
+    ProgressOfFirstValue,
     /// The deal whose number, or the number of one of whose milestones, is the first value.
     OfFirstValue,
     Any,
@@ -44,13 +48,20 @@ pub(super) enum ChangedDeals {
 impl GroupReads {
     /// Adds the rows of a query that ran for each of these values, each with the number of its deal.
     /// The last column of a row is the place of its values, from 1.
-    pub(super) fn add(&self, sql: &Arc<str>, asked: Vec<(i64, Vec<OwnedValue>)>, rows: Vec<Row>) -> Result<(), Error> {
+    pub(super) fn add(
+        &self,
+        sql: &Arc<str>,
+        is_of_parties: bool,
+        asked: Vec<(i64, Vec<OwnedValue>)>,
+        rows: Vec<Row>,
+    ) -> Result<(), Error> {
         let mut reads: Vec<GroupRead> = asked
             .into_iter()
             .map(|(deal, values)| GroupRead {
                 deal,
                 sql: Arc::clone(sql),
                 values,
+                is_of_parties,
                 rows: Vec::new(),
             })
             .collect();
@@ -82,7 +93,10 @@ impl GroupReads {
         match (changed, first) {
             (ChangedDeals::None, _) => {}
             (ChangedDeals::OfFirstValue, Some(Value::Integer(number))) => {
-                reads.retain(|read| !(0..NUMBERS_APART).contains(&number.saturating_sub(read.deal)));
+                reads.retain(|read| !read.is_of_deal(number));
+            }
+            (ChangedDeals::ProgressOfFirstValue, Some(Value::Integer(number))) => {
+                reads.retain(|read| read.is_of_parties || !read.is_of_deal(number));
             }
             _ => reads.clear(),
         }
@@ -90,6 +104,11 @@ impl GroupReads {
 }
 
 impl GroupRead {
+    /// Returns true if the number is that of the deal, or of one of its milestones.
+    fn is_of_deal(&self, number: i64) -> bool {
+        (0..NUMBERS_APART).contains(&number.saturating_sub(self.deal))
+    }
+
     fn is_of(&self, sql: &Arc<str>, values: &[Value<'_>]) -> bool {
         let own = self.values.iter().map(OwnedValue::as_value);
         Arc::ptr_eq(&self.sql, sql) && own.eq(values.iter().copied())
@@ -114,9 +133,11 @@ impl ChangedDeals {
             ("DELETE", "FROM") => (word(2), selects_id_by_first_value(&tokens)),
             _ => return Self::Any,
         };
+        let waits = matches!(Role::of(sql), Role::Waits(_));
         match table {
             // What commands post is known to the later ones of their group.
-            "account" if matches!(Role::of(sql), Role::Waits(_)) => Self::None,
+            "account" if waits => Self::None,
+            "escrow" | "milestone" if is_of_first_value && waits => Self::ProgressOfFirstValue,
             "escrow" | "milestone" if is_of_first_value => Self::OfFirstValue,
             table if READ_TABLES.contains(&table) => Self::Any,
             _ => Self::None,
@@ -158,6 +179,10 @@ mod tests {
             ("SELECT id FROM escrow WHERE id = ?1", ChangedDeals::None),
             (
                 "UPDATE escrow SET state = ?2 WHERE id = ?1 AND state = 'OPENED'",
+                ChangedDeals::ProgressOfFirstValue,
+            ),
+            (
+                "UPDATE escrow SET state = ?2, buyer_id = ?3, payment_id = ?4 WHERE id = ?1 AND state = 'AWAITING_PAYMENT'",
                 ChangedDeals::OfFirstValue,
             ),
             (
@@ -206,12 +231,16 @@ mod tests {
         let sql: Arc<str> = "SELECT 1".into();
         let reads = GroupReads::default();
         let number = |number: i64| (number, vec![OwnedValue::Integer(number)]);
-        reads
-            .add(&sql, vec![number(2048), number(3072), number(9000)], Vec::new())
-            .unwrap();
+        let numbers = vec![number(2048), number(3072), number(9000)];
+        reads.add(&sql, false, numbers, Vec::new()).unwrap();
+        reads.add(&sql, true, vec![number(2048)], Vec::new()).unwrap();
+        assert_eq!(numbers_left(&reads), [2048, 3072, 9000, 2048]);
+        reads.forget(ChangedDeals::ProgressOfFirstValue, Some(Value::Integer(2049)));
+        assert_eq!(numbers_left(&reads), [3072, 9000, 2048], "the parties of a deal stay");
+        reads.add(&sql, false, vec![number(2048)], Vec::new()).unwrap();
         reads.forget(ChangedDeals::OfFirstValue, Some(Value::Integer(2047)));
         reads.forget(ChangedDeals::None, None);
-        assert_eq!(numbers_left(&reads), [2048, 3072, 9000]);
+        assert_eq!(numbers_left(&reads).len(), 4);
         reads.forget(ChangedDeals::OfFirstValue, Some(Value::Integer(3071)));
         assert_eq!(numbers_left(&reads), [3072, 9000]);
         assert!(reads.has(&sql, &[Value::Integer(9000)]));

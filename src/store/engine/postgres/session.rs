@@ -45,8 +45,9 @@ pub(crate) struct Session {
 /// A query that runs for several commands of a group.
 pub(crate) struct GroupQuery<'q> {
     pub(crate) sql: &'q str,
-    /// It is of rows of which no waiting change is.
-    pub(crate) is_for_unchanged: bool,
+    /// It is of rows of a deal's parties and not of the deal itself. No waiting change matters to it:
+    /// what commands have posted to accounts, their group remembers.
+    pub(crate) is_of_parties: bool,
     /// For each command the number of the deal that it is about, and the values.
     pub(crate) asked: Vec<(i64, Vec<Value<'q>>)>,
 }

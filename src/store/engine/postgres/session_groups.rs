@@ -27,7 +27,7 @@ impl Session {
             let one = self.prepare(query.sql)?.prepared;
             let each = dialect::for_each(query.sql, &types_of(&one));
             let each = self.prepare(&each)?.prepared;
-            if !query.is_for_unchanged {
+            if !query.is_of_parties {
                 self.send_those_before(each.role)?;
             }
             let column = |place: usize| -> Vec<OwnedValue> {
@@ -37,13 +37,13 @@ impl Session {
             let columns: Vec<_> = (0..one.statement.params().len()).map(column).collect();
             sent.push(self.client.send_query(each.statement, columns)?);
             let values = query.asked.iter().map(|(deal, values)| (*deal, owned(values)));
-            asked.push((one.sql, values.collect()));
+            asked.push((one.sql, query.is_of_parties, values.collect()));
         }
         // Changes that were sent now belong to commands that are kept.
         self.gathering.keep();
         let answers = self.wait(future::try_join_all(sent))?;
-        for ((sql, asked), rows) in asked.into_iter().zip(answers) {
-            self.group_reads.add(&sql, asked, rows)?;
+        for ((sql, is_of_parties, asked), rows) in asked.into_iter().zip(answers) {
+            self.group_reads.add(&sql, is_of_parties, asked, rows)?;
         }
         Ok(())
     }
