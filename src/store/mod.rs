@@ -122,7 +122,7 @@ impl Store {
         T: Send + 'static,
         E: CommandError + Send + 'static,
     {
-        self.write_side().writer.submit(Purpose::Service, None, command).await
+        self.write_foreseen(None, command).await
     }
 
     /// Runs one command as [`Store::write`] does, if it is known what the command will read.

@@ -3,15 +3,13 @@
 
 use escrowd::commands::{self, customers, milestone_escrows, payments};
 use escrowd::domain::escrow::{Escrow, Progress};
-use escrowd::domain::ids::{CustomerId, EscrowKey};
+use escrowd::domain::ids::{CustomerId, EscrowId};
 use escrowd::domain::ledger::Account;
-use escrowd::domain::payments::request::{Gateway, PaymentRequest};
-
 use escrowd::domain::refusal::Refusal;
 use escrowd::store::{Error, Foreseen, Store, Tx};
 use tokio::task::{JoinHandle, yield_now};
 
-use crate::helpers::{TestDatabase, Trade, policy};
+use crate::helpers::{TestDatabase, Trade, payment_from_wallet, policy};
 use crate::writer::Gate;
 
 /// What a customer of a sandbox begins with, in kobo.
@@ -84,14 +82,7 @@ async fn a_command_sees_what_earlier_ones_of_its_group_have_changed() {
     let too_early = confirm(&store, &trade, "cec", &unpaid, 0).await;
     let (actor, id) = (trade.actor("cec"), unpaid.id);
     let funded = send(&store, &trade, "cec", &unpaid, move |tx| {
-        let request = PaymentRequest {
-            token: None,
-            escrows: vec![EscrowKey::Id(id)],
-            amount: None,
-            reference: None,
-            gateway: Gateway::Wallet,
-        };
-        payments::fund(tx, &policy(), &actor, Ok(request))
+        payments::fund(tx, &policy(), &actor, Ok(payment_from_wallet(id)))
     })
     .await;
     let after_funding = confirm(&store, &trade, "cec", &unpaid, 0).await;
@@ -156,11 +147,11 @@ async fn any_id_can_be_foreseen() {
         "0000000000000000",
     ] {
         let mut nobodys = paid.clone();
-        nobodys.id = escrowd::domain::ids::EscrowId::named(text);
+        nobodys.id = EscrowId::named(text);
         answers.push(confirm(&store, &trade, "bea", &nobodys, 0).await);
     }
     let mut strangers = paid.clone();
-    strangers.id = escrowd::domain::ids::EscrowId::new(paid.id.number(), other.id.guard());
+    strangers.id = EscrowId::new(paid.id.number(), other.id.guard());
     answers.push(confirm(&store, &trade, "nobody", &strangers, 0).await);
     let known = confirm(&store, &trade, "bea", &paid, 0).await;
     gate.release().await.unwrap();

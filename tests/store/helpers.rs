@@ -368,6 +368,17 @@ pub(crate) fn terms(minor: i64, who_pays: WhoPays) -> TermsRequest {
     }
 }
 
+/// Returns the request to pay a deal from the wallet.
+pub(crate) fn payment_from_wallet(escrow: EscrowId) -> PaymentRequest {
+    PaymentRequest {
+        token: None,
+        escrows: vec![EscrowKey::Id(escrow)],
+        amount: None,
+        reference: None,
+        gateway: Gateway::Wallet,
+    }
+}
+
 /// A merchant whose customers act through the real commands.
 #[derive(Clone)]
 pub(crate) struct Trade {
@@ -427,15 +438,8 @@ impl Trade {
     #[track_caller]
     pub(crate) fn fund(&self, buyer: &str, escrow: EscrowId) {
         let buyer = self.actor(buyer);
-        let request = PaymentRequest {
-            token: None,
-            escrows: vec![EscrowKey::Id(escrow)],
-            amount: None,
-            reference: None,
-            gateway: Gateway::Wallet,
-        };
         write(&self.store, move |tx| {
-            payments::fund(tx, &policy(), &buyer, Ok(request))
+            payments::fund(tx, &policy(), &buyer, Ok(payment_from_wallet(escrow)))
         });
     }
 

@@ -204,6 +204,7 @@ fn the_fee_of_a_withdrawal_that_came_back_is_part_of_its_history() {
     let sql = "SELECT fee FROM payout WHERE status = 'returned' AND was_paid = 1 AND fee > 0";
     let fees = SOUND.outside().number(sql, &[]);
     assert!(fees > 0);
+    TestDatabase::copy_of(&SOUND).assert_sound();
     let sql = "UPDATE payout SET was_paid = 0 WHERE status = 'returned'";
     assert_eq!(findings_after(sql).0, [8]);
 }

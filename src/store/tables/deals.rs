@@ -24,7 +24,6 @@ fn can_be_asked_for(id: EscrowId) -> bool {
 impl Tx<'_> {
     /// Reads what these commands, which have not run yet, are known to need.
     pub(crate) fn read_ahead(&self, foreseen: &[&Foreseen]) -> Result<(), Error> {
-        let foreseen = || foreseen.iter().filter(|foreseen| can_be_asked_for(foreseen.deal));
         let query = |sql, is_of_parties| GroupQuery {
             sql,
             is_of_parties,
@@ -39,7 +38,7 @@ impl Tx<'_> {
             merchant,
             customer,
             deal,
-        } in foreseen()
+        } in foreseen.iter().filter(|foreseen| can_be_asked_for(foreseen.deal))
         {
             let number = deal.number();
             deals.asked.push((number, vec![number.into(), deal.guard().into()]));

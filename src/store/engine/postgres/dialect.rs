@@ -177,6 +177,13 @@ pub(super) fn tokens_of(sql: &str) -> Vec<Token<'_>> {
     tokens
 }
 
+/// Returns the parts of a statement without spaces and comments, in their order.
+pub(super) fn tokens_without_spaces(sql: &str) -> Vec<Token<'_>> {
+    let mut tokens = tokens_of(sql);
+    tokens.retain(|token| !matches!(token, Token::Space(_)));
+    tokens
+}
+
 struct Translation<'t> {
     tokens: &'t [Token<'t>],
     /// The greatest number of a parameter so far.

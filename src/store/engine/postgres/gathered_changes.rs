@@ -249,11 +249,7 @@ impl GatheredChange {
 /// Returns the places of the values that a statement adds to a column: of `?2` in
 /// `SET balance = balance + ?2` it is 1.
 fn added_places(sql: &str) -> Vec<usize> {
-    let tokens = dialect::tokens_of(sql);
-    let tokens: Vec<Token<'_>> = tokens
-        .into_iter()
-        .filter(|token| !matches!(token, Token::Space(_)))
-        .collect();
+    let tokens = dialect::tokens_without_spaces(sql);
     let place = |sum: &[Token<'_>]| match *sum {
         [
             Token::Word(column),

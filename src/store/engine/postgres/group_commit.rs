@@ -176,32 +176,15 @@ impl PostgresGroupCommit {
             if next.is_empty() {
                 break;
             }
-            let mut ran = self.read_ahead(&session, &next);
-            while ran.is_ok()
-                && let Some(mut command) = next.pop_front()
-            {
-                ran = match self.run_one(&session, command.as_mut()) {
-                    Ok(Ran::InGroup(outcome)) => {
-                        is_any_kept |= outcome == CommandOutcome::Keep;
-                        group.push(command);
-                        Ok(())
-                    }
-                    Ok(Ran::Failed(error)) => {
-                        command.answer(Err(error));
-                        Ok(())
-                    }
-                    Err(error) => {
-                        group.push(command);
-                        Err(error)
-                    }
-                };
-            }
-            if let Err(error) = ran {
-                let error = refused(error);
-                self.health.record(Err(error.clone()));
-                group.extend(next);
-                answer_all(group, &Err(error));
-                return Ok(stop_after);
+            match self.run_all(&session, &mut next, &mut group) {
+                Ok(is_kept) => is_any_kept |= is_kept,
+                Err(error) => {
+                    let error = refused(error);
+                    self.health.record(Err(error.clone()));
+                    group.extend(next);
+                    answer_all(group, &Err(error));
+                    return Ok(stop_after);
+                }
             }
         }
         let is_changed = is_any_kept && (!session.gathering().is_empty() || session.changes() != changes_before);
@@ -228,6 +211,36 @@ impl PostgresGroupCommit {
         self.clock.go_on_from(last);
         self.entropy.start_after(number(1)?);
         Ok((session, number(2)?))
+    }
+
+    /// Runs these commands, and moves them into the group. Returns true if one is kept.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PostgresGroupCommit::run_one`], with which the whole group is lost. The commands
+    /// that did not run are left.
+    fn run_all(
+        &mut self,
+        session: &Session,
+        commands: &mut VecDeque<Box<dyn Command>>,
+        group: &mut Vec<Box<dyn Command>>,
+    ) -> Result<bool, Error> {
+        self.read_ahead(session, commands)?;
+        let mut is_any_kept = false;
+        while let Some(mut command) = commands.pop_front() {
+            match self.run_one(session, command.as_mut()) {
+                Ok(Ran::InGroup(outcome)) => {
+                    is_any_kept |= outcome == CommandOutcome::Keep;
+                    group.push(command);
+                }
+                Ok(Ran::Failed(error)) => command.answer(Err(error)),
+                Err(error) => {
+                    group.push(command);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(is_any_kept)
     }
 
     /// Reads what these commands are known to need, in one round trip.

@@ -118,10 +118,7 @@ impl GroupRead {
 impl ChangedDeals {
     /// Returns the deals of which a statement in SQLite's SQL changes rows.
     pub(super) fn of(sql: &str) -> Self {
-        let tokens: Vec<Token<'_>> = dialect::tokens_of(sql)
-            .into_iter()
-            .filter(|token| !matches!(token, Token::Space(_)))
-            .collect();
+        let tokens = dialect::tokens_without_spaces(sql);
         let word = |place: usize| match tokens.get(place) {
             Some(Token::Word(word)) => *word,
             _ => "",
