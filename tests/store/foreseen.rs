@@ -2,6 +2,7 @@
 //! commands run, and a command must not see rows from before an earlier one changed them.
 
 use escrowd::commands::{self, customers, milestone_escrows, payments};
+use escrowd::domain::escrow::milestone::MilestoneStatus;
 use escrowd::domain::escrow::{Escrow, Progress};
 use escrowd::domain::ids::{CustomerId, EscrowId};
 use escrowd::domain::ledger::Account;
@@ -162,4 +163,44 @@ async fn any_id_can_be_foreseen() {
         ));
     }
     known.await.unwrap().unwrap();
+}
+
+/// The rows for a group can be more than a connection reads at a time, from the first group on.
+#[tokio::test]
+async fn the_deals_of_a_group_can_be_large() {
+    const DEALS: usize = 40;
+    const MILESTONES: usize = 50;
+    let database = TestDatabase::new();
+    let store = database.open();
+    let (trade, deals) = std::thread::scope(|scope| {
+        let made = scope.spawn(|| {
+            let trade = Trade::of_key(&store, 1);
+            trade.top_up("bea", 10_000_000);
+            let deals = [(); DEALS].map(|()| trade.offer_milestones("ada", &[1_000; MILESTONES]));
+            for deal in &deals {
+                trade.fund("bea", deal.id);
+            }
+            (trade, deals)
+        });
+        made.join().unwrap()
+    });
+    let gate = Gate::block(&store).await;
+    let mut answers = Vec::new();
+    for (place, deal) in deals.iter().enumerate() {
+        answers.push(confirm(&store, &trade, "bea", deal, place).await);
+    }
+    gate.release().await.unwrap();
+    for (place, answer) in answers.into_iter().enumerate() {
+        let confirmed = answer.await.unwrap().unwrap();
+        let released = confirmed
+            .milestones()
+            .iter()
+            .filter(|milestone| matches!(milestone.status, MilestoneStatus::Released(_)));
+        assert_eq!(
+            released.map(|milestone| milestone.id).collect::<Vec<_>>(),
+            [deals[place].milestones()[place].id]
+        );
+    }
+    drop((trade, store));
+    std::thread::scope(|scope| scope.spawn(|| database.assert_sound()).join().unwrap());
 }

@@ -22,14 +22,20 @@ impl Session {
 
     /// Runs these queries for the commands of a group, in one round trip, before the commands run.
     pub(crate) fn read_for_group(&self, queries: Vec<GroupQuery<'_>>) -> Result<(), Error> {
-        let (mut asked, mut sent) = (Vec::new(), Vec::new());
-        for query in queries {
+        let mut prepared = Vec::with_capacity(queries.len());
+        for query in &queries {
             let one = self.prepare(query.sql)?.prepared;
             let each = dialect::for_each(query.sql, &types_of(&one));
             let each = self.prepare(&each)?.prepared;
             if !query.is_of_parties {
                 self.send_those_before(each.role)?;
             }
+            prepared.push((one, each));
+        }
+        // Nothing waits between here and the answers: rows that nobody takes would keep the
+        // connection from reading what comes after them.
+        let (mut asked, mut sent) = (Vec::new(), Vec::new());
+        for (query, (one, each)) in queries.into_iter().zip(prepared) {
             let column = |place: usize| -> Vec<OwnedValue> {
                 let values = query.asked.iter().map(|(_, values)| values[place].into());
                 values.collect()
