@@ -42,6 +42,9 @@ pub(crate) struct Connection {
     /// Bytes of the reply that the client has not taken yet, if it is a large one.
     pub(super) reply_bytes: AtomicU64,
     is_closing: AtomicBool,
+    /// True from being chosen to make room for another connection until the stream finds that its
+    /// client's bytes were not read yet.
+    makes_room: AtomicBool,
     /// True once a request or a reply had the `close` option.
     is_ended: AtomicBool,
     waker: AtomicWaker,
@@ -74,6 +77,7 @@ impl Connection {
             since_millis: AtomicU64::new(0),
             reply_bytes: AtomicU64::new(0),
             is_closing: AtomicBool::new(false),
+            makes_room: AtomicBool::new(false),
             is_ended: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
@@ -115,6 +119,22 @@ impl Connection {
 
     pub(super) fn is_closing(&self) -> bool {
         self.is_closing.load(Ordering::Relaxed)
+    }
+
+    /// Makes the stream close the connection, unless bytes of its client lie unread. It then does
+    /// not wait for its client, but for the service.
+    pub(super) fn make_room(&self) {
+        self.makes_room.store(true, Ordering::Relaxed);
+        self.waker.wake();
+    }
+
+    /// Ends what [`Connection::make_room`] began.
+    pub(super) fn stay(&self) {
+        self.makes_room.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn makes_room(&self) -> bool {
+        self.makes_room.load(Ordering::Relaxed)
     }
 
     /// Wakes the task of the stream, so that it looks at its phase again.

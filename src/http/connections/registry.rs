@@ -118,10 +118,26 @@ impl Connections {
         connection
     }
 
+    /// Takes a connection back that was chosen to make room although its client's bytes lay unread,
+    /// and chooses another one, if any waits. If none does, there is one too many until a request is
+    /// answered: the server stops accepting far above the limit.
+    pub(super) fn take_back(&self, connection: &Arc<Connection>) {
+        let mut open = self.open();
+        if open.connections.len() >= self.limits.connections_max {
+            self.close_one(&mut open);
+        }
+        connection.stay();
+        open.connections.insert(connection.number, Arc::clone(connection));
+    }
+
     /// Removes a connection that has ended.
     pub(super) fn remove(&self, connection: &Connection) {
         let mut open = self.open();
         open.connections.remove(&connection.number);
+        if connection.makes_room() {
+            open.closed = open.closed.map(|closed| closed + 1);
+            open.closed_by_limit += 1;
+        }
         let is_below = open.connections.len() < self.limits.connections_max * 9 / 10;
         if let Some(closed) = open.closed.take_if(|_| is_below) {
             log::info!(
@@ -165,10 +181,8 @@ impl Connections {
             .min_by_key(|connection| connection.since())
             .or_else(|| waiting.min_by_key(|connection| connection.since()));
         if let Some(oldest) = oldest.cloned() {
-            oldest.close();
+            oldest.make_room();
             open.connections.remove(&oldest.number);
-            open.closed = open.closed.map(|closed| closed + 1);
-            open.closed_by_limit += 1;
         }
     }
 
@@ -269,7 +283,7 @@ mod tests {
         enter(&third, Phase::Head);
         enter(&second, Phase::Idle);
         let fourth = connections.add(THERE);
-        assert!(third.is_closing() && !first.is_closing() && !second.is_closing() && !fourth.is_closing());
+        assert!(third.makes_room() && !first.makes_room() && !second.makes_room() && !fourth.makes_room());
         connections.remove(&third);
         connections.remove(&second);
         let reading = connections.read();
@@ -286,7 +300,7 @@ mod tests {
             enter(connection, Phase::Body);
         }
         connections.add(THERE);
-        assert!(greedy[0].is_closing() && !other.is_closing());
+        assert!(greedy[0].makes_room() && !other.makes_room());
     }
 
     #[test]
@@ -300,7 +314,7 @@ mod tests {
             connection
         });
         connections.add(THERE);
-        assert!(of_network[0].is_closing() && !other.is_closing());
+        assert!(of_network[0].makes_room() && !other.makes_room());
     }
 
     #[test]
@@ -314,8 +328,8 @@ mod tests {
             enter(connection, Phase::Body);
         }
         connections.add(THERE);
-        assert!(other.is_closing(), "it has waited longest");
-        assert!(of_proxy.iter().all(|connection| !connection.is_closing()));
+        assert!(other.makes_room(), "it has waited longest");
+        assert!(of_proxy.iter().all(|connection| !connection.makes_room()));
     }
 
     #[test]

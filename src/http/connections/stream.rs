@@ -97,8 +97,23 @@ impl GuardedStream {
         }
     }
 
+    /// Checks that the connection may go on without a look at what its client has sent.
     fn check_open(&self) -> io::Result<()> {
-        if self.connection.is_closing() {
+        let goes = match self.connection.phase() {
+            // Bytes may lie unread, or a reply is about to be written.
+            Phase::Idle | Phase::Head | Phase::Body | Phase::Handler => false,
+            Phase::UnreadBody | Phase::Delay | Phase::Reply | Phase::Stream => self.connection.makes_room(),
+        };
+        if goes || self.connection.is_closing() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
+    }
+
+    /// Checks that the connection may wait for its client.
+    fn check_may_wait(&self) -> io::Result<()> {
+        self.check_open()?;
+        if self.connection.makes_room() && self.connection.phase() != Phase::Handler {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         Ok(())
@@ -116,6 +131,9 @@ impl AsyncRead for GuardedStream {
                     // No request follows, and a stream would go on until its next heartbeat.
                     return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                 }
+                if !is_end && self.connection.makes_room() {
+                    self.connections.take_back(&self.connection);
+                }
                 if !is_end && phase == Phase::Idle {
                     self.connection.enter(Phase::Head);
                 }
@@ -125,7 +143,7 @@ impl AsyncRead for GuardedStream {
             Poll::Pending => {
                 self.connection.register(cx.waker());
                 // A connection may have been told to close before it registered its waker.
-                self.check_open()?;
+                self.check_may_wait()?;
                 let is_answered = matches!(self.connection.phase(), Phase::Idle | Phase::UnreadBody);
                 if let Some(closes_at) = self.connections.closes_idle_at()
                     && is_answered
@@ -162,7 +180,6 @@ impl AsyncWrite for GuardedStream {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
                 self.connection.register(cx.waker());
-                self.check_open()?;
                 let now = Instant::now();
                 let progress = self.limits().progress;
                 match &mut self.stall {
@@ -182,6 +199,7 @@ impl AsyncWrite for GuardedStream {
                     }
                     Some(_) => {}
                 }
+                self.check_open()?;
                 let began = self.stall.map_or(now, |stall| stall.began);
                 self.wait_until(began + progress, cx)?;
                 Poll::Pending
@@ -206,5 +224,86 @@ impl AsyncWrite for GuardedStream {
 impl Drop for GuardedStream {
     fn drop(&mut self) {
         self.connections.remove(&self.connection);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::http::client_address::TrustedProxies;
+
+    /// A connection that is one of the only two of its server, and its client's side.
+    async fn open(connections: &Arc<Connections>, listener: &TcpListener) -> (GuardedStream, TcpStream) {
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let (guarded, _) = GuardedStream::new(accepted, Arc::clone(connections)).unwrap();
+        (guarded, client)
+    }
+
+    fn two_connections() -> Arc<Connections> {
+        let limits = ConnectionLimits {
+            connections_max: 2,
+            keep_alive: Duration::from_secs(75),
+            head: Duration::from_secs(75),
+            progress: Duration::from_secs(75),
+            reply_bytes_max: 100,
+        };
+        Arc::new(Connections::new(limits, Arc::new(TrustedProxies::default())))
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_request_lies_unread_makes_no_room() {
+        let connections = two_connections();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (mut sent, mut client) = open(&connections, &listener).await;
+        client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let (mut silent, _silent_client) = open(&connections, &listener).await;
+        let (new, _new_client) = open(&connections, &listener).await;
+        assert!(sent.connection().makes_room(), "it has waited longest");
+        let mut head = [0; 64];
+        assert_eq!(sent.read(&mut head).await.unwrap(), 16);
+        assert!(!sent.connection().makes_room() && !new.connection().makes_room());
+        assert_eq!(
+            silent.read(&mut head).await.unwrap_err().kind(),
+            io::ErrorKind::ConnectionAborted,
+            "another one goes for it"
+        );
+        drop(silent);
+        let reading = connections.read();
+        assert_eq!((reading.open, reading.closed_by_limit), (2, 1));
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_is_about_to_be_written_is_not_cut() {
+        let connections = two_connections();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (mut answered, mut client) = open(&connections, &listener).await;
+        answered.connection().enter(Phase::Idle);
+        answered.connection().make_room();
+        answered.write_all(b"HTTP/1.1 200 OK\r\n").await.unwrap();
+        let mut head = [0; 64];
+        assert_eq!(client.read(&mut head).await.unwrap(), 17);
+        assert_eq!(
+            answered.read(&mut head).await.unwrap_err().kind(),
+            io::ErrorKind::ConnectionAborted
+        );
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_client_takes_no_reply_makes_room() {
+        let connections = two_connections();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (mut answered, _client) = open(&connections, &listener).await;
+        answered.connection().enter(Phase::Idle);
+        answered.connection().make_room();
+        let written = answered.write_all(&vec![0; 64 << 20]).await;
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
     }
 }
