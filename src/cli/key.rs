@@ -78,7 +78,13 @@ pub(super) fn run(arguments: KeyArguments) -> anyhow::Result<ExitCode> {
             };
             let body = json!({ "scope": scope, "label": label });
             let made = client.ask_as_operator("POST", "/operator/keys", Some(&merchant), Some(&body))?;
-            service.show(&made, print_new);
+            let done = || {
+                let id = or_dash(&made["id"]);
+                format!(
+                    "key {id} was made: end it with `escrowd key revoke {merchant} {id} --reason TEXT`, and make another"
+                )
+            };
+            service.show_done(&made, done, print_new);
         }
         KeyCommand::List { merchant } => {
             let keys = client.ask_as_operator("GET", "/operator/keys", Some(&merchant), None)?;
@@ -94,7 +100,11 @@ pub(super) fn run(arguments: KeyArguments) -> anyhow::Result<ExitCode> {
                 json!({ "overlapHours": overlap_hours }),
             );
             let made = client.ask_as_operator("POST", &path, Some(&merchant), Some(&body))?;
-            service.show(&made, |made| {
+            let done = || {
+                let new = or_dash(&made["id"]);
+                format!("key {new} takes the place of key {id}: replace it with `escrowd key rotate {merchant} {new}`")
+            };
+            service.show_done(&made, done, |made| {
                 print_new(made);
                 let old = &made["replaced"];
                 say!("Key {} ends {}.", or_dash(&old["id"]), or_dash(&old["expiresAt"]));

@@ -85,9 +85,10 @@ pub(super) fn run(arguments: MerchantArguments) -> anyhow::Result<ExitCode> {
     match command {
         MerchantCommand::Create { name, settings } => {
             let mut body = settings.body();
-            body.insert("name".to_owned(), name.into());
+            body.insert("name".to_owned(), name.as_str().into());
             let made = client.ask_as_operator("POST", "/operator/merchants", None, Some(&body.into()))?;
-            service.show(&made, print_created);
+            let done = || format!("merchant {name} was made: make a key for it with `escrowd key create {name}`");
+            service.show_done(&made, done, print_created);
         }
         MerchantCommand::List => {
             let merchants = Value::Array(all_pages(&client, "/operator/merchants")?);
@@ -114,7 +115,8 @@ pub(super) fn run(arguments: MerchantArguments) -> anyhow::Result<ExitCode> {
             let body = json!({ "overlapHours": overlap_hours });
             let path = "/operator/callback/rotate-secret";
             let endpoint = client.ask_as_operator("POST", path, Some(&merchant), Some(&body))?;
-            service.show(&endpoint, print_callback);
+            let done = || format!("the secret was replaced: run `escrowd merchant rotate-secret {merchant}` again");
+            service.show_done(&endpoint, done, print_callback);
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::app;
 use crate::cli::log_output;
-use crate::cli::output::{BOLD, say};
+use crate::cli::output::{BOLD, print_done, say};
 use crate::cli::service::{ServiceArguments, all_pages, or_dash};
 use crate::cli::settings::{PlaceParser, variables};
 use crate::commands::operators;
@@ -124,13 +124,22 @@ async fn create(store: &Store, name: String, role: Role, merchants: &[i64]) -> a
     let request = operators::check_name("NAME", name).map(|name| operators::OperatorRequest { name, role, merchants });
     let made = store.write(move |tx: &mut Tx<'_>| operators::create(tx, &on_this_machine(), request, &hashed));
     let operator = made.await?;
-    print_created(&operator.name, operator.role.into_str(), &operator.id.to_string(), &key);
+    let (role, id) = (operator.role.into_str(), operator.id.to_string());
+    print_done(
+        || made_without_key(&id),
+        || print_created(&operator.name, role, &id, &key),
+    );
     Ok(())
 }
 
 fn print_created(name: &str, role: &str, id: &str, key: &str) {
     say!("Operator {BOLD}{name}{BOLD:#} ({role}) has id {id}.");
     say!("The key is shown once and not stored:\n\n    {key}\n");
+}
+
+/// Returns what to do about an operator whose key was not printed.
+fn made_without_key(id: &str) -> String {
+    format!("operator {id} was made: revoke it with `escrowd operator revoke {id} --reason TEXT`, and make another")
 }
 
 /// Runs a subcommand on a running service.
@@ -145,7 +154,8 @@ fn ask(service: &ServiceArguments, command: OperatorCommand) -> anyhow::Result<E
                 body["merchantIds"] = json!(merchants);
             }
             let made = client.ask_as_operator("POST", PATH, None, Some(&body))?;
-            service.show(&made, |made| {
+            let done = || made_without_key(&or_dash(&made["id"]));
+            service.show_done(&made, done, |made| {
                 let [name, role, id, key] = ["name", "role", "id", "key"].map(|field| or_dash(&made[field]));
                 print_created(&name, &role, &id, &key);
             });

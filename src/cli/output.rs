@@ -17,7 +17,11 @@ pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// The standard output took no more. [`print_line`] unwinds with it, so that a command cleans up on its
 /// way out.
-pub(super) struct NotPrinted(pub(super) io::Error);
+pub(super) struct NotPrinted {
+    error: io::Error,
+    /// What the command has done before, and how to go on.
+    done: Option<String>,
+}
 
 /// Prints a line of text with its styles, as `println!` does. A command whose output cannot be
 /// written ends there.
@@ -32,17 +36,37 @@ pub(super) use say;
 pub(super) fn print_line(line: fmt::Arguments<'_>) {
     if let Err(error) = writeln!(anstream::stdout(), "{line}") {
         // The hook of panics says nothing of this.
-        panic::resume_unwind(Box::new(NotPrinted(error)));
+        panic::resume_unwind(Box::new(NotPrinted { error, done: None }));
+    }
+}
+
+/// Prints what a command has done, such as a secret that is shown once. If the output takes no more,
+/// the command's error says that it was done, and how to go on.
+pub(super) fn print_done(done: impl FnOnce() -> String, print: impl FnOnce()) {
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(print)) {
+        panic::resume_unwind(match payload.downcast::<NotPrinted>() {
+            Ok(not_printed) => Box::new(NotPrinted {
+                done: Some(done()),
+                ..*not_printed
+            }),
+            Err(panic) => panic,
+        });
     }
 }
 
 /// Runs a command. If its output cannot be written, it fails, and says so unless its reader has
-/// gone, such as `head`.
+/// gone, such as `head`, and nothing was done.
 pub(super) fn catching(command: impl FnOnce() -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
     let outcome = panic::catch_unwind(AssertUnwindSafe(command));
     outcome.unwrap_or_else(|payload| match payload.downcast::<NotPrinted>() {
-        Ok(not_printed) if not_printed.0.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::FAILURE),
-        Ok(not_printed) => Err(anyhow::anyhow!("the output cannot be written: {}", not_printed.0)),
+        Ok(not_printed) => match *not_printed {
+            NotPrinted {
+                error,
+                done: Some(done),
+            } => Err(anyhow::anyhow!("the output cannot be written: {error}; {done}")),
+            NotPrinted { error, done: None } if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::FAILURE),
+            NotPrinted { error, done: None } => Err(anyhow::anyhow!("the output cannot be written: {error}")),
+        },
         Err(panic) => panic::resume_unwind(panic),
     })
 }

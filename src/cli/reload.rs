@@ -3,10 +3,12 @@
 
 use std::fmt;
 use std::io;
+use std::thread;
 
 use tokio::signal::unix::Signal;
+use tokio::sync::oneshot;
 
-use crate::app::{AppError, Reloader};
+use crate::app::Reloader;
 use crate::cli::log_output;
 use crate::cli::settings::variables;
 use crate::config::{Changes, Flags, Loaded};
@@ -34,13 +36,23 @@ pub(super) async fn on_signal(signal: io::Result<Signal>, mut running: Loaded, f
     }
 }
 
-async fn reload(running: &Loaded, flags: &Flags, reloader: &Reloader) -> Result<(Loaded, Changes), AppError> {
-    let new = Loaded::load(flags, variables())?;
+async fn reload(running: &Loaded, flags: &Flags, reloader: &Reloader) -> anyhow::Result<(Loaded, Changes)> {
+    let new = load(flags).await?;
     let (applied, changes) = running.reloaded(&new)?;
     if !changes.applied.is_empty() {
         reloader.apply(&applied.config).await?;
     }
     Ok((applied, changes))
+}
+
+/// Reads the configuration on a thread of its own: a file that blocks, such as a pipe that nobody
+/// writes, must not keep the service from stopping.
+async fn load(flags: &Flags) -> anyhow::Result<Loaded> {
+    let flags = flags.clone();
+    let (told, loaded) = oneshot::channel();
+    let load = move || drop(told.send(Loaded::load(&flags, variables())));
+    thread::Builder::new().name("reload".to_owned()).spawn(load)?;
+    Ok(loaded.await??)
 }
 
 /// Formats which settings took effect and which need a restart, without their values, which may

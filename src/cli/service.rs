@@ -5,7 +5,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use crate::cli::client::ServiceClient;
-use crate::cli::output::say;
+use crate::cli::output::{print_done, say};
 
 /// The options that name the service and the operator.
 #[derive(Debug, clap::Args)]
@@ -55,6 +55,12 @@ impl ServiceArguments {
         } else {
             print(data);
         }
+    }
+
+    /// Prints what a command has done, as [`Self::show`] does. If the output takes no more, the
+    /// command's error says this about it, too.
+    pub(super) fn show_done(&self, data: &Value, done: impl FnOnce() -> String, print: impl FnOnce(&Value)) {
+        print_done(done, || self.show(data, print));
     }
 }
 

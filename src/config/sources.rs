@@ -5,7 +5,7 @@
 //! to change.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -124,8 +124,11 @@ fn read_file(named: Option<&Path>) -> Result<Loaded, ConfigError> {
     let path = named.unwrap_or(Path::new("config.toml"));
     let (file, text) = match text_of(path) {
         Ok(text) => (Some(path.to_owned()), text),
-        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => (None, String::new()),
-        Err(cause) => {
+        Err(_) if named.is_none() && is_missing(path) => (None, String::new()),
+        Err(mut cause) => {
+            if cause.kind() == io::ErrorKind::NotFound && !is_missing(path) {
+                cause = io::Error::other("it is a symbolic link to a file that does not exist");
+            }
             return Err(ConfigError::File {
                 path: path.to_owned(),
                 cause,
@@ -145,6 +148,11 @@ fn read_file(named: Option<&Path>) -> Result<Loaded, ConfigError> {
         values,
         sources: sources.collect(),
     })
+}
+
+/// Returns true if nothing has this name, not even a link that leads nowhere.
+fn is_missing(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Reads a configuration file.

@@ -110,4 +110,16 @@ fn an_invalid_configuration_fails_as_a_start_does() {
     let endless = work_folder.run(&["config", "--config", "/dev/zero"]);
     assert_eq!(endless.status.code(), Some(1));
     assert!(stderr(&endless).contains("it has more than 1048576 bytes"));
+    std::os::unix::fs::symlink("none.toml", work_folder.path().join("link.toml")).unwrap();
+    let leads_nowhere = work_folder.run(&["config", "--config", "link.toml"]);
+    let told = "link.toml cannot be read: it is a symbolic link to a file that does not exist";
+    assert!(stderr(&leads_nowhere).contains(told), "{leads_nowhere:?}");
+    std::fs::remove_file(work_folder.path().join("config.toml")).unwrap();
+    std::os::unix::fs::symlink("none.toml", work_folder.path().join("config.toml")).unwrap();
+    let leads_nowhere = work_folder.run(&[]);
+    assert_eq!(leads_nowhere.status.code(), Some(1));
+    assert!(
+        stderr(&leads_nowhere).contains("config.toml cannot be read"),
+        "{leads_nowhere:?}"
+    );
 }

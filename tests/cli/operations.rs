@@ -7,7 +7,9 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::helpers::{RunningServer, WorkFolder, get, stderr};
+use serde_json::Value;
+
+use crate::helpers::{RunningServer, WorkFolder, get, stderr, stdout};
 
 /// A certificate of an authority of its own.
 const CERTIFICATE: &str = "\
@@ -196,4 +198,69 @@ fn a_database_is_read_by_a_link_to_it() {
         let output = folder.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
     }
+}
+
+/// A secret is shown once. If it cannot be shown, the error says what was made and how to go on.
+#[test]
+fn a_full_output_does_not_hide_what_was_made() {
+    let folder = WorkFolder::new();
+    folder.write("config.toml", "mode = \"live\"\n");
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let told = |mut command: Command| {
+        let output = command.stdout(full()).output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("the output cannot be written: No space left"), "{said}");
+        said
+    };
+    let said = told(folder.command(&["operator", "create", "Eve", "--role", "auditor"]));
+    let id = said
+        .split("; operator ")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .to_owned();
+    assert!(said.contains(&format!("operator {id} was made")), "{said}");
+    let revoked = folder.run(&["operator", "revoke", &id, "--reason", "lost"]);
+    assert!(revoked.status.success(), "{revoked:?}");
+
+    let made = stdout(&folder.run(&["operator", "create", "Obi", "--role", "admin"]));
+    let admin = made
+        .split_whitespace()
+        .find(|word| word.starts_with("op_live_"))
+        .unwrap();
+    let server = folder.serve(&[]);
+    let asking = |arguments: &[&str]| {
+        let mut command = folder.command(arguments);
+        command.env("ESCROWD_URL", server.url("")).env("ESCROWD_KEY", admin);
+        command
+    };
+    let said = told(asking(&["operator", "create", "Ada", "--role", "approver"]));
+    assert!(
+        said.contains("was made: revoke it with `escrowd operator revoke "),
+        "{said}"
+    );
+    for json in [&[][..], &["--json"]] {
+        let name = format!("shop{}", json.len());
+        let said = told(asking(&[&["merchant", "create", &name][..], json].concat()));
+        let next = format!("merchant {name} was made: make a key for it with `escrowd key create {name}`");
+        assert!(said.contains(&next), "{said}");
+    }
+    let said = told(asking(&["key", "create", "shop0"]));
+    assert!(
+        said.contains("was made: end it with `escrowd key revoke shop0 "),
+        "{said}"
+    );
+    let made = asking(&["key", "create", "shop0", "--json"]).output().unwrap();
+    let made: Value = serde_json::from_str(&stdout(&made)).unwrap();
+    let said = told(asking(&["key", "rotate", "shop0", made["id"].as_str().unwrap()]));
+    assert!(said.contains("replace it with `escrowd key rotate shop0 "), "{said}");
+    // A reader that has gone is told, too.
+    let mut command = asking(&["key", "create", "shop0"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let said = stderr(&command.stdout(writer).output().unwrap());
+    assert!(said.contains("Broken pipe") && said.contains("was made"), "{said}");
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -267,6 +268,22 @@ fn a_storm_of_signals_fails_no_request() {
     while fee_of_offer(&server) != 100 {
         assert!(Instant::now() < deadline, "the last configuration is not applied");
     }
+    server.signal("-TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+/// A pipe in place of the configuration blocks whoever opens it.
+#[test]
+fn a_configuration_that_blocks_keeps_the_service_from_nothing() {
+    let work_folder = WorkFolder::new();
+    let mut server = serve_logging(&work_folder, "log = \"warn\"\n");
+    let config = work_folder.path().join("config.toml");
+    fs::remove_file(&config).unwrap();
+    let made = Command::new("mkfifo").arg(&config).status().unwrap();
+    assert!(made.success());
+    server.signal("-HUP");
+    thread::sleep(Duration::from_millis(200));
+    assert_eq!(fee_of_offer(&server), 200);
     server.signal("-TERM");
     assert_eq!(server.wait().code(), Some(0));
 }

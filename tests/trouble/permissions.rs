@@ -10,6 +10,7 @@ use rusqlite::Connection;
 
 use crate::client::{assert_refused, skip, top_up, try_to_serve};
 use crate::helpers::WorkFolder;
+use crate::small_disk::SmallDisk;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_escrowd");
 
@@ -151,4 +152,29 @@ fn a_backup_is_restored_from_a_read_only_folder() {
         .output()
         .unwrap();
     assert!(restored.status.success(), "{restored:?}");
+}
+
+/// A copy for the archive may lie on a disk that nobody can write.
+#[test]
+fn a_file_on_a_read_only_disk_is_checked_and_copied() {
+    let work_folder = used_folder();
+    let mounted = WorkFolder::new();
+    let Some(disk) = SmallDisk::mount(mounted.path(), "16m") else {
+        skip("this user may not mount a disk");
+        return;
+    };
+    let archived = mounted.path().join("50% of #1.db");
+    fs::copy(work_folder.path().join("test.db"), &archived).unwrap();
+    disk.make_read_only();
+    let archived = archived.to_str().unwrap();
+    for arguments in [
+        &["check", archived][..],
+        &["position", archived],
+        &["backup", archived, "copy.db"],
+        &["restore", archived, "restored.db"],
+        &["check", "copy.db"],
+    ] {
+        let output = work_folder.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    }
 }

@@ -44,6 +44,11 @@ impl<'a> SmallDisk<'a> {
     pub(crate) fn make_room(&self) {
         fs::remove_file(self.0.join("ballast")).unwrap();
     }
+
+    /// Makes the disk one that nobody can write.
+    pub(crate) fn make_read_only(&self) {
+        assert!(as_root(&["mount", "-o", "remount,ro"], self.0));
+    }
 }
 
 impl Drop for SmallDisk<'_> {

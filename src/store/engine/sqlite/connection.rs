@@ -111,6 +111,23 @@ pub(crate) fn open_to_audit(path: &Path) -> Result<Connection, OpenError> {
 /// Opens a checked escrowd file of any version for reading its pages. Everything else about
 /// it may differ from what this program writes.
 pub(crate) fn open_to_copy(path: &Path) -> Result<Connection, OpenError> {
+    let sqlite = |cause| OpenError::Sqlite {
+        path: path.to_owned(),
+        cause,
+    };
+    let connection = open_for_reading(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+    connection.pragma_update(None, "query_only", 1).map_err(sqlite)?;
+    add_functions(&connection).map_err(sqlite)?;
+    Ok(connection)
+}
+
+fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
+    // SQLite makes files beside the database even to read it. On a disk that nobody can write there
+    // is no service either, so a file without a log is whole and stays as it is.
+    if !file::has_log(path) && file::is_on_read_only_disk(path) {
+        return inspection::open_alone(path);
+    }
     // Only a connection that may write removes its `-wal` and `-shm` files when it closes.
     // But it also moves a log that it finds into the file.
     let access = if file::has_log(path) {
@@ -118,15 +135,10 @@ pub(crate) fn open_to_copy(path: &Path) -> Result<Connection, OpenError> {
     } else {
         OpenFlags::SQLITE_OPEN_READ_WRITE
     };
-    let sqlite = |cause| OpenError::Sqlite {
+    Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(|cause| OpenError::Sqlite {
         path: path.to_owned(),
         cause,
-    };
-    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(sqlite)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
-    connection.pragma_update(None, "query_only", 1).map_err(sqlite)?;
-    add_functions(&connection).map_err(sqlite)?;
-    Ok(connection)
+    })
 }
 
 /// Adds the SQL functions with which statements write and read rows to a connection.

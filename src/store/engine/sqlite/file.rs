@@ -9,6 +9,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
+use rustix::fs::Access;
+use rustix::io::Errno;
 
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
@@ -89,6 +91,11 @@ pub(crate) fn resolve_link(path: &Path) -> Result<Cow<'_, Path>, OpenError> {
     } else {
         Ok(Cow::Borrowed(path))
     }
+}
+
+/// Returns true if the disk of a file is mounted so that nobody can write it.
+pub(crate) fn is_on_read_only_disk(path: &Path) -> bool {
+    rustix::fs::access(path, Access::WRITE_OK) == Err(Errno::ROFS)
 }
 
 /// Returns the end of a name, if it is one that the service gives beside a database.
