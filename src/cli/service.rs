@@ -57,8 +57,8 @@ impl ServiceArguments {
         }
     }
 
-    /// Prints what a command has done, as [`Self::show`] does. If the output takes no more, the
-    /// command's error says this about it, too.
+    /// Prints what a command has done, as [`Self::show`] does. If the output takes no more, `done` is
+    /// part of the command's error.
     pub(super) fn show_done(&self, data: &Value, done: impl FnOnce() -> String, print: impl FnOnce(&Value)) {
         print_done(done, || self.show(data, print));
     }

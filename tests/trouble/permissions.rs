@@ -154,7 +154,7 @@ fn a_backup_is_restored_from_a_read_only_folder() {
     assert!(restored.status.success(), "{restored:?}");
 }
 
-/// A copy for the archive may lie on a disk that nobody can write.
+/// An archived copy may lie on a read-only disk.
 #[test]
 fn a_file_on_a_read_only_disk_is_checked_and_copied() {
     let work_folder = used_folder();

@@ -123,8 +123,9 @@ pub(crate) fn open_to_copy(path: &Path) -> Result<Connection, OpenError> {
 }
 
 fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
-    // SQLite makes files beside the database even to read it. On a disk that nobody can write there
-    // is no service either, so a file without a log is whole and stays as it is.
+    // SQLite makes files beside the database even to read it, which a read-only disk does not let it
+    // do. A running service has a log beside its file, so a file without one is whole and is not being
+    // written.
     if !file::has_log(path) && file::is_on_read_only_disk(path) {
         return inspection::open_alone(path);
     }

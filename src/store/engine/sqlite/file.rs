@@ -93,7 +93,7 @@ pub(crate) fn resolve_link(path: &Path) -> Result<Cow<'_, Path>, OpenError> {
     }
 }
 
-/// Returns true if the disk of a file is mounted so that nobody can write it.
+/// Returns true if the disk of a file is mounted read-only.
 pub(crate) fn is_on_read_only_disk(path: &Path) -> bool {
     rustix::fs::access(path, Access::WRITE_OK) == Err(Errno::ROFS)
 }
