@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::commands::{self, Policy, SharedPolicy, intents, receipts};
+use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::store::{Error, Store, Tx};
 
@@ -35,10 +36,12 @@ pub(crate) async fn run(store: Store, policy: SharedPolicy) {
     }
 }
 
+/// Settles the due withdrawals of each merchant.
 async fn settle_all(store: &Store, policy: &Arc<Policy>) -> Result<(), commands::Error> {
+    let mut settled = None;
     loop {
         let now = store.ledger_time();
-        let due = store.read(move |snapshot| snapshot.merchant_with_due_withdrawals(now));
+        let due = store.read(move |snapshot| snapshot.merchant_with_due_withdrawals(now, settled));
         let Some(merchant) = due.await? else {
             return Ok(());
         };
@@ -47,28 +50,59 @@ async fn settle_all(store: &Store, policy: &Arc<Policy>) -> Result<(), commands:
             tx.act_for_any(merchant)?;
             intents::settle_due(tx, &policy, merchant)
         };
-        store.write(settle).await?;
+        let outcome = store.write(settle).await;
+        let has_more = matches!(outcome, Ok(count) if count >= intents::SETTLED_MAX);
+        leave_failed(merchant, outcome)?;
+        if !has_more {
+            settled = Some(merchant);
+        }
     }
 }
 
 /// Gives up the deposits by bank transfer that were expected for long enough.
 async fn expire_deposits(store: &Store, policy: &Arc<Policy>) -> Result<(), commands::Error> {
+    let before = store.ledger_time().millis_earlier(policy.deposit_kept_seconds * 1_000);
+    let mut after = 0;
     loop {
-        let before = store.ledger_time().millis_earlier(policy.deposit_kept_seconds * 1_000);
-        let late = store.read(move |snapshot| snapshot.deposits_before(before, receipts::EXPIRED_MAX));
-        let late = late.await?;
-        let Some(&(merchant, _)) = late.first() else {
+        let late = store.read(move |snapshot| snapshot.deposits_before(before, after, receipts::EXPIRED_MAX));
+        let mut late = late.await?;
+        let Some((_, last)) = late.last() else {
             return Ok(());
         };
-        let of_merchant: Vec<_> = late.into_iter().filter(|(owner, _)| *owner == merchant).collect();
-        let policy = Arc::clone(policy);
-        let expire = move |tx: &mut Tx<'_>| {
-            tx.act_for(merchant)?;
-            for (_, deposit) in of_merchant {
-                receipts::expire_late(tx, &policy, merchant, deposit)?;
-            }
-            Ok::<_, commands::Error>(())
-        };
-        store.write(expire).await?;
+        after = last.number();
+        late.sort_by_key(|(merchant, _)| merchant.0);
+        for of_merchant in late.chunk_by(|(merchant, _), (next, _)| merchant == next) {
+            let (merchant, of_merchant) = (of_merchant[0].0, of_merchant.to_vec());
+            let policy = Arc::clone(policy);
+            let expire = move |tx: &mut Tx<'_>| {
+                tx.act_for(merchant)?;
+                for (_, deposit) in of_merchant {
+                    receipts::expire_late(tx, &policy, merchant, deposit)?;
+                }
+                Ok::<_, commands::Error>(())
+            };
+            leave_failed(merchant, store.write(expire).await)?;
+        }
+    }
+}
+
+/// Logs why the payments of one merchant cannot be settled, so that the other merchants' are.
+///
+/// # Errors
+///
+/// Returns an error that meets all merchants alike.
+fn leave_failed<T>(merchant: MerchantId, outcome: Result<T, commands::Error>) -> Result<(), commands::Error> {
+    match outcome {
+        Err(
+            cause @ (commands::Error::Refused(_)
+            | commands::Error::Store(Error::Corrupt(_) | Error::Panicked | Error::MerchantGone(_))),
+        ) => {
+            log::warn!(
+                "merchant {}: cannot settle the payments that are due; the next second retries: {cause}",
+                merchant.0
+            );
+            Ok(())
+        }
+        outcome => outcome.map(drop),
     }
 }

@@ -972,6 +972,14 @@ impl TestApp {
         database::column(&self.database, sql)
     }
 
+    /// Waits up to 10 seconds until a query finds this many rows.
+    pub(crate) fn wait_for_rows(&self, rows: usize, sql: &str) {
+        let until = Instant::now() + Duration::from_secs(10);
+        while self.column(sql).len() < rows && Instant::now() < until {
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// Returns every transfer of an escrow, in order, as `KIND from -> to amount` with the amount
     /// in minor units. An account appears as its purpose, followed by `:` and the customer if
     /// it belongs to one.

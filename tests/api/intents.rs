@@ -585,6 +585,27 @@ fn all_slow_withdrawals_that_are_due_are_settled_before_an_advance_replies() {
     assert_eq!(app.count("slow_withdrawal"), 0);
 }
 
+/// The settlement of the first merchant fails once. The next look, a second later, repeats it.
+#[test]
+fn a_failed_settlement_of_one_merchant_holds_up_no_other() {
+    let app = spawn_app();
+    for key in ["sk_test_first", "sk_test_second"] {
+        let ask = |path: &str, body: &Value| app.json_with_key(key, "POST", path, "ada", body).ok();
+        ask("/v1/payment/topup", &json!({ "amount": 5000 }));
+        ask("/v1/payment/create-intent", &withdrawal("w-1", 1000, "0000000003"));
+        ask("/v1/payment/verify", &json!({ "reference": "w-1" }));
+    }
+    app.plan_panic_at_id(1);
+    app.pass_seconds(3_601);
+    app.wait_for_rows(2, SETTLED);
+    assert!(app.has_command_panicked());
+    assert_eq!(app.column(SETTLED), ["2", "1"]);
+}
+
+/// The merchants in the order of their settlements.
+const SETTLED: &str = "SELECT merchant_id FROM event JOIN event_name ON event_name.id = name_id
+     WHERE name = 'payment.withdrawal.success' ORDER BY event.id";
+
 /// Only a strict sandbox takes the money at the settlement.
 #[test]
 fn a_slow_withdrawal_that_the_wallet_does_not_cover_waits_on() {

@@ -4,8 +4,10 @@ use escrowd::clock::SystemClock;
 use escrowd::domain::time::Clock;
 use serde_json::{Value, json};
 
-use crate::desk::{ADA, BEN, CLEO, DAYO, EFE, paid, payout_of, reason, receipt, spawn_desk, spawn_desk_of_two};
-use crate::helpers::{Deal, LIVE_KEY, TestApp, spawn_app, two_milestones};
+use crate::desk::{
+    ADA, BEN, CLEO, DAYO, EFE, STALL_KEY, paid, payout_of, reason, receipt, spawn_desk, spawn_desk_of_two,
+};
+use crate::helpers::{Deal, LIVE_KEY, TestApp, new_customer, spawn_app, two_milestones};
 
 fn act(app: &TestApp, key: &str, receipt: &str, action: &str, body: &Value) -> crate::helpers::Answer {
     app.by(key, "POST", &format!("/receipts/{receipt}/{action}"), body)
@@ -266,6 +268,30 @@ fn money_that_comes_after_its_deposit_was_given_up_is_credited() {
     assert_eq!(app.live_balance(&ada), 500);
     assert_eq!(app.events(), ["payment.deposit.failed", "payment.deposit.success"]);
     app.refuses_code(409, "not_in_status", |app| expire(app, "dep-1"));
+}
+
+/// The command for the first merchant fails once. The next look, a second later, repeats it.
+#[test]
+fn a_deposit_that_cannot_be_given_up_holds_up_no_other_merchant() {
+    const GIVEN_UP: &str = "SELECT merchant_id FROM event JOIN event_name ON event_name.id = name_id
+         WHERE name = 'payment.deposit.failed' ORDER BY event.id";
+    let app = spawn_desk_of_two();
+    for key in [LIVE_KEY, STALL_KEY] {
+        let ask = |path: &str, customer: &str, body: &Value| app.json_with_key(key, "POST", path, customer, body).ok();
+        let ada = ask("/v1/customer/create", "", &new_customer()).text("customerId");
+        let deposit = json!({ "amount": 500, "reference": "dep-1", "transactionType": "deposit" });
+        ask("/v1/payment/create-intent", &ada, &deposit);
+    }
+    let merchants = app.column("SELECT id FROM merchant ORDER BY id");
+    app.plan_panic_at_id(1);
+    app.pass_seconds(31 * 86_400);
+    app.wait_for_rows(2, GIVEN_UP);
+    assert!(app.has_command_panicked());
+    let given_up = app.column(GIVEN_UP);
+    assert_eq!(
+        given_up.iter().rev().collect::<Vec<_>>(),
+        merchants.iter().collect::<Vec<_>>()
+    );
 }
 
 #[test]

@@ -276,20 +276,25 @@ impl Snapshot<'_> {
     }
 
     /// Returns at most `limit` pending deposits of any merchant by bank transfer that were
-    /// asked for before this ledger time, each with its merchant, oldest first. Live mode,
-    /// where merchants' clocks follow ledger time.
-    pub fn deposits_before(&self, before: Timestamp, limit: u32) -> Result<Vec<(MerchantId, TransactionId)>, Error> {
+    /// asked for before this ledger time and have a number above `after`, each with its merchant,
+    /// oldest first. Live mode, where merchants' clocks follow ledger time.
+    pub fn deposits_before(
+        &self,
+        before: Timestamp,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(MerchantId, TransactionId)>, Error> {
         let mut statement = self.connection.prepare(
             "SELECT account.merchant_id, payment_transaction.id, payment_transaction.guard
              FROM payment_detail
              JOIN payment_transaction ON payment_transaction.id = transaction_id
              JOIN account ON account.id = account_id
              WHERE status = 'pending' AND method = 'BANK_TRANSFER' AND payment_transaction.created_at < ?1
-               AND transaction_id < ?3
+               AND transaction_id < ?3 AND transaction_id > ?4
              ORDER BY transaction_id LIMIT ?2",
         )?;
         // The number ends the walk along the pending payments, of which most are younger.
-        let rows = statement.query(params![before.millis(), limit, ids::first_number_of(before)])?;
+        let rows = statement.query(params![before.millis(), limit, ids::first_number_of(before), after])?;
         read_all(rows, |row| {
             let id = TransactionId::new(row.get(1)?, row.get(2)?);
             Ok((MerchantId(row.get(0)?), id))

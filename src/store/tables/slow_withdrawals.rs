@@ -49,15 +49,21 @@ impl Snapshot<'_> {
         })
     }
 
-    /// Returns a merchant with a withdrawal that is due at this ledger time.
-    pub fn merchant_with_due_withdrawals(&self, ledger_time: Timestamp) -> Result<Option<MerchantId>, Error> {
+    /// Returns the first merchant behind `after`, in the order of their numbers, with a withdrawal that
+    /// is due at this ledger time.
+    pub fn merchant_with_due_withdrawals(
+        &self,
+        ledger_time: Timestamp,
+        after: Option<MerchantId>,
+    ) -> Result<Option<MerchantId>, Error> {
+        let after = after.map_or(0, |merchant| merchant.0);
         let merchant: Option<i64> = self
             .connection
             .prepare(
                 "SELECT merchant_id FROM slow_withdrawal JOIN merchant ON merchant.id = merchant_id
-                 WHERE due_at <= ?1 + clock_offset_millis LIMIT 1",
+                 WHERE due_at <= ?1 + clock_offset_millis AND merchant_id > ?2 ORDER BY merchant_id LIMIT 1",
             )?
-            .first(params![ledger_time.millis()], |row| row.get(0))?;
+            .first(params![ledger_time.millis(), after], |row| row.get(0))?;
         Ok(merchant.map(MerchantId))
     }
 }
