@@ -117,9 +117,22 @@ fn as_typed(error: clap::Error) -> clap::Error {
 
 /// Parses the command line, runs the command and returns the exit code.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::try_parse().unwrap_or_else(|error| as_typed(error).exit());
+    let outcome = match Arguments::try_parse() {
+        Ok(arguments) => run_command(arguments),
+        Err(error) if error.use_stderr() => as_typed(error).exit(),
+        Err(help_or_version) => output::print(help_or_version.render().ansi().to_string().as_bytes()),
+    };
+    let code = outcome.unwrap_or_else(|error| {
+        log_output::print_error(format_args!("escrowd: {error:#}"));
+        ExitCode::FAILURE
+    });
+    log_output::flush();
+    code
+}
+
+fn run_command(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let command = arguments.command.unwrap_or(Command::Serve(arguments.serve));
-    let outcome = output::catching(|| match command {
+    output::catching(|| match command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
@@ -139,11 +152,5 @@ pub fn run() -> ExitCode {
         Command::Config(arguments) => config::run(arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
-    });
-    let code = outcome.unwrap_or_else(|error| {
-        log_output::print_error(format_args!("escrowd: {error:#}"));
-        ExitCode::FAILURE
-    });
-    log_output::flush();
-    code
+    })
 }

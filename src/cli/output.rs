@@ -79,7 +79,9 @@ pub(super) fn catching(command: impl FnOnce() -> anyhow::Result<ExitCode>) -> an
 /// failure.
 pub(super) fn print(document: &[u8]) -> anyhow::Result<ExitCode> {
     match anstream::stdout().write_all(document) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow::anyhow!("the output cannot be written: {error}"))
+        }
         Ok(()) | Err(_) => Ok(ExitCode::SUCCESS),
     }
 }

@@ -86,6 +86,10 @@ fn a_full_output_is_told_in_one_line_and_stops_no_service() {
         &["check", "test.db"][..],
         &["position", "test.db"],
         &["backup", "test.db", "copy.db"],
+        &["config"],
+        &["--help"],
+        &["check", "--help"],
+        &["--version"],
     ] {
         let output = folder.command(arguments).stdout(full()).output().unwrap();
         let said = stderr(&output);
