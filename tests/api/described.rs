@@ -127,11 +127,14 @@ impl Document {
             self.validators.lock().unwrap().insert(place.to_owned(), validator);
             validator
         });
+        if validator.is_valid(value) {
+            return;
+        }
         let errors: Vec<String> = validator
             .iter_errors(value)
             .map(|error| format!("{} at {}", error, error.instance_path()))
             .collect();
-        assert!(errors.is_empty(), "{operation}: {errors:#?}\n{value}");
+        panic!("{operation}: {errors:#?}\n{value}");
     }
 
     /// Returns the described path that a request's path is of, a literal one first.
