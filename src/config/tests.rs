@@ -115,6 +115,8 @@ fn an_error_says_in_plain_words_which_values_are_right() {
             "listen = 8080",
             "expected an IP address and a port, such as \"127.0.0.1:8080\" in quotes",
         ),
+        ("database = \"\"", "an empty text names no database; name a file"),
+        ("database = \"a\\u0000b\"", "a null character is in no name"),
         (
             "database = 1",
             "expected the path of a file, or the URL of a PostgreSQL database in quotes",

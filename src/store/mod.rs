@@ -50,7 +50,7 @@ pub use engine::writer_meter::WriterReading;
 pub use file_facts::{mode_of, newest_ledger_time, position};
 pub use foreseen::Foreseen;
 pub use group_memory::GroupMemory;
-pub use place::Place;
+pub use place::{Place, PlaceError};
 pub use restore::{RequiredMode, Restored, restore};
 pub use settings::{Settings, WriterEnded};
 pub use tables::events::{NewEvent, ReplayedEvent};

@@ -15,6 +15,20 @@ pub enum Place {
     Postgres(Address),
 }
 
+/// The reason why a text names no database.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// The text is empty.
+    #[error("an empty text names no database; name a file")]
+    Empty,
+    /// No file has a null character in its name.
+    #[error("a null character is in no name of a database; leave it out")]
+    NullCharacter,
+    /// The text is a URL that PostgreSQL does not understand.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+}
+
 impl Place {
     /// Returns the path of a file.
     pub fn path(&self) -> Option<&Path> {
@@ -32,11 +46,15 @@ impl From<PathBuf> for Place {
 }
 
 impl FromStr for Place {
-    type Err = AddressError;
+    type Err = PlaceError;
 
-    fn from_str(text: &str) -> Result<Self, AddressError> {
+    fn from_str(text: &str) -> Result<Self, PlaceError> {
         if Address::is_url(text) {
-            text.parse().map(Self::Postgres)
+            Ok(Self::Postgres(text.parse()?))
+        } else if text.is_empty() {
+            Err(PlaceError::Empty)
+        } else if text.contains('\0') {
+            Err(PlaceError::NullCharacter)
         } else {
             Ok(Self::File(PathBuf::from(text)))
         }

@@ -162,7 +162,6 @@ fn a_backup_takes_no_name_that_belongs_to_a_database() {
     fs::create_dir_all(folder.path().join("other.partial-files/photos")).unwrap();
     let names = before();
     for (to, words) in [
-        ("", "names no file"),
         ("test.db-wal", "names that end in -wal"),
         ("test.db-shm", "names that end in -shm"),
         ("test.db-journal", "names that end in -journal"),
@@ -178,6 +177,10 @@ fn a_backup_takes_no_name_that_belongs_to_a_database() {
         assert!(stderr(&output).contains(words), "{to}: {}", stderr(&output));
         assert_eq!(before(), names, "{to}");
     }
+    let unnamed = folder.run(&["backup", "test.db", ""]);
+    assert_eq!(unnamed.status.code(), Some(2));
+    assert!(stderr(&unnamed).contains("<TO>: an empty text names no database"));
+    assert_eq!(before(), names);
     assert_eq!(fs::read_to_string(folder.path().join("mine.partial")).unwrap(), "notes");
     // What a killed backup has left is taken over.
     folder.write("copy.db.partial", "");
