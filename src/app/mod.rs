@@ -4,12 +4,10 @@ mod reload;
 mod settings;
 
 use std::net::{SocketAddr, TcpListener};
-use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::rt;
@@ -365,7 +363,6 @@ fn state_of(config: &Config, reloader: &Reloader, connections: &Arc<Connections>
         page_streams: Arc::new(EventStreams::new(settings::page_streams(config))),
         walks: Arc::default(),
         upload_memory: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
-        file_checks: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
     }
 }
 

@@ -99,9 +99,6 @@ pub struct AppState {
     pub request_meter: RequestMeter,
     /// The free part of the memory for uploads, in bytes.
     pub upload_memory: Arc<Semaphore>,
-    /// The stored files whose content may be checked at once: as many as there are processors, since a
-    /// check mostly calculates.
-    pub file_checks: Arc<Semaphore>,
 }
 
 impl CommandError for ApiError {

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::body::SizedStream;
@@ -40,13 +39,7 @@ pub(crate) const SERVE_REFUSALS: Refusals =
 pub(crate) async fn serve(state: Data<AppState>, name: Path<String>, method: Method) -> Result<Raw<AnyFile>, ApiError> {
     let name = FileName::parse(&name).ok_or(ApiError::FileNotFound)?;
     let store = state.store.clone();
-    let permit = Arc::clone(&state.file_checks).acquire_owned().await;
-    let checked = on_thread(move || {
-        // Held until the check has ended, also if the client has gone meanwhile.
-        let _permit = permit;
-        store.open_file(name)
-    });
-    let (content, bytes) = match checked.await?? {
+    let (content, bytes) = match on_thread(move || store.open_file(name)).await?? {
         OpenedFile::Whole { content, bytes } => (content, bytes),
         OpenedFile::Missing => return Err(ApiError::FileNotFound),
         OpenedFile::Damaged(problem) => {
