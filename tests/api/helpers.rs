@@ -972,10 +972,19 @@ impl TestApp {
         database::column(&self.database, sql)
     }
 
-    /// Waits up to 10 seconds until a query finds this many rows.
-    pub(crate) fn wait_for_rows(&self, rows: usize, sql: &str) {
+    /// Waits up to 10 seconds for two events of this name, and returns the merchants of all in their
+    /// order.
+    pub(crate) fn merchants_of_two(&self, event: &str) -> Vec<String> {
+        let sql = format!(
+            "SELECT merchant_id FROM event JOIN event_name ON event_name.id = name_id
+             WHERE name = '{event}' ORDER BY event.id"
+        );
         let until = Instant::now() + Duration::from_secs(10);
-        while self.column(sql).len() < rows && Instant::now() < until {
+        loop {
+            let found = self.column(&sql);
+            if found.len() >= 2 || Instant::now() >= until {
+                return found;
+            }
             thread::sleep(Duration::from_millis(100));
         }
     }
