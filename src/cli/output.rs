@@ -63,9 +63,9 @@ pub(super) fn catching(command: impl FnOnce() -> anyhow::Result<ExitCode>) -> an
             NotPrinted {
                 error,
                 done: Some(done),
-            } => Err(anyhow::anyhow!("the output cannot be written: {error}; {done}")),
+            } => Err(anyhow::anyhow!("{}; {done}", not_written(&error))),
             NotPrinted { error, done: None } if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::FAILURE),
-            NotPrinted { error, done: None } => Err(anyhow::anyhow!("the output cannot be written: {error}")),
+            NotPrinted { error, done: None } => Err(not_written(&error)),
         },
         Err(panic) => panic::resume_unwind(panic),
     })
@@ -79,9 +79,11 @@ pub(super) fn catching(command: impl FnOnce() -> anyhow::Result<ExitCode>) -> an
 /// failure.
 pub(super) fn print(document: &[u8]) -> anyhow::Result<ExitCode> {
     match anstream::stdout().write_all(document) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(anyhow::anyhow!("the output cannot be written: {error}"))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(not_written(&error)),
         Ok(()) | Err(_) => Ok(ExitCode::SUCCESS),
     }
+}
+
+fn not_written(error: &io::Error) -> anyhow::Error {
+    anyhow::anyhow!("the output cannot be written: {error}")
 }
