@@ -65,21 +65,16 @@ async fn expire_deposits(store: &Store, policy: &Arc<Policy>) -> Result<(), comm
     let mut after = 0;
     loop {
         let late = store.read(move |snapshot| snapshot.deposits_before(before, after, receipts::EXPIRED_MAX));
-        let mut late = late.await?;
+        let late = late.await?;
         let Some((_, last)) = late.last() else {
             return Ok(());
         };
         after = last.number();
-        late.sort_by_key(|(merchant, _)| merchant.0);
-        for of_merchant in late.chunk_by(|(merchant, _), (next, _)| merchant == next) {
-            let (merchant, of_merchant) = (of_merchant[0].0, of_merchant.to_vec());
+        for (merchant, deposit) in late {
             let policy = Arc::clone(policy);
             let expire = move |tx: &mut Tx<'_>| {
                 tx.act_for(merchant)?;
-                for (_, deposit) in of_merchant {
-                    receipts::expire_late(tx, &policy, merchant, deposit)?;
-                }
-                Ok::<_, commands::Error>(())
+                receipts::expire_late(tx, &policy, merchant, deposit)
             };
             leave_failed(merchant, store.write(expire).await)?;
         }
