@@ -246,6 +246,11 @@ fn an_endpoint_chooses_events() {
             "events[1] must be the name of an event",
         ),
         (
+            json!({ "url": "" }),
+            "url must be a URL, or null to send no events; got \"\"",
+        ),
+        (json!({ "url": "  " }), "url must be"),
+        (
             json!({ "url": UNREACHABLE, "events": ["escrow"] }),
             "events[0] must be the name of an event",
         ),

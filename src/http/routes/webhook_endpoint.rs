@@ -80,6 +80,7 @@ pub(super) fn parse_setting(body: &JsonBody, mode: Mode) -> Parsed<WebhookEndpoi
     if !fields.has("url") {
         return Err(Invalid::missing("url"));
     }
+    fields.check_not_empty("url", "a URL, or null to send no events")?;
     let url = fields.field("url").optional(|field| webhook_url(field, mode))?;
     fields.check_not_empty("events", "a list with at least one event, or left out for all events")?;
     let events = fields.field("events");
