@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
+use reqwest::header::HeaderValue;
 use serde_json::Value;
 use tokio::runtime::{self, Runtime};
 
@@ -125,7 +126,7 @@ impl ServiceClient {
     ) -> anyhow::Result<ServiceReply> {
         let mut request = self.request(method, path)?;
         if let Some((name, value)) = header {
-            request = request.header(name, value);
+            request = request.header(name, header_value(name, value)?);
         }
         if let Some(body) = body {
             request = request
@@ -153,7 +154,7 @@ impl ServiceClient {
     fn request(&self, method: &str, path: &str) -> anyhow::Result<reqwest::RequestBuilder> {
         let request = self.client.request(method.parse()?, format!("{}{path}", self.base));
         Ok(match &self.key {
-            Some(key) => request.header("authorization", format!("Bearer {key}")),
+            Some(key) => request.header("authorization", header_value("key", &format!("Bearer {key}"))?),
             None => request,
         })
     }
@@ -218,6 +219,11 @@ impl ServiceClient {
         ensure!(status < 300, "{method} {path} returned {status}: {message}");
         Ok(data)
     }
+}
+
+/// Returns the value of a header. Its error does not repeat the value, which may be a key.
+fn header_value(name: &str, value: &str) -> anyhow::Result<HeaderValue> {
+    HeaderValue::from_str(value).map_err(|_| anyhow!("the {name} has a line break or another control character"))
 }
 
 /// Describes why a request failed by its innermost cause, which does not repeat the URL.

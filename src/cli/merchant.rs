@@ -3,7 +3,8 @@
 
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::builder::NonEmptyStringValueParser;
+use clap::{ArgGroup, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::cli::client::ServiceClient;
@@ -31,6 +32,7 @@ enum MerchantCommand {
     /// List the merchants
     List,
     /// Change settings of a merchant; those that are not given stay as they are
+    #[command(group(ArgGroup::new("changes").args(SettingsArguments::IDS).required(true).multiple(true)))]
     Set {
         /// The merchant's name or id
         merchant: String,
@@ -42,7 +44,7 @@ enum MerchantCommand {
         /// The merchant's name or id
         merchant: String,
         /// The https URL that receives the events
-        #[arg(long, value_name = "URL", conflicts_with = "off")]
+        #[arg(long, value_name = "URL", conflicts_with = "off", value_parser = NonEmptyStringValueParser::new())]
         callback_url: Option<String>,
         /// An event to send, or a pattern such as escrow.*; all events without it
         #[arg(long = "event", value_name = "EVENT", requires = "callback_url")]
@@ -64,13 +66,13 @@ enum MerchantCommand {
 #[derive(Debug, clap::Args)]
 struct SettingsArguments {
     /// Its country, or "default" for that of the configuration
-    #[arg(long, value_name = "COUNTRY")]
+    #[arg(long, value_name = "COUNTRY", value_parser = NonEmptyStringValueParser::new())]
     country: Option<String>,
     /// Its part of the fee in basis points, or "default"
-    #[arg(long, value_name = "BPS")]
+    #[arg(long, value_name = "BPS", value_parser = NonEmptyStringValueParser::new())]
     commission_bps: Option<String>,
     /// The permission to sell in its own name: true, false or "default"
-    #[arg(long, value_name = "BOOL")]
+    #[arg(long, value_name = "BOOL", value_parser = NonEmptyStringValueParser::new())]
     business: Option<String>,
     /// An address or a range that may use its keys, such as 192.0.2.0/24; give it again for
     /// more, and "any" to allow all
@@ -105,8 +107,19 @@ pub(super) fn run(arguments: MerchantArguments) -> anyhow::Result<ExitCode> {
             events,
             off,
         } => {
+            let is_change = callback_url.is_some() || off;
             let endpoint = set_callback(&client, &merchant, callback_url, &events, off)?;
-            service.show(&endpoint, print_callback);
+            if is_change {
+                let done = || {
+                    format!(
+                        "the webhook endpoint was set: `escrowd merchant callback {merchant}` shows it, and \
+                         `escrowd merchant rotate-secret {merchant}` gives it another secret"
+                    )
+                };
+                service.show_done(&endpoint, done, print_callback);
+            } else {
+                service.show(&endpoint, print_callback);
+            }
         }
         MerchantCommand::RotateSecret {
             merchant,
@@ -140,6 +153,9 @@ fn set_callback(
 }
 
 impl SettingsArguments {
+    /// The ids of the options, which are the names of the fields.
+    const IDS: [&str; 4] = ["country", "commission_bps", "business", "allowed"];
+
     /// Returns the fields of a request that changes these settings.
     fn body(&self) -> Map<String, Value> {
         let mut body = Map::new();

@@ -69,12 +69,33 @@ fn wrong_command_lines_exit_with_2_and_say_why() {
         (&["launch"], "unrecognized subcommand 'launch'"),
         (&["--listen", "8080"], "such as 127.0.0.1:8080"),
         (&["check"], "<FILE>"),
+        (&["merchant", "set", "shop"], "--country"),
+        (&["merchant", "set", "shop", "--country", ""], "a value is required"),
+        (
+            &["merchant", "callback", "shop", "--callback-url", ""],
+            "a value is required",
+        ),
     ] {
         let output = work_folder.run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(stderr(&output).contains(why), "{}", stderr(&output));
     }
     assert_eq!(work_folder.run(&["--help"]).status.code(), Some(0));
+}
+
+/// A file may end with a line break that becomes part of a key. The key itself is not shown.
+#[test]
+fn a_value_that_no_request_can_send_is_named() {
+    let folder = WorkFolder::new();
+    for (key, merchant, name) in [
+        ("op_live_secret\n", "shop", "key"),
+        ("op_live_secret", "a\nb", "merchant-id"),
+    ] {
+        let mut command = folder.command(&["merchant", "callback", merchant]);
+        let output = command.env("ESCROWD_KEY", key).output().unwrap();
+        let said = format!("escrowd: the {name} has a line break or another control character\n");
+        assert_eq!((output.status.code(), stderr(&output)), (Some(1), said));
+    }
 }
 
 /// An option that a variable sets is no part of the command line.

@@ -264,6 +264,18 @@ fn a_full_output_does_not_hide_what_was_made() {
     let made: Value = serde_json::from_str(&stdout(&made)).unwrap();
     let said = told(asking(&["key", "rotate", "shop0", made["id"].as_str().unwrap()]));
     assert!(said.contains("replace it with `escrowd key rotate shop0 "), "{said}");
+    let hook = [
+        "merchant",
+        "callback",
+        "shop0",
+        "--callback-url",
+        "https://shop.example/hook",
+    ];
+    let said = told(asking(&hook));
+    assert!(
+        said.contains("`escrowd merchant rotate-secret shop0` gives it another secret"),
+        "{said}"
+    );
     // A reader that has gone is told, too.
     let mut command = asking(&["key", "create", "shop0"]);
     let (reader, writer) = std::io::pipe().unwrap();
