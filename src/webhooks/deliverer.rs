@@ -26,16 +26,12 @@ use crate::store::{Error, Store};
 use crate::webhooks::attempts_meter::AttemptsMeter;
 use crate::webhooks::client::WebhookClient;
 use crate::webhooks::outcomes::UnrecordedOutcomes;
+use crate::webhooks::places::Places;
 use crate::webhooks::queues::MerchantQueues;
 use crate::webhooks::resolver;
 use crate::webhooks::settings::{AttemptSettings, Settings};
 use crate::webhooks::tasks::{Report, Tasks};
 
-/// Attempts in flight at once, of all merchants.
-const IN_FLIGHT_MAX: usize = 256;
-/// From this many attempts in flight, no more start for a merchant whose endpoint fails or has
-/// not been tried. The places above it are for healthy endpoints.
-const IN_FLIGHT_UNHEALTHY_MAX: usize = 192;
 /// The pause after the store could not read or write.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The interval of the search for merchants with deliveries that are not scheduled. The first
@@ -58,8 +54,7 @@ pub(super) struct Deliverer {
     tasks: Tasks,
     reports: UnboundedReceiver<Report>,
     queues: MerchantQueues,
-    /// The number of attempts under way or not yet recorded.
-    in_flight: usize,
+    places: Places,
     outcomes: UnrecordedOutcomes,
     attempts: Arc<AttemptsMeter>,
     has_store_stopped: bool,
@@ -75,7 +70,7 @@ impl Deliverer {
             tasks,
             reports,
             queues: MerchantQueues::default(),
-            in_flight: 0,
+            places: Places::default(),
             outcomes: UnrecordedOutcomes::new(),
             attempts,
             has_store_stopped: false,
@@ -102,7 +97,7 @@ impl Deliverer {
             if let Some(batch) = self.outcomes.next_batch() {
                 self.tasks.record(batch);
             }
-            if self.has_store_stopped || stop_at.is_some_and(|at| self.in_flight == 0 || at <= Instant::now()) {
+            if self.has_store_stopped || stop_at.is_some_and(|at| self.places.are_free() || at <= Instant::now()) {
                 return;
             }
             let wake_at = self.wake_at().min(stop_at.unwrap_or(poll_at));
@@ -124,7 +119,7 @@ impl Deliverer {
                     }
                     None => return,
                 },
-                // Deliveries of before are then looked for at once.
+                // A new leader looks at once for the deliveries that the former one has left.
                 Ok(()) = leadership.changed() => poll_at = Instant::now(),
                 () = sleep_until(wake_at.into()), if is_leader || stop_at.is_some() => {}
             }
@@ -194,10 +189,10 @@ impl Deliverer {
     }
 
     /// Starts the attempts that are due to merchants that are ready, until
-    /// [`IN_FLIGHT_MAX`] are in flight.
+    /// all places are taken.
     async fn start_due(&mut self) {
         self.queues.fire_timers(self.store.ledger_time());
-        while self.in_flight < IN_FLIGHT_MAX
+        while !self.places.are_taken()
             && let Some(merchant) = self.queues.next_ready()
         {
             if let Err(error) = self.start_due_of(merchant).await {
@@ -212,12 +207,7 @@ impl Deliverer {
     /// Starts the attempts that are due to a merchant, as many as its bounds allow.
     async fn start_due_of(&mut self, merchant: MerchantId) -> Result<(), Error> {
         let queue = self.queues.queue_mut(merchant);
-        let in_flight_max = if queue.is_healthy() {
-            IN_FLIGHT_MAX
-        } else {
-            IN_FLIGHT_UNHEALTHY_MAX
-        };
-        let shared_room = in_flight_max.saturating_sub(self.in_flight);
+        let shared_room = self.places.room(queue.is_healthy());
         if shared_room == 0 {
             self.look_again_after_pause(merchant);
             return Ok(());
@@ -269,7 +259,7 @@ impl Deliverer {
         self.queues.queue_mut(merchant).end_flush_if_done(next_due);
         match next_due {
             Some(due) if due > now => self.queues.set_timer(merchant, Some(clock.ledger_time_of(due))),
-            Some(_) if self.in_flight == IN_FLIGHT_MAX => self.queues.make_ready(merchant),
+            Some(_) if self.places.are_taken() => self.queues.make_ready(merchant),
             // If the merchant's own bound is reached, the report of an attempt makes it ready.
             Some(_) | None => self.queues.set_timer(merchant, None),
         }
@@ -288,8 +278,8 @@ impl Deliverer {
             read => Ok(read?),
         };
         let queue = self.queues.queue_mut(delivery.merchant);
+        self.places.take(queue.is_healthy());
         queue.start(delivery.id, delivery.due_at);
-        self.in_flight += 1;
         match body {
             Ok(body) => self.tasks.attempt(delivery, endpoint.clone(), body, now),
             // It must not be signed. Its attempt fails, so that others do not wait for it.
@@ -313,8 +303,10 @@ impl Deliverer {
                     self.log_gone(attempted).await;
                 }
                 for Attempted { delivery, .. } in recorded {
-                    self.queues.queue_mut(delivery.merchant).finish(delivery.id);
-                    self.in_flight -= 1;
+                    let finished = self.queues.queue_mut(delivery.merchant).finish(delivery.id);
+                    if let Some(finished) = finished {
+                        self.places.give_back(finished.was_healthy);
+                    }
                     self.queues.make_ready(delivery.merchant);
                 }
             }

@@ -11,6 +11,7 @@ mod client;
 mod deliverer;
 mod endpoints;
 mod outcomes;
+mod places;
 mod queue;
 mod queues;
 mod resolver;

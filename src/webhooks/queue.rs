@@ -10,9 +10,9 @@ use crate::domain::events::delivery::{AttemptOutcome, DeliveryId};
 use crate::domain::time::Timestamp;
 
 /// Attempts in flight for a merchant whose endpoint is healthy.
-const IN_FLIGHT_MAX: usize = 16;
+const OF_ONE_MAX: usize = 16;
 /// Attempts in flight for a merchant whose endpoint fails or has not been tried.
-const IN_FLIGHT_UNHEALTHY_MAX: usize = 4;
+const OF_ONE_UNHEALTHY_MAX: usize = 4;
 
 /// Refusals in a row from which a healthy endpoint counts as failing. Some endpoints refuse
 /// a few kinds of events and take the others. Their refusals are no news for the log, while
@@ -34,9 +34,7 @@ enum EndpointHealth {
 /// The state of one merchant's deliveries in flight.
 #[derive(Debug, Default)]
 pub(super) struct MerchantQueue {
-    /// Deliveries whose attempt is under way or not yet recorded, each with the time it was
-    /// due on the merchant's clock.
-    in_flight: Vec<(DeliveryId, Timestamp)>,
+    in_flight: Vec<InFlight>,
     /// The health of its webhook endpoint.
     health: EndpointHealth,
     /// The number of events that the endpoint has refused since it last took one.
@@ -49,6 +47,16 @@ pub(super) struct MerchantQueue {
     pub(super) timer: Option<Timestamp>,
     /// The flush that callers wait for.
     flush: Option<Flush>,
+}
+
+/// A delivery whose attempt is under way or not yet recorded.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    delivery: DeliveryId,
+    /// The time at which it was due, on the merchant's clock.
+    due: Timestamp,
+    /// True if the endpoint was healthy when the attempt started.
+    pub(super) was_healthy: bool,
 }
 
 /// A request to attempt every delivery that fell due when a merchant's clock was advanced.
@@ -92,9 +100,9 @@ impl MerchantQueue {
     /// Returns how many more attempts may start.
     pub(super) fn room(&self) -> usize {
         let most = if self.is_healthy() {
-            IN_FLIGHT_MAX
+            OF_ONE_MAX
         } else {
-            IN_FLIGHT_UNHEALTHY_MAX
+            OF_ONE_UNHEALTHY_MAX
         };
         most.saturating_sub(self.in_flight.len())
     }
@@ -104,15 +112,21 @@ impl MerchantQueue {
     }
 
     pub(super) fn has_in_flight(&self, delivery: DeliveryId) -> bool {
-        self.in_flight.iter().any(|(id, _)| *id == delivery)
+        self.in_flight.iter().any(|attempt| attempt.delivery == delivery)
     }
 
     pub(super) fn start(&mut self, delivery: DeliveryId, due: Timestamp) {
-        self.in_flight.push((delivery, due));
+        self.in_flight.push(InFlight {
+            delivery,
+            due,
+            was_healthy: self.is_healthy(),
+        });
     }
 
-    pub(super) fn finish(&mut self, delivery: DeliveryId) {
-        self.in_flight.retain(|(id, _)| *id != delivery);
+    /// Removes an attempt whose outcome is recorded. Returns `None` if it is not in flight.
+    pub(super) fn finish(&mut self, delivery: DeliveryId) -> Option<InFlight> {
+        let at = self.in_flight.iter().position(|attempt| attempt.delivery == delivery)?;
+        Some(self.in_flight.remove(at))
     }
 
     /// Returns true if the queue can be removed. The only fact lost is that the endpoint
@@ -153,7 +167,7 @@ impl MerchantQueue {
     pub(super) fn end_flush_if_done(&mut self, next_due: Option<Timestamp>) {
         let is_done = |flush: &mut Flush| {
             let is_later = |due: &Timestamp| *due > flush.until;
-            next_due.as_ref().is_none_or(is_later) && self.in_flight.iter().all(|(_, due)| is_later(due))
+            next_due.as_ref().is_none_or(is_later) && self.in_flight.iter().all(|attempt| is_later(&attempt.due))
         };
         let Some(flush) = self.flush.take_if(is_done) else {
             return;
@@ -208,7 +222,7 @@ mod tests {
         assert_eq!(queue.room(), 6);
         assert!(queue.set_health(&answer(500)), "it begins to fail");
         assert_eq!(queue.room(), 0);
-        (0..7).for_each(|id| queue.finish(DeliveryId(id)));
+        (0..7).for_each(|id| assert!(queue.finish(DeliveryId(id)).unwrap().was_healthy));
         assert_eq!((queue.room(), queue.in_flight()), (1, 3));
         assert!(queue.has_in_flight(DeliveryId(7)) && !queue.has_in_flight(DeliveryId(6)));
     }
@@ -221,7 +235,7 @@ mod tests {
         queue.start(DeliveryId(1), at(100));
         queue.end_flush_if_done(None);
         assert!(is_done.try_recv().is_err(), "one is in flight");
-        queue.finish(DeliveryId(1));
+        assert!(queue.finish(DeliveryId(1)).is_some_and(|attempt| !attempt.was_healthy));
         queue.end_flush_if_done(Some(at(100)));
         assert!(is_done.try_recv().is_err(), "one is due");
         queue.start(DeliveryId(2), at(101));

@@ -152,6 +152,40 @@ fn a_receiver_that_never_responds_delays_no_other_merchant_and_no_request() {
     );
 }
 
+/// Each merchant whose endpoint takes events may have many attempts in flight. Together they leave
+/// room for a merchant whose endpoint has not been tried.
+#[test]
+fn many_healthy_merchants_that_respond_late_delay_no_new_merchant() {
+    let (disk, receiver) = (Disk::new(), Receiver::start());
+    let keys: Vec<String> = (0..12).map(|number| format!("sk_test_late{number}")).collect();
+    let late = keys.clone();
+    let counts: Mutex<HashMap<usize, usize>> = Mutex::default();
+    receiver.reply_with(move |request| {
+        let Some(merchant) = late.iter().position(|key| request.is_signed_with(key)) else {
+            return Reply::Status(200);
+        };
+        let mut counts = counts.lock().unwrap();
+        let count = counts.entry(merchant).or_default();
+        *count += 1;
+        // The fourth attempt makes the endpoint healthy while three others are in flight.
+        if *count == 4 { Reply::Status(200) } else { Reply::Never }
+    });
+    let service = disk.serve_to(&receiver.url(), &[LONG_TIMEOUT]);
+    for key in &keys {
+        (0..18).for_each(|_| drop(service.funded(key, 2)));
+    }
+    receiver.wait_for_requests(12 * 17);
+    service.funded("sk_test_new", 2);
+    let of_new: Vec<Event> = disk.events().into_iter().filter(|event| event.merchant == 13).collect();
+    until("the new merchant gets every event", || {
+        let taken = receiver.taken();
+        of_new.iter().all(|event| taken.contains(&event.id))
+    });
+    assert!(!of_new.is_empty());
+    let ended = disk.attempts().into_iter().filter(|attempt| attempt.error.is_some());
+    assert_eq!(ended.count(), 0, "no late attempt had to end first");
+}
+
 #[test]
 fn an_attempt_without_a_response_fails_after_the_timeout() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
