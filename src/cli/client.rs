@@ -48,6 +48,20 @@ pub(super) struct ServiceReply {
     pub(super) details: Value,
 }
 
+impl ServiceReply {
+    /// Returns why the request was refused: the message, and what would be right if only the details
+    /// say so.
+    pub(super) fn refusal(&self) -> String {
+        let detail = |name: &str| self.details[name].as_str();
+        match (detail("field"), detail("expected"), detail("got")) {
+            (Some(field), Some(expected), Some(got)) if !self.message.contains(expected) => {
+                format!("{}; {field} must be {expected}; got {got:?}", self.message)
+            }
+            _ => self.message.clone(),
+        }
+    }
+}
+
 impl ServiceClient {
     /// Creates a client of the server at this URL, such as `http://127.0.0.1:8080`. The
     /// client sends the key, if there is one, and uses no proxy.
@@ -113,7 +127,12 @@ impl ServiceClient {
             403 if reply.message == FORBIDDEN => FORBIDDEN_HINT,
             _ => "",
         };
-        ensure!(reply.status < 300, "{} (status {}){hint}", reply.message, reply.status);
+        ensure!(
+            reply.status < 300,
+            "{} (status {}){hint}",
+            reply.refusal(),
+            reply.status
+        );
         Ok(reply.data)
     }
 
@@ -213,11 +232,14 @@ impl ServiceClient {
         customer: Option<&str>,
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
-        let ServiceReply {
-            status, message, data, ..
-        } = self.send(method, path, customer, body)?;
-        ensure!(status < 300, "{method} {path} returned {status}: {message}");
-        Ok(data)
+        let reply = self.send(method, path, customer, body)?;
+        ensure!(
+            reply.status < 300,
+            "{method} {path} returned {}: {}",
+            reply.status,
+            reply.refusal()
+        );
+        Ok(reply.data)
     }
 }
 

@@ -20,6 +20,7 @@ enum ClockCommand {
     /// Move the clock forward, and wait until the work that became due is done
     Advance {
         /// The time span: 90s, 10m, 36h, 3d, 1d12h, or a number of seconds
+        #[arg(allow_hyphen_values = true)]
         by: String,
     },
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cli::output::{BOLD, say};
 use crate::cli::service::{ServiceArguments, or_dash, print_secret};
+use crate::domain::merchant::key::KeyId;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct KeyArguments {
@@ -40,9 +41,10 @@ enum KeyCommand {
         /// The merchant's name or id
         merchant: String,
         /// The key's id, as `list` shows it
-        id: String,
+        #[arg(value_parser = key_id)]
+        id: KeyId,
         /// Hours for which the old key opens routes too; 0 ends it at once
-        #[arg(long, value_name = "HOURS", default_value_t = 24)]
+        #[arg(long, value_name = "HOURS", default_value_t = 24, allow_negative_numbers = true)]
         overlap_hours: u32,
     },
     /// End a key at once
@@ -50,11 +52,16 @@ enum KeyCommand {
         /// The merchant's name or id
         merchant: String,
         /// The key's id, as `list` shows it
-        id: String,
+        #[arg(value_parser = key_id)]
+        id: KeyId,
         /// The reason, for the record of acts
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
+}
+
+fn key_id(text: &str) -> Result<KeyId, &'static str> {
+    KeyId::parse(text).ok_or("it must be 24 lower-case hex characters, as `escrowd key list` shows")
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

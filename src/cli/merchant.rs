@@ -58,7 +58,7 @@ enum MerchantCommand {
         /// The merchant's name or id
         merchant: String,
         /// Hours for which the old secret signs too
-        #[arg(long, value_name = "HOURS", default_value_t = 24)]
+        #[arg(long, value_name = "HOURS", default_value_t = 24, allow_negative_numbers = true)]
         overlap_hours: u32,
     },
 }
@@ -69,7 +69,7 @@ struct SettingsArguments {
     #[arg(long, value_name = "COUNTRY", value_parser = NonEmptyStringValueParser::new())]
     country: Option<String>,
     /// Its part of the fee in basis points, or "default"
-    #[arg(long, value_name = "BPS", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "BPS", allow_negative_numbers = true, value_parser = NonEmptyStringValueParser::new())]
     commission_bps: Option<String>,
     /// The permission to sell in its own name: true, false or "default"
     #[arg(long, value_name = "BOOL", value_parser = NonEmptyStringValueParser::new())]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::app;
 use crate::cli::log_output;
-use crate::cli::output::{BOLD, print_done, say};
+use crate::cli::output::{BOLD, say};
 use crate::cli::service::{ServiceArguments, all_pages, or_dash};
 use crate::cli::settings::{PlaceParser, variables};
 use crate::commands::operators;
@@ -20,9 +20,10 @@ use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::mode::Mode;
 use crate::domain::page::{LIMIT_MAX, PageRequest};
 use crate::domain::treasury::act::Agent;
-use crate::domain::treasury::operator::{Operator, Role};
+use crate::domain::treasury::operator::Role;
 use crate::entropy;
 use crate::store::{Place, Store, Tx};
+use crate::views::{NewOperatorView, OperatorView};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct OperatorArguments {
@@ -56,11 +57,16 @@ enum OperatorCommand {
     /// Revoke an operator's key
     Revoke {
         /// The operator's id, as `list` shows it
-        id: String,
+        #[arg(value_parser = operator_id)]
+        id: OperatorId,
         /// The reason, for the record of acts
         #[arg(long)]
         reason: String,
     },
+}
+
+fn operator_id(text: &str) -> Result<OperatorId, &'static str> {
+    OperatorId::parse(text).ok_or("it must be 24 lower-case hex characters, as `escrowd operator list` shows")
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -77,11 +83,11 @@ enum RoleArgument {
 
 /// Runs a subcommand on a running service, or on the database of a live configuration.
 pub(super) fn run(arguments: OperatorArguments) -> anyhow::Result<ExitCode> {
-    if arguments.service.has_key() {
+    if arguments.service.is_named() {
         if arguments.config.is_some() || arguments.database.is_some() {
             bail!(
-                "--config and --database name a file, and the operator's key asks the running service; leave out one of \
-                 them (ESCROWD_KEY is the key, too)"
+                "--config and --database name a database, and --url and the operator's key name the running service; leave \
+                 out one of them (ESCROWD_KEY is the key, too)"
             );
         }
         return ask(&arguments.service, arguments.command);
@@ -104,42 +110,59 @@ pub(super) fn run(arguments: OperatorArguments) -> anyhow::Result<ExitCode> {
     let store = app::open_store(&config).context(
         "cannot open the database; while the service runs, an admin's key in ESCROWD_KEY makes this command ask it",
     )?;
-    actix_web::rt::System::new().block_on(run_on(&store, arguments.command))?;
+    let work = run_on(&store, &arguments.service, arguments.command);
+    actix_web::rt::System::new().block_on(work)?;
     store.close();
     Ok(ExitCode::SUCCESS)
 }
 
-async fn run_on(store: &Store, command: OperatorCommand) -> anyhow::Result<()> {
+async fn run_on(store: &Store, output: &ServiceArguments, command: OperatorCommand) -> anyhow::Result<()> {
     match command {
-        OperatorCommand::Create { name, role, merchants } => create(store, name, role.into(), &merchants).await,
-        OperatorCommand::List => list(store).await,
-        OperatorCommand::Revoke { id, reason } => revoke(store, &id, reason).await,
+        OperatorCommand::Create { name, role, merchants } => {
+            let made = create(store, name, role.into(), &merchants).await?;
+            show_created(output, &made);
+        }
+        OperatorCommand::List => output.show(&list(store).await?, print_list),
+        OperatorCommand::Revoke { id, reason } => output.show(&revoke(store, id, reason).await?, print_revoked),
     }
+    Ok(())
 }
 
-async fn create(store: &Store, name: String, role: Role, merchants: &[i64]) -> anyhow::Result<()> {
+async fn create(store: &Store, name: String, role: Role, merchants: &[i64]) -> anyhow::Result<Value> {
     let merchants = merchants.iter().copied().map(MerchantId).collect();
     let key = entropy::operator_key();
     let hashed = key.clone();
     let request = operators::check_name("NAME", name).map(|name| operators::OperatorRequest { name, role, merchants });
     let made = store.write(move |tx: &mut Tx<'_>| operators::create(tx, &on_this_machine(), request, &hashed));
-    let operator = made.await?;
-    let (role, id) = (operator.role.into_str(), operator.id.to_string());
-    print_done(
-        || made_without_key(&id),
-        || print_created(&operator.name, role, &id, &key),
-    );
-    Ok(())
+    let operator = OperatorView::new(made.await?);
+    Ok(serde_json::to_value(NewOperatorView { operator, key })?)
 }
 
-fn print_created(name: &str, role: &str, id: &str, key: &str) {
-    say!("Operator {BOLD}{name}{BOLD:#} ({role}) has id {id}.");
-    say!("The key is shown once and not stored:\n\n    {key}\n");
+async fn list(store: &Store) -> anyhow::Result<Value> {
+    let mut rows = Vec::new();
+    for page in 1.. {
+        let request = PageRequest::numbered(page, LIMIT_MAX);
+        let operators = store.read(move |snapshot| snapshot.operators(None, request)).await?;
+        let is_last = operators.is_last();
+        rows.extend(operators.rows.into_iter().map(OperatorView::new));
+        if is_last {
+            break;
+        }
+    }
+    Ok(serde_json::to_value(rows)?)
 }
 
-/// Returns what to do about an operator whose key was not printed.
-fn made_without_key(id: &str) -> String {
-    format!("operator {id} was made: revoke it with `escrowd operator revoke {id} --reason TEXT`, and make another")
+async fn revoke(store: &Store, id: OperatorId, reason: String) -> anyhow::Result<Value> {
+    let revoked = store.write(move |tx: &mut Tx<'_>| operators::revoke(tx, &on_this_machine(), id, Some(reason)));
+    Ok(serde_json::to_value(OperatorView::new(revoked.await?))?)
+}
+
+/// The agent of a command on the machine itself.
+const fn on_this_machine() -> Agent {
+    Agent {
+        operator: None,
+        address: None,
+    }
 }
 
 /// Runs a subcommand on a running service.
@@ -153,92 +176,52 @@ fn ask(service: &ServiceArguments, command: OperatorCommand) -> anyhow::Result<E
             if !merchants.is_empty() {
                 body["merchantIds"] = json!(merchants);
             }
-            let made = client.ask_as_operator("POST", PATH, None, Some(&body))?;
-            let done = || made_without_key(&or_dash(&made["id"]));
-            service.show_done(&made, done, |made| {
-                let [name, role, id, key] = ["name", "role", "id", "key"].map(|field| or_dash(&made[field]));
-                print_created(&name, &role, &id, &key);
-            });
+            show_created(service, &client.ask_as_operator("POST", PATH, None, Some(&body))?);
         }
-        OperatorCommand::List => {
-            let operators = Value::Array(all_pages(&client, PATH)?);
-            service.show(&operators, |operators| {
-                operators.as_array().into_iter().flatten().for_each(print_row);
-            });
-        }
+        OperatorCommand::List => service.show(&Value::Array(all_pages(&client, PATH)?), print_list),
         OperatorCommand::Revoke { id, reason } => {
             let (path, body) = (format!("{PATH}/{id}/revoke"), json!({ "reason": reason }));
             let revoked = client.ask_as_operator("POST", &path, None, Some(&body))?;
-            service.show(&revoked, |operator| print_revoked(&or_dash(&operator["name"])));
+            service.show(&revoked, print_revoked);
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints an operator of a reply.
-fn print_row(operator: &Value) {
-    let state = match &operator["revokedAt"] {
-        Value::Null => format!("last used {}", or_dash(&operator["lastUsedAt"])),
-        at => format!("revoked {}", or_dash(at)),
+/// Prints a new operator. If that is not possible, the error says that it was made.
+fn show_created(output: &ServiceArguments, made: &Value) {
+    let done = || {
+        let id = or_dash(&made["id"]);
+        format!("operator {id} was made: revoke it with `escrowd operator revoke {id} --reason TEXT`, and make another")
     };
-    let [id, role, name, created_at] = ["id", "role", "name", "createdAt"].map(|field| or_dash(&operator[field]));
-    print_line(&id, &role, &name, &created_at, &state);
+    output.show_done(made, done, |made| {
+        let [name, role, id, key] = ["name", "role", "id", "key"].map(|field| or_dash(&made[field]));
+        say!("Operator {BOLD}{name}{BOLD:#} ({role}) has id {id}.");
+        say!("The key is shown once and not stored:\n\n    {key}\n");
+    });
 }
 
-fn print_line(id: &str, role: &str, name: &str, created_at: &str, state: &str) {
-    say!("{id}  {role:<8}  {name}  created {created_at}, {state}");
-}
-
-fn print_revoked(name: &str) {
-    say!("The key of operator {BOLD}{name}{BOLD:#} is revoked.");
-}
-
-async fn list(store: &Store) -> anyhow::Result<()> {
-    let mut page = 1;
-    loop {
-        let request = PageRequest::numbered(page, LIMIT_MAX);
-        let operators = store.read(move |snapshot| snapshot.operators(None, request)).await?;
-        if page == 1 && operators.rows.is_empty() {
-            say!("There are no operators; `escrowd operator create NAME --role admin` makes the first.");
-        }
-        for operator in &operators.rows {
-            print(operator);
-        }
-        if operators.is_last() {
-            return Ok(());
-        }
-        page += 1;
+fn print_list(operators: &Value) {
+    let operators = operators.as_array().map(Vec::as_slice).unwrap_or_default();
+    if operators.is_empty() {
+        say!("There are no operators; `escrowd operator create NAME --role admin` makes the first.");
+    }
+    for operator in operators {
+        let state = match &operator["revokedAt"] {
+            Value::Null if operator["lastUsedAt"].is_null() => "never used".to_owned(),
+            Value::Null => format!("last used {}", or_dash(&operator["lastUsedAt"])),
+            at => format!("revoked {}", or_dash(at)),
+        };
+        let [id, role, name, created_at] = ["id", "role", "name", "createdAt"].map(|field| or_dash(&operator[field]));
+        say!("{id}  {role:<8}  {name}  created {created_at}, {state}");
     }
 }
 
-fn print(operator: &Operator) {
-    let last_used = operator
-        .last_used_at
-        .map_or_else(|| "never".to_owned(), |at| at.to_string());
-    let state = match operator.revoked_at {
-        Some(at) => format!("revoked {at}"),
-        None => format!("last used {last_used}"),
-    };
-    let (id, created_at) = (operator.id.to_string(), operator.created_at.to_string());
-    print_line(&id, operator.role.into_str(), &operator.name, &created_at, &state);
-}
-
-async fn revoke(store: &Store, id: &str, reason: String) -> anyhow::Result<()> {
-    let Some(id) = OperatorId::parse(id) else {
-        bail!("{id:?} is not the id of an operator: 24 lower-case hex characters, as `escrowd operator list` shows");
-    };
-    let revoked = store.write(move |tx: &mut Tx<'_>| operators::revoke(tx, &on_this_machine(), id, Some(reason)));
-    let operator = revoked.await?;
-    print_revoked(&operator.name);
-    Ok(())
-}
-
-/// The agent of a command on the machine itself.
-const fn on_this_machine() -> Agent {
-    Agent {
-        operator: None,
-        address: None,
-    }
+fn print_revoked(operator: &Value) {
+    say!(
+        "The key of operator {BOLD}{}{BOLD:#} is revoked.",
+        or_dash(&operator["name"])
+    );
 }
 
 impl From<RoleArgument> for Role {

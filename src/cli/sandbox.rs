@@ -44,7 +44,7 @@ impl SandboxArguments {
         match reply.status {
             200 => Ok(client),
             404 => bail!("the server at {url} is not a sandbox; live mode has no movable clock and no event inbox"),
-            status => bail!("the sandbox at {url} returned {status}: {}", reply.message),
+            status => bail!("the sandbox at {url} returned {status}: {}", reply.refusal()),
         }
     }
 }

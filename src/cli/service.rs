@@ -1,24 +1,30 @@
 //! The options and the connection of the subcommands with which an operator calls a running
 //! service.
 
+use std::env;
+
 use anyhow::{Context, bail};
 use serde_json::Value;
 
 use crate::cli::client::ServiceClient;
 use crate::cli::output::{print_done, say};
 
+/// The environment variable with the URL of the service.
+const URL_VARIABLE: &str = "ESCROWD_URL";
+/// The URL of a service with the default configuration on this machine.
+const URL_DEFAULT: &str = "http://127.0.0.1:8080";
+
 /// The options that name the service and the operator.
 #[derive(Debug, clap::Args)]
 pub(super) struct ServiceArguments {
-    /// The URL of the service
+    // The parser does not read the variable, so that it is known whether the command line names a
+    // service. The health check of a container sets the variable for all commands.
     #[arg(
         long,
         global = true,
-        env = "ESCROWD_URL",
-        hide_env_values = true,
-        default_value = "http://127.0.0.1:8080"
+        help = format!("The URL of the service [env: {URL_VARIABLE}] [default: {URL_DEFAULT}]")
     )]
-    url: String,
+    url: Option<String>,
     /// The operator's key; better in the environment, since every user sees command lines
     #[arg(long, global = true, env = "ESCROWD_KEY", hide_env_values = true)]
     key: Option<String>,
@@ -28,9 +34,9 @@ pub(super) struct ServiceArguments {
 }
 
 impl ServiceArguments {
-    /// Returns true if the key of an operator is given.
-    pub(super) fn has_key(&self) -> bool {
-        self.key.as_ref().is_some_and(|key| !key.is_empty())
+    /// Returns true if the command line has the URL of a service, or if the key of an operator is given.
+    pub(super) fn is_named(&self) -> bool {
+        self.url.is_some() || self.key.as_ref().is_some_and(|key| !key.is_empty())
     }
 
     /// Returns a client of the service.
@@ -39,11 +45,12 @@ impl ServiceArguments {
     ///
     /// Fails if the URL is not one, or if no key is given.
     pub(super) fn connect(&self) -> anyhow::Result<ServiceClient> {
-        let url = &self.url;
+        let url = self.url.clone().or_else(|| env::var(URL_VARIABLE).ok());
+        let url = url.as_deref().unwrap_or(URL_DEFAULT);
         let key = self.key.clone().filter(|key| !key.is_empty());
         let key = key.context(
-            "the key of an operator is missing: set ESCROWD_KEY; `escrowd operator create NAME --role admin` makes \
-             the first one while the service is stopped",
+            "the key of an operator is missing: set ESCROWD_KEY; `escrowd operator create NAME --role admin` without \
+             --url makes the first one while the service is stopped",
         )?;
         ServiceClient::new(url, Some(key))
     }

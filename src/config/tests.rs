@@ -442,4 +442,13 @@ fn an_allowed_origin_is_written_as_browsers_write_it() {
         let refused = read(entry).unwrap_err().to_string();
         assert!(refused.contains("an origin as browsers write it"), "{entry}: {refused}");
     }
+    for variable in ["https://shop.example", "[1]", "1"] {
+        let refused = load("", &[("ESCROWD_ALLOWED_ORIGINS", variable)])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.contains("such as [\"https://shop.example\"]"),
+            "{variable}: {refused}"
+        );
+    }
 }

@@ -196,17 +196,21 @@ pub(super) fn public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<O
 
 /// Parses the origins of web pages, such as `https://shop.example`.
 pub(super) fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let texts = Vec::<String>::deserialize(deserializer)?;
-    let origin = |text: String| {
-        let url = web_url(&text).filter(|url| url.origin().ascii_serialization() == text);
-        url.map(|_| text).ok_or_else(|| {
-            D::Error::custom(
-                "must be a list, each entry an origin as browsers write it: http:// or https://, a host in lower case, \
-                 a port unless it is the usual one, and no path, such as https://shop.example",
-            )
-        })
+    let expected = || {
+        D::Error::custom(
+            "must be a list, each entry in quotes and an origin as browsers write it: http:// or https://, a host in lower \
+             case, a port unless it is the usual one, and no path, such as [\"https://shop.example\"]",
+        )
     };
-    texts.into_iter().map(origin).collect()
+    let toml::Value::Array(entries) = toml::Value::deserialize(deserializer)? else {
+        return Err(expected());
+    };
+    let origin = |entry: toml::Value| {
+        let text = entry.as_str().ok_or_else(expected)?;
+        let url = web_url(text).filter(|url| url.origin().ascii_serialization() == text);
+        url.map(|_| text.to_owned()).ok_or_else(expected)
+    };
+    entries.into_iter().map(origin).collect()
 }
 
 /// Parses an address that begins with `http://` or `https://` and has no blanks.

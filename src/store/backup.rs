@@ -458,7 +458,9 @@ pub(super) fn failed(error: FileCopyError, to: &Path) -> BackupError {
         busy @ FileCopyError::Busy => busy.to_string(),
         FileCopyError::Io(error) => match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => return BackupError::NoRoom { path },
-            io::ErrorKind::NotFound => "its folder does not exist; make the folder first".to_owned(),
+            io::ErrorKind::NotFound if !file::folder_of(to).exists() => {
+                "its folder does not exist; make the folder first".to_owned()
+            }
             io::ErrorKind::PermissionDenied => {
                 format!("{error}; let this user write in its folder, or choose another one")
             }

@@ -1,5 +1,7 @@
 //! The subcommands demo and check, and invalid command lines.
 
+use serde_json::Value;
+
 use crate::helpers::{WorkFolder, get, stderr, stdout};
 
 #[test]
@@ -70,6 +72,36 @@ fn wrong_command_lines_exit_with_2_and_say_why() {
         (&["--listen", "8080"], "such as 127.0.0.1:8080"),
         (&["check"], "<FILE>"),
         (&["merchant", "set", "shop"], "--country"),
+        (
+            &[
+                "key",
+                "revoke",
+                "shop",
+                "../operators/00d11361a28e00002e8bbb82",
+                "--reason",
+                "r",
+            ],
+            "24 lower-case hex characters",
+        ),
+        (
+            &["key", "rotate", "shop", "00d11361a28e00002e8bbb82?x=1"],
+            "24 lower-case hex characters",
+        ),
+        (
+            &["operator", "revoke", "1/2", "--reason", "r"],
+            "24 lower-case hex characters",
+        ),
+        (
+            &[
+                "key",
+                "rotate",
+                "shop",
+                "00d11361a28e00002e8bbb82",
+                "--overlap-hours",
+                "-1",
+            ],
+            "-1 is not in 0..",
+        ),
         (&["merchant", "set", "shop", "--country", ""], "a value is required"),
         (
             &["merchant", "callback", "shop", "--callback-url", ""],
@@ -128,6 +160,43 @@ fn help_and_usage_are_the_same_with_and_without_variables() {
         assert_eq!(stdout(&with), stdout(&without));
         assert_eq!(with.status, without.status);
     }
+}
+
+/// An option names a running service, also without a key. The command must not work on a file then.
+#[test]
+fn an_operator_of_a_named_service_is_not_made_in_a_file() {
+    let folder = WorkFolder::new();
+    folder.write("config.toml", "mode = \"live\"\n");
+    let make = ["operator", "create", "Obi", "--role", "admin"];
+    let url = ["--url", "http://127.0.0.1:1"];
+    let refused = folder.run(&[&make[..], &url].concat());
+    assert!(stderr(&refused).contains("set ESCROWD_KEY"), "{}", stderr(&refused));
+    let refused = folder.run(&[&make[..], &url, &["--config", "config.toml"]].concat());
+    assert!(
+        stderr(&refused).contains("leave out one of them"),
+        "{}",
+        stderr(&refused)
+    );
+    assert!(!folder.path().join("escrowd.db").exists());
+    // The variable is there for the health check, too.
+    let made = folder.command(&make).env("ESCROWD_URL", url[1]).output().unwrap();
+    assert!(made.status.success(), "{}", stderr(&made));
+}
+
+#[test]
+fn operators_of_a_file_are_printed_as_json_when_asked() {
+    let folder = WorkFolder::new();
+    folder.write("config.toml", "mode = \"live\"\n");
+    let json = |arguments: &[&str]| -> Value {
+        let output = folder.run(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&stdout(&output)).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    };
+    let made = json(&["operator", "create", "Obi", "--role", "auditor"]);
+    assert!(made["key"].as_str().unwrap().starts_with("op_live_"), "{made}");
+    let listed = json(&["operator", "list"]);
+    assert_eq!((&listed[0]["id"], &listed[0]["role"]), (&made["id"], &"auditor".into()));
+    let revoked = json(&["operator", "revoke", made["id"].as_str().unwrap(), "--reason", "lost"]);
+    assert!(revoked["revokedAt"].is_string(), "{revoked}");
 }
 
 /// Each command is told how its own command line names another file.

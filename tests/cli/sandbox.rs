@@ -173,6 +173,13 @@ fn the_clock_is_shown_and_moved_and_a_reset_puts_it_back() {
     let url = server.url("");
     let before_the_word = work_folder.run(&["clock", "--url", &url, "advance", "1h"]);
     assert!(before_the_word.status.success(), "{}", stderr(&before_the_word));
+    let (is_done, said) = run(&work_folder, &server, "sk_test_a", &["clock", "advance", "-1d"]);
+    assert!(!is_done && said.contains("time does not run backwards"), "{said}");
+    let (is_done, said) = run(&work_folder, &server, "a b", &["clock"]);
+    assert!(
+        !is_done && said.contains("printable ASCII characters without spaces"),
+        "{said}"
+    );
     let (is_done, said) = run(&work_folder, &server, "sk_test_a", &["clock", "advance", "soon"]);
     assert!(
         !is_done && said.contains("by must be") && said.contains("soon"),

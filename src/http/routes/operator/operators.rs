@@ -1,8 +1,6 @@
 //! Routes of the operators themselves.
 
 use actix_web::web::{Data, Path};
-use schemars::JsonSchema;
-use serde::Serialize;
 use strum::VariantArray;
 
 use crate::commands::Policy;
@@ -10,8 +8,7 @@ use crate::commands::operators::{self, OperatorRequest};
 use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::invalid::Parsed;
 use crate::domain::refusal::{Refusal, RefusalKind};
-use crate::domain::time::Timestamp;
-use crate::domain::treasury::operator::{NAME_CHARS_MAX, Operator, Role};
+use crate::domain::treasury::operator::{NAME_CHARS_MAX, Role};
 use crate::entropy;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
@@ -25,8 +22,7 @@ use crate::http::routes::operator::acting::check_is_live;
 use crate::http::routes::operator::fields::reason;
 use crate::http::state::AppState;
 use crate::store::Tx;
-use crate::views::Words;
-use crate::views::{AsText, PageView};
+use crate::views::{NewOperatorView, OperatorView, PageView};
 
 /// The request of [`create`].
 pub(super) const OPERATOR: RequestSpec = RequestSpec::of_body(&[&[
@@ -129,42 +125,4 @@ fn parse_operator(body: &JsonBody) -> Parsed<OperatorRequest> {
         role: fields.field("role").one_of(Role::VARIANTS)?,
         merchants,
     })
-}
-
-/// An operator, without the key.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct OperatorView {
-    id: AsText<OperatorId>,
-    name: String,
-    #[schemars(with = "Words<Role>")]
-    role: &'static str,
-    /// The merchants that the operator is limited to. Null for one who is not limited.
-    merchant_ids: Option<Vec<i64>>,
-    created_at: AsText<Timestamp>,
-    last_used_at: Option<AsText<Timestamp>>,
-    revoked_at: Option<AsText<Timestamp>>,
-}
-
-/// A new operator with the key, which is shown once.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct NewOperatorView {
-    #[serde(flatten)]
-    operator: OperatorView,
-    key: String,
-}
-
-impl OperatorView {
-    fn new(operator: Operator) -> Self {
-        Self {
-            id: AsText(operator.id),
-            name: operator.name,
-            role: operator.role.into_str(),
-            merchant_ids: (!operator.merchants.is_empty())
-                .then(|| operator.merchants.iter().map(|merchant| merchant.0).collect()),
-            created_at: AsText(operator.created_at),
-            last_used_at: operator.last_used_at.map(AsText),
-            revoked_at: operator.revoked_at.map(AsText),
-        }
-    }
 }

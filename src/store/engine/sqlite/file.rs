@@ -298,6 +298,11 @@ fn not_regular(path: &Path) -> OpenError {
 /// Syncs the folder of this path, so that creating, renaming or removing the path
 /// survives a power failure.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// Returns the folder that has this path.
+pub(crate) fn folder_of(path: &Path) -> &Path {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    folder.unwrap_or(Path::new("."))
 }
