@@ -407,10 +407,13 @@ pub(super) fn is_local_origin(origin: &str) -> bool {
     host.is_some_and(is_loopback_name)
 }
 
-/// Returns true if the `Host` header is a loopback name.
+/// Returns true if the `Host` header is a loopback name, and so is the host of the request's target
+/// if it has one (RFC 9112, section 3.2.2).
 pub(super) fn is_for_this_machine(request: &HttpRequest) -> bool {
     let mut hosts = request.headers().get_all(HOST);
+    let target = request.uri().authority();
     hosts.all(|host| host.to_str().is_ok_and(is_loopback_name))
+        && target.is_none_or(|authority| is_loopback_name(authority.as_str()))
 }
 
 fn is_loopback_name(host_and_port: &str) -> bool {
@@ -423,5 +426,7 @@ fn is_loopback_name(host_and_port: &str) -> bool {
         }
         _ => host_and_port,
     };
-    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+    // A final dot says that a name is complete.
+    let name = host.strip_suffix('.').unwrap_or(host);
+    name.eq_ignore_ascii_case("localhost") || matches!(host, "127.0.0.1" | "[::1]")
 }

@@ -26,6 +26,7 @@ use crate::domain::money::{Amount, NotAnAmount};
 use crate::domain::page::ListMark;
 use crate::domain::sandbox::span::Span;
 use crate::domain::time::Date;
+use crate::domain::unset::is_unset_variable;
 use crate::http::fields::value::Value;
 use crate::http::request_spec::{self, FieldGroups, Kind, ReadAs};
 
@@ -241,11 +242,15 @@ impl<'a> Field<'a> {
         let number = Decimal::parse(self.required()?.as_written());
         let number = number.filter(|number| number.decimals() == 0);
         let number = number.ok_or_else(|| self.must_be("a whole number"))?;
+        let (min, max) = match self.kind {
+            Some(&Kind::Integer(min, max)) => (min, max),
+            _ => (i64::MIN, i64::MAX),
+        };
         number.scaled(0).ok_or_else(|| {
             self.must_be(if number.is_negative {
-                format!("a whole number of at least {}", i64::MIN)
+                format!("a whole number of at least {min}")
             } else {
-                format!("a whole number of at most {}", i64::MAX)
+                format!("a whole number of at most {max}")
             })
         })
     }
@@ -254,10 +259,14 @@ impl<'a> Field<'a> {
     pub(crate) fn amount(&self) -> Result<Amount, Invalid> {
         self.check_kind(ReadAs::Amount);
         let text = self.required()?.as_written();
+        let least = match self.kind {
+            Some(&Kind::Amount(minor)) => Amount::from_minor(minor).unwrap_or(Amount::ZERO),
+            _ => Amount::ZERO,
+        };
         Amount::parse_major(text).map_err(|error| {
             self.must_be(match error {
                 NotAnAmount::NotADecimal => "a number, such as 1500 or 99.95".to_owned(),
-                NotAnAmount::Negative => "a number of 0 or more".to_owned(),
+                NotAnAmount::Negative => format!("a number of {least} or more"),
                 NotAnAmount::TooManyDecimals => "a number with at most two decimals".to_owned(),
                 NotAnAmount::TooLarge => format!("a number of at most {}", Amount::MAX),
             })
@@ -273,13 +282,17 @@ impl<'a> Field<'a> {
     pub(crate) fn span(&self) -> Result<Span, Invalid> {
         self.check_kind(ReadAs::Span);
         let value = self.required()?;
-        let text = value.as_text().unwrap_or_else(|| value.as_written().to_owned());
-        Span::parse(&text).map_err(|problem| self.must_be(problem.to_string()))
+        let span = match value.as_text() {
+            Some(text) => Span::parse(&text),
+            None => Span::of_number(value.as_written()),
+        };
+        span.map_err(|problem| self.must_be(problem.to_string()))
     }
 
     /// Parses the id of a customer.
     pub(crate) fn customer_id(&self) -> Result<CustomerId, Invalid> {
-        self.parsed(&expected_customer_id(), CustomerId::parse)
+        let text = self.value.and_then(|value| value.as_text()).unwrap_or_default();
+        self.parsed(&expected_customer_id(&text), CustomerId::parse)
     }
 
     /// Parses the id of a category.
@@ -402,11 +415,16 @@ impl<'a> Field<'a> {
 
 /// Parses the id of a customer in a header or a path, which `field` names.
 pub(crate) fn customer_id(field: &str, text: &str) -> Result<CustomerId, Invalid> {
-    CustomerId::parse(text).ok_or_else(|| Invalid::wrong(field, expected_customer_id(), text))
+    CustomerId::parse(text).ok_or_else(|| Invalid::wrong(field, expected_customer_id(text), text))
 }
 
-fn expected_customer_id() -> String {
-    format!("a customer id: {}", CustomerId::SHAPE)
+/// Returns what is expected in place of a text that is not the id of a customer.
+fn expected_customer_id(text: &str) -> String {
+    if is_unset_variable(text) {
+        "the id of a customer; the client's variable for it has no value".to_owned()
+    } else {
+        format!("a customer id: {}", CustomerId::SHAPE)
+    }
 }
 
 fn join(path: &str, name: &str) -> String {

@@ -50,7 +50,7 @@ impl FormBody {
     pub(super) fn fields(&self, file_field: &str) -> Result<Fields<'_>, Invalid> {
         let is_unread = |file: &&ReceivedFile| list_entry(&file.field, file_field).is_none();
         if let Some(file) = self.files.iter().find(is_unread) {
-            let expected = format!("named {file_field}, the field for files of this route");
+            let expected = format!("sent without a filename, or named {file_field}, the field for files of this route");
             return Err(Invalid::wrong(file.shown_field(), expected, "a file"));
         }
         Fields::from_form(&self.fields)

@@ -29,9 +29,12 @@ use actix_web::guard::fn_guard;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
+use crate::http::other_methods;
+
 /// Adds the pages to the routes of a server.
 pub(crate) fn configure(config: &mut ServiceConfig) {
-    config.service(web::resource("/assets/{name}").get(assets::serve));
+    let asset = web::resource("/assets/{name}").get(assets::serve).head(assets::serve);
+    config.service(asset.default_service(other_methods(&["GET"], true)));
     config.configure(unreadable::configure);
     config.configure(checkout::configure);
     config.service(web::resource("/").wrap(from_fn(guard::page)).get(home::show));

@@ -57,6 +57,7 @@ fn a_clock_shows_how_far_it_was_moved() {
         (json!("90s"), 90),
         (json!(3600), HOUR),
         (json!("3600"), HOUR),
+        (json!(60.0), 60),
         (json!("3650d"), 3_650 * DAY),
     ] {
         ahead += seconds;

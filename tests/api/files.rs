@@ -288,12 +288,16 @@ fn a_file_that_no_route_reads_is_refused_with_both_names() {
             "IMAGEURL",
             "amount",
         ] {
-            let message = format!("{name} must be named {field}, the field for files of this route; got a file");
+            let message = format!(
+                "{name} must be sent without a filename, or named {field}, the field for files of this route; got a file"
+            );
             let answer = app.refuses(400, &message, |app| route.send(app, &[(name, Some("one.png"), PNG)]));
             assert_eq!(answer.body["details"]["field"], name);
         }
         let first = route.texts[0].0;
-        let message = format!("{first} must be named {field}, the field for files of this route; got a file");
+        let message = format!(
+            "{first} must be sent without a filename, or named {field}, the field for files of this route; got a file"
+        );
         app.refuses(400, &message, |app| {
             let as_file = [&[(first, Some("text.txt"), &b"x"[..])], &route.texts[1..]].concat();
             app.form(route.method, &route.path, route.customer, &as_file)

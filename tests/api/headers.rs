@@ -1,6 +1,9 @@
 //! Tests the API key and the `customer-id` header (contract sections 1.2, 1.3 and 9.3; design
 //! section 6).
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
 use crate::helpers::{
@@ -381,9 +384,29 @@ fn a_request_to_another_host_name_is_refused_unless_the_sandbox_is_exposed() {
             assert_eq!(is_accepted, key.is_some(), "{host} {key:?}");
         }
     }
-    for host in ["localhost", "localhost:80", "127.0.0.1:8080", "[::1]", "[::1]:8080"] {
+    for host in [
+        "localhost",
+        "localhost:80",
+        "LocalHost",
+        "localhost.",
+        "localhost.:80",
+        "127.0.0.1:8080",
+        "[::1]",
+        "[::1]:8080",
+    ] {
         app.send("GET", "/v1/wallet", &[("host", host), ("customer-id", "ada")], None)
             .ok();
+    }
+    // A target with a host counts before the header.
+    for (target, status) in [("http://evil.example", 403), ("http://localhost", 200)] {
+        let mut connection = TcpStream::connect(app.address).unwrap();
+        let request = format!(
+            "GET {target}/v1/wallet HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\nconnection: close\r\n\r\n"
+        );
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut reply = String::new();
+        connection.read_to_string(&mut reply).unwrap();
+        assert!(reply.starts_with(&format!("HTTP/1.1 {status}")), "{target}: {reply}");
     }
 }
 

@@ -289,7 +289,7 @@ fn an_amount_whose_fee_no_longer_fits_is_refused() {
     refuses_offer(
         &app,
         &deal,
-        "amount must be an amount that, with its fee, is at most 90071992547409.91; got 90071992547409",
+        "amount must be an amount that, with its fee and the additional fee, is at most 90071992547409.91; got 90071992547409",
         &offer.to_string(),
     );
 }
@@ -495,13 +495,28 @@ fn a_delivery_window_out_of_bounds_is_refused() {
 fn a_whole_number_beyond_64_bits_is_refused_as_too_large_or_too_small() {
     let digits_50 = "9".repeat(50);
     let negative = format!("-{digits_50}");
-    let too_large = format!("must be a whole number of at most 9223372036854775807; got {digits_50}");
-    let too_small = format!("must be a whole number of at least -9223372036854775808; got {negative}");
+    let message = |field: &str, bound: &str, got: &str| format!("{field} must be a whole number of {bound}; got {got}");
     refuses_each(&[
-        ("/maxDelivery", &digits_50, &format!("maxDelivery {too_large}")),
-        ("/maxDelivery", &negative, &format!("maxDelivery {too_small}")),
-        ("/totalQuantity", &digits_50, &format!("totalQuantity {too_large}")),
-        ("/totalQuantity", &negative, &format!("totalQuantity {too_small}")),
+        (
+            "/maxDelivery",
+            &digits_50,
+            &message("maxDelivery", "at most 365", &digits_50),
+        ),
+        (
+            "/maxDelivery",
+            &negative,
+            &message("maxDelivery", "at least 1", &negative),
+        ),
+        (
+            "/totalQuantity",
+            &digits_50,
+            &message("totalQuantity", "at most 1000000", &digits_50),
+        ),
+        (
+            "/totalQuantity",
+            &negative,
+            &message("totalQuantity", "at least 1", &negative),
+        ),
     ]);
 }
 

@@ -92,6 +92,27 @@ fn a_page_is_refused_for_a_foreign_host() {
 }
 
 #[test]
+fn the_files_of_pages_name_their_methods() {
+    let app = spawn_app();
+    for path in ["/assets/x", "/escrow-checkout.min.js"] {
+        let named = app.send_for_head("OPTIONS", path, &[]);
+        assert_eq!(
+            (named.status, named.header("allow")),
+            (204, Some("GET, HEAD, OPTIONS")),
+            "{path}"
+        );
+        for method in ["POST", "PUT", "DELETE"] {
+            let refused = app.send(method, path, &[], None);
+            assert_eq!(refused.message(), "This route answers GET only", "{method} {path}");
+            assert_eq!(
+                (refused.status, refused.header("allow")),
+                (405, Some("GET, HEAD, OPTIONS"))
+            );
+        }
+    }
+}
+
+#[test]
 fn a_form_of_another_site_is_refused() {
     let app = spawn_app();
     for headers in [

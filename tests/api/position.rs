@@ -547,6 +547,10 @@ fn a_balance_can_be_compared_without_a_statement() {
         // A statement of days without a line.
         let quiet = compare("from=2026-11-02&to=2026-11-03", "date,amount,reference\n");
         assert_eq!(quiet.data()["missingThere"].as_array().unwrap().len(), 3);
+        let too_much = "closing must be an amount from -90071992547409.91 to 90071992547409.91; got 99999999999999999";
+        office
+            .app
+            .refuses(400, too_much, |_| office.reconcile("closing=99999999999999999", ""));
         office.app.refuses(
             400,
             "closing must be the bank's balance, since no statement was sent; got nothing",

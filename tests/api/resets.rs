@@ -142,6 +142,31 @@ fn a_reset_refuses_fields_and_ignores_a_customer_header() {
 }
 
 /// Each connection stays with one worker, and each worker has its own api key cache.
+/// What a client sends to a route without fields is read all the same, before the route acts.
+#[test]
+fn a_body_that_cannot_be_read_is_refused_where_none_is_needed() {
+    let app = spawn_app();
+    let deal = funded(&app);
+    let refund = format!("/v1/escrow/refund/{}", deal.token);
+    for path in ["/sandbox/reset", &refund] {
+        for (body, expected) in [
+            ("{", "the body must be valid JSON"),
+            ("garbage", "the body must be valid JSON"),
+            ("[1]", "the body must be a JSON object"),
+            ("{\"a\":1,\"a\":2}", "a must be sent once"),
+        ] {
+            let before = app.dump();
+            let refused = app.json_text("POST", path, "ben", body);
+            assert_eq!(refused.status, 400, "{path} {body}");
+            assert!(refused.message().starts_with(expected), "{}", refused.message());
+            assert_eq!(app.dump(), before);
+        }
+    }
+    for body in ["{}", "null", "", " "] {
+        app.json_text("POST", "/sandbox/reset", "", body).ok();
+    }
+}
+
 #[test]
 fn every_worker_uses_the_new_merchant_once_a_reset_is_answered() {
     const CONNECTIONS: usize = 32;

@@ -113,10 +113,7 @@ fn a_number_may_be_written_in_any_way() {
         ("-0.0", "maxDelivery must be a whole number from 1 to 365; got 0"),
         ("1e3", "maxDelivery must be a whole number from 1 to 365; got 1000"),
         ("\"3\"", "maxDelivery must be a whole number; got \"3\""),
-        (
-            "1e99",
-            "maxDelivery must be a whole number of at most 9223372036854775807; got 1e99",
-        ),
+        ("1e99", "maxDelivery must be a whole number of at most 365; got 1e99"),
     ] {
         app.refuses(400, message, |app| {
             app.json_text(

@@ -272,7 +272,10 @@ impl Escrow {
 fn affordable_fee(terms: &Terms, rates: Rates, additional: Amount) -> Result<Fee, Invalid> {
     let fee = Fee::of(terms.amount, terms.who_pays, rates);
     if Amount::total([terms.amount, fee.buyer_share(), additional]).is_none() {
-        let expected = format!("an amount that, with its fee, is at most {}", Amount::MAX);
+        let expected = format!(
+            "an amount that, with its fee and the additional fee, is at most {}",
+            Amount::MAX
+        );
         return Err(Invalid::wrong("amount", expected, &terms.amount.to_string()));
     }
     Ok(fee)

@@ -175,6 +175,10 @@ impl ProgressRequest {
             self.check_marks_left_out("left out where the escrow says how many are released")?;
             return Ok(first);
         }
+        // The check of the terms says how many milestones there must be.
+        if marks.is_empty() {
+            return Ok(Vec::new());
+        }
         let is_completed = status == Status::Completed;
         if is_completed && marks.iter().all(Option::is_none) {
             return Ok((0..marks.len()).collect());
@@ -188,8 +192,10 @@ impl ProgressRequest {
             let first_other = (0..marks.len()).find(|index| !marked(index)).unwrap_or_default();
             (first_other, "true for each milestone of an escrow that is COMPLETED")
         } else {
-            let last = marks.len().saturating_sub(1);
-            (last, "false for one milestone or more, unless the escrow is COMPLETED")
+            (
+                marks.len() - 1,
+                "false for one milestone or more, unless the escrow is COMPLETED",
+            )
         };
         let got = marks.get(index).copied().flatten();
         let got = got.map_or("nothing".to_owned(), |mark| mark.to_string());

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::domain::decimal::Decimal;
+
 /// Seconds of each unit.
 const UNITS: [(&str, i64); 4] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
 
@@ -55,6 +57,18 @@ impl Span {
             sum_of_parts(text)
         };
         Self::of_seconds(seconds?)
+    }
+
+    /// Parses a number of seconds. Some languages write a whole one as `1.0` or `1e3`.
+    pub fn of_number(text: &str) -> Result<Self, NotASpan> {
+        let number = Decimal::parse(text).ok_or(NotASpan::Unreadable)?;
+        if number.is_negative {
+            return Err(NotASpan::Negative);
+        }
+        if number.decimals() > 0 {
+            return Err(NotASpan::Fraction);
+        }
+        Self::of_seconds(number.scaled(0).ok_or(NotASpan::TooLong)?)
     }
 
     fn of_seconds(seconds: i64) -> Result<Self, NotASpan> {
@@ -147,6 +161,26 @@ mod tests {
             ("315360000", 315_360_000),
         ] {
             assert_eq!(Span::parse(text).map(Span::seconds), Ok(seconds), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_whole_seconds_however_it_is_written() {
+        use NotASpan::{Fraction, Negative, TooLong, Unreadable, Zero};
+        for (text, seconds) in [("90", 90), ("60.0", 60), ("1e3", 1_000), ("0.5e1", 5)] {
+            assert_eq!(Span::of_number(text).map(Span::seconds), Ok(seconds), "{text}");
+        }
+        for (text, problem) in [
+            ("0", Zero),
+            ("-1", Negative),
+            ("1.5", Fraction),
+            ("1e-3", Fraction),
+            ("1e20", TooLong),
+            ("315360001", TooLong),
+            ("true", Unreadable),
+            ("[1]", Unreadable),
+        ] {
+            assert_eq!(Span::of_number(text), Err(problem), "{text}");
         }
     }
 

@@ -117,7 +117,7 @@ fn of_kind(kind: &Kind, sent_as: SentAs, rules: &Rules<'_>) -> Value {
         Kind::Date => formatted("date"),
         Kind::Moment => formatted("date-time"),
         Kind::Span => json!({ "anyOf": [
-            { "type": "string", "minLength": 1, "description": "Such as 90s, 1d12h or 2w" },
+            { "type": "string", "minLength": 1, "description": "Such as 90s, 36h or 1d12h" },
             { "type": "integer", "minimum": 0, "description": "Seconds" },
         ] }),
         Kind::CustomerId => pattern(CUSTOMER_ID),

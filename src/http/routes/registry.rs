@@ -1,19 +1,15 @@
 //! The list of routes: adding a route of each section with its facts, and registering all of
 //! them with the server.
 
-use std::future::ready;
-use std::sync::Arc;
-
 use actix_web::http::Method;
-use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, guard};
+use actix_web::{FromRequest, Handler, Resource, Responder, guard};
 
 use crate::domain::treasury::operator::Right;
 use crate::http::answer::{Answer, SuccessOf};
 use crate::http::authenticated::Authenticated;
-use crate::http::error::ApiError;
 use crate::http::known_fields::Checked;
+use crate::http::other_methods::other_methods;
 use crate::http::refusals::Refusals;
 use crate::http::request_spec::{BodySpec, RequestSpec};
 use crate::http::route::{Access, ActsAs, PathFacts, RouteFacts, RouteIndex, Section};
@@ -50,13 +46,9 @@ impl Operation {
 
 impl Route {
     /// Returns the methods for the `Allow` header.
-    fn allow(&self) -> HeaderValue {
+    fn answers_head(&self) -> bool {
         let mut operations = self.operations.iter();
-        let answers_head = operations.any(|operation| operation.facts.answers_head(&operation.method));
-        let head = answers_head.then_some("HEAD");
-        let methods = self.operations.iter().map(|operation| operation.method.as_str());
-        let methods: Vec<&str> = methods.chain(head).chain(["OPTIONS"]).collect();
-        HeaderValue::from_str(&methods.join(", ")).expect("methods are ASCII")
+        operations.any(|operation| operation.facts.answers_head(&operation.method))
     }
 }
 
@@ -330,7 +322,7 @@ impl Routes {
     pub(super) fn serve(self, config: &mut ServiceConfig) {
         let mut indices = (0..).map(RouteIndex);
         for route in self.0 {
-            let allow = route.allow();
+            let answers_head = route.answers_head();
             let operations = route.operations.iter().zip(&mut indices);
             let facts = operations.map(|(operation, index)| (operation.method.clone(), (operation.facts, index)));
             let facts = PathFacts::new(facts.collect());
@@ -339,20 +331,9 @@ impl Routes {
                 .iter()
                 .map(|operation| operation.method.as_str())
                 .collect();
-            let methods: Arc<str> = methods.join(", ").into();
-            let other_method = move |method: Method| {
-                ready(if method == Method::OPTIONS {
-                    Ok(HttpResponse::NoContent().insert_header((ALLOW, allow.clone())).finish())
-                } else {
-                    Err(ApiError::MethodNotAllowed {
-                        methods: Arc::clone(&methods),
-                        allow: allow.clone(),
-                    })
-                })
-            };
             let resource = web::resource(route.path).app_data(facts);
             let resource = route.endpoints.into_iter().fold(resource, Resource::route);
-            config.service(resource.default_service(web::to(other_method)));
+            config.service(resource.default_service(other_methods(&methods, answers_head)));
         }
     }
 }

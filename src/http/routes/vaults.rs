@@ -4,7 +4,7 @@ use actix_web::web::{Data, Path};
 
 use crate::commands::{Policy, vaults};
 use crate::domain::escrow::deal::Deal;
-use crate::domain::escrow::vault::{StakeRequest, VaultRequest, check_participant_count, check_stake};
+use crate::domain::escrow::vault::{STAKE_MIN, StakeRequest, VaultRequest, check_participant_count, check_stake};
 use crate::domain::ids::{CustomerId, PaymentToken};
 use crate::domain::invalid::Parsed;
 use crate::domain::refusal::{Refusal, RefusalKind};
@@ -29,7 +29,7 @@ pub(crate) const VAULT: RequestSpec = RequestSpec::of_body(&[&[
         Kind::List(
             &Kind::open(&[&[
                 FieldSpec::required("customerId", Kind::CustomerId),
-                FieldSpec::required("amount", Kind::Amount(1)),
+                FieldSpec::required("amount", Kind::Amount(STAKE_MIN)),
             ]]),
             ListMax::Participants,
         ),

@@ -14,6 +14,7 @@ use actix_web::Resource;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
+use crate::http::other_methods;
 use crate::web::{guard, unreadable};
 
 /// A resource that takes a form. Its address, opened as a page, leads to the page of the session.
@@ -22,7 +23,8 @@ fn form(path: &str) -> Resource {
 }
 
 pub(super) fn configure(config: &mut ServiceConfig) {
-    config.service(web::resource(script::PATH).get(script::serve).head(script::serve));
+    let script = web::resource(script::PATH).get(script::serve).head(script::serve);
+    config.service(script.default_service(other_methods(&["GET"], true)));
     config.service(
         web::scope("/checkout/{session}")
             .wrap(from_fn(framing::allow))

@@ -6,7 +6,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 
-pub use open::{StakeRequest, VaultOffer, VaultOwner, VaultRequest, check_participant_count, check_stake};
+pub use open::{STAKE_MIN, StakeRequest, VaultOffer, VaultOwner, VaultRequest, check_participant_count, check_stake};
 
 use crate::domain::escrow::Status;
 use crate::domain::escrow::category::Category;

@@ -13,8 +13,8 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Transaction, TransactionType};
 
-/// The smallest stake: 1 major unit (contract section 1.5).
-const STAKE_MIN: i64 = 100;
+/// The smallest stake in minor units: 1 major unit (contract section 1.5).
+pub const STAKE_MIN: i64 = 100;
 /// The smallest pot: 1,000 major units.
 const POT_MIN: i64 = 100_000;
 

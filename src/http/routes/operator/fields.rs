@@ -1,7 +1,7 @@
 //! Request fields that several routes of operators have.
 
 use crate::domain::invalid::Parsed;
-use crate::domain::money::Amount;
+use crate::domain::money::{Amount, NotAnAmount};
 use crate::domain::payments::bank::BankCodes;
 use crate::domain::transaction::BankAccount;
 use crate::domain::treasury::payout::BankEntry;
@@ -70,17 +70,20 @@ pub(super) fn destination(field: &Field<'_>, codes: BankCodes) -> Parsed<BankAcc
 
 /// Parses a balance at the bank, which is below zero if the account is overdrawn.
 pub(super) fn signed_amount(field: &Field<'_>) -> Parsed<SignedAmount> {
-    let expected = "an amount with at most two decimals, such as 1500, 99.95 or -20";
-    field.parsed(expected, |text| {
-        let (text, is_below_zero) = match text.strip_prefix('-') {
-            Some(rest) => (rest, true),
-            None => (text, false),
-        };
-        let amount = Amount::parse_major(text).ok()?;
-        Some(if is_below_zero {
-            SignedAmount::debit(amount)
-        } else {
-            SignedAmount::credit(amount)
+    let text = field.text()?;
+    let (digits, is_below_zero) = match text.strip_prefix('-') {
+        Some(rest) => (rest, true),
+        None => (text.as_str(), false),
+    };
+    let amount = Amount::parse_major(digits).map_err(|error| {
+        field.must_be(match error {
+            NotAnAmount::TooLarge => format!("an amount from -{max} to {max}", max = Amount::MAX),
+            _ => "an amount with at most two decimals, such as 1500, 99.95 or -20".to_owned(),
         })
+    })?;
+    Ok(if is_below_zero {
+        SignedAmount::debit(amount)
+    } else {
+        SignedAmount::credit(amount)
     })
 }
