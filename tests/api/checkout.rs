@@ -47,7 +47,7 @@ pub(crate) fn framed(app: &TestApp, path: &str) -> Answer {
     app.send("GET", path, &headers, None)
 }
 
-fn submit(app: &TestApp, path: &str, fields: &[(&str, &str)]) -> Answer {
+pub(crate) fn submit(app: &TestApp, path: &str, fields: &[(&str, &str)]) -> Answer {
     let body = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs(fields)
         .finish();
@@ -262,7 +262,7 @@ fn a_live_merchant_has_a_live_key() {
     assert_eq!(code(&test_key), "publishable_key_of_other_mode");
 }
 
-fn live_key(app: &TestApp) -> String {
+pub(crate) fn live_key(app: &TestApp) -> String {
     app.column("SELECT publishable_key FROM merchant WHERE name = 'shop'")
         .remove(0)
 }
@@ -463,16 +463,16 @@ fn two_live_merchants_have_two_keys() {
 }
 
 /// A live deal of 10,000 with a fee of 200, its buyer, and a session for it.
-struct LiveDeal {
-    app: TestApp,
-    seller: String,
-    buyer: String,
-    deal: Deal,
-    session: String,
+pub(crate) struct LiveDeal {
+    pub(crate) app: TestApp,
+    pub(crate) seller: String,
+    pub(crate) buyer: String,
+    pub(crate) deal: Deal,
+    pub(crate) session: String,
 }
 
 impl LiveDeal {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::on(spawn_desk())
     }
 
@@ -496,11 +496,11 @@ impl LiveDeal {
         }
     }
 
-    fn page(&self) -> Answer {
+    pub(crate) fn page(&self) -> Answer {
         framed(&self.app, &format!("/checkout/{}?from={SHOP}", self.session))
     }
 
-    fn announce(&self) -> String {
+    pub(crate) fn announce(&self) -> String {
         let sent = submit(&self.app, &format!("/checkout/{}/transfer", self.session), &[]);
         assert_eq!(sent.status, 303, "{}", sent.text);
         let page = self.page().text;
@@ -510,7 +510,7 @@ impl LiveDeal {
     }
 
     /// Records what came at the bank.
-    fn record(&self, bank_reference: &str, major: i64, more: &Value) -> Answer {
+    pub(crate) fn record(&self, bank_reference: &str, major: i64, more: &Value) -> Answer {
         let body = receipt(major, bank_reference, more);
         let recorded = self.app.by(BEN, "POST", "/receipts", &body).ok();
         if recorded.text("status") == "credited" {
@@ -553,7 +553,7 @@ fn another_amount_than_the_total_is_told_to_the_buyer() {
     for told in [
         "10,000.00",
         "came with this reference",
-        "This deal is not paid",
+        "It did not pay for this deal",
         "in your wallet at the shop",
     ] {
         assert!(page.contains(told), "{told}: {page}");

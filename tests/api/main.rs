@@ -53,6 +53,7 @@ mod intents;
 mod keys;
 mod last_requests;
 mod late_bodies;
+mod late_transfers;
 mod links;
 mod live_console;
 mod live_merchants;

@@ -18,11 +18,16 @@ use crate::http::{AppState, Door, Source};
 use crate::web::api::Answer;
 use crate::web::checkout::framing::{Framing, close_button};
 use crate::web::checkout::transfer;
-use crate::web::checkout::visit::{Found, Shown, Visit, data, page, refused};
+use crate::web::checkout::visit::{Found, Shown, Standing, Visit, data, page, refused};
 use crate::web::layout::Refused;
 use crate::web::paying::{self, Card, Wallet, Way};
 use crate::web::reason;
 use crate::web::text;
+
+/// Says what becomes of money for a deal that takes none any more. Another session of the payer
+/// may have announced a transfer.
+const DO_NOT_TRANSFER: &str =
+    "Do not transfer money for it. Money that you have transferred already stays in your wallet at the shop.";
 
 /// A form of a checkout page.
 #[derive(Debug, Deserialize)]
@@ -108,11 +113,11 @@ pub(super) async fn announce_transfer(
     Form(sent): Form<Sent>,
 ) -> Result<HttpResponse, Refused> {
     let visit = Visit::of(&request, state, door, &session, sent.shown).await?;
-    let Found { escrow, transfer, .. } = visit.find().await?;
+    let Found { offered, transfer, .. } = visit.find().await?;
     let money = visit.real_money()?;
-    if transfer.is_some() {
+    let (None, Some(escrow)) = (transfer, offered) else {
         return Ok(see(&visit.back(None)));
-    }
+    };
     let reply = money.announce_transfer(escrow.id, escrow.charge()).await;
     let answer = Answer::of(reply.map_err(refused)?)?;
     if answer.status.is_success() {
@@ -134,28 +139,39 @@ async fn render(visit: &Visit, refusal: Option<&Answer>) -> Result<HttpResponse,
     let found = visit.find().await?;
     let currency = visit.currency();
     let Found {
-        escrow,
+        offered,
         paid,
         transfer,
         seller,
         came,
     } = &found;
-    let content = match paid.as_ref().and_then(|paid| Some((paid, paid.funding()?))) {
-        Some((paid, funding)) => html! {
+    let funded = paid.as_ref().and_then(|paid| Some((paid, paid.funding()?)));
+    let content = match (funded, transfer, found.standing()) {
+        (Some((paid, funding)), ..) => html! {
             (receipt(visit, paid, funding, &currency))
             (paying::offer(paid, seller, &currency))
         },
-        None if escrow.check_open_to_buyers().is_err() => paid_by_another(visit, escrow),
-        None => html! {
+        (None, Some(transfer), standing) => html! {
+            @if let Standing::Open(escrow) = standing { (paying::offer(escrow, seller, &currency)) }
+            (transfer::show(visit, standing, transfer, came, &currency))
+        },
+        (None, None, Standing::Open(escrow)) => html! {
             (paying::offer(escrow, seller, &currency))
             @match visit.mode() {
-                Mode::Live => (transfer::show(visit, escrow, transfer.as_ref(), came, &currency)),
+                Mode::Live => (transfer::offer(visit)),
                 Mode::Sandbox => (ways(visit, escrow.charge(), &currency).await?),
             }
         },
+        (None, None, Standing::Paid) => paid_by_another(visit),
+        (None, None, Standing::SoldOut) => sold_out(visit),
+        (None, None, Standing::Deleted) => return Err(deleted(visit)),
     };
+    let title = offered
+        .as_ref()
+        .or(paid.as_ref())
+        .map_or("Bank transfer", |escrow| escrow.terms.purpose.as_str());
     let status = refusal.map_or(StatusCode::OK, |answer| answer.status);
-    Ok(page(found.escrow.terms.purpose.as_str()).show_with(
+    Ok(page(title).show_with(
         status,
         &html! {
             @if visit.mode() == Mode::Sandbox { (paying::sandbox_notice()) }
@@ -240,20 +256,42 @@ fn receipt(visit: &Visit, escrow: &Escrow, funding: &Funding, currency: &str) ->
     }
 }
 
-/// Says that the deal is no longer to be had.
-fn paid_by_another(visit: &Visit, escrow: &Escrow) -> Markup {
+/// Says that the deal is paid. A sandbox that does not know the payer cannot say by whom.
+fn paid_by_another(visit: &Visit) -> Markup {
     html! {
         section.card data-checkout data-parent=[visit.framing.origin()] {
-            @if escrow.is_link {
-                h2 { "Sold out" }
-                p { "Others have paid for all of this offer. Nothing was taken from you." }
-            } @else {
-                h2 { "Already paid" }
-                p { "Another buyer has paid for this deal meanwhile. Nothing was taken from you." }
+            h2 { "Already paid" }
+            @match (visit.mode(), visit.customer()) {
+                (Mode::Live, _) => p { "Another buyer has paid for this deal meanwhile. " (DO_NOT_TRANSFER) },
+                (Mode::Sandbox, Some(_)) => p { "Another buyer has paid for this deal meanwhile. Nothing was taken from you." },
+                (Mode::Sandbox, None) => p { "This deal is paid." },
             }
             (close_button())
         }
     }
+}
+
+/// Says that no more buyers can pay for the deal. The payer may be one of those who have paid.
+fn sold_out(visit: &Visit) -> Markup {
+    html! {
+        section.card data-checkout data-parent=[visit.framing.origin()] {
+            h2 { "Sold out" }
+            p {
+                "Buyers have paid for all of this offer."
+                @if visit.mode() == Mode::Live { " " (DO_NOT_TRANSFER) }
+            }
+            (close_button())
+        }
+    }
+}
+
+/// Returns the page of an offer that the seller has deleted.
+fn deleted(visit: &Visit) -> Refused {
+    let message = match visit.mode() {
+        Mode::Live => format!("The seller has deleted this offer. {DO_NOT_TRANSFER}"),
+        Mode::Sandbox => "The seller has deleted this offer. It cannot be paid for any more.".to_owned(),
+    };
+    Refused::new(404, page("Nothing to pay for"), message).bare()
 }
 
 /// Adds what was paid to the address of the shop's page.

@@ -8,53 +8,52 @@ use crate::domain::money::Amount;
 use crate::domain::payments::payment::Payment;
 use crate::domain::transaction::{DepositAccount, Method, PaymentStatus};
 use crate::web::checkout::framing::close_button;
-use crate::web::checkout::visit::Visit;
+use crate::web::checkout::visit::{Standing, Visit};
 use crate::web::{paying, text};
 
-/// Shows how to pay by bank transfer, or the state of the transfer that was announced.
-/// `came` are other amounts that came with its reference.
+/// Shows the state of the transfer that was announced for an offer. `came` are other amounts that
+/// came with its reference.
 pub(super) fn show(
     visit: &Visit,
-    escrow: &Escrow,
-    transfer: Option<&Payment>,
+    standing: Standing<'_>,
+    transfer: &Payment,
     came: &[Amount],
     currency: &str,
 ) -> Markup {
-    let Some(transfer) = transfer else {
-        return offer(visit);
-    };
     let is_waiting = transfer.status() == PaymentStatus::Pending;
+    let (title, reason) = match standing {
+        Standing::Open(_) => ("Bank transfer", None),
+        Standing::Paid => ("Already paid", Some("Another buyer has paid for this deal meanwhile.")),
+        Standing::SoldOut => ("Sold out", Some("Buyers have paid for all of this offer.")),
+        Standing::Deleted => ("Nothing to pay for", Some("The seller has deleted this offer.")),
+    };
     html! {
         section.card data-checkout data-parent=[visit.framing.origin()] data-waiting[is_waiting] {
-            h2 { "Bank transfer" }
-            @for amount in came {
-                div.notice.bad role="alert" {
-                    p { strong {
-                        (text::amount(*amount, currency)) " came with this reference, and not "
-                        (text::amount(transfer.transaction.amount, currency)) ". This deal is not paid."
-                    } }
-                    p {
-                        "What came is in your wallet at the shop. "
-                        @if is_waiting { "Transfer the whole amount below, or ask the shop to use what is in your wallet." }
-                        @else { "The shop can tell you what to do with it." }
-                    }
+            h2 { (title) }
+            @if let Some(reason) = reason { p { strong { (reason) } } }
+            (others_that_came(standing, transfer, came, currency))
+            @match (standing, transfer.status()) {
+                (Standing::Open(escrow), PaymentStatus::Pending) => (expected(visit, escrow, transfer, currency)),
+                (_, PaymentStatus::Pending) => (no_longer_wanted(visit, transfer, currency)),
+                (Standing::Paid, PaymentStatus::Success) => {
+                    p { "Your transfer came, and the money is in your wallet at the shop." }
                 }
-            }
-            @match (transfer.status(), account_of(transfer)) {
-                (PaymentStatus::Pending, Some(account)) => {
-                    p { "Transfer exactly this amount with this reference from your bank. The deal is paid when the money is recorded here." }
-                    (paying::transfer_facts(account, transfer.transaction.amount, transfer.transaction.reference.as_str(), currency))
-                    @if transfer.transaction.amount != escrow.charge() {
-                        p.notice.warn { "The price has changed since. Go back to the shop and begin the checkout again." }
-                    }
-                    p { a.button href=(visit.back(None)) { "Look if it came" } }
-                }
-                (PaymentStatus::Success, _) => {
+                (Standing::Open(escrow), PaymentStatus::Success) if !escrow.is_link => {
                     p { "Your transfer came, and the money is in your wallet at the shop. The shop shows what became of the deal." }
                 }
-                _ if !came.is_empty() => {}
-                _ => {
+                // Of an offer to several buyers, the transfer may have paid for one.
+                (_, PaymentStatus::Success) => {
+                    p { "Your transfer came. The shop shows if it paid for the deal. If it did not, the money is in your wallet at the shop." }
+                }
+                (_, PaymentStatus::Reversed) => {
+                    p { "The transfer with your reference was recorded, and the record was reversed. The shop can tell you why." }
+                }
+                (_, PaymentStatus::Failed) if !came.is_empty() => {}
+                (Standing::Open(_), PaymentStatus::Failed) => {
                     p { "Nothing came in time, and this reference is no longer expected. Go back to the shop and begin the checkout again." }
+                }
+                (_, PaymentStatus::Failed) => {
+                    p { "Nothing came in time, and this reference is no longer expected. Do not transfer money for this deal." }
                 }
             }
             (close_button())
@@ -62,7 +61,8 @@ pub(super) fn show(
     }
 }
 
-fn offer(visit: &Visit) -> Markup {
+/// Offers to announce a transfer.
+pub(super) fn offer(visit: &Visit) -> Markup {
     html! {
         section.card data-checkout data-parent=[visit.framing.origin()] {
             h2 { "Pay by bank transfer" }
@@ -76,6 +76,61 @@ fn offer(visit: &Visit) -> Markup {
             (close_button())
         }
     }
+}
+
+/// Names the amounts that came with the reference and are not the amount that was announced.
+fn others_that_came(standing: Standing<'_>, transfer: &Payment, came: &[Amount], currency: &str) -> Markup {
+    let is_waiting = transfer.status() == PaymentStatus::Pending;
+    html! {
+        @for amount in came {
+            div.notice.bad role="alert" {
+                p { strong {
+                    (text::amount(*amount, currency)) " came with this reference, and not "
+                    (text::amount(transfer.transaction.amount, currency)) ". It did not pay for this deal."
+                } }
+                p {
+                    "What came is in your wallet at the shop. "
+                    @if is_waiting && matches!(standing, Standing::Open(_)) {
+                        "Transfer the whole amount below, or ask the shop to use what is in your wallet."
+                    } @else { "The shop can tell you what to do with it." }
+                }
+            }
+        }
+    }
+}
+
+/// Shows how to make the transfer.
+fn expected(visit: &Visit, escrow: &Escrow, transfer: &Payment, currency: &str) -> Markup {
+    let amount = transfer.transaction.amount;
+    html! {
+        @if let Some(account) = account_of(transfer) {
+            p { "Transfer exactly this amount with this reference from your bank. The deal is paid when the money is recorded here." }
+            (paying::transfer_facts(account, amount, transfer.transaction.reference.as_str(), currency))
+        }
+        @if amount != escrow.charge() {
+            p.notice.warn { "The price has changed since. Go back to the shop and begin the checkout again." }
+        }
+        (look(visit))
+    }
+}
+
+/// Says that the transfer can no longer pay for the deal, without the account to transfer to.
+fn no_longer_wanted(visit: &Visit, transfer: &Payment, currency: &str) -> Markup {
+    html! {
+        p {
+            "Do not transfer money for it any more. If you have made the transfer below already, it comes into your wallet at the "
+            "shop, and stays there."
+        }
+        dl.facts {
+            dt { "Amount" } dd { (text::amount(transfer.transaction.amount, currency)) }
+            dt { "Reference" } dd { code { (transfer.transaction.reference.as_str()) } }
+        }
+        (look(visit))
+    }
+}
+
+fn look(visit: &Visit) -> Markup {
+    html! { p { a.button href=(visit.back(None)) { "Look if it came" } } }
 }
 
 fn account_of(transfer: &Payment) -> Option<&DepositAccount> {

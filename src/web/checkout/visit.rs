@@ -58,17 +58,42 @@ pub(super) struct Visit {
 /// The deal of a session, as it is now.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// The offer or link that the session names.
-    pub(super) escrow: Escrow,
+    /// The offer or link that the session names. `None` if the seller has deleted it.
+    pub(super) offered: Option<Escrow>,
     /// The escrow that this payer has paid for.
     pub(super) paid: Option<Escrow>,
     /// The bank transfer that was announced for this session, or else by the same payer for the
     /// same deal and amount: a second one would not be paid too.
     pub(super) transfer: Option<Payment>,
-    /// The name of the seller.
+    /// The name of the seller. Empty if there is neither an offer nor an escrow that was paid for.
     pub(super) seller: String,
     /// The other amounts that came with the reference of that transfer, and are in the wallet.
     pub(super) came: Vec<Amount>,
+}
+
+/// What the offer of a session is for a payer who has not paid for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Standing<'f> {
+    /// It can be paid for.
+    Open(&'f Escrow),
+    /// Another buyer has paid for it.
+    Paid,
+    /// It was open to several buyers, who have paid for all of it. This payer may be one of them.
+    SoldOut,
+    /// The seller has deleted it. It may have been open to several buyers, as above.
+    Deleted,
+}
+
+impl Found {
+    /// Returns what the offer is for a payer who has not paid for it.
+    pub(super) fn standing(&self) -> Standing<'_> {
+        match &self.offered {
+            None => Standing::Deleted,
+            Some(escrow) if escrow.check_open_to_buyers().is_ok() => Standing::Open(escrow),
+            Some(escrow) if escrow.is_link => Standing::SoldOut,
+            Some(_) => Standing::Paid,
+        }
+    }
 }
 
 impl Visit {
@@ -188,52 +213,67 @@ impl Visit {
         format!("{}?{}", self.path(""), query.join("&"))
     }
 
-    /// Reads the deal of the session, and what this payer has paid of it.
+    /// Reads the deal of the session, what this payer has paid of it, and the transfer that is
+    /// expected or has come for it. A transfer is found also if the deal is gone.
     ///
     /// # Errors
     ///
-    /// Refuses a deal that was deleted, and says why the read failed.
+    /// Says why the read failed.
     pub(super) async fn find(&self) -> Result<Found, Refused> {
         let (merchant, key) = (self.merchant, EscrowKey::Token(self.session.token.clone()));
         let payment = TransactionId::parse(&self.shown.paid);
         let reference = self.session.transfer.clone();
         let payer = self.customer().cloned();
         let read = self.state.store.read_long(merchant, move |snapshot| {
-            let deal = snapshot.deal(merchant, &key)?;
+            let offered = match snapshot.deal(merchant, &key)? {
+                Some(Deal::Escrow(escrow)) => Some(escrow),
+                Some(Deal::Vault(_)) | None => None,
+            };
+            let is_own = |escrow: &Escrow| {
+                let buyer = escrow.funding().map(|funding| &funding.buyer);
+                escrow.merchant == merchant && buyer.is_some() && buyer == payer.as_ref()
+            };
             let paid = payment.map(|id| snapshot.escrows_of_payment(id)).transpose()?;
-            let deposit = |reference: &Reference| snapshot.deposit_with_reference(merchant, reference);
-            let own = reference.as_ref().map(deposit).transpose()?.flatten();
-            let Some(Deal::Escrow(escrow)) = deal else {
-                return Ok(None);
+            let paid = paid.unwrap_or_default().into_iter().chain(offered.clone()).find(is_own);
+            let transfer = match (&reference, &payer) {
+                (Some(reference), Some(payer)) => transfer_of(snapshot, merchant, reference, payer, offered.as_ref())?,
+                _ => None,
             };
-            let transfer = match (own, payer.filter(|_| reference.is_some())) {
-                (None, Some(payer)) => snapshot.pending_transfer(merchant, &payer, escrow.id, escrow.charge())?,
-                (own, _) => own,
+            let seller = match offered.as_ref().or(paid.as_ref()) {
+                Some(escrow) => paying::seller_of(snapshot, escrow)?,
+                None => String::new(),
             };
-            let seller = paying::seller_of(snapshot, &escrow)?;
             let came = match &transfer {
                 Some(transfer) => others_that_came(snapshot, merchant, transfer)?,
                 None => Vec::new(),
             };
-            Ok(Some((escrow, paid.unwrap_or_default(), transfer, seller, came)))
+            Ok(Found {
+                offered,
+                paid,
+                transfer,
+                seller,
+                came,
+            })
         });
-        let Some((escrow, paid, transfer, seller, came)) = read.await.map_err(refused)? else {
-            let message = "The seller has deleted this offer. Nothing was paid.";
-            return Err(Refused::new(404, page("Nothing to pay for"), message).bare());
-        };
-        let is_own = |escrow: &Escrow| {
-            let buyer = escrow.funding().map(|funding| &funding.buyer);
-            escrow.merchant == merchant && buyer.is_some() && buyer == self.customer()
-        };
-        let is_own_transfer = |payment: &Payment| payment.transaction.owner.customer() == self.customer();
-        Ok(Found {
-            paid: paid.into_iter().chain([escrow.clone()]).find(is_own),
-            transfer: transfer.filter(is_own_transfer),
-            seller,
-            came,
-            escrow,
-        })
+        read.await.map_err(refused)
     }
+}
+
+/// Returns the payer's transfer with the reference of the session, or else the one that another
+/// session of the payer has announced for the same deal and amount.
+fn transfer_of(
+    snapshot: &Snapshot<'_>,
+    merchant: MerchantId,
+    reference: &Reference,
+    payer: &CustomerId,
+    offered: Option<&Escrow>,
+) -> Result<Option<Payment>, store::Error> {
+    let own = snapshot.deposit_with_reference(merchant, reference)?;
+    let found = match (own, offered) {
+        (None, Some(escrow)) => snapshot.pending_transfer(merchant, payer, escrow.id, escrow.charge())?,
+        (own, _) => own,
+    };
+    Ok(found.filter(|transfer| transfer.transaction.owner.customer() == Some(payer)))
 }
 
 /// Returns the amounts that came with the reference of a transfer that is still expected, since
