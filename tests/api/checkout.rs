@@ -358,6 +358,9 @@ fn a_changed_or_ended_session_shows_nothing() {
         let page = framed(&app, &format!("/checkout/{session}"));
         assert_eq!(page.status, 403, "{session}");
         assert!(page.text.contains("This checkout has ended"), "{}", page.text);
+        // A transfer that was announced in it may have paid for the deal.
+        assert!(page.text.contains("transferred still counts"), "{}", page.text);
+        assert!(!page.text.contains("Nothing was paid"), "{}", page.text);
         assert!(
             page.header("content-security-policy")
                 .unwrap()

@@ -22,6 +22,9 @@ const PAGES: [&str; 13] = [
     "/docs/console",
 ];
 
+/// A time in which the page of a checkout looks once for a transfer.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(10_500);
+
 impl Site {
     /// Logs in from the first page on.
     async fn log_in(&self, key: &str) -> WebDriverResult<()> {
@@ -34,6 +37,15 @@ impl Site {
             .query(By::XPath("//button[normalize-space()=\"Log out\"]"))
             .first()
             .await?;
+        Ok(())
+    }
+
+    /// Cuts the browser off from the service, or connects it again.
+    async fn go_offline(&self, is_offline: bool) -> WebDriverResult<()> {
+        let tools = self.driver.cdp();
+        tools.send_raw("Network.enable", json!({})).await?;
+        let line = json!({"offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+        tools.send_raw("Network.emulateNetworkConditions", line).await?;
         Ok(())
     }
 
@@ -124,41 +136,82 @@ fn an_operators_day_takes_two_persons_and_clicks_alone() {
     });
 }
 
+/// Follows a link to a deal of 4,080 as a buyer, up to the account and the reference to pay to.
+/// Returns the reference.
+async fn announce_transfer(site: &Site, keys: &[String]) -> WebDriverResult<String> {
+    site.log_in(&keys[0]).await?;
+    let (key, buyer) = open_shop(site).await?;
+    site.click("Log out").await?;
+    let seller = json!({"firstname": "Amaka", "lastname": "Eze", "email": "amaka@x.example", "phone": "08030000002"});
+    let seller = call(site, &key, "POST", "/v1/customer/create", "", &seller);
+    let seller = seller["data"]["customerId"].as_str().unwrap();
+    let offer = json!({
+        "amount": 4_000, "purpose": "A cake for twenty", "whoPays": "buyer", "maxDelivery": 3,
+        "deliveryTimeline": "days",
+    });
+    let offered = call(site, &key, "POST", "/v1/escrow/create", seller, &offer);
+    let token = offered["data"]["paymentToken"].as_str().unwrap();
+    site.open(&format!("/pay/{token}")).await?;
+    site.shows("acme").await?;
+    site.is_sound().await?;
+    // The link as the shop sends it.
+    site.open(&format!("/pay/{token}?buyer={buyer}")).await?;
+    site.click("Continue").await?;
+    site.click("Show the account and the reference").await?;
+    site.shows("Transfer exactly this amount").await?;
+    site.is_sound().await?;
+    let reference = site.driver.query(By::Css("dd code")).all_from_selector().await?;
+    reference.last().unwrap().text().await
+}
+
+/// Records money at the bank with the reference of a transfer.
+fn record(site: &Site, key: &str, bank_reference: &str, major: u32, reference: &str) {
+    let came = json!({
+        "amount": major, "bankReference": bank_reference, "valueDate": "2026-06-22", "depositReference": reference,
+    });
+    let recorded = call(site, key, "POST", "/operator/receipts", "", &came);
+    assert_eq!(recorded["data"]["status"], "credited", "{recorded}");
+}
+
 #[test]
 fn a_buyer_with_a_link_pays_by_transfer_and_sees_the_receipt() {
     in_live_browser(async |site: Site, keys: Vec<String>| {
-        site.log_in(&keys[0]).await?;
-        let (key, buyer) = open_shop(&site).await?;
-        site.click("Log out").await?;
-        let seller =
-            json!({"firstname": "Amaka", "lastname": "Eze", "email": "amaka@x.example", "phone": "08030000002"});
-        let seller = call(&site, &key, "POST", "/v1/customer/create", "", &seller);
-        let seller = seller["data"]["customerId"].as_str().unwrap();
-        let offer = json!({
-            "amount": 4_000, "purpose": "A cake for twenty", "whoPays": "buyer", "maxDelivery": 3,
-            "deliveryTimeline": "days",
-        });
-        let offered = call(&site, &key, "POST", "/v1/escrow/create", seller, &offer);
-        let token = offered["data"]["paymentToken"].as_str().unwrap();
-        site.open(&format!("/pay/{token}")).await?;
-        site.shows("acme").await?;
-        site.is_sound().await?;
-        // The link as the shop sends it.
-        site.open(&format!("/pay/{token}?buyer={buyer}")).await?;
-        site.click("Continue").await?;
-        site.click("Show the account and the reference").await?;
-        site.shows("Transfer exactly this amount").await?;
-        site.is_sound().await?;
-        let reference = site.driver.query(By::Css("dd code")).all_from_selector().await?;
-        let reference = reference.last().unwrap().text().await?;
-        let came = json!({
-            "amount": 4_080, "bankReference": "FT-9", "valueDate": "2026-06-22", "depositReference": reference,
-        });
-        let recorded = call(&site, &keys[0], "POST", "/operator/receipts", "", &came);
-        assert_eq!(recorded["data"]["status"], "credited", "{recorded}");
+        let reference = announce_transfer(&site, &keys).await?;
         // The page looks by itself.
+        record(&site, &keys[0], "FT-8", 80, &reference);
+        site.shows("came with this reference").await?;
+        record(&site, &keys[0], "FT-9", 4_080, &reference);
         site.shows("Receipt").await?;
         site.is_sound().await
+    });
+}
+
+#[test]
+fn a_page_that_waits_for_a_transfer_says_when_its_checkout_has_ended() {
+    in_live_browser(async |site: Site, keys: Vec<String>| {
+        announce_transfer(&site, &keys).await?;
+        let listen = "window.unhandled = [];
+            window.addEventListener('unhandledrejection', (event) => window.unhandled.push(String(event.reason)));";
+        site.driver.execute(listen, Vec::new()).await?;
+        // The service does not answer at the first look.
+        site.go_offline(true).await?;
+        tokio::time::sleep(LOOK).await;
+        let unhandled = site.driver.execute("return window.unhandled;", Vec::new()).await?;
+        assert_eq!(unhandled.json(), &json!([]));
+        assert!(!site.text().await?.contains("no longer looks"));
+        // The next looks find that the session has ended.
+        let end = "history.replaceState(null, '', '/checkout/ended');";
+        site.driver.execute(end, Vec::new()).await?;
+        site.go_offline(false).await?;
+        site.shows("this page no longer looks if your transfer comes").await?;
+        site.shows("A transfer that you have made still counts").await?;
+        // It has stopped to look.
+        let count = "return performance.getEntriesByType('resource').length;";
+        let before = site.driver.execute(count, Vec::new()).await?;
+        tokio::time::sleep(LOOK).await;
+        assert_eq!(site.driver.execute(count, Vec::new()).await?.json(), before.json());
+        site.click("Look if it came").await?;
+        site.shows("Transfer exactly this amount").await
     });
 }
 

@@ -1,4 +1,4 @@
-// The checkout's page: looks if a bank transfer has come, and in the frame of a merchant's page
+// The checkout's page: looks if anything has become of a bank transfer, and in the frame of a merchant's page
 // tells that page of the payment and of the wish to close. Only the page that frames this one
 // gets the messages, at its own origin.
 "use strict";
@@ -7,10 +7,24 @@
   const facts = document.querySelector("[data-checkout]");
   if (!facts) return;
   if ("waiting" in facts.dataset) {
-    setInterval(async () => {
+    const shown = facts.textContent;
+    const timer = setInterval(async () => {
       if (document.hidden) return;
-      const reply = await fetch(window.location.href);
-      if (reply.ok && !(await reply.text()).includes("data-waiting")) window.location.reload();
+      let reply;
+      let text;
+      try {
+        reply = await fetch(window.location.href);
+        text = await reply.text();
+      } catch {
+        return; // The service does not answer now, but may answer the next look.
+      }
+      if (reply.status === 403) {
+        clearInterval(timer);
+        for (const notice of document.querySelectorAll("[data-unwatched]")) notice.hidden = false;
+      }
+      if (!reply.ok) return;
+      const page = new DOMParser().parseFromString(text, "text/html");
+      if (page.querySelector("[data-checkout]")?.textContent !== shown) window.location.reload();
     }, 10000);
   }
   if (window.parent === window) return;

@@ -31,6 +31,7 @@ pub(super) fn show(
         section.card data-checkout data-parent=[visit.framing.origin()] data-waiting[is_waiting] {
             h2 { (title) }
             @if let Some(reason) = reason { p { strong { (reason) } } }
+            @if is_waiting { (no_longer_watched()) }
             (others_that_came(standing, transfer, came, currency))
             @match (standing, transfer.status()) {
                 (Standing::Open(escrow), PaymentStatus::Pending) => (expected(visit, escrow, transfer, currency)),
@@ -126,6 +127,17 @@ fn no_longer_wanted(visit: &Visit, transfer: &Payment, currency: &str) -> Markup
             dt { "Reference" } dd { code { (transfer.transaction.reference.as_str()) } }
         }
         (look(visit))
+    }
+}
+
+/// Says that the page has stopped to look for the transfer. The page's script shows it when the
+/// session has ended.
+fn no_longer_watched() -> Markup {
+    html! {
+        div.notice.warn role="alert" hidden data-unwatched {
+            p { strong { "This checkout has ended, and this page no longer looks if your transfer comes." } }
+            p { "A transfer that you have made still counts. The shop shows what becomes of it." }
+        }
     }
 }
 

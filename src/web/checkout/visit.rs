@@ -322,7 +322,7 @@ pub(super) fn page(title: &str) -> Page {
 }
 
 fn ended() -> Refused {
-    let message = "A checkout is open for an hour, and this one has ended. Go back to the shop and begin it again. \
-                   Nothing was paid by this page.";
+    let message = "A checkout is open for an hour at most. What you have paid or transferred still counts, and the shop \
+                   shows what became of it. If you have not paid, go back to the shop and begin again.";
     Refused::new(403, page("This checkout has ended"), message).bare()
 }
