@@ -3,7 +3,7 @@
 use maud::{Markup, Render, html};
 use serde::Deserialize;
 
-use crate::domain::escrow::{Escrow, Funding};
+use crate::domain::escrow::{Escrow, Funding, Status};
 use crate::domain::ids::CustomerId;
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
@@ -98,13 +98,27 @@ pub(super) fn offer(escrow: &Escrow, seller: &str, currency: &str) -> Markup {
     }
 }
 
-/// Says what becomes of the money.
+/// Says what becomes of the money, or what became of it.
 fn promise(escrow: &Escrow) -> &'static str {
-    match (escrow.funding().is_some(), escrow.milestones().is_empty()) {
-        (false, false) => "What you pay is held. The seller gets each part when you confirm it.",
-        (false, true) => "What you pay is held. The seller gets it when you confirm that you have what you paid for.",
-        (true, false) => "The money is held. The seller gets each part when you confirm it.",
-        (true, true) => "The money is held. The seller gets it when you confirm that you have what you paid for.",
+    match (escrow.status(), escrow.milestones().is_empty()) {
+        (Status::Pending, false) => "What you pay is held. The seller gets each part when you confirm it.",
+        (Status::Pending, true) => {
+            "What you pay is held. The seller gets it when you confirm that you have what you paid for."
+        }
+        (Status::Ongoing, false) => "The money is held. The seller gets each part when you confirm it.",
+        (Status::Ongoing, true) => {
+            "The money is held. The seller gets it when you confirm that you have what you paid for."
+        }
+        (Status::Disputed | Status::Investigating, _) => {
+            "This deal is disputed. The money stays held until the dispute is decided or the seller gives the money back."
+        }
+        (Status::Completed, false) => "The deal is closed. Each part was paid out.",
+        (Status::Completed, true) => "The deal is closed. The seller was paid.",
+        (Status::Claimed, _) => "The deal is closed. The seller was paid, since the buyer had not confirmed in time.",
+        (Status::Refunded, _) => "The deal is closed. The money that was held went back to the buyer.",
+        (Status::Split, _) => {
+            "The deal is closed. The money that was held was divided between the seller and the buyer."
+        }
     }
 }
 
@@ -182,7 +196,7 @@ pub(super) fn ways(
     }
 }
 
-/// Shows what was paid.
+/// Shows what was paid, what is held and what came back.
 ///
 /// `transfer` is the reference that the buyer quoted at the bank, if a bank transfer paid.
 pub(super) fn receipt(escrow: &Escrow, funding: &Funding, transfer: Option<&str>, currency: &str) -> Markup {
@@ -195,6 +209,9 @@ pub(super) fn receipt(escrow: &Escrow, funding: &Funding, transfer: Option<&str>
             dt { "Reference" } dd { code { (funding.payment.reference.as_str()) } }
             @if let Some(reference) = transfer { dt { "Your bank transfer" } dd { code { (reference) } } }
             dt { "Still held" } dd { (text::amount(escrow.held(), currency)) }
+            @if !escrow.returned().is_zero() {
+                dt { "Came back to the buyer" } dd { strong { (text::amount(escrow.returned(), currency)) } }
+            }
         }
     }
 }

@@ -69,6 +69,7 @@ mod openapi;
 mod operators;
 mod pages;
 mod paging;
+mod paid_deals;
 mod panics;
 mod payment_input;
 mod payments;

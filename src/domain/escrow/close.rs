@@ -59,6 +59,31 @@ impl Escrow {
         self.book_additional_fee(&funding, outcome, credit, ids, now, effects);
     }
 
+    /// Returns the money that went back to the buyer when the escrow closed: what was left of the
+    /// pool or the buyer's part of it, and the additional fee if it is refundable.
+    pub fn returned(&self) -> Amount {
+        let Progress::Closed { outcome, .. } = &self.progress else {
+            return Amount::ZERO;
+        };
+        let of_pool = match (outcome, &self.plan) {
+            (CloseReason::Completed | CloseReason::Claimed, _) => return Amount::ZERO,
+            (CloseReason::Split(split), _) => split.buyer,
+            (CloseReason::Refunded, Plan::Standard) => self
+                .terms
+                .amount
+                .checked_sub(self.fee.seller_share())
+                .expect("a fee is at most the amount"),
+            (CloseReason::Refunded, Plan::Milestones(milestones)) => {
+                let nets = std::iter::zip(milestones, self.net_releases());
+                let refunded = nets.filter(|(milestone, _)| milestone.status == MilestoneStatus::Refunded);
+                Amount::total(refunded.map(|(_, net)| net)).expect("the net releases are parts of the amount")
+            }
+        };
+        let fee = Some(self.additional_fee).filter(|fee| fee.is_refundable);
+        Amount::total([of_pool, fee.map_or(Amount::ZERO, |fee| fee.amount)])
+            .expect("the pool and the fees are parts of the charge, which is an amount")
+    }
+
     fn book_fee(
         &self,
         funding: &Funding,

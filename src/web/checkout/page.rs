@@ -9,7 +9,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::domain::escrow::{Escrow, Funding};
+use crate::domain::escrow::{Escrow, Funding, Status};
 use crate::domain::ids::{CardId, Reference};
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
@@ -247,7 +247,11 @@ fn receipt(visit: &Visit, escrow: &Escrow, funding: &Funding, currency: &str) ->
         section.card data-checkout data-parent=[visit.framing.origin()]
             data-payment=(payment) data-reference=(reference) data-redirect=[redirect] {
             (paying::receipt(escrow, funding, visit.session.transfer.as_ref().map(Reference::as_str), currency))
-            p { "The shop is told of the payment, and it is there that you confirm what you get." }
+            @if escrow.status() == Status::Ongoing {
+                p { "The shop is told of the payment, and it is there that you confirm what you get." }
+            } @else {
+                p { "The shop shows more about the deal." }
+            }
             @if let Some(url) = redirect.and_then(|url| with_payment(url, &payment, reference)) {
                 p { a.button.primary href=(url.as_str()) target="_top" rel="noopener" { "Back to " (url.host_str().unwrap_or("the shop")) } }
             }

@@ -146,9 +146,6 @@ fn receipt(reader: &Reader, escrow: &Escrow, funding: &Funding, currency: &str) 
                 p { "When you have what you paid for, confirm it, and the seller is paid." }
                 (button(reader, &confirm(format!("/v1/escrow/confirm-payment/{}", escrow.id)), &back, "Confirm the delivery", "primary wide"))
             }
-            @if escrow.held().is_zero() {
-                p { "The deal is closed. All its money is paid out." }
-            }
             p { a href={ "/console/deals/" (escrow.id) } { "The deal in the console" } }
         }
     }
