@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::checkout::{LiveDeal, framed, of, session, submit};
-use crate::console::page;
+use crate::console::{Form, page, place_after};
 use crate::helpers::{Deal, LIVE_KEY, TestApp, spawn_app, standard_terms};
 
 /// A deal of Ada's in a sandbox that Tunde has paid for in a checkout.
@@ -155,4 +155,51 @@ fn the_receipt_of_a_live_checkout_says_that_the_money_came_back() {
         !receipt.contains("it is there that you confirm") && !receipt.contains("The money is held."),
         "{receipt}"
     );
+}
+
+/// Offers bicycles of Ada's to several buyers and returns the path of their page, for one buyer.
+fn link(app: &TestApp, quantity: i64) -> impl Fn(&str) -> String {
+    let mut terms = standard_terms();
+    terms["totalQuantity"] = json!(quantity);
+    let token = app.create_escrow("ada", &terms).ok().text("paymentToken");
+    move |buyer| format!("/pay/{token}?buyer={buyer}")
+}
+
+#[test]
+fn each_buyer_of_a_link_gets_a_receipt_and_confirms() {
+    let app = spawn_app();
+    let path = link(&app, 3);
+    let ben = path("ben");
+    let saved = Form::of(&page(&app, &ben), "visa 4242424242424242").send(&app);
+    let ways = page(&app, &place_after(&saved));
+    let by_card = Form::of(&ways, "Pay with visa …4242").send(&app);
+    for paid in [Form::of(&ways, "Pay from the wallet").send(&app), by_card] {
+        let place = place_after(&paid);
+        let receipt = page(&app, &place);
+        assert!(receipt.contains("<h2>Receipt</h2>"), "{receipt}");
+        assert!(!receipt.contains("Pay from the wallet"), "{receipt}");
+        // The receipt belongs to its buyer.
+        let of_other = page(&app, &place.replace("buyer=ben", "buyer=ngozi"));
+        assert!(!of_other.contains("<h2>Receipt</h2>"), "{of_other}");
+        let confirmed = Form::of(&receipt, "Confirm the delivery").send(&app);
+        let closed = page(&app, &place_after(&confirmed));
+        assert!(closed.contains("The deal is closed. The seller was paid."), "{closed}");
+        assert!(closed.contains("<h2>Receipt</h2>"), "{closed}");
+    }
+    assert_eq!(app.count("transfer WHERE kind = 'FUND'"), 2);
+}
+
+#[test]
+fn a_link_that_is_sold_out_shows_no_way_to_pay() {
+    let app = spawn_app();
+    let path = link(&app, 2);
+    for buyer in ["ben", "ngozi"] {
+        let paid = Form::of(&page(&app, &path(buyer)), "Pay from the wallet").send(&app);
+        let receipt = page(&app, &place_after(&paid));
+        assert!(receipt.contains("<h2>Receipt</h2>"), "{receipt}");
+    }
+    for page in [page(&app, &path("tunde")), page(&app, &path(""))] {
+        assert!(page.contains("<h2>Sold out</h2>"), "{page}");
+        assert!(!page.contains("<form"), "{page}");
+    }
 }

@@ -23,7 +23,7 @@ use crate::web::reason;
 use crate::web::text;
 
 /// Stands in `back` for the id of what the request has made.
-pub(super) const MADE: &str = "{made}";
+pub(crate) const MADE: &str = "{made}";
 /// The most elements of a list that a form may name.
 pub(super) const LIST_MAX: usize = 100;
 /// The most bytes of the id of a form.

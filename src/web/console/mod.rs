@@ -27,7 +27,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{self, ServiceConfig};
 
-pub(super) use call::{PAYMENT, button, refusal};
+pub(super) use call::{MADE, PAYMENT, button, refusal};
 pub(super) use done::{Shown, notice};
 
 /// `GET /console`: leads to the first page.

@@ -1,4 +1,5 @@
-//! The buyer that a payment link names, and the page of a link that leads to no deal.
+//! The buyer and the payment that a payment link names, and the page of a link that leads to no
+//! deal.
 
 use serde::Deserialize;
 
@@ -9,6 +10,14 @@ use crate::web::layout::{Page, Refused};
 pub(super) struct Buyer {
     #[serde(default)]
     pub(super) buyer: String,
+}
+
+/// The payment whose receipt to show. Each payment for an offer to several buyers has a deal of its
+/// own.
+#[derive(Debug, Deserialize)]
+pub(super) struct Paid {
+    #[serde(default)]
+    pub(super) paid: String,
 }
 
 pub(super) fn no_offer() -> Refused {

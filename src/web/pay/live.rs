@@ -100,7 +100,10 @@ pub(super) async fn show(state: &AppState, token: PaymentToken, buyer: &str) -> 
         let page = Page::new(offer.escrow.terms.purpose.as_str()).narrow();
         return Ok(page.show(&html! {
             h1 { (offer.escrow.terms.purpose) }
-            div.notice { p { "This offer is paid. " (offer.shop) " shows the deal to its buyer." } }
+            div.notice { p {
+                @if offer.escrow.is_link { "This offer is sold out. " (offer.shop) " shows each buyer their deal." }
+                @else { "This offer is paid. " (offer.shop) " shows the deal to its buyer." }
+            } }
         }));
     }
     if check_pays_by_transfer(offer.escrow.charge()).is_err() {

@@ -15,7 +15,7 @@ use crate::domain::mode::Mode;
 use crate::http::AppState;
 use crate::web::console::Shown;
 use crate::web::layout::Refused;
-use crate::web::pay::link::Buyer;
+use crate::web::pay::link::{Buyer, Paid};
 use crate::web::reader::Reader;
 use crate::web::{guard, text, unreadable};
 
@@ -41,12 +41,13 @@ async fn show(
     reader: Result<Reader, Refused>,
     token: Path<String>,
     Query(Buyer { buyer }): Query<Buyer>,
+    Query(Paid { paid }): Query<Paid>,
     Query(shown): Query<Shown>,
 ) -> Result<HttpResponse, Refused> {
     let token = PaymentToken::named(&token);
     let mode = state.policy.load().mode;
     match mode {
         Mode::Live => live::show(&state, token, &buyer).await,
-        Mode::Sandbox => sandbox::show(reader, token, &buyer, shown).await,
+        Mode::Sandbox => sandbox::show(reader, token, &buyer, &paid, shown).await,
     }
 }

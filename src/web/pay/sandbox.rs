@@ -9,42 +9,53 @@ use serde_json::json;
 use crate::domain::escrow::actions::Action;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::{Escrow, Funding};
-use crate::domain::ids::{CustomerId, EscrowKey, PaymentToken};
+use crate::domain::ids::{CustomerId, EscrowKey, PaymentToken, TransactionId};
 use crate::http::ApiError;
 use crate::views::MajorUnits;
 use crate::web::api::Request;
-use crate::web::console::{PAYMENT, Shown, button, notice};
+use crate::web::console::{MADE, PAYMENT, Shown, button, notice};
 use crate::web::layout::{Page, Refused};
 use crate::web::pay::link::no_offer;
 use crate::web::paying::{self, Card, Wallet, Way};
 use crate::web::reader::Reader;
 use crate::web::text;
 
-/// Shows the offer with the ways to pay for it, or the receipt with the stages to confirm.
+/// Shows the offer with the ways to pay for it, or the receipt with the stages to confirm. `paid`
+/// is the payment whose receipt to show, of an offer to several buyers.
 pub(super) async fn show(
     reader: Result<Reader, Refused>,
     token: PaymentToken,
     buyer: &str,
+    paid: &str,
     shown: Shown,
 ) -> Result<HttpResponse, Refused> {
     let reader = reader?;
+    let typed = buyer.trim();
+    let buyer = CustomerId::parse(typed);
+    let (payer, payment) = (buyer.clone(), TransactionId::parse(paid));
     let (asked, key) = (token.clone(), EscrowKey::Token(token));
     let read = reader.read(move |snapshot, merchant| {
         let Some(Deal::Escrow(escrow)) = snapshot.deal(merchant, &key)? else {
             return Ok(None);
         };
         let seller = paying::seller_of(snapshot, &escrow)?;
-        Ok(Some((escrow, seller)))
+        let payment = payment.filter(|_| escrow.is_link);
+        let bought = payment.map(|id| snapshot.escrows_of_payment(id)).transpose()?;
+        let is_own = |escrow: &Escrow| {
+            let buyer = escrow.funding().map(|funding| &funding.buyer);
+            escrow.merchant == merchant && buyer.is_some() && buyer == payer.as_ref()
+        };
+        let bought = bought.unwrap_or_default().into_iter().find(is_own);
+        Ok(Some((bought.unwrap_or(escrow), seller)))
     });
     let Some((escrow, seller)) = read.await?.flatten() else {
         return Err(of_another_key(&reader, asked).await?);
     };
     let done = notice(&reader, shown.done()).await?;
     let currency = reader.currency();
-    let typed = buyer.trim();
-    let buyer = CustomerId::parse(typed);
     let below = match (escrow.funding(), &buyer) {
         (Some(funding), _) => receipt(&reader, &escrow, funding, &currency),
+        (None, _) if escrow.check_open_to_buyers().is_err() => sold_out(),
         (None, None) => who(&escrow, typed),
         (None, Some(buyer)) => ways_to_pay(&reader, &escrow, buyer, &currency).await?,
     };
@@ -54,6 +65,16 @@ pub(super) async fn show(
         (paying::offer(&escrow, &seller, &currency))
         (below)
     }))
+}
+
+/// Says that no more buyers can pay for the offer.
+fn sold_out() -> Markup {
+    html! {
+        section.card {
+            h2 { "Sold out" }
+            p { "Buyers have paid for all of this offer." }
+        }
+    }
 }
 
 /// Says whether a link that leads to no deal of this reader leads to one of another key.
@@ -96,6 +117,12 @@ async fn ways_to_pay(reader: &Reader, escrow: &Escrow, buyer: &CustomerId, curre
         .data(Request::get("/v1/cards").acting_for(buyer.as_str()))
         .await?;
     let back = address(escrow, buyer.as_str());
+    // Each payment for an offer to several buyers makes a deal of its own, which has the receipt.
+    let after_payment = if escrow.is_link {
+        format!("{back}&paid={MADE}")
+    } else {
+        back.clone()
+    };
     let details = json!({"paymentToken": escrow.payment_token.as_str()});
     // The total that the buyer has read. The route refuses the payment of another one.
     let total = MajorUnits(escrow.charge());
@@ -112,12 +139,12 @@ async fn ways_to_pay(reader: &Reader, escrow: &Escrow, buyer: &CustomerId, curre
         request.with(json!({"number": number}))
     };
     let form = |way: Way<'_>, label: &str, class: &str| {
-        let request = match way {
-            Way::Wallet => from_wallet.clone(),
-            Way::Card(card) => by_card(card),
-            Way::Save(card) => save(card.number),
+        let (request, back) = match way {
+            Way::Wallet => (from_wallet.clone(), &after_payment),
+            Way::Card(card) => (by_card(card), &after_payment),
+            Way::Save(card) => (save(card.number), &back),
         };
-        button(reader, &request, &back, label, class)
+        button(reader, &request, back, label, class)
     };
     Ok(html! {
         section.card {
