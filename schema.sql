@@ -484,6 +484,8 @@ CREATE TABLE operator_act (
     CHECK (first_transfer <= last_transfer)
 ) STRICT;
 CREATE UNIQUE INDEX operator_act_of_merchant ON operator_act (merchant_id, number);
+-- Finds the operator who recorded the payment of a pay-out.
+CREATE INDEX operator_act_of_payment ON operator_act (merchant_id, subject) WHERE kind = 'payout_paid';
 CREATE TRIGGER operator_act_is_never_changed BEFORE UPDATE ON operator_act
 BEGIN SELECT RAISE(ABORT, 'an act of an operator is never changed'); END;
 CREATE TRIGGER operator_act_is_never_deleted BEFORE DELETE ON operator_act

@@ -216,8 +216,8 @@ pub fn take_back(
     let reason = Some(reason?);
     let before = tx.write_summary().newest_transfer();
     let mut loaded = load(tx, actor.merchant, id)?;
-    if policy.two_person.takes_two(loaded.payout.amount) {
-        let paid_by = tx.operator_of_act(actor.merchant, ActKind::PayoutPaid, &id.to_string())?;
+    if loaded.payout.return_takes_two(policy.two_person) {
+        let paid_by = tx.payer_of(actor.merchant, id)?;
         loaded
             .payout
             .check_return(paid_by, actor.agent.operator, policy.two_person)?;

@@ -279,10 +279,17 @@ impl Payout {
         returned_by: Option<OperatorId>,
         rule: TwoPersonRule,
     ) -> Result<(), Refusal> {
-        match self.status {
-            PayoutStatus::Paid => rule.check(self.amount, paid_by, returned_by),
-            _ => Ok(()),
+        if self.return_takes_two(rule) {
+            rule.check(self.amount, paid_by, returned_by)
+        } else {
+            Ok(())
         }
+    }
+
+    /// Returns true if the operator who records the return must not be the one who recorded the
+    /// payment.
+    pub fn return_takes_two(&self, rule: TwoPersonRule) -> bool {
+        self.status == PayoutStatus::Paid && rule.takes_two(self.amount)
     }
 
     fn check_status(&self, allowed: &[PayoutStatus], done: &'static str) -> Result<(), Refusal> {

@@ -1,6 +1,6 @@
 //! Operators and the record of their acts.
 
-use crate::domain::ids::{MerchantId, OperatorId};
+use crate::domain::ids::{MerchantId, OperatorId, PayoutId};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::act::{ActHash, ActKind, Agent, NewAct, PostedAct};
@@ -103,6 +103,10 @@ macro_rules! select_acts {
         )
     };
 }
+
+/// Finds the operator who recorded the payment of a merchant's (?1) pay-out, whose id is ?2.
+const PAYER: &str = "SELECT operator.id, operator.guard FROM operator_act JOIN operator ON operator.id = operator_id
+     WHERE merchant_id = ?1 AND kind = 'payout_paid' AND subject = ?2";
 
 /// A page of the acts of all merchants, or of those to which an operator (?1) is limited.
 const ACTS: &str = select_acts!(
@@ -210,18 +214,10 @@ impl Snapshot<'_> {
         Ok(exists)
     }
 
-    /// Returns the operator of a merchant's newest act of this kind on a subject.
-    pub fn operator_of_act(
-        &self,
-        merchant: MerchantId,
-        kind: ActKind,
-        subject: &str,
-    ) -> Result<Option<OperatorId>, Error> {
-        let mut statement = self.connection.prepare(
-            "SELECT operator.id, operator.guard FROM operator_act JOIN operator ON operator.id = operator_id
-             WHERE merchant_id = ?1 AND kind = ?2 AND subject = ?3 ORDER BY number DESC LIMIT 1",
-        )?;
-        statement.first(params![merchant.0, kind.into_str(), subject], |row| {
+    /// Returns the operator who recorded the payment of a pay-out.
+    pub fn payer_of(&self, merchant: MerchantId, payout: PayoutId) -> Result<Option<OperatorId>, Error> {
+        let mut statement = self.connection.prepare(PAYER)?;
+        statement.first(params![merchant.0, payout.to_string()], |row| {
             Ok(OperatorId::new(row.get(0)?, row.get(1)?))
         })
     }
@@ -373,5 +369,14 @@ mod tests {
         plans::assert_reads_its_page(ACTS_OF_MERCHANT, "operator_act");
         let counted = "SEARCH operator_act USING COVERING INDEX operator_act_of_merchant (merchant_id=?)";
         assert_eq!(plans::of(COUNT_OF_MERCHANT), [counted]);
+    }
+
+    /// Each large pay-out of a batch that the bank returned after its payment asks this.
+    #[test]
+    fn the_payer_of_a_pay_out_is_found_by_an_index() {
+        let paid = ActKind::PayoutPaid.into_str();
+        assert!(PAYER.contains(&format!("kind = '{paid}'")), "{PAYER}");
+        let act = "SEARCH operator_act USING INDEX operator_act_of_payment (merchant_id=? AND subject=?)";
+        assert_eq!(plans::of(PAYER)[0], act);
     }
 }

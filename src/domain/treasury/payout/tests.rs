@@ -305,6 +305,18 @@ fn the_requester_does_not_approve_above_the_limit() {
 }
 
 #[test]
+fn only_the_return_of_a_paid_payout_takes_two() {
+    let rule = TwoPersonRule {
+        alone_max: Some(kobo(AMOUNT - 1)),
+    };
+    for &status in PayoutStatus::VARIANTS {
+        let takes_two = in_status(status).return_takes_two(rule);
+        assert_eq!(takes_two, status == PayoutStatus::Paid, "{status:?}");
+    }
+    assert!(!in_status(PayoutStatus::Paid).return_takes_two(TwoPersonRule::OFF));
+}
+
+#[test]
 fn a_returned_payment_needs_room_for_its_money() {
     let room = |left: i64| kobo(Amount::MAX.minor() - left);
     for (left, is_refused) in [(AMOUNT, false), (AMOUNT - 1, true)] {
