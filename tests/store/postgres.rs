@@ -6,10 +6,11 @@ use std::process::Command;
 use crate::cluster;
 
 /// The tests, by parts of their names.
-const TESTS: [&str; 6] = [
+const TESTS: [&str; 7] = [
     "audit::a_changed_balance",
     "deliveries::",
     "kept_files::a_referenced_file_is_kept",
+    "left_behind::postgresql_finds",
     "wrong_clocks::a_quiet_service",
     "writer::a_commit_that_postgresql_refuses",
     "writer::a_foreign_lock",
