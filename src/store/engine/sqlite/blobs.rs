@@ -93,7 +93,9 @@ impl Blobs {
                 self.write(name, bytes)
             });
             if let Err(cause) = outcome {
-                self.settle(&kept)?;
+                if let Err(problem) = self.settle(&kept) {
+                    log::warn!("uploaded files could not be removed before the next start: {problem}");
+                }
                 return Err(cause);
             }
         }
@@ -101,19 +103,24 @@ impl Blobs {
     }
 
     /// Takes one mark off each of these files. Removes a file without further marks if
-    /// no row refers to it.
+    /// no row refers to it. A file that cannot be removed stays until the next start.
+    ///
+    /// # Errors
+    ///
+    /// The first error of all files. The others are settled.
     pub(crate) fn settle(&self, files: &[FileName]) -> Result<(), Error> {
+        let mut outcome = Ok(());
         for &file in files {
             let mut marked = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
             match marked.get_mut(&file) {
                 Some(requests) if *requests > 1 => *requests -= 1,
                 _ => {
                     marked.remove(&file);
-                    self.settle_last(file)?;
+                    outcome = outcome.and(self.settle_last(file));
                 }
             }
         }
-        Ok(())
+        outcome
     }
 
     /// Opens a file for reading and checks its content.
@@ -336,4 +343,51 @@ pub(crate) fn remove_all(database: &Path) -> io::Result<()> {
         }
     }
     fs::remove_dir_all(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Returns a folder of blobs whose database cannot tell if a row refers to one of these files.
+    fn blobs(unknown: &'static [u8]) -> (TempDir, Blobs) {
+        let folder = tempfile::tempdir().unwrap();
+        let unknown = FileName::of(FileKind::Png, unknown);
+        let is_referenced = move |file| {
+            if file == unknown {
+                Err(Error::NoReader("all are in use".to_owned()))
+            } else {
+                Ok(false)
+            }
+        };
+        let blobs = Blobs::open(&folder.path().join("escrowd.db"), is_referenced).unwrap();
+        (folder, blobs)
+    }
+
+    fn file(bytes: &[u8]) -> (FileKind, Vec<u8>) {
+        (FileKind::Png, bytes.to_vec())
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_settled_keeps_no_other_from_it() {
+        let (_folder, blobs) = blobs(b"one");
+        let names = blobs.keep(&[file(b"one"), file(b"two"), file(b"three")]).unwrap();
+        let outcome = blobs.settle(&names);
+        assert!(matches!(outcome, Err(Error::NoReader(_))), "{outcome:?}");
+        let is_there = |name: &FileName| blobs.path_of(*name).exists();
+        assert_eq!(names.iter().map(is_there).collect::<Vec<_>>(), [true, false, false]);
+        assert!(blobs.marked.lock().unwrap().is_empty());
+        assert!(!blobs.mark_of(names[1]).exists() && blobs.mark_of(names[0]).exists());
+    }
+
+    #[test]
+    fn a_failed_clean_up_does_not_hide_its_cause() {
+        let (_folder, blobs) = blobs(b"one");
+        let taken = blobs.path_of(FileName::of(FileKind::Png, b"two"));
+        fs::create_dir_all(taken).unwrap();
+        let outcome = blobs.keep(&[file(b"one"), file(b"two")]);
+        assert!(matches!(outcome, Err(Error::Files(_))), "{outcome:?}");
+    }
 }
