@@ -21,6 +21,7 @@ use crate::store::engine::long_reads::{LongReads, Reader};
 use crate::store::engine::postgres::Client;
 use crate::store::engine::postgres::address::Address;
 use crate::store::engine::postgres::build::Build;
+use crate::store::engine::postgres::file_sessions::FileSessions;
 use crate::store::engine::postgres::group_commit::PostgresGroupCommit;
 use crate::store::engine::postgres::peers::{self, Notice, NoticeTargets};
 use crate::store::engine::postgres::preparation::{Preparation, random_secret};
@@ -34,6 +35,11 @@ use crate::store::place::Place;
 use crate::store::settings::{Settings, WriterEnded};
 use crate::store::write_side::WriteSide;
 
+/// The sessions of uploads and downloads.
+const FILE_SESSIONS: u32 = 4;
+/// The longest time that an upload or a download waits for one of them.
+const FILE_SESSION_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// An open PostgreSQL database.
 pub(super) struct PostgresStore {
     pub(super) place: Place,
@@ -43,8 +49,7 @@ pub(super) struct PostgresStore {
     peers: BackgroundThread,
     pub(super) secret: [u8; 32],
     background_check: BackgroundThread,
-    /// `None` after the store was closed.
-    files: Mutex<Option<ReconnectingSession>>,
+    files: FileSessions<ReconnectingSession>,
     thread: Mutex<Option<WriterThread>>,
 }
 
@@ -142,7 +147,7 @@ impl PostgresStore {
             long_reads: long_reads.map_err(thread_failed)?,
             peers: peers.map_err(thread_failed)?,
             background_check: background_check.map_err(thread_failed)?,
-            files: Mutex::new(Some(session(settings.read_time_max))),
+            files: FileSessions::new(sessions(FILE_SESSIONS), FILE_SESSION_TIMEOUT),
             thread: Mutex::new(Some(thread)),
             secret,
             write_side: WriteSide {
@@ -160,6 +165,10 @@ impl PostgresStore {
     }
 
     /// Writes files that a command is about to refer to, each in a commit of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoReader`] if other uploads and downloads use all sessions for files for too long.
     pub(super) fn keep_files(&self, files: &[(FileKind, Vec<u8>)]) -> Result<Vec<FileName>, Error> {
         let mut kept = Vec::with_capacity(files.len());
         for (kind, bytes) in files {
@@ -193,8 +202,7 @@ impl PostgresStore {
     }
 
     fn with_files<T>(&self, run: impl Fn(&Client) -> Result<T, Error>) -> Result<T, Error> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = files.as_mut().ok_or(Error::Stopped)?;
+        let mut session = self.files.take()?;
         session.begin(|session| session.in_transaction(&run))
     }
 
@@ -210,7 +218,7 @@ impl PostgresStore {
             log::error!("the writer thread panicked");
         }
         // A session closes on a thread without a runtime, as it was opened.
-        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let files = self.files.close();
         drop(thread::spawn(move || drop(files)).join());
     }
 }

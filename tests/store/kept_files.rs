@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
+use std::thread;
 
 use escrowd::commands::standard_escrows;
 use escrowd::domain::escrow::Escrow;
@@ -64,6 +65,33 @@ fn a_referenced_file_is_kept_across_restarts() {
     assert_eq!(content_of(&store, name).as_deref(), Some(PICTURE));
     store.close();
     database.assert_sound();
+}
+
+/// On PostgreSQL, where one upload waits here for a lock that another session holds.
+#[test]
+fn an_upload_that_waits_keeps_no_other_upload_or_download_waiting() {
+    let database = TestDatabase::new();
+    if database.settings.place.path().is_some() {
+        return;
+    }
+    let store = database.open();
+    let name = FileName::of(FileKind::Png, PICTURE);
+    let outside = database.outside();
+    let insert = format!("BEGIN; INSERT INTO file_content (name, content) VALUES ('{name}', '')");
+    outside.batch(&insert);
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| keep(&store, PICTURE));
+        let others_wait = || outside.number("SELECT count(*) FROM pg_locks WHERE NOT granted", &[]);
+        while others_wait() == 0 {
+            thread::yield_now();
+        }
+        let other = keep(&store, b"\x89PNG another");
+        assert_eq!(content_of(&store, other).as_deref(), Some(&b"\x89PNG another"[..]));
+        assert!(!waits.is_finished());
+        outside.batch("ROLLBACK");
+        assert_eq!(waits.join().unwrap(), name);
+    });
+    assert_eq!(content_of(&store, name).as_deref(), Some(PICTURE));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod catalog;
 mod client;
 pub(crate) mod copying;
 mod dialect;
+pub(crate) mod file_sessions;
 mod gathered_changes;
 pub(crate) mod group_commit;
 mod group_reads;
