@@ -423,6 +423,8 @@ CREATE TABLE payment_transaction (
     checksum         INTEGER NOT NULL,
     CHECK (previous_id < id)
 ) STRICT;
+-- Finds the deposits of one amount of a customer, one of which may be announced already.
+CREATE INDEX deposit_of_account ON payment_transaction (account_id, amount) WHERE transaction_type = 'deposit';
 
 -- Details of a transaction: of an intent, of the credit that a wallet transfer made, of
 -- an escrow payment by card. A transaction without a row here succeeded at once,

@@ -90,3 +90,5 @@ CREATE UNIQUE INDEX customer_by_email ON customer_profile (merchant_id, email) W
 CREATE UNIQUE INDEX customer_by_phone ON customer_profile (merchant_id, phone) WHERE phone IS NOT NULL;
 
 CREATE INDEX operator_act_of_payment ON operator_act (merchant_id, subject) WHERE kind = 'payout_paid';
+
+CREATE INDEX deposit_of_account ON payment_transaction (account_id, amount) WHERE transaction_type = 'deposit';
