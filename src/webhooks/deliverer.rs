@@ -37,6 +37,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The interval of the search for merchants with deliveries that are not scheduled. The first
 /// search finds those of an earlier process; later ones should find none.
 const POLL: Duration = Duration::from_mins(1);
+/// The merchants that one read of that search returns: on PostgreSQL each read takes round trips, and
+/// the attempts that are due wait meanwhile.
+const MERCHANTS_PER_READ: usize = 500;
 
 /// A message from a handle to the deliverer.
 pub(super) enum Message {
@@ -164,19 +167,21 @@ impl Deliverer {
     /// Makes every merchant ready that has deliveries and is not scheduled. After a start
     /// these are all merchants with deliveries.
     async fn find_unscheduled(&mut self) {
-        let mut last = MerchantId::NONE;
-        loop {
+        let mut last = Some(MerchantId::NONE);
+        while let Some(after) = last {
             let next = self
                 .store
-                .read(move |snapshot| snapshot.merchant_with_deliveries_after(last));
+                .read(move |snapshot| snapshot.merchants_with_deliveries_after(after, MERCHANTS_PER_READ));
             match next.await {
-                Ok(Some(merchant)) => {
-                    if !self.queues.is_scheduled(merchant) {
-                        self.queues.make_ready(merchant);
+                Ok(merchants) => {
+                    // Others may follow only the last of a full read.
+                    last = merchants.get(MERCHANTS_PER_READ - 1).copied();
+                    for merchant in merchants {
+                        if !self.queues.is_scheduled(merchant) {
+                            self.queues.make_ready(merchant);
+                        }
                     }
-                    last = merchant;
                 }
-                Ok(None) => return,
                 Err(error) => {
                     let seconds = POLL.as_secs();
                     log::warn!(

@@ -430,18 +430,28 @@ fn only_committed_deliveries_wake_the_deliverer() {
     shop.emit(Some(0));
     assert_eq!(heard(), Some([merchant].into()));
     assert_eq!(heard(), None, "one commit woke the wait twice");
-    assert_eq!(
-        read(&shop.store, |snapshot| {
-            snapshot.merchant_with_deliveries_after(MerchantId(0))
-        }),
-        Some(merchant)
-    );
-    assert_eq!(
+}
+
+#[test]
+fn merchants_with_deliveries_are_read_many_at_once() {
+    let database = TestDatabase::new();
+    let shop = Shop::on(&database);
+    let event = shop.emit(None);
+    let names = ["idle", "one", "two", "three"];
+    let [_, one, two, three] = names.map(|name| write(&shop.store, name_merchant(name)));
+    for merchant in [three, one, two, one] {
+        write(&shop.store, move |tx| tx.insert_resend(merchant, event, None, tx.now()));
+    }
+    let after = |merchant, limit| {
         read(&shop.store, move |snapshot| {
-            snapshot.merchant_with_deliveries_after(merchant)
-        }),
-        None
-    );
+            snapshot.merchants_with_deliveries_after(merchant, limit)
+        })
+    };
+    assert_eq!(after(MerchantId(0), 100), [shop.merchant, one, two, three]);
+    assert_eq!(after(MerchantId(0), 4), [shop.merchant, one, two, three]);
+    assert_eq!(after(MerchantId(0), 3), [shop.merchant, one, two]);
+    assert_eq!(after(one, 1), [two]);
+    assert_eq!(after(three, 100), []);
 }
 
 #[test]

@@ -41,6 +41,15 @@ row! {
     }
 }
 
+/// At most ?2 merchants with deliveries whose numbers follow ?1. Each is found by one step in the
+/// index, however many deliveries the one before has.
+const MERCHANTS: &str = "WITH RECURSIVE found (merchant_id) AS (
+         SELECT min(merchant_id) FROM delivery WHERE merchant_id > ?1
+         UNION ALL
+         SELECT (SELECT min(delivery.merchant_id) FROM delivery WHERE delivery.merchant_id > found.merchant_id)
+         FROM found WHERE found.merchant_id IS NOT NULL)
+     SELECT merchant_id FROM found WHERE merchant_id IS NOT NULL LIMIT ?2";
+
 fn read_attempt(row: Row<'_>) -> Result<Attempt, Error> {
     let row = AttemptRow::read(row)?;
     Ok(Attempt {
@@ -81,13 +90,18 @@ impl Snapshot<'_> {
         })
     }
 
-    /// Returns the merchant with deliveries whose number follows this one's.
-    pub fn merchant_with_deliveries_after(&self, merchant: MerchantId) -> Result<Option<MerchantId>, Error> {
-        let next: Option<i64> = self
-            .connection
-            .prepare("SELECT min(merchant_id) FROM delivery WHERE merchant_id > ?1")?
-            .one(params![merchant.0], |row| row.get(0))?;
-        Ok(next.map(MerchantId))
+    /// Returns at most `limit` merchants with deliveries whose numbers follow this one's, in the
+    /// order of their numbers.
+    pub fn merchants_with_deliveries_after(
+        &self,
+        merchant: MerchantId,
+        limit: usize,
+    ) -> Result<Vec<MerchantId>, Error> {
+        let mut statement = self.connection.prepare(MERCHANTS)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        read_all(statement.query(params![merchant.0, limit])?, |row| {
+            Ok(MerchantId(row.get(0)?))
+        })
     }
 
     /// Counts the deliveries of a merchant that fall due while its clock moves from `after`
@@ -317,5 +331,19 @@ impl Tx<'_> {
             )?
             .execute(params![merchant.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::engine::sqlite::plans;
+
+    #[test]
+    fn merchants_with_deliveries_are_found_in_an_index() {
+        let plan = plans::of(MERCHANTS);
+        let step = "SEARCH delivery USING COVERING INDEX delivery_due (merchant_id>?)";
+        assert_eq!(plan.iter().filter(|found| *found == step).count(), 2, "{plan:#?}");
+        assert!(!plan.iter().any(|step| step.starts_with("SCAN delivery")), "{plan:#?}");
     }
 }
