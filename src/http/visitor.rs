@@ -9,6 +9,7 @@ use std::time::Instant;
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{COOKIE, HOST};
+use sha2::{Digest, Sha256};
 
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::key::{KeyOwner, LIVE_KEY_PREFIX, SandboxKey};
@@ -128,6 +129,17 @@ impl Visitor {
     /// machine does.
     pub(crate) fn key(&self) -> Option<&SecretKey> {
         self.session.as_ref().map(|(_, key)| key)
+    }
+
+    /// Returns the id of the visitor, which is no secret and the same in each session. It names the
+    /// operator, the live merchant, or the sandbox key, since a reset replaces the key's merchant.
+    pub(crate) fn id(&self) -> String {
+        match &self.person {
+            Person::Local(_) => "none".to_owned(),
+            Person::SandboxMerchant(_) => format!("key-{}", hex::encode(&Sha256::digest(self.key_hash())[..8])),
+            Person::Merchant(owner) => format!("merchant-{}", owner.merchant.0),
+            Person::Operator { operator, .. } => format!("operator-{}", operator.id),
+        }
     }
 
     /// Returns the merchant that calls name in the header `merchant-id`: the one that an

@@ -37,7 +37,7 @@ pub(super) async fn show(state: Data<AppState>, reader: Result<Reader, Refused>)
     Ok(Page::new("Home").section("/").show(&html! {
         h1 { "Money held until the work is done" }
         @if reader.is_in_sandbox() {
-            (introduction(deals, reader.registers_unknown()))
+            (introduction(&reader, deals))
         } @else if reader.is_operator() && money.is_none() {
             div.notice { p { "Choose a merchant at the top to see its deals, its customers and its money. The desk shows all merchants together." } }
         }
@@ -83,7 +83,7 @@ async fn money(reader: &Reader) -> Result<Option<(u64, Vec<Point>)>, Refused> {
     found.await
 }
 
-fn introduction(deals: u64, has_example: bool) -> Markup {
+fn introduction(reader: &Reader, deals: u64) -> Markup {
     html! {
         p.lead {
             "A seller offers a deal in stages, the buyer pays once, and each confirmed stage is paid out. "
@@ -92,8 +92,9 @@ fn introduction(deals: u64, has_example: bool) -> Markup {
         div.notice {
             p { "This is a sandbox: the money is play money, and the clock can be moved." }
         }
-        @if has_example {
+        @if reader.registers_unknown() {
             form.card method="post" action="/console/example" {
+                (reader.visitor_field())
                 h2 { @if deals == 0 { "Begin here" } @else { "One more" } }
                 p { "Amaka builds a website for Tunde in three stages. Make the deal, then pay and confirm it as Tunde." }
                 div.actions {

@@ -7,6 +7,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{HOST, REFERER};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
+use maud::{Markup, html};
 
 use crate::domain::ids::MerchantId;
 use crate::http::{ApiError, AppState, Outcome, Rows, SEC_FETCH_DEST, Visitor, changes};
@@ -97,6 +98,36 @@ impl Reader {
     /// its page has shown, also if the operator has chosen another one since.
     pub(super) fn pinned_merchant(&self) -> Option<MerchantId> {
         self.merchant().filter(|_| self.is_operator())
+    }
+
+    /// Returns the id of the visitor, which each form that acts sends.
+    pub(super) fn visitor_id(&self) -> String {
+        self.visitor.id()
+    }
+
+    /// The hidden field with the id of the visitor.
+    pub(super) fn visitor_field(&self) -> Markup {
+        html! { input type="hidden" name="visitor" value=(self.visitor_id()); }
+    }
+
+    /// Checks the id of the visitor that a form sent.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a form whose page was shown to another visitor, and one without the id.
+    pub(super) fn check_visitor(&self, visitor: &str) -> Result<(), Refused> {
+        if visitor == self.visitor_id() {
+            return Ok(());
+        }
+        let (status, title, message) = if visitor.is_empty() {
+            let message = "The field visitor is missing. Nothing was changed.";
+            (400, "That form is incomplete", message)
+        } else {
+            let message = "Nothing was changed. This browser has logged in or out since the page of the form was \
+                           shown, and the form acts only for the key of that page. To send it, log in with that key.";
+            (409, "You are now somebody else", message)
+        };
+        Err(Refused::new(status, Page::new(title), message))
     }
 
     /// Chooses a merchant for an operator, or none. Returns false if there is none of this id

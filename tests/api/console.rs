@@ -96,9 +96,7 @@ pub(crate) fn place_after(answer: &Answer) -> String {
 
 /// Makes the example deal and returns the path of its page.
 fn example(app: &TestApp) -> String {
-    let origin = format!("http://{}", app.address);
-    let made = app.send("POST", "/console/example", &[("origin", &origin)], Some(b""));
-    place_after(&made)
+    place_after(&Form::of(&page(app, "/"), "Make an example deal").send_to(app, "/console/example", &[]))
 }
 
 /// Makes the example deal, pays it as its buyer, and returns the path of its page.
@@ -299,12 +297,17 @@ fn a_hostile_form_with_files_is_refused() {
         ("/console/upload?path=x", 400, "The field path must"),
         ("/console/upload?path=/v1/%C3%A9", 400, "The field path must"),
         (
-            "/console/upload?path=/v1/x&customer=a%0Ab",
+            "/console/upload?visitor=none&path=/v1/x&customer=a%0Ab",
             400,
             "The field customer must",
         ),
-        ("/console/upload?path=/v1/x&once=a%0Ab", 400, "The field once must"),
-        ("/console/upload?path=/v1/x", 404, "Refused"),
+        (
+            "/console/upload?visitor=none&path=/v1/x&once=a%0Ab",
+            400,
+            "The field once must",
+        ),
+        ("/console/upload?visitor=none&path=/v1/x", 404, "Refused"),
+        ("/console/upload?path=/v1/x", 400, "The field visitor is missing"),
     ] {
         let refused = upload(&app, address, &parts);
         assert_eq!(refused.status, status, "{address}: {}", refused.text);

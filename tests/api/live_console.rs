@@ -40,6 +40,17 @@ pub(crate) fn cookie_of(answer: &Answer) -> String {
     cookie.split(';').next().unwrap().to_owned()
 }
 
+/// Returns the id of the visitor with this key, as forms send it.
+pub(crate) fn visitor_of(app: &TestApp, key: &str) -> String {
+    let Some(name) = key.strip_prefix("op_live_") else {
+        return "merchant-1".to_owned();
+    };
+    let operators = app.by(ADA, "GET", "/operators?limit=100", &Value::Null).ok();
+    let mut operators = operators.data()["data"].as_array().unwrap().iter();
+    let operator = operators.find(|operator| operator["name"] == name).unwrap();
+    format!("operator-{}", operator["id"].as_str().unwrap())
+}
+
 impl<'a> Browser<'a> {
     pub(crate) fn logged_in(app: &'a TestApp, key: &str) -> Self {
         let answer = log_in(app, key, &[]);

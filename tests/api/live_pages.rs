@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::console::Form;
 use crate::desk::{ADA, BEN, CLEO, DAYO, EFE, STALL_KEY, spawn_desk, spawn_desk_of_two, spawn_desk_with};
 use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app};
-use crate::live_console::{Browser, PAGES, cookie_of, log_in};
+use crate::live_console::{Browser, PAGES, cookie_of, log_in, visitor_of};
 use crate::notices::{charge, notify};
 
 /// The pages that only a sandbox has.
@@ -74,6 +74,7 @@ fn a_merchants_key_shows_that_merchant_and_no_other() {
         ("method", "POST"),
         ("path", &format!("/v1/escrow/dispute/resolve/{their_deal}")),
         ("merchant", "2"),
+        ("visitor", "merchant-1"),
         ("s:status", "REFUNDED"),
         ("s:resolution", "mine"),
     ]);
@@ -183,7 +184,9 @@ fn an_operator_sees_the_merchants_that_the_key_allows() {
         "/operators",
         &json!({"name": "Limited", "role": "admin", "merchantIds": [1]}),
     );
-    let limited = Browser::logged_in(&app, &made.ok().text("key"));
+    let made = made.ok();
+    let id = made.text("id");
+    let limited = Browser::logged_in(&app, &made.text("key"));
     let deals = limited.page("/console/deals");
     assert!(!deals.contains("stall") && deals.contains("shop (1)"), "{deals}");
     assert_eq!(
@@ -199,6 +202,7 @@ fn an_operator_sees_the_merchants_that_the_key_allows() {
         ("n:amount", "10"),
         ("s:bankReference", "x"),
         ("s:valueDate", "2026-06-22"),
+        ("visitor", &format!("operator-{id}")),
     ]);
     assert_eq!(limited.send(&foreign).status, 404);
 }
@@ -300,6 +304,7 @@ fn an_auditor_reads_everything_and_acts_on_nothing() {
         let acts = page.matches("action=\"/console/call\"").count();
         assert_eq!(acts, 0, "{path}: {page}");
     }
+    let visitor = visitor_of(&app, EFE);
     let before = app.dump();
     for (path, field) in [
         (format!("/operator/receipts/{receipt}/approve"), None),
@@ -308,7 +313,7 @@ fn an_auditor_reads_everything_and_acts_on_nothing() {
     ] {
         let fields = [("method", "POST"), ("path", path.as_str())];
         let fields: Vec<_> = fields.into_iter().chain(field).collect();
-        let refused = efe.send(&Form::new(&fields));
+        let refused = efe.send(&Form::new(&fields).with("visitor", &visitor));
         assert_eq!(refused.status, 403, "{path}: {}", refused.text);
         assert!(
             refused.text.contains("with the role auditor cannot do this"),
@@ -395,6 +400,7 @@ fn no_page_has_a_key_or_the_value_of_a_session() {
             ("method", "POST"),
             ("path", "/v1/customer/create"),
             ("s:firstname", "x"),
+            ("visitor", &visitor_of(&app, key)),
         ]);
         let refused = browser.send(&wrong);
         assert!(refused.text.contains("$ESCROWD_KEY"), "{}", refused.text);
@@ -557,6 +563,7 @@ fn no_form_makes_the_service_fail() {
     let app = spawn_desk();
     for key in [ADA, LIVE_KEY] {
         let browser = Browser::logged_in(&app, key);
+        let visitor = visitor_of(&app, key);
         for fields in [
             &[("method", "POST"), ("path", "/v1/\r\nx: y")][..],
             &[("method", "POST"), ("path", "/v1/payment/escrow"), ("customer", "Zoë")],
@@ -566,7 +573,7 @@ fn no_form_makes_the_service_fail() {
             &[("method", "POST"), ("path", "/console/call")],
             &[],
         ] {
-            let answer = browser.send(&Form::new(fields));
+            let answer = browser.send(&Form::new(fields).with("visitor", &visitor));
             assert!((400..500).contains(&answer.status), "{fields:?}: {}", answer.text);
             assert!(answer.text.starts_with("<!DOCTYPE html>"), "{fields:?}");
         }

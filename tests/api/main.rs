@@ -41,6 +41,7 @@ mod events;
 mod exits;
 mod faults;
 mod files;
+mod form_visitors;
 mod headers;
 mod health;
 mod helpers;

@@ -24,6 +24,7 @@ pub(crate) fn page(app: &TestApp, path: &str) -> String {
 
 fn post(app: &TestApp, path: &str, fields: &[(&str, &str)]) -> Answer {
     let body = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("visitor", "none")
         .extend_pairs(fields)
         .finish();
     let origin = format!("http://{}", app.address);
@@ -236,7 +237,7 @@ fn an_address_that_names_nothing_is_not_found() {
             if method == "POST" && path.matches('/').count() < 4 {
                 continue;
             }
-            let body = "once=a";
+            let body = "once=a&visitor=none";
             let form = [("content-type", "application/x-www-form-urlencoded")];
             let headers = [headers, &form].concat();
             let body = (method == "POST").then_some(body.as_bytes());

@@ -47,6 +47,7 @@ pub(super) fn hidden(reader: &Reader, request: &Request, back: &str) -> Markup {
         @if let Some(MerchantId(merchant)) = reader.pinned_merchant() {
             input type="hidden" name="merchant" value=(merchant);
         }
+        (reader.visitor_field())
         input type="hidden" name="back" value=(back);
         // The page to which a refusal leads back.
         input type="hidden" name="from" value=(reader.page);
@@ -79,7 +80,9 @@ pub(super) async fn send(reader: Reader, Form(fields): Form<Vec<(String, String)
         back,
         from,
         form,
+        visitor,
     } = parse(&fields)?;
+    reader.check_visitor(&visitor)?;
     request.merchant = request.merchant.filter(|_| reader.is_operator());
     // Nothing is kept for an idempotency key where a reply shows a secret.
     let once = request.idempotency_key.clone().filter(|_| shows_secrets(&request));
@@ -200,6 +203,8 @@ struct Sent {
     from: String,
     /// The id of the form.
     form: String,
+    /// The id of the visitor whose page showed the form.
+    visitor: String,
 }
 
 /// Reads what a form sent.
@@ -231,6 +236,7 @@ fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
         back: back.to_owned(),
         from: from.unwrap_or_else(|| place_of(back)).to_owned(),
         form: once.map_or_else(entropy::request_id, str::to_owned),
+        visitor: field("visitor").unwrap_or_default().to_owned(),
     })
 }
 

@@ -3,6 +3,8 @@
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::LOCATION;
+use actix_web::web::Form;
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::web::api::Request;
@@ -13,9 +15,17 @@ use crate::web::reader::Reader;
 const SELLER: &str = "amaka";
 const BUYER: &str = "tunde";
 
+/// The form of the button that makes the deal.
+#[derive(Debug, Deserialize)]
+pub(super) struct Sent {
+    #[serde(default)]
+    visitor: String,
+}
+
 /// `POST /console/example`: a buyer with money, and an offer in three stages. The reader goes on
 /// from there.
-pub(super) async fn make(reader: Reader) -> Result<HttpResponse, Refused> {
+pub(super) async fn make(reader: Reader, Form(sent): Form<Sent>) -> Result<HttpResponse, Refused> {
+    reader.check_visitor(&sent.visitor)?;
     let steps = [
         Request::new(Method::PUT, "/sandbox/balance").with(json!({"customerId": BUYER, "balance": 500_000})),
         Request::new(Method::POST, "/v1/escrow/milestone/create")

@@ -29,6 +29,8 @@ pub(super) struct Target {
     #[serde(default)]
     merchant: String,
     #[serde(default)]
+    visitor: String,
+    #[serde(default)]
     back: String,
     #[serde(default)]
     from: String,
@@ -41,6 +43,7 @@ pub(super) fn form(reader: &Reader, request: &Request, back: &str, fields: &Mark
     let merchant = reader.pinned_merchant().map(|merchant| merchant.0.to_string());
     let query = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("merchant", merchant.as_deref().unwrap_or_default())
+        .append_pair("visitor", &reader.visitor_id())
         .append_pair("path", &request.path)
         .append_pair("customer", request.customer.as_deref().unwrap_or_default())
         .append_pair("back", back)
@@ -83,6 +86,7 @@ pub(super) async fn send(
     let Some(path) = route_of(&target.path) else {
         return Err(bad(400, "The field path must be the path of a route.".to_owned()));
     };
+    reader.check_visitor(&target.visitor)?;
     let limits = reader.state.limits;
     let bytes_max = limits.body_bytes_max.saturating_add(limits.file_bytes_max);
     let body = payload.to_bytes_limited(bytes_max).await;

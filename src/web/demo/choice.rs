@@ -23,6 +23,8 @@ use crate::web::text;
 pub(super) struct Start {
     #[serde(default)]
     run: String,
+    #[serde(default)]
+    visitor: String,
 }
 
 /// `GET /demo`
@@ -61,7 +63,7 @@ pub(super) async fn show(reader: Reader, slug: Path<String>) -> Result<HttpRespo
                     }
                 }
             }
-            @if !reader.state.policy.load().strict { (start_button(&story, "Start", "primary wide")) }
+            @if !reader.state.policy.load().strict { (start_button(&reader, &story, "Start", "primary wide")) }
         }
         (strict(&reader))
         section.card {
@@ -88,6 +90,7 @@ pub(super) async fn start(
             "The field run must be the id of a run of this story, as the page of the story makes it.",
         )
     })?;
+    reader.check_visitor(&form.visitor)?;
     let place = format!("/demo/{}/{}/1", story.slug, id.as_str());
     if Run::load(&reader, story.clone(), id.clone()).await?.is_none() {
         for person in people_with_wallets(&story) {
@@ -122,9 +125,10 @@ pub(super) fn story(slug: &str) -> Result<Story, Refused> {
 }
 
 /// A form with a button that starts a new run.
-pub(super) fn start_button(story: &Story, label: &str, class: &str) -> Markup {
+pub(super) fn start_button(reader: &Reader, story: &Story, label: &str, class: &str) -> Markup {
     html! {
         form.inline method="post" action={ "/demo/" (story.slug) } {
+            (reader.visitor_field())
             input type="hidden" name="run" value=(RunId::new(story).as_str());
             button class=(class) { (label) }
         }

@@ -30,6 +30,8 @@ pub(super) struct Next {
     /// The key under which the step is done once.
     #[serde(default)]
     once: String,
+    #[serde(default)]
+    visitor: String,
     /// The total of the deal that the page showed.
     #[serde(default)]
     total: String,
@@ -65,7 +67,7 @@ pub(super) async fn show(reader: Reader, path: Path<(String, String, String)>) -
             section.card.steps-card aria-labelledby="steps" {
                 h2 #steps { "The steps" }
                 (progress(&run, number, next))
-                div.actions { (start_button(&run.story, "Start again", "")) }
+                div.actions { (start_button(&reader, &run.story, "Start again", "")) }
                 p.small.muted { "Starts a new run with new customers. This one stays as it is." }
             }
         }
@@ -78,6 +80,7 @@ pub(super) async fn next(
     path: Path<(String, String, String)>,
     Form(form): Form<Next>,
 ) -> Result<HttpResponse, Refused> {
+    reader.check_visitor(&form.visitor)?;
     let (run, number) = find(&reader, &path).await?;
     let Some(step) = run.story.steps.get(number - 1).filter(|_| number == run.next_step()) else {
         return Ok(see(&run, run.next_step().min(number + 1)));
@@ -166,6 +169,7 @@ fn telling(reader: &Reader, run: &Run, step: &Step, number: usize) -> Markup {
                     span.muted { "This step is done." }
                 } @else {
                     form.inline method="post" action=(address) {
+                        (reader.visitor_field())
                         input type="hidden" name="once" value=(entropy::request_id());
                         @if let (Done::Paid, Some((escrow, _))) = (step.done, &run.deal) {
                             input type="hidden" name="total" value=(escrow.charge());
