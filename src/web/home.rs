@@ -10,6 +10,7 @@ use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::mode::Mode;
 use crate::domain::page::PageRequest;
 use crate::domain::treasury::account_statement::{AccountStatement, Period};
+use crate::entropy;
 use crate::http::AppState;
 use crate::web::layout::{Page, Refused};
 use crate::web::parts::Part;
@@ -118,6 +119,8 @@ fn introduction(reader: &Reader, deals: u64) -> Markup {
         }
     }
 }
+                // A form that is sent twice acts once.
+                input type="hidden" name="once" value=(entropy::request_id());
 
 fn ways_on(publishable_key: &PublishableKey) -> Markup {
     html! {

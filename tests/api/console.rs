@@ -179,6 +179,30 @@ fn a_form_that_is_sent_twice_acts_once() {
     assert!(deal.contains("Confirm “Building”"), "{deal}");
 }
 
+#[test]
+fn an_example_that_is_sent_twice_is_one_deal_and_takes_no_money() {
+    let app = spawn_app();
+    let set = |balance: i64| {
+        let body = json!({"customerId": "tunde", "balance": balance});
+        app.json("PUT", "/sandbox/balance", "", &body).ok();
+    };
+    let balance = || app.wallet("tunde").ok().data()["mainBalance"].clone();
+    set(700_000);
+    let form = Form::of(&page(&app, "/"), "Make an example deal");
+    let send = || place_after(&form.send_to(&app, "/console/example", &[]));
+    assert_eq!(send().split('?').next(), send().split('?').next());
+    assert_eq!(app.count("escrow"), 1);
+    assert_eq!(balance(), 700_000);
+    // A buyer without enough money gets what is missing, once.
+    set(100);
+    let form = Form::of(&page(&app, "/"), "Make an example deal");
+    place_after(&form.send_to(&app, "/console/example", &[]));
+    assert_eq!(balance(), 500_000);
+    set(100);
+    place_after(&form.send_to(&app, "/console/example", &[]));
+    assert_eq!((balance(), app.count("escrow")), (json!(100), 2));
+}
+
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n a drawing";
 
 /// Returns the address of a form with files after this text of a page.

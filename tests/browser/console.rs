@@ -85,12 +85,12 @@ fn an_operator_records_what_came_and_pays_out() {
         site.click("Position").await?;
         site.shows("agrees").await?;
         site.click("Reconciliation").await?;
-        // The buyer's 500,000 and the 1,000,000 that a sandbox gives a new customer, here the
-        // seller; 20,000 came and 3,000 went out.
-        site.fill("The bank's closing balance", "1517000").await?;
+        // The 1,000,000 that a sandbox gives each new customer, here the buyer and the seller;
+        // 20,000 came and 3,000 went out.
+        site.fill("The bank's closing balance", "2017000").await?;
         site.click("Compare").await?;
         site.shows("The bank and the ledger agree.").await?;
-        site.fill("The bank's closing balance", "1516999.50").await?;
+        site.fill("The bank's closing balance", "2016999.50").await?;
         site.click("Compare").await?;
         site.shows("The bank and the ledger differ.").await?;
         site.is_sound().await?;
