@@ -579,3 +579,18 @@ fn no_form_makes_the_service_fail() {
         }
     }
 }
+
+#[test]
+fn an_expired_key_has_no_forms() {
+    let app = spawn_desk();
+    let made = app.by(ADA, "POST", "/keys", &json!({"label": "till"})).ok();
+    let rotate = format!("/keys/{}/rotate", made.text("id"));
+    app.by(ADA, "POST", &rotate, &json!({"overlapHours": 1})).ok();
+    let ada = Browser::logged_in(&app, ADA);
+    let form = format!("value=\"/operator{rotate}\"");
+    let before = ada.page("/console/desk/keys");
+    assert!(before.contains(">expires<") && before.contains(&form), "{before}");
+    app.pass_seconds(3_600);
+    let after = ada.page("/console/desk/keys");
+    assert!(after.contains(">expired<") && !after.contains(&form), "{after}");
+}

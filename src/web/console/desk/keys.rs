@@ -6,6 +6,7 @@ use actix_web::web::Query;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use crate::domain::time::Timestamp;
 use crate::web::api::Request;
 use crate::web::console::call::hidden;
 use crate::web::console::desk::parts::{SECTION, pages, with_reason};
@@ -98,11 +99,18 @@ fn table(reader: &Reader, keys: &[Key]) -> Markup {
     }
 }
 
-/// Shows if the key is valid, and what can be done with it.
+/// Shows if the key is valid, and what can be done with it. Nothing can be done with a key that has
+/// ended.
 fn state(reader: &Reader, key: &Key) -> Markup {
     let act = |name: &str| Request::new(Method::POST, format!("/operator/keys/{}/{name}", key.id));
+    let ended = |word: &str, at: &str| html! { span.badge.bad { (word) } div.small.muted { (time(at)) } };
     if let Some(at) = &key.revoked_at {
-        return html! { span.badge.bad { "revoked" } div.small.muted { (time(at)) } };
+        return ended("revoked", at);
+    }
+    if let Some(at) = &key.expires_at
+        && Timestamp::parse(at).is_some_and(|end| end <= reader.state.store.ledger_time())
+    {
+        return ended("expired", at);
     }
     html! {
         @if let Some(at) = &key.expires_at {
