@@ -258,3 +258,27 @@ fn a_statement_that_cannot_be_read_stays_in_its_form_with_all_its_errors() {
     let compared = ada.send_to(&columns, path);
     assert!(compared.text.contains("Only at the bank"), "{}", compared.text);
 }
+
+#[test]
+fn deals_are_filtered_by_a_customer_id_alone() {
+    let app = spawn_app();
+    let offer = app.create_escrow("ada", &standard_terms()).ok();
+    assert!(page(&app, "/console/deals?customer=ada").contains(&offer.text("id")));
+    let wrong = page(&app, "/console/deals?customer=ada%20obi");
+    assert!(!wrong.contains(&offer.text("id")), "{wrong}");
+    assert!(wrong.contains("“ada obi” is not the id of a customer"), "{wrong}");
+    assert!(wrong.contains("href=\"/console/customers?who=ada%20obi\""), "{wrong}");
+}
+
+#[test]
+fn a_page_of_deals_after_the_last_one_leads_to_the_last() {
+    let app = spawn_app();
+    app.create_escrow("ada", &standard_terms()).ok();
+    let after = page(&app, "/console/deals?customer=ada&page=999");
+    assert!(after.contains("There is no page 999"), "{after}");
+    assert!(
+        after.contains("href=\"/console/deals?customer=ada&amp;page=1\""),
+        "{after}"
+    );
+    assert!(!after.contains("Begin with one"), "{after}");
+}

@@ -43,14 +43,24 @@ impl Filter {
             .any(|field| !field.trim().is_empty())
     }
 
-    fn parse(&self) -> MerchantEscrowFilter {
+    /// Returns the customer of the filter if the text is no id of a customer.
+    fn wrong_customer(&self) -> Option<&str> {
+        let customer = self.customer.trim();
+        (!customer.is_empty() && CustomerId::parse(customer).is_none()).then_some(customer)
+    }
+
+    /// Returns the filter, or `None` if no deal fits it.
+    fn parse(&self) -> Option<MerchantEscrowFilter> {
+        if self.wrong_customer().is_some() {
+            return None;
+        }
         let token = self.token.trim();
-        MerchantEscrowFilter {
+        Some(MerchantEscrowFilter {
             status: self.status.to_uppercase().parse().ok(),
             customer: CustomerId::parse(self.customer.trim()),
             token: (!token.is_empty()).then(|| PaymentToken::named(token)),
             ..MerchantEscrowFilter::default()
-        }
+        })
     }
 
     /// Returns the address of another page of the same list.
@@ -72,13 +82,17 @@ impl Filter {
 pub(super) async fn list(reader: Reader, Query(filter): Query<Filter>) -> Result<HttpResponse, Refused> {
     let number = filter.page.unwrap_or(1).max(1);
     let request = PageRequest::numbered(number, LIMIT);
-    let parsed = filter.parse();
-    let deals = reader
-        .read(move |snapshot, merchant| snapshot.deals(merchant, &parsed, request))
-        .await?;
+    let deals = match filter.parse() {
+        Some(parsed) => {
+            let read = reader.read(move |snapshot, merchant| snapshot.deals(merchant, &parsed, request));
+            read.await?
+        }
+        None => None,
+    };
     let deals = deals.unwrap_or_else(|| ListPage::empty(request));
     let currency = reader.currency();
     let pages = deals.count.div_ceil(LIMIT.into());
+    let last_page = u32::try_from(pages).unwrap_or(u32::MAX);
     Ok(Page::new("Deals").section("/console/deals").show(&html! {
         div.page-head {
             h1 { "Deals" }
@@ -112,8 +126,10 @@ pub(super) async fn list(reader: Reader, Query(filter): Query<Filter>) -> Result
         @if filter.has_no_such_status() {
             p.notice.warn role="status" { "There is no status “" (filter.status) "”: deals of every status are shown." }
         }
-        @if deals.rows.is_empty() {
-            (none(&reader, filter.is_set()))
+        @if deals.rows.is_empty() && pages > 0 {
+            p.empty { "There is no page " (number) ". " a href=(filter.page(last_page)) { "Show the last page, " (pages) } }
+        } @else if deals.rows.is_empty() {
+            (none(&reader, &filter))
         } @else {
             div.table-scroll tabindex="0" {
                 table {
@@ -144,10 +160,13 @@ pub(super) async fn list(reader: Reader, Query(filter): Query<Filter>) -> Result
 }
 
 /// Says that the list is empty, and why.
-fn none(reader: &Reader, is_filtered: bool) -> maud::Markup {
+fn none(reader: &Reader, filter: &Filter) -> maud::Markup {
     html! {
         p.empty {
-            @if is_filtered {
+            @if let Some(typed) = filter.wrong_customer() {
+                "“" (typed) "” is not the id of a customer. "
+                @if reader.sees(Part::Customers) { a href={ "/console/customers?who=" (text::segment(typed)) } { "Find it under Customers" } }
+            } @else if filter.is_set() {
                 "No deal fits this filter. " a href="/console/deals" { "Show all deals" }
             } @else {
                 "No deals here."
