@@ -32,9 +32,8 @@ pub(super) async fn show(state: Data<AppState>, reader: Result<Reader, Refused>)
         Err(refused) => return Err(refused),
     };
     let (money, currency) = (money(&reader).await?, reader.currency());
-    let points = money.as_ref().map(|(_, points)| points.as_slice()).unwrap_or_default();
     let publishable_key = publishable_key(&reader).await?;
-    let deals = money.as_ref().map_or(0, |(deals, _)| *deals);
+    let deals = money.as_ref().map_or(0, |money| money.deals);
     Ok(Page::new("Home").section("/").show(&html! {
         h1 { "Money held until the work is done" }
         @if reader.is_in_sandbox() {
@@ -42,17 +41,7 @@ pub(super) async fn show(state: Data<AppState>, reader: Result<Reader, Refused>)
         } @else if reader.is_operator() && money.is_none() {
             div.notice { p { "Choose a merchant at the top to see its deals, its customers and its money. The desk shows all merchants together." } }
         }
-        @if let Some(Point { held, released, .. }) = points.last() {
-            div.grid {
-                (figure("Held now", &text::minor(*held, &currency)))
-                (figure("Released so far", &text::minor(*released, &currency)))
-                (figure("Deals", &html! { a href="/console/deals" { (deals) } }))
-            }
-            section.card {
-                h2 { "Held and released over time" }
-                (chart(points, &currency))
-            }
-        }
+        @if let Some(money) = money.filter(|money| money.deals > 0) { (figures(&money, &currency)) }
         @if let Some(key) = &publishable_key { (ways_on(key)) } @else { (work(&reader)) }
     }))
 }
@@ -70,18 +59,52 @@ async fn publishable_key(reader: &Reader) -> Result<Option<PublishableKey>, Refu
     Ok(Some(key.unwrap_or_else(PublishableKey::of_default_merchant)))
 }
 
-/// Reads the number of deals and the course of the money, if the reader has a merchant whose
-/// ledger the reader may see.
-async fn money(reader: &Reader) -> Result<Option<(u64, Vec<Point>)>, Refused> {
+/// The money of a merchant's deals.
+struct Money {
+    deals: u64,
+    /// The money in the holds of open deals, in minor units.
+    held: i64,
+    /// The course of the money, unless it has more than [`TRANSFERS_MAX`] transfers.
+    points: Option<Vec<Point>>,
+}
+
+/// Reads the money of the deals, if the reader has a merchant whose ledger the reader may see.
+async fn money(reader: &Reader) -> Result<Option<Money>, Refused> {
     if reader.merchant().is_none() || !reader.sees(Part::Ledger) {
         return Ok(None);
     }
     let found = reader.read(|snapshot, merchant| {
         let deals = snapshot.deals(merchant, &MerchantEscrowFilter::default(), PageRequest::FIRST)?;
         let journal = snapshot.journal(merchant, Period::default(), TRANSFERS_MAX)?;
-        Ok((deals.count, journal.as_ref().map(points).unwrap_or_default()))
+        Ok(Money {
+            deals: deals.count,
+            held: snapshot.position_of(merchant)?.figures.holds.minor(),
+            points: journal.as_ref().ok().map(points),
+        })
     });
     found.await
+}
+
+fn figures(money: &Money, currency: &str) -> Markup {
+    let released = |points: &[Point]| points.last().map_or(0, |point| point.released);
+    html! {
+        div.grid {
+            (figure("Held now", &text::minor(money.held, currency)))
+            @if let Some(points) = &money.points { (figure("Released so far", &text::minor(released(points), currency))) }
+            (figure("Deals", &html! { a href="/console/deals" { (money.deals) } }))
+        }
+        @match &money.points {
+            Some(points) if !points.is_empty() => section.card {
+                h2 { "Held and released over time" }
+                (chart(points, currency))
+            },
+            Some(_) => {}
+            None => p.small.muted {
+                "There are more than " (TRANSFERS_MAX) " transfers, so the money that was released, and the picture of both over time, "
+                "are left out. " code { "GET /operator/journal" } " gives the transfers by day."
+            }
+        }
+    }
 }
 
 fn introduction(reader: &Reader, deals: u64) -> Markup {
@@ -96,6 +119,8 @@ fn introduction(reader: &Reader, deals: u64) -> Markup {
         @if reader.registers_unknown() {
             form.card method="post" action="/console/example" {
                 (reader.visitor_field())
+                // A form that is sent twice acts once.
+                input type="hidden" name="once" value=(entropy::request_id());
                 h2 { @if deals == 0 { "Begin here" } @else { "One more" } }
                 p { "Amaka builds a website for Tunde in three stages. Make the deal, then pay and confirm it as Tunde." }
                 div.actions {
@@ -119,8 +144,6 @@ fn introduction(reader: &Reader, deals: u64) -> Markup {
         }
     }
 }
-                // A form that is sent twice acts once.
-                input type="hidden" name="once" value=(entropy::request_id());
 
 fn ways_on(publishable_key: &PublishableKey) -> Markup {
     html! {

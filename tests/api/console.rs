@@ -203,6 +203,34 @@ fn an_example_that_is_sent_twice_is_one_deal_and_takes_no_money() {
     assert_eq!((balance(), app.count("escrow")), (json!(100), 2));
 }
 
+#[test]
+fn the_first_page_keeps_its_figures_when_there_are_too_many_transfers_for_its_picture() {
+    let app = spawn_app();
+    paid_example(&app);
+    let home = page(&app, "/");
+    assert!(
+        home.contains("<svg class=\"chart\"") && home.contains("Released so far"),
+        "{home}"
+    );
+    app.run_concurrently(8, |app, thread| {
+        for balance in 1..=630 {
+            let body = json!({"customerId": format!("customer-{thread}"), "balance": balance});
+            app.json("PUT", "/sandbox/balance", "", &body).ok();
+        }
+    });
+    let home = page(&app, "/");
+    let figure = |label: &str| {
+        let (_, rest) = home
+            .split_once(&format!("{label}</p>"))
+            .unwrap_or_else(|| panic!("no {label} in {home}"));
+        rest.split_once("</section>").unwrap().0
+    };
+    assert!(figure("Held now").contains("255,000.00"), "{home}");
+    assert!(figure("Deals").contains(">1</a>"), "{home}");
+    assert!(home.contains("There are more than 5000 transfers"), "{home}");
+    assert!(!home.contains("<svg class=\"chart\""), "{home}");
+}
+
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n a drawing";
 
 /// Returns the address of a form with files after this text of a page.
