@@ -11,6 +11,7 @@ mod checkout;
 mod console;
 mod demo;
 mod docs;
+mod form;
 mod frame;
 mod guard;
 mod home;

@@ -45,7 +45,8 @@ pub(super) fn wrong_method(method: &Method, allow: Option<HeaderValue>) -> Refus
     Refused::new(405, Page::new("There is no page here"), message).allowing(allow)
 }
 
-fn of_form(error: &UrlencodedError, request: &HttpRequest) -> Refused {
+/// Refuses a form that cannot be read.
+pub(super) fn of_form(error: &UrlencodedError, request: &HttpRequest) -> Refused {
     let (status, message) = match error {
         UrlencodedError::Overflow { limit, .. } => (413, format!("The form is larger than {limit} bytes.")),
         UrlencodedError::ContentType => (

@@ -1,5 +1,8 @@
 //! Bodies that cannot be read as their request says.
 
+use serde_json::json;
+
+use crate::console::{Form, page, place_after};
 use crate::helpers::{spawn_app, standard_terms};
 
 #[test]
@@ -43,15 +46,10 @@ fn the_headers_of_a_part_that_are_too_long_are_named() {
 #[test]
 fn a_form_of_a_page_that_cannot_be_read_gets_a_page() {
     let app = spawn_app();
-    let large = format!("method=POST&s:purpose={}", "x".repeat(20_000));
+    let large = format!("method=POST&s:purpose={}", "x".repeat(300_000));
     let form = "application/x-www-form-urlencoded";
     for (kind, body, status, told) in [
-        (
-            form,
-            large.as_str(),
-            413,
-            "The form is larger than 16384 bytes. Nothing was changed.",
-        ),
+        (form, large.as_str(), 413, "The form is larger than "),
         ("text/plain", "a=b", 415, "Nothing was changed."),
     ] {
         let headers = [("content-type", kind), ("sec-fetch-site", "same-origin")];
@@ -64,9 +62,48 @@ fn a_form_of_a_page_that_cannot_be_read_gets_a_page() {
                 "{path}"
             );
             assert!(refused.text.contains(told), "{path}: {}", refused.text);
+            assert!(
+                refused.text.contains("Nothing was changed."),
+                "{path}: {}",
+                refused.text
+            );
             assert!(!refused.text.contains("Payload Too Large") && !refused.text.contains("\"code\""));
         }
     }
     let twice = app.send("GET", "/console/deals?done=a&done=b", &[], None);
     assert!(twice.text.contains("<html"), "{}", twice.text);
+}
+
+#[test]
+fn a_form_may_be_as_large_as_the_body_that_it_describes() {
+    let app = spawn_app();
+    let stages: Vec<_> = (0..100)
+        .map(|stage| json!({"title": format!("Stage {stage}"), "description": "é".repeat(200), "amount": 1000}))
+        .collect();
+    let terms = json!({
+        "amount": 100_000, "purpose": "A tower", "whoPays": "buyer", "maxDelivery": 9, "deliveryTimeline": "days",
+        "milestones": stages,
+    });
+    let offer = app.create_milestone_escrow("ada", &terms).ok();
+    let place = format!("/console/deals/{}", offer.text("id"));
+    let shown = page(&app, &format!("{place}/edit"));
+    let form = Form::of(&shown, "Save").with("s:deliveryTimeline", "days");
+    let form = (0..100).fold(form, |form, stage| {
+        form.with(&format!("s:milestones[{stage}].description"), &"é".repeat(200))
+    });
+    let saved = place_after(&form.send(&app));
+    assert_eq!(saved.split('?').next(), Some(place.as_str()));
+}
+
+#[test]
+fn a_statement_of_the_bank_may_be_as_large_as_a_file() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    let path = "/console/desk/reconciliation";
+    let lines = (0..20_000).map(|line| format!("2026-06-22,10,FT-{line}\n"));
+    let statement = format!("date,amount,reference\n{}", lines.collect::<String>());
+    let form = Form::of(&page(&app, path), "Compare").with("statement", &statement);
+    let compared = form.send_to(&app, path, &[]);
+    assert_eq!(compared.status, 200);
+    assert!(compared.text.contains("The bank and the ledger differ."));
 }

@@ -8,7 +8,6 @@
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::LOCATION;
-use actix_web::web::Form;
 use maud::{Markup, html};
 use serde_json::{Map, Number, Value};
 use sha2::{Digest, Sha256};
@@ -17,6 +16,7 @@ use crate::domain::ids::MerchantId;
 use crate::entropy;
 use crate::http::Outcome;
 use crate::web::api::{Answer, Request};
+use crate::web::form::BodyForm;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 use crate::web::reason;
@@ -74,7 +74,10 @@ pub(crate) fn button(reader: &Reader, request: &Request, back: &str, label: &str
 }
 
 /// `POST /console/call`
-pub(super) async fn send(reader: Reader, Form(fields): Form<Vec<(String, String)>>) -> Result<HttpResponse, Refused> {
+pub(super) async fn send(
+    reader: Reader,
+    BodyForm(fields): BodyForm<Vec<(String, String)>>,
+) -> Result<HttpResponse, Refused> {
     let Sent {
         mut request,
         back,

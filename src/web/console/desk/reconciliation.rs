@@ -2,13 +2,13 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::Form;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::http::ApiError;
 use crate::web::api::{Envelope, SignedMajor};
 use crate::web::console::desk::parts::{SECTION, pages};
+use crate::web::form::CsvForm;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 use crate::web::text;
@@ -129,7 +129,7 @@ pub(super) async fn show(reader: Reader) -> HttpResponse {
 }
 
 /// `POST /console/desk/reconciliation`: compares, and changes nothing.
-pub(super) async fn compare(reader: Reader, Form(typed): Form<Typed>) -> Result<HttpResponse, Refused> {
+pub(super) async fn compare(reader: Reader, CsvForm(typed): CsvForm<Typed>) -> Result<HttpResponse, Refused> {
     let statement = typed.statement.trim_start().to_owned();
     let answer = reader.api.send_csv(typed.path(), statement).await?;
     if !answer.status.is_success() {
