@@ -30,6 +30,7 @@ mod database;
 mod declines;
 mod described;
 mod desk;
+mod desk_lists;
 mod determinism;
 mod dispute_lists;
 mod disputes;

@@ -35,6 +35,20 @@ struct Delivery {
 #[derive(Debug, Deserialize)]
 pub(super) struct Rows<T> {
     pub(super) data: Vec<T>,
+    pagination: Pagination,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Pagination {
+    next_cursor: Option<String>,
+}
+
+impl<T> Rows<T> {
+    /// Returns the cursor of the next page, unless this is the last.
+    pub(super) fn next_cursor(&self) -> Option<&str> {
+        self.pagination.next_cursor.as_deref()
+    }
 }
 
 /// Returns the path of the list of events.

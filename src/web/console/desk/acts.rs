@@ -1,13 +1,16 @@
 //! The record of operators' acts.
 
 use actix_web::HttpResponse;
+use actix_web::web::Query;
 use maud::html;
 use serde::Deserialize;
 
-use crate::web::console::desk::parts::{SECTION, pages};
+use crate::web::console::desk::parts::{NEWEST_FIRST, SECTION, pager, pages, rows};
 use crate::web::console::timeline::{Rows, time};
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
+
+const PATH: &str = "/console/desk/acts";
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -22,9 +25,16 @@ struct Act {
     created_at: String,
 }
 
+/// The cursor of the list.
+#[derive(Debug, Deserialize)]
+pub(super) struct Cursor {
+    acts: Option<String>,
+}
+
 /// `GET /console/desk/acts`
-pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
-    let acts: Rows<Act> = reader.api.get("/operator/acts?limit=100").await?;
+pub(super) async fn show(reader: Reader, Query(cursor): Query<Cursor>) -> Result<HttpResponse, Refused> {
+    let cursor = cursor.acts.as_deref();
+    let acts: Rows<Act> = rows(&reader, "/operator/acts?limit=100", cursor).await?;
     let nobody = if reader.is_in_sandbox() {
         "the sandbox"
     } else {
@@ -33,13 +43,13 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
     Ok(Page::new("Who did what").section(SECTION).show(&html! {
         h1 { "Who did what" }
         p.lead { "Every act is kept for ever, and a chain of hashes shows if one was changed or removed." }
-        (pages(&reader, "/console/desk/acts"))
+        (pages(&reader, PATH))
         @if acts.data.is_empty() {
             p.empty { "Nothing was done yet." }
         } @else {
             div.table-scroll tabindex="0" {
                 table {
-                    caption { "The newest 100 acts" }
+                    caption #acts { "Acts, newest first" }
                     thead { tr {
                         th.end scope="col" { "Number" }
                         th scope="col" { "When" }
@@ -62,6 +72,7 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
                     }
                 }
             }
+            (pager(PATH, "acts", cursor, &acts, NEWEST_FIRST))
         }
     }))
 }

@@ -9,7 +9,9 @@ use serde::Deserialize;
 use crate::domain::treasury::receipt::ReceiptStatus;
 use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
-use crate::web::console::desk::parts::{SECTION, bank_entry, destination, pages, reason, today, with_reason};
+use crate::web::console::desk::parts::{
+    NEWEST_FIRST, SECTION, bank_entry, destination, pager, pages, reason, rows, today, with_reason,
+};
 use crate::web::console::done;
 use crate::web::console::done::Shown;
 use crate::web::console::timeline::{Rows, time};
@@ -44,12 +46,47 @@ struct Receipt {
     created_at: String,
 }
 
+impl Receipt {
+    /// Returns true if the receipt waits for its approval or its owner.
+    fn waits(&self) -> bool {
+        let status: Option<ReceiptStatus> = self.status.parse().ok();
+        let waiting = [ReceiptStatus::TO_DECIDE, ReceiptStatus::TO_ASSIGN];
+        status.is_some_and(|status| waiting.into_iter().flatten().any(|waits| *waits == status))
+    }
+}
+
+/// The cursors of the lists of the page.
+#[derive(Debug, Deserialize)]
+pub(super) struct Cursors {
+    expected: Option<String>,
+    recorded: Option<String>,
+    suspense: Option<String>,
+    history: Option<String>,
+}
+
+/// A list of receipts of the page.
+struct Receipts {
+    /// The id of its heading.
+    list: &'static str,
+    title: &'static str,
+    /// The words in place of an empty list.
+    none: &'static str,
+    cursor: Option<String>,
+    found: Rows<Receipt>,
+}
+
 /// `GET /console/desk/deposits`
-pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<HttpResponse, Refused> {
-    let expected: Rows<Deposit> = reader.api.get("/operator/deposits?limit=50").await?;
-    let receipts: Rows<Receipt> = reader.api.get("/operator/receipts?limit=50").await?;
+pub(super) async fn show(
+    reader: Reader,
+    Query(shown): Query<Shown>,
+    Query(mut cursors): Query<Cursors>,
+) -> Result<HttpResponse, Refused> {
+    let cursor = cursors.expected.take();
+    let expected: Rows<Deposit> = rows(&reader, "/operator/deposits?limit=50", cursor.as_deref()).await?;
+    let receipts = receipts(&reader, cursors).await?;
     let customers = expected.data.iter().map(|deposit| &deposit.customer_id);
-    let customers = customers.chain(receipts.data.iter().map(|receipt| &receipt.customer_id));
+    let of_receipts = receipts.iter().flat_map(|receipts| &receipts.found.data);
+    let customers = customers.chain(of_receipts.map(|receipt| &receipt.customer_id));
     let people = People::of(&reader, customers.filter_map(Option::as_deref)).await?;
     let done = done::notice(&reader, shown.done()).await?;
     let (today, currency) = (today(&reader).await?, reader.currency());
@@ -61,26 +98,69 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
         div.columns {
             div {
                 section.card {
-                    h2 { "Expected" }
+                    h2 #expected { "Expected" }
                     @if expected.data.is_empty() {
                         p.muted { "No deposit is expected. A customer announces one on the customer's page, or by the API." }
                     }
                     @for deposit in &expected.data {
                         (expected_deposit(&reader, deposit, &people, &today, &currency))
                     }
+                    (pager(BACK, "expected", cursor.as_deref(), &expected, NEWEST_FIRST))
                 }
-                section.card {
-                    h2 { "Receipts" }
-                    @if receipts.data.is_empty() {
-                        p.muted { "Nothing came yet." }
-                    } @else {
-                        (table(&reader, &receipts.data, &people, &currency))
+                @for Receipts { list, title, none, cursor, found } in &receipts {
+                    section.card {
+                        h2 id=(list) { (title) }
+                        @if found.data.is_empty() {
+                            p.muted { (none) }
+                        } @else {
+                            (table(&reader, &found.data, &people, &currency))
+                        }
+                        (pager(BACK, list, cursor.as_deref(), found, NEWEST_FIRST))
                     }
                 }
             }
             (other_money(&reader, &today, &currency))
         }
     }))
+}
+
+/// Reads the receipts that wait, by their status, and then the others, newest first.
+async fn receipts(reader: &Reader, cursors: Cursors) -> Result<Vec<Receipts>, Refused> {
+    let lists = [
+        (
+            "recorded",
+            "To approve",
+            "No receipt waits for its approval.",
+            cursors.recorded,
+        ),
+        ("suspense", "In suspense", "All money has an owner.", cursors.suspense),
+        (
+            "history",
+            "Other receipts",
+            "None of these receipts is credited, rejected, reversed or sent back.",
+            cursors.history,
+        ),
+    ];
+    let mut read = Vec::new();
+    for (list, title, none, cursor) in lists {
+        let is_history = list == "history";
+        let status = if is_history {
+            String::new()
+        } else {
+            format!("status={list}&")
+        };
+        let path = format!("/operator/receipts?{status}limit=50");
+        let mut found: Rows<Receipt> = rows(reader, &path, cursor.as_deref()).await?;
+        found.data.retain(|receipt| !(is_history && receipt.waits()));
+        read.push(Receipts {
+            list,
+            title,
+            none,
+            cursor,
+            found,
+        });
+    }
+    Ok(read)
 }
 
 fn expected_deposit(reader: &Reader, deposit: &Deposit, people: &People, today: &str, currency: &str) -> Markup {

@@ -1,12 +1,15 @@
 //! The parts that the pages of the desk share.
 
 use maud::{Markup, html};
+use serde::de::DeserializeOwned;
 
 use crate::web::api::Request;
 use crate::web::console::call::hidden;
+use crate::web::console::timeline::Rows;
 use crate::web::layout::Refused;
 use crate::web::parts::Part;
 use crate::web::reader::Reader;
+use crate::web::text;
 
 /// The section of the navigation, and the path of its first page.
 pub(super) const SECTION: &str = "/console/desk";
@@ -29,6 +32,37 @@ pub(super) fn pages(reader: &Reader, current: &str) -> Markup {
         nav.site-nav.pages-of-section aria-label="Pages of the desk" {
             @for (name, path) in PAGES.into_iter().filter(is_shown) {
                 a href=(path) aria-current=[(path == current).then_some("page")] { (name) }
+            }
+        }
+    }
+}
+
+/// Reads a page of a list: the rows behind the cursor, or the newest ones. `path` has a query.
+pub(super) async fn rows<T: DeserializeOwned>(
+    reader: &Reader,
+    path: &str,
+    cursor: Option<&str>,
+) -> Result<Rows<T>, Refused> {
+    let behind = cursor.map_or_else(String::new, |cursor| format!("&cursor={}", text::segment(cursor)));
+    reader.api.get(format!("{path}{behind}")).await
+}
+
+/// The words of the links of a list: to its first rows, and to the next ones.
+pub(super) type Words = (&'static str, &'static str);
+pub(super) const NEWEST_FIRST: Words = ("Newest", "Older");
+pub(super) const OLDEST_FIRST: Words = ("Oldest", "Newer");
+
+/// Links to the next rows of a list, and from there to its first ones. `list` is the id of the
+/// list's heading, and the field of the page's address with the cursor.
+pub(super) fn pager<T>(page: &str, list: &str, cursor: Option<&str>, rows: &Rows<T>, words: Words) -> Markup {
+    let (first, further) = words;
+    html! {
+        @if cursor.is_some() || rows.next_cursor().is_some() {
+            nav.pages aria-labelledby=(list) {
+                @if cursor.is_some() { a.button href={ (page) "#" (list) } { (first) } } @else { span {} }
+                @if let Some(next) = rows.next_cursor() {
+                    a.button href={ (page) "?" (list) "=" (next) "#" (list) } { (further) }
+                }
             }
         }
     }

@@ -10,7 +10,9 @@ use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::treasury::payout::PayoutStatus;
 use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
-use crate::web::console::desk::parts::{SECTION, bank_entry, destination, pages, today, with_reason};
+use crate::web::console::desk::parts::{
+    NEWEST_FIRST, SECTION, bank_entry, destination, pager, pages, rows, today, with_reason,
+};
 use crate::web::console::done;
 use crate::web::console::done::Shown;
 use crate::web::console::timeline::{Rows, time};
@@ -46,10 +48,53 @@ struct Destination {
     account_name: String,
 }
 
+impl Payout {
+    /// Returns true if the pay-out waits for its approval or its payment.
+    fn is_open(&self) -> bool {
+        let status: Option<PayoutStatus> = self.status.parse().ok();
+        status.is_some_and(PayoutStatus::is_open)
+    }
+}
+
+/// The cursors of the lists of the page.
+#[derive(Debug, Deserialize)]
+pub(super) struct Cursors {
+    requested: Option<String>,
+    approved: Option<String>,
+    history: Option<String>,
+}
+
 /// `GET /console/desk/payouts`
-pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<HttpResponse, Refused> {
-    let payouts: Rows<Payout> = reader.api.get("/operator/payouts?limit=50").await?;
-    let customers = payouts.data.iter().filter_map(|payout| payout.customer_id.as_deref());
+pub(super) async fn show(
+    reader: Reader,
+    Query(shown): Query<Shown>,
+    Query(cursors): Query<Cursors>,
+) -> Result<HttpResponse, Refused> {
+    let lists = [
+        (
+            "requested",
+            "To approve",
+            "?status=requested&limit=50",
+            cursors.requested,
+        ),
+        (
+            "approved",
+            "To pay at the bank",
+            "?status=approved&limit=50",
+            cursors.approved,
+        ),
+        ("history", "History", "?limit=50", cursors.history),
+    ];
+    let mut sections = Vec::new();
+    for (list, title, query, cursor) in lists {
+        let mut found: Rows<Payout> = rows(&reader, &format!("/operator/payouts{query}"), cursor.as_deref()).await?;
+        if list == "history" {
+            found.data.retain(|payout| !payout.is_open());
+        }
+        sections.push((list, title, cursor, found));
+    }
+    let all = sections.iter().flat_map(|(.., found)| &found.data);
+    let customers = all.filter_map(|payout| payout.customer_id.as_deref());
     let people = People::of(&reader, customers).await?;
     let done = done::notice(&reader, shown.done()).await?;
     let (today, currency) = (today(&reader).await?, reader.currency());
@@ -58,14 +103,25 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
         h1 { "Money out" }
         p.lead { "Approve a pay-out, pay it at the bank, and record that it was paid." }
         (pages(&reader, BACK))
-        @if payouts.data.is_empty() {
-            p.empty { "No pay-outs yet. A customer withdraws on the customer's page, or by the API." }
-        }
-        @for payout in &payouts.data {
-            (card(&reader, payout, &people, &today, &currency))
+        @for (list, title, cursor, found) in &sections {
+            h2 id=(list) { (title) }
+            @if found.data.is_empty() { p.muted { (none(list)) } }
+            @for payout in &found.data {
+                (card(&reader, payout, &people, &today, &currency))
+            }
+            (pager(BACK, list, cursor.as_deref(), found, NEWEST_FIRST))
         }
         (own_money(&reader, &currency))
     }))
+}
+
+/// Says that a list is empty.
+fn none(list: &str) -> &'static str {
+    match list {
+        "requested" => "No pay-out waits for its approval. A customer withdraws on the customer's page, or by the API.",
+        "approved" => "No pay-out waits for its payment.",
+        _ => "None of these pay-outs is paid, rejected or returned.",
+    }
 }
 
 /// The form that asks for a pay-out of the merchant's own money, or of the fees.
@@ -105,7 +161,7 @@ fn card(reader: &Reader, payout: &Payout, people: &People, today: &str, currency
     html! {
         section.card {
             div.page-head {
-                h2 {
+                h3 {
                     (text::amount(payout.amount.0, currency)) " of "
                     @match &payout.customer_id { Some(customer) => (people.name(customer)), None => (payout.source.replace('_', " ")) }
                 }

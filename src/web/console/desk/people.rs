@@ -10,7 +10,7 @@ use strum::VariantArray;
 use crate::domain::treasury::operator::Role;
 use crate::web::api::Request;
 use crate::web::console::call::hidden;
-use crate::web::console::desk::parts::{SECTION, pages, with_reason};
+use crate::web::console::desk::parts::{OLDEST_FIRST, SECTION, pager, pages, rows, with_reason};
 use crate::web::console::done;
 use crate::web::console::done::Shown;
 use crate::web::console::timeline::{Rows, time};
@@ -49,10 +49,23 @@ impl Merchant {
     }
 }
 
+/// The cursors of the lists of the page.
+#[derive(Debug, Deserialize)]
+pub(super) struct Cursors {
+    operators: Option<String>,
+    merchants: Option<String>,
+}
+
 /// `GET /console/desk/people`
-pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<HttpResponse, Refused> {
-    let operators: Rows<Operator> = reader.api.get("/operator/operators?limit=100").await?;
-    let merchants: Rows<Merchant> = reader.api.get("/operator/merchants?limit=100").await?;
+pub(super) async fn show(
+    reader: Reader,
+    Query(shown): Query<Shown>,
+    Query(cursors): Query<Cursors>,
+) -> Result<HttpResponse, Refused> {
+    let Cursors { operators, merchants } = &cursors;
+    let (behind_operator, behind_merchant) = (operators.as_deref(), merchants.as_deref());
+    let operators: Rows<Operator> = rows(&reader, "/operator/operators?limit=100", behind_operator).await?;
+    let merchants: Rows<Merchant> = rows(&reader, "/operator/merchants?limit=100", behind_merchant).await?;
     let done = done::notice(&reader, shown.done()).await?;
     Ok(Page::new("People").section(SECTION).show(&html! {
         (done)
@@ -61,15 +74,17 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
         (pages(&reader, BACK))
         div.columns {
             section.card {
-                h2 { "Operators" }
+                h2 #operators { "Operators" }
                 (operators_table(&reader, &operators.data))
+                (pager(BACK, "operators", behind_operator, &operators, OLDEST_FIRST))
             }
-            (new_operator(&reader, &merchants.data))
+            (new_operator(&reader, &merchants, behind_merchant.is_some()))
         }
         div.columns {
             section.card {
-                h2 { "Merchants" }
+                h2 #merchants { "Merchants" }
                 (merchants_table(&merchants.data))
+                (pager(BACK, "merchants", behind_merchant, &merchants, OLDEST_FIRST))
             }
             (new_merchant(&reader))
         }
@@ -121,7 +136,7 @@ fn operators_table(reader: &Reader, operators: &[Operator]) -> Markup {
     }
 }
 
-fn new_operator(reader: &Reader, merchants: &[Merchant]) -> Markup {
+fn new_operator(reader: &Reader, merchants: &Rows<Merchant>, is_behind: bool) -> Markup {
     let create = Request::new(Method::POST, "/operator/operators");
     if !reader.may(&create) {
         return html! {};
@@ -143,16 +158,20 @@ fn new_operator(reader: &Reader, merchants: &[Merchant]) -> Markup {
                     }
                 }
             }
-            @if merchants.len() > 1 {
+            @let is_part = is_behind || merchants.next_cursor().is_some();
+            @if is_part || merchants.data.len() > 1 {
                 fieldset {
                     legend { "Only for these merchants" }
-                    @for (index, merchant) in merchants.iter().enumerate() {
+                    @for (index, merchant) in merchants.data.iter().enumerate() {
                         label.choice {
                             input type="checkbox" name={ "n:merchantIds[" (index) "]" } value=(merchant.id);
                             span { (merchant.label()) }
                         }
                     }
-                    p.small.muted { "Without a choice: for all, also those that come later." }
+                    p.small.muted {
+                        "Without a choice: for all, also those that come later."
+                        @if is_part { " The merchants of this page are listed; “Newer” below the list of merchants leads to others." }
+                    }
                 }
             }
             button { "Make the operator" }

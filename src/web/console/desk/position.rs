@@ -67,9 +67,9 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
         p.lead { "What the bank should hold, and what waits for you." }
         (pages(&reader, SECTION))
         div.grid {
-            (tally("Expected deposits", &waiting.expected_deposits, "/console/desk/deposits", currency))
-            (tally("Receipts to approve", &waiting.receipts_to_approve, "/console/desk/deposits", currency))
-            (tally("In suspense", &waiting.receipts_in_suspense, "/console/desk/deposits", currency))
+            (tally("Expected deposits", &waiting.expected_deposits, "/console/desk/deposits#expected", currency))
+            (tally("Receipts to approve", &waiting.receipts_to_approve, "/console/desk/deposits#recorded", currency))
+            (tally("In suspense", &waiting.receipts_in_suspense, "/console/desk/deposits#suspense", currency))
             (tally("Open pay-outs", &waiting.open_payouts, "/console/desk/payouts", currency))
         }
         section.card {
