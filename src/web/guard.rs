@@ -15,6 +15,7 @@ use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
 use crate::http::{ApiError, AppState, Visitor, check_host};
 use crate::web::frame::Frame;
 use crate::web::layout::{Page, Refused, Unframed};
+use crate::web::reader::form_page_of;
 use crate::web::unreadable::wrong_method;
 
 /// The relation of the page that sent a form to this server. Every current browser says it.
@@ -49,6 +50,7 @@ pub(super) async fn page(
     if let Some(visitor) = visitor {
         request.extensions_mut().insert(visitor);
     }
+    let is_own_form = checked.is_ok() && ![Method::GET, Method::HEAD].contains(request.method());
     if request.method() == Method::HEAD {
         // The server leaves the body out.
         request.head_mut().method = Method::GET;
@@ -64,8 +66,11 @@ pub(super) async fn page(
         response = response.into_response(refused.error_response());
     }
     let unframed = response.response_mut().extensions_mut().remove::<Unframed>();
-    if let Some(Unframed { page, content }) = unframed {
-        let text = frame.around(&page, &content).into_string();
+    if let Some(mut unframed) = unframed {
+        if is_own_form {
+            unframed.of_form(&form_page_of(response.request()));
+        }
+        let text = frame.around(&unframed.page, &unframed.content).into_string();
         response = response.map_body(|_head, _empty| BoxBody::new(text));
     }
     let headers = response.headers_mut();

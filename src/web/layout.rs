@@ -27,6 +27,25 @@ pub(super) struct Page {
 pub(super) struct Unframed {
     pub(super) page: Page,
     pub(super) content: Markup,
+    /// True for the page of a [`Refused`].
+    is_refusal: bool,
+    /// True if the page has a link by which the reader goes on.
+    has_way_on: bool,
+}
+
+impl Unframed {
+    /// Marks the page of a refused form for the script of the pages, which fills in the form again,
+    /// and leads back to the page that has it.
+    pub(super) fn of_form(&mut self, from: &str) {
+        if !self.is_refusal || self.page.is_bare {
+            return;
+        }
+        let content = &self.content;
+        self.content = html! {
+            div data-refused { (content) }
+            @if !self.has_way_on { p { a.button.primary href=(from) { "Back" } } }
+        };
+    }
 }
 
 impl Page {
@@ -86,7 +105,12 @@ impl Page {
             .content_type("text/html; charset=utf-8")
             .finish();
         let content = content.clone();
-        response.extensions_mut().insert(Unframed { page: self, content });
+        response.extensions_mut().insert(Unframed {
+            page: self,
+            content,
+            is_refusal: false,
+            has_way_on: false,
+        });
         response
     }
 }
@@ -193,6 +217,10 @@ impl ResponseError for Refused {
             @if !self.page.is_bare { p { a href="/" { "Back to the start" } } }
         };
         let mut response = self.page.clone().narrow().show_with(self.status, &content);
+        if let Some(unframed) = response.extensions_mut().get_mut::<Unframed>() {
+            unframed.is_refusal = true;
+            unframed.has_way_on = self.way_on.is_some();
+        }
         if let Some(methods) = &self.allow {
             response.headers_mut().insert(ALLOW, methods.as_ref().clone());
         }

@@ -220,7 +220,7 @@ fn page_of(request: &HttpRequest) -> String {
 }
 
 /// Returns the address of the page that has sent a form, as the browser tells it.
-fn form_page_of(request: &HttpRequest) -> String {
+pub(super) fn form_page_of(request: &HttpRequest) -> String {
     let referrer = request.headers().get(REFERER).and_then(|place| place.to_str().ok());
     let place = referrer.and_then(|place| place.split_once("://")?.1.split_once('/'));
     let path = place.map(|(_, path)| format!("/{path}"));

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::console::{Form, page, place_after};
+use crate::desk::spawn_desk;
 use crate::helpers::{spawn_app, standard_terms};
 
 #[test]
@@ -106,4 +107,35 @@ fn a_statement_of_the_bank_may_be_as_large_as_a_file() {
     let compared = form.send_to(&app, path, &[]);
     assert_eq!(compared.status, 200);
     assert!(compared.text.contains("The bank and the ledger differ."));
+}
+
+#[test]
+fn a_refused_form_is_marked_and_leads_back_to_its_page() {
+    let app = spawn_app();
+    let referrer = format!("http://{}/console/offer", app.address);
+    let form = Form::of(&page(&app, "/console/offer"), "Offer");
+    for (refused, form) in [
+        (
+            "form is larger than",
+            form.clone().with("s:purpose", &"x".repeat(300_000)),
+        ),
+        ("The field customer must", form.clone().with("customer", "Zo\u{eb}")),
+        ("The path is missing", form.clone().without("path")),
+        ("You are now somebody else", form.with("visitor", "merchant-7")),
+    ] {
+        let answer = form.send_to(&app, "/console/call", &[("referer", &referrer)]);
+        assert!(answer.text.contains(refused), "{refused}: {}", answer.text);
+        assert!(answer.text.contains("data-refused"), "{refused}: {}", answer.text);
+        let back = "<a class=\"button primary\" href=\"/console/offer\">Back</a>";
+        assert!(answer.text.contains(back), "{refused}: {}", answer.text);
+    }
+    let live = spawn_desk();
+    let referrer = format!("http://{}/console/desk/people", live.address);
+    let form = Form::new(&[("method", "POST"), ("path", "/operator/receipts")]);
+    let answer = form.send_to(&live, "/console/call", &[("referer", &referrer)]);
+    assert_eq!(answer.status, 401, "{}", answer.text);
+    assert!(answer.text.contains("data-refused"), "{}", answer.text);
+    // A page that is only read has no form.
+    let unknown = app.send("GET", "/console/deals/x", &[("referer", &referrer)], None);
+    assert!(!unknown.text.contains("data-refused"), "{}", unknown.text);
 }

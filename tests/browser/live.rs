@@ -55,6 +55,19 @@ impl Site {
     }
 }
 
+/// Logs out in another tab of the browser.
+async fn log_out_elsewhere(site: &Site) -> WebDriverResult<()> {
+    let page = site.driver.window().await?;
+    site.driver.new_tab().await?;
+    let other = site.driver.windows().await?.pop().unwrap();
+    site.driver.switch_to_window(other).await?;
+    site.open("/").await?;
+    site.click("Log out").await?;
+    site.shows("Your key").await?;
+    site.driver.close_window().await?;
+    site.driver.switch_to_window(page).await
+}
+
 /// Calls a route with a key, as a merchant's program does.
 fn call(site: &Site, key: &str, method: &str, path: &str, customer: &str, body: &Value) -> Value {
     let request = ureq::http::Request::builder()
@@ -256,5 +269,27 @@ fn every_page_of_live_mode_is_sound_in_light_and_dark_and_on_a_phone() {
             }
         }
         Ok(())
+    });
+}
+
+#[test]
+fn a_form_of_an_ended_session_comes_back_filled_in_after_the_login() {
+    in_live_browser(async |site: Site, keys: Vec<String>| {
+        site.log_in(&keys[0]).await?;
+        site.open("/console/desk/people").await?;
+        site.fill("Name of the merchant", "acme").await?;
+        log_out_elsewhere(&site).await?;
+        site.click("Create the merchant").await?;
+        site.shows("You are not logged in").await?;
+        let link = "//main//a[normalize-space()=\"Log in\"]";
+        site.driver.query(By::XPath(link)).first().await?.click().await?;
+        site.fill("Your key", &keys[0]).await?;
+        let button = "//main//button[normalize-space()=\"Log in\"]";
+        site.driver.query(By::XPath(button)).first().await?.click().await?;
+        site.shows("A new merchant").await?;
+        let name = site.driver.find(By::Id("merchant-name")).await?;
+        assert_eq!(name.prop("value").await?.as_deref(), Some("acme"));
+        site.click("Create the merchant").await?;
+        site.shows("Merchant created successfully").await
     });
 }

@@ -68,6 +68,8 @@ function fillRefusedForm() {
   for (const part of form.querySelectorAll("details")) part.open = true;
   form.scrollIntoView({ block: "nearest" });
 }
+  // The login leads back to the page of the form.
+  if (kept.isRefused && location.pathname === "/login") return;
 
 // Sends a form once, however often its button is pressed.
 document.addEventListener("submit", (event) => {
