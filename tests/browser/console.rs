@@ -267,3 +267,24 @@ fn lists_follow_by_themselves_and_catch_up_when_their_page_comes_to_the_front() 
         Ok(())
     });
 }
+
+#[test]
+fn a_text_is_copied_or_selected_without_a_clipboard_for_scripts() {
+    in_browser(async |site: Site| {
+        make_example(&site).await?;
+        site.click("The same with curl").await?;
+        let without = "Object.defineProperty(navigator, 'clipboard', { value: undefined });";
+        site.driver.execute(without, Vec::new()).await?;
+        let selected = "return [getSelection().toString(), document.getElementById('curl').textContent]";
+        site.click("Copy").await?;
+        site.shows("Copied").await?;
+        let texts = site.driver.execute(selected, Vec::new()).await?;
+        assert_eq!(texts.json()[0], texts.json()[1]);
+        // A browser may refuse that too.
+        site.driver
+            .execute("document.execCommand = () => false;", Vec::new())
+            .await?;
+        site.click("Copy").await?;
+        site.shows("Not copied. The text is selected").await
+    });
+}

@@ -15,15 +15,29 @@ function localizeTimes(root) {
   }
 }
 
-// Copies the text of the element that a button names.
+// Copies the text of the element that a button names. A browser gives scripts a clipboard only over
+// HTTPS and on its own machine. Without one the text is selected, so that its reader can copy it too.
+async function isCopied(element) {
+  try {
+    await navigator.clipboard.writeText(element.textContent);
+    return true;
+  } catch {
+    getSelection().selectAllChildren(element);
+    return document.execCommand("copy");
+  }
+}
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-copy]");
-  if (!button) return;
-  const text = document.getElementById(button.dataset.copy)?.textContent ?? "";
-  await navigator.clipboard.writeText(text);
-  const label = button.textContent;
-  button.textContent = "Copied";
-  setTimeout(() => { button.textContent = label; }, 1500);
+  const element = document.getElementById(button?.dataset.copy);
+  if (!element) return;
+  button.dataset.label ??= button.textContent;
+  if (await isCopied(element)) {
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = button.dataset.label; }, 1500);
+  } else {
+    button.textContent = "Not copied. The text is selected: copy it with the keyboard.";
+  }
 });
 
 // Shows a form that was refused again as it was filled in, when its reader goes back to it.
