@@ -269,6 +269,25 @@ fn lists_follow_by_themselves_and_catch_up_when_their_page_comes_to_the_front() 
 }
 
 #[test]
+fn a_list_that_follows_keeps_the_place_of_the_keyboard() {
+    in_browser(async |site: Site| {
+        site.open("/console/events").await?;
+        offer(&site).await;
+        site.has(2, "main tbody tr").await?;
+        let focus = "const link = document.querySelector('main tbody tr:last-child a');
+            link.focus();
+            return link.closest('tr').id;";
+        let before = site.driver.execute(focus, Vec::new()).await?;
+        offer(&site).await;
+        site.has(4, "main tbody tr").await?;
+        let focused = "return document.activeElement.closest('tr')?.id";
+        let after = site.driver.execute(focused, Vec::new()).await?;
+        assert_eq!(after.json(), before.json());
+        Ok(())
+    });
+}
+
+#[test]
 fn a_text_is_copied_or_selected_without_a_clipboard_for_scripts() {
     in_browser(async |site: Site| {
         make_example(&site).await?;

@@ -293,3 +293,17 @@ fn a_form_of_an_ended_session_comes_back_filled_in_after_the_login() {
         site.shows("Merchant created successfully").await
     });
 }
+
+#[test]
+fn a_list_says_that_it_follows_no_longer_once_the_session_has_ended() {
+    in_live_browser(async |site: Site, keys: Vec<String>| {
+        site.log_in(&keys[0]).await?;
+        open_shop(&site).await?;
+        site.open("/console/events").await?;
+        site.shows("The list follows by itself.").await?;
+        log_out_elsewhere(&site).await?;
+        site.shows("The list no longer follows. Log in again.").await?;
+        site.click("Log in again.").await?;
+        site.shows("Your key").await
+    });
+}

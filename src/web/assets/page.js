@@ -68,6 +68,8 @@ function fillRefusedForm() {
     sessionStorage.setItem(REFUSED_FORM, JSON.stringify({ ...kept, isRefused: true }));
     return;
   }
+  // The login leads back to the page of the form.
+  if (kept.isRefused && location.pathname === "/login") return;
   sessionStorage.removeItem(REFUSED_FORM);
   if (!kept.isRefused || kept.page !== location.pathname) return;
   const form = [...document.forms].find((form) => nameOf(form) === kept.name);
@@ -82,8 +84,6 @@ function fillRefusedForm() {
   for (const part of form.querySelectorAll("details")) part.open = true;
   form.scrollIntoView({ block: "nearest" });
 }
-  // The login leads back to the page of the form.
-  if (kept.isRefused && location.pathname === "/login") return;
 
 // Sends a form once, however often its button is pressed.
 document.addEventListener("submit", (event) => {
@@ -98,14 +98,43 @@ window.addEventListener("pageshow", (event) => {
   for (const button of document.querySelectorAll("button:disabled")) button.disabled = false;
 });
 
+// Notes the element of a part of the page that has the keyboard's focus, and returns a function that
+// gives the focus back after the part was replaced. A row with an id is found again where it is then.
+function focusIn(part) {
+  const focused = document.activeElement;
+  if (!focused || focused === part || !part.contains(focused)) return () => {};
+  const row = focused.closest("[id]");
+  const rowId = row && part.contains(row) && row !== part ? row.id : null;
+  const rootOf = () => (rowId ? document.getElementById(rowId) : part);
+  const index = [...rootOf().querySelectorAll(focused.tagName)].indexOf(focused);
+  return () => rootOf()?.querySelectorAll(focused.tagName)[index]?.focus({ preventScroll: true });
+}
+
 // Replaces a part of the page whenever a stream tells of a change:
 // <div data-live="/console/events/changes" data-fragment="/console/events/rows">
+// The page says that the list follows in an element [data-follows], until it does so no longer.
 // A page behind others has no stream: a browser holds few connections to one server, and the page
 // in front needs them.
 for (const part of document.querySelectorAll("[data-live]")) {
   let isWaiting = false;
   let isStale = false;
+  let hasEnded = false;
+  let stream = null;
+  // A browser that tells no route what it asks for, over HTTP, is led to the login.
+  const isLoggedOut = (reply) => reply.status === 401 || reply.redirected;
+  const end = (isOut) => {
+    if (hasEnded) return;
+    hasEnded = true;
+    stream?.close();
+    stream = null;
+    const link = document.createElement("a");
+    const place = location.pathname + location.search;
+    link.href = isOut ? `/login?to=${encodeURIComponent(place)}` : place;
+    link.textContent = isOut ? "Log in again." : "Load the page again.";
+    document.querySelector("[data-follows]").replaceChildren("The list no longer follows. ", link);
+  };
   const refresh = async () => {
+    if (hasEnded) return;
     if (isWaiting) {
       isStale = true;
       return;
@@ -114,17 +143,22 @@ for (const part of document.querySelectorAll("[data-live]")) {
     isStale = false;
     try {
       const reply = await fetch(part.dataset.fragment);
-      if (reply.ok) {
-        part.innerHTML = await reply.text();
+      if (isLoggedOut(reply)) {
+        end(true);
+      } else if (reply.ok) {
+        const rows = await reply.text();
+        const giveFocusBack = focusIn(part);
+        part.innerHTML = rows;
         localizeTimes(part);
+        giveFocusBack();
       }
     } finally {
       isWaiting = false;
       if (isStale) refresh();
     }
   };
-  let stream = null;
   const follow = () => {
+    if (hasEnded) return;
     if (document.hidden) {
       stream?.close();
       stream = null;
@@ -133,6 +167,12 @@ for (const part of document.querySelectorAll("[data-live]")) {
       // What came before the stream was open is in no change.
       stream.addEventListener("open", refresh);
       stream.addEventListener("change", refresh);
+      // The browser tries again by itself, except after a refusal.
+      stream.addEventListener("error", async () => {
+        if (stream?.readyState !== EventSource.CLOSED) return;
+        const reply = await fetch(part.dataset.fragment).catch(() => null);
+        end(reply !== null && isLoggedOut(reply));
+      });
     }
   };
   document.addEventListener("visibilitychange", follow);

@@ -20,7 +20,7 @@ pub(super) async fn list(reader: Reader, Query(shown): Query<Shown>) -> Result<H
     Ok(Page::new("Events").section(BACK).show(&html! {
         (done)
         h1 { "Events" }
-        p.lead { "What webhooks tell, newest first. The list follows by itself." }
+        p.lead { "What webhooks tell, newest first. " span data-follows role="status" { "The list follows by itself." } }
         div data-live="/console/events/changes" data-fragment="/console/events/rows" aria-live="polite" {
             (rows)
         }
@@ -53,7 +53,8 @@ async fn newest(reader: &Reader) -> Result<Markup, Refused> {
                     } }
                     tbody {
                         @for event in &events.data {
-                            tr {
+                            // The script finds a row by its id again.
+                            tr id={ "event-" (event.id) } {
                                 td { (time(&event.created_at)) }
                                 td { code { (event.kind) } }
                                 td { @if let Some(escrow) = &event.escrow_id { a href={ "/console/deals/" (escrow) } { "open" } } }
