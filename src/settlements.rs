@@ -14,6 +14,8 @@ use crate::store::{Error, Store, Tx};
 
 /// The pause between two looks for withdrawals that are due.
 const PERIOD: Duration = Duration::from_secs(1);
+/// The late deposits that are read at a time.
+const DEPOSITS_READ_MAX: u32 = 100;
 
 /// Settles what is due until the future is dropped. A look that fails is logged, and the next
 /// one repeats its work.
@@ -64,7 +66,7 @@ async fn expire_deposits(store: &Store, policy: &Arc<Policy>) -> Result<(), comm
     let before = store.ledger_time().millis_earlier(policy.deposit_kept_seconds * 1_000);
     let mut after = 0;
     loop {
-        let late = store.read(move |snapshot| snapshot.deposits_before(before, after, receipts::EXPIRED_MAX));
+        let late = store.read(move |snapshot| snapshot.deposits_before(before, after, DEPOSITS_READ_MAX));
         let late = late.await?;
         let Some((_, last)) = late.last() else {
             return Ok(());

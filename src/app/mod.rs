@@ -175,7 +175,10 @@ impl App {
         let opened = opening.await.unwrap_or_else(|ended| resume_unwind(ended.into_panic()));
         let (store, writer_ended) = opened?;
         let policy = policy(config)?;
-        check_merchants(&store, &policy).await?;
+        check_commissions(&store, &policy).await?;
+        if policy.mode == Mode::Live {
+            tell_first_steps(&store).await?;
+        }
         restore_configured_endpoints(&store).await?;
         settings::warn_of_one_person(config);
         let retention = settings::retention(config, &policy);
@@ -390,14 +393,9 @@ pub fn open_store(config: &Config) -> Result<Store, AppError> {
     Ok(store)
 }
 
-/// Refuses a start whose configuration raises the platform's part so far that a merchant's
-/// stored commission does not fit beside it, and tells a live deployment without merchants how
-/// to make one.
-#[expect(
-    clippy::redundant_closure_for_method_calls,
-    reason = "the method's path names one lifetime, and the query must accept any"
-)]
-async fn check_merchants(store: &Store, policy: &Policy) -> Result<(), AppError> {
+/// Refuses a configuration that raises the platform's part so far that a merchant's stored commission
+/// does not fit beside it.
+async fn check_commissions(store: &Store, policy: &Policy) -> Result<(), AppError> {
     let platform = policy.merchant_default.rates.platform_bps();
     let most = Rates::TOGETHER_MAX_BPS - platform;
     let above = store.read(move |snapshot| snapshot.merchant_with_commission_above(most));
@@ -410,23 +408,27 @@ async fn check_merchants(store: &Store, policy: &Policy) -> Result<(), AppError>
         ))
         .into());
     }
-    if policy.mode == Mode::Live && !store.read(|snapshot| snapshot.has_named_merchant()).await? {
-        if store
-            .read(|snapshot| snapshot.operators(None, PageRequest::FIRST))
-            .await?
-            .count
-            == 0
-        {
-            log::warn!(
-                "there is no operator and no merchant yet, so no key is accepted: stop the service, make an operator \
-                 with `escrowd operator create NAME --role admin`, start it again, and make a merchant with \
-                 `escrowd merchant create`"
-            );
-        } else {
-            log::warn!(
-                "there is no merchant yet, so no merchant's key is accepted; `escrowd merchant create` makes one"
-            );
-        }
+    Ok(())
+}
+
+/// Tells a live deployment without merchants how to make one.
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method's path names one lifetime, and the query must accept any"
+)]
+async fn tell_first_steps(store: &Store) -> Result<(), store::Error> {
+    if store.read(|snapshot| snapshot.has_named_merchant()).await? {
+        return Ok(());
+    }
+    let operators = store.read(|snapshot| snapshot.operators(None, PageRequest::FIRST));
+    if operators.await?.count == 0 {
+        log::warn!(
+            "there is no operator and no merchant yet, so no key is accepted: stop the service, make an operator with \
+             `escrowd operator create NAME --role admin`, start it again, and make a merchant with \
+             `escrowd merchant create`"
+        );
+    } else {
+        log::warn!("there is no merchant yet, so no merchant's key is accepted; `escrowd merchant create` makes one");
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::app::{AppError, check_merchants, settings};
+use crate::app::{AppError, check_commissions, settings};
 use crate::commands::SharedPolicy;
 use crate::config::Config;
 use crate::http::{AllowedOrigins, RateLimiter, TrustedProxies};
@@ -33,7 +33,7 @@ impl Reloader {
     /// Nothing is changed then.
     pub async fn apply(&self, config: &Config) -> Result<(), AppError> {
         let mut policy = settings::policy(config)?;
-        check_merchants(&self.store, &policy).await?;
+        check_commissions(&self.store, &policy).await?;
         // The address that the server listens on stays.
         policy.local_url = Arc::clone(&self.policy.load().local_url);
         settings::warn_of_one_person(config);

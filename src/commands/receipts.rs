@@ -19,9 +19,6 @@ use crate::domain::treasury::payout::{BankEntry, check_value_date};
 use crate::domain::treasury::receipt::{self, Receipt, ReceiptFacts, ReceiptSource};
 use crate::store::Tx;
 
-/// The most deposits that one command gives up.
-pub const EXPIRED_MAX: u32 = 100;
-
 /// The parsed request to record a receipt.
 #[derive(Clone, Debug)]
 pub struct ReceiptRequest {

@@ -15,8 +15,12 @@ use crate::store::engine::long_reads::Reader;
 /// The thread works for a tenth of the time, so that requests hardly notice it.
 const PAUSE_PER_WORK: u32 = 9;
 
-/// The most time that a step may take, which reads a thousand transfers, or the accounts.
-const STEP_TIME_MAX: Duration = Duration::from_mins(10);
+/// The most time that a step may take, which reads a thousand transfers and a thousand accounts. A
+/// stop of the service waits for the step under way.
+const STEP_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// The pause after a step that could not be made.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Starts the check on a connection of its own.
 pub(crate) fn start(connection: impl Reader, health: Arc<Health>) -> io::Result<BackgroundThread> {
@@ -27,10 +31,11 @@ fn run(mut connection: impl Reader, health: &Health, stopped: &Receiver<()>) {
     let mut verification = Verification::default();
     loop {
         let started = Instant::now();
-        match connection.read(STEP_TIME_MAX, |snapshot| verification.step(snapshot.connection)) {
+        let pause_min = match connection.read(STEP_TIME_MAX, |snapshot| verification.step(snapshot.connection)) {
             Ok(Some(verified)) => return report(&verified, health),
-            // More follows, or another program holds the file's locks, or PostgreSQL comes back.
-            Ok(None) | Err(Error::FileBusy | Error::Unreachable(_)) => {}
+            Ok(None) => Duration::ZERO,
+            // Another program holds the file's locks, the disk is slow, or PostgreSQL comes back.
+            Err(Error::FileBusy | Error::ReadTooLong | Error::Unreachable(_)) => RETRY_PAUSE,
             // The writer finds this out too, tells it, and ends the service.
             Err(Error::Migrated { .. }) => return,
             Err(error) => {
@@ -39,8 +44,8 @@ fn run(mut connection: impl Reader, health: &Health, stopped: &Receiver<()>) {
                     "the ledger cannot be read: {error}; stop the service, run `escrowd check`, and keep the file"
                 );
             }
-        }
-        let pause = started.elapsed() * PAUSE_PER_WORK;
+        };
+        let pause = pause_min.max(started.elapsed() * PAUSE_PER_WORK);
         if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
             return;
         }

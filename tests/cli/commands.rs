@@ -179,8 +179,8 @@ fn an_operator_of_a_named_service_is_not_made_in_a_file() {
     );
     assert!(!folder.path().join("escrowd.db").exists());
     // The variable is there for the health check, too.
-    let made = folder.command(&make).env("ESCROWD_URL", url[1]).output().unwrap();
-    assert!(made.status.success(), "{}", stderr(&made));
+    let in_file = folder.command(&make).env("ESCROWD_URL", url[1]).output().unwrap();
+    assert!(in_file.status.success(), "{}", stderr(&in_file));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! all of them beside its work. Both check invariants 1, 2, 3 and 7, which say that no money was
 //! lost, doubled or invented; `escrowd check` checks the others too.
 
+use std::mem;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::domain::ledger::ChainHash;
@@ -15,8 +17,8 @@ use crate::store::tables::left_behind::left_behind;
 
 /// The transfers that are checked before a start, which takes some ten milliseconds.
 const NEWEST_TRANSFERS: i64 = 10_000;
-/// The transfers that are read at a time beside the service's work.
-const STEP_TRANSFERS: i64 = 1_000;
+/// The transfers, and the accounts, that are read at a time beside the service's work.
+const STEP_ROWS: i64 = 1_000;
 /// The most problems that are described.
 const PROBLEMS_MAX: usize = 20;
 
@@ -94,38 +96,87 @@ pub(crate) fn check_newest(connection: Connection<'_>) -> Result<Option<String>,
     Ok(None)
 }
 
-/// The check of all transfers in small steps.
+/// The check of all transfers and accounts in small steps, each on a snapshot of its own.
 #[derive(Default)]
 pub(crate) struct Verification {
     sums: Sums,
-    last: i64,
+    /// The newest transfer that was read.
+    last_transfer: i64,
     transfers: u64,
+    /// The last account that was compared.
+    last_account: i64,
+    /// The merchant of each account that was compared.
+    merchants: FxHashMap<i64, i64>,
+    problems: Vec<String>,
 }
 
 impl Verification {
-    /// Reads some more transfers, each step on a snapshot of its own. At the end compares
-    /// the sums with the accounts, and returns the first problems found.
+    /// Reads some more transfers. If none is left on this snapshot, its balances are those of the
+    /// sums, and some more accounts are compared with them. Returns the first problems found once
+    /// all accounts are compared.
     ///
     /// # Errors
     ///
     /// Fails when the file cannot be read.
     pub(crate) fn step(&mut self, snapshot: Connection<'_>) -> Result<Option<Verified>, Error> {
-        let transfers = transfers_after(snapshot, self.last, STEP_TRANSFERS)?;
+        let transfers = transfers_after(snapshot, self.last_transfer, STEP_ROWS)?;
         for transfer in &transfers {
             self.sums.add(transfer);
             self.transfers += 1;
         }
         if let Some(StoredTransfer { posted, .. }) = transfers.last() {
-            self.last = posted.id;
+            self.last_transfer = posted.id;
         }
-        // No transfer is left on this snapshot, so its balances are those of the sums.
-        let is_last = i64::try_from(transfers.len()).is_ok_and(|read| read < STEP_TRANSFERS);
-        is_last.then(|| self.compare(snapshot)).transpose()
+        if is_full(transfers.len()) {
+            return Ok(None);
+        }
+        let not_checked = merchants_not_checked(snapshot)?;
+        if self.compare_accounts(snapshot, &not_checked)? {
+            return Ok(None);
+        }
+        self.compare_merchants(snapshot, &not_checked)?;
+        self.problems.truncate(PROBLEMS_MAX);
+        Ok(Some(Verified {
+            transfers: self.transfers,
+            problems: mem::take(&mut self.problems),
+        }))
     }
 
-    fn compare(&mut self, connection: Connection<'_>) -> Result<Verified, Error> {
-        let mut problems: Vec<String> = Vec::new();
-        let not_checked = merchants_not_checked(connection)?;
+    /// Compares some more accounts with the sums. Returns true if more may follow.
+    fn compare_accounts(&mut self, connection: Connection<'_>, not_checked: &FxHashSet<i64>) -> Result<bool, Error> {
+        let mut statement = connection.prepare(concat!(
+            "SELECT ",
+            account_columns!(),
+            " FROM account WHERE id > ?1 ORDER BY id LIMIT ?2"
+        ))?;
+        let mut rows = statement.query(params![self.last_account, STEP_ROWS])?;
+        let mut read = 0;
+        while let Some(row) = rows.next()? {
+            let row = AccountRow::read(row)?;
+            read += 1;
+            self.last_account = row.id;
+            if !not_checked.contains(&row.merchant_id) {
+                self.compare_account(&row);
+            }
+        }
+        Ok(is_full(read))
+    }
+
+    fn compare_account(&mut self, row: &AccountRow<'_>) {
+        self.merchants.insert(row.id, row.merchant_id);
+        let balance = i128::from(row.balance);
+        let moved = self.sums.balances.get(&row.id).copied().unwrap_or_default();
+        if moved != balance {
+            self.problems.push(not_its_transfers(row.id, balance, moved));
+        }
+        if row.purpose != "OUTSIDE_WORLD" && balance < 0 {
+            self.problems.push(below_zero(row.id, row.purpose, balance));
+        }
+    }
+
+    /// Compares the chain head of each merchant with its newest transfer, and checks that no money
+    /// moved from one merchant to another.
+    fn compare_merchants(&mut self, connection: Connection<'_>, not_checked: &FxHashSet<i64>) -> Result<(), Error> {
         let mut statement = connection.prepare(concat!("SELECT ", chain_columns!(), " FROM merchant"))?;
         let mut merchants = read_all(statement.query(params![])?, ChainRow::read)?;
         merchants.retain(|merchant| !not_checked.contains(&merchant.id));
@@ -133,52 +184,37 @@ impl Verification {
         let checked: FxHashSet<i64> = merchants.iter().map(|merchant| merchant.id).collect();
         for (transfer, merchant) in &self.sums.broken_at {
             if checked.contains(&merchant.0) {
-                problems.push(broken_chain(*transfer, merchant.0));
+                self.problems.push(broken_chain(*transfer, merchant.0));
             }
         }
         for ChainRow { id, chain_head } in merchants {
             let newest = self.sums.heads.get(&id).copied().unwrap_or(ChainHash::START);
             if newest != ChainHash::from_bytes(chain_head) {
-                problems.push(lost_transfers(id));
+                self.problems.push(lost_transfers(id));
             }
         }
         let mut of_merchant: FxHashMap<i64, i128> = FxHashMap::default();
-        let mut statement = connection.prepare(concat!("SELECT ", account_columns!(), " FROM account"))?;
-        let mut rows = statement.query(params![])?;
-        while let Some(row) = rows.next()? {
-            let row = AccountRow::read(row)?;
-            if !not_checked.contains(&row.merchant_id) {
-                self.compare_account(&row, &mut of_merchant, &mut problems);
+        for (account, moved) in &self.sums.balances {
+            if let Some(merchant) = self
+                .merchants
+                .get(account)
+                .filter(|merchant| checked.contains(merchant))
+            {
+                *of_merchant.entry(*merchant).or_default() += moved;
             }
         }
         for (merchant, sum) in of_merchant {
             if sum != 0 {
-                problems.push(not_zero(merchant, sum));
+                self.problems.push(not_zero(merchant, sum));
             }
         }
-        problems.truncate(PROBLEMS_MAX);
-        Ok(Verified {
-            transfers: self.transfers,
-            problems,
-        })
+        Ok(())
     }
+}
 
-    fn compare_account(
-        &self,
-        row: &AccountRow<'_>,
-        of_merchant: &mut FxHashMap<i64, i128>,
-        problems: &mut Vec<String>,
-    ) {
-        let balance = i128::from(row.balance);
-        *of_merchant.entry(row.merchant_id).or_default() += balance;
-        let moved = self.sums.balances.get(&row.id).copied().unwrap_or_default();
-        if moved != balance {
-            problems.push(not_its_transfers(row.id, balance, moved));
-        }
-        if row.purpose != "OUTSIDE_WORLD" && balance < 0 {
-            problems.push(below_zero(row.id, row.purpose, balance));
-        }
-    }
+/// Returns true if a step has read as many rows as it may, so that more may follow.
+fn is_full(rows: usize) -> bool {
+    i64::try_from(rows).is_ok_and(|rows| rows >= STEP_ROWS)
 }
 
 /// The outcome of a [`Verification`].
@@ -214,4 +250,34 @@ pub(super) fn below_zero(account: i64, purpose: &str, balance: i128) -> String {
 /// The problem of a merchant whose newest transfer is not the one of its chain head.
 pub(super) fn lost_transfers(merchant: i64) -> String {
     format!("the newest transfers of merchant {merchant} are missing, or its chain head was changed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Steps read some rows each, and the account with the wrong balance is in the last one.
+    #[test]
+    fn every_account_is_compared_in_steps_of_bounded_length() {
+        let accounts = 2 * STEP_ROWS + 5;
+        let file = rusqlite::Connection::open_in_memory().unwrap();
+        file.execute_batch(include_str!("../../../schema.sql")).unwrap();
+        file.execute_batch(&format!(
+            "PRAGMA foreign_keys = OFF;
+             INSERT INTO merchant (id, chain_head, wallet_id, wallet_guard, created_at) VALUES (1, zeroblob(32), 1, 1, 0);
+             WITH RECURSIVE number (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM number WHERE id < {accounts})
+             INSERT INTO account (id, merchant_id, customer_id, purpose, balance, updated_at, checksum)
+                 SELECT id, 1, 'c' || id, 'CUSTOMER_MAIN', iif(id = {accounts}, 7, 0), 0, 0 FROM number"
+        ))
+        .unwrap();
+        let mut verification = Verification::default();
+        let mut steps = 0;
+        let verified = loop {
+            steps += 1;
+            if let Some(verified) = verification.step(Connection::of(&file)).unwrap() {
+                break verified;
+            }
+        };
+        assert_eq!((steps, verified.problems), (3, vec![not_its_transfers(accounts, 7, 0)]));
+    }
 }
