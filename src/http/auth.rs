@@ -408,7 +408,7 @@ pub(super) fn is_local_origin(origin: &str) -> bool {
 }
 
 /// Returns true if the `Host` header is a loopback name, and so is the host of the request's target
-/// if it has one (RFC 9112, section 3.2.2).
+/// if it has one (RFC 9112, 3.2.2).
 pub(super) fn is_for_this_machine(request: &HttpRequest) -> bool {
     let mut hosts = request.headers().get_all(HOST);
     let target = request.uri().authority();
