@@ -14,7 +14,7 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use crate::commands::SharedPolicy;
 use crate::domain::invalid::shortened;
 use crate::entropy;
-use crate::http::connections::Connection;
+use crate::http::connections::{Connection, Phase};
 use crate::http::context::single_host;
 use crate::http::doc_url;
 use crate::http::error::ApiError;
@@ -55,6 +55,7 @@ fn refuse(request: &Request, refusal: &ApiError, policy: &SharedPolicy) -> Respo
     response.head_mut().set_connection_type(ConnectionType::Close);
     if let Some(connection) = request.conn_data::<Arc<Connection>>() {
         connection.end_with_this_request();
+        connection.enter(Phase::UnreadBody);
     }
     response.into()
 }

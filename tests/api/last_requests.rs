@@ -137,11 +137,6 @@ fn a_request_behind_the_last_one_uses_up_no_fault() {
     let last = "GET /v1/wallet HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\nconnection: close\r\n\r\n".to_owned();
     let late = post("1.1", "/v1/payment/topup", "", "{\"amount\":1000}");
     let reply = reply_to(&app, &(last + &late));
-    assert_eq!(statuses(&reply), ["200", "400"], "{reply}");
-    let refused = reply.split_once("400 Bad Request").unwrap().1;
-    assert!(
-        refused.contains("it came behind a request that closes its connection"),
-        "{reply}"
-    );
+    assert_eq!(statuses(&reply), ["200"], "{reply}");
     assert_eq!(app.top_up("ada", 1_000).status, 503);
 }

@@ -77,6 +77,7 @@ mod payment_input;
 mod payments;
 mod payout_batches;
 mod payouts;
+mod pipelined;
 mod position;
 mod proxies;
 mod race_rounds;

@@ -23,6 +23,8 @@ pub(crate) enum Phase {
     Handler,
     /// The delay of a fault.
     Delay,
+    /// The next piece of a reply that the service makes while the client takes those before.
+    Pieces,
     /// The client, which must take more of the reply.
     Reply,
     /// The next event of a stream.
@@ -37,6 +39,8 @@ pub(crate) struct Connection {
     pub(super) address: IpAddr,
     opened_at: Instant,
     phase: AtomicU8,
+    /// The phase that follows [`Phase::Reply`].
+    behind_reply: AtomicU8,
     /// The start of the phase, in milliseconds since the connection was opened.
     since_millis: AtomicU64,
     /// Bytes of the reply that the client has not taken yet, if it is a large one.
@@ -51,13 +55,14 @@ pub(crate) struct Connection {
 }
 
 impl Phase {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Idle,
         Self::Head,
         Self::Body,
         Self::UnreadBody,
         Self::Handler,
         Self::Delay,
+        Self::Pieces,
         Self::Reply,
         Self::Stream,
     ];
@@ -74,6 +79,7 @@ impl Connection {
             address,
             opened_at: Instant::now(),
             phase: AtomicU8::new(Phase::Head as u8),
+            behind_reply: AtomicU8::new(Phase::Head as u8),
             since_millis: AtomicU64::new(0),
             reply_bytes: AtomicU64::new(0),
             is_closing: AtomicBool::new(false),
@@ -83,8 +89,32 @@ impl Connection {
         }
     }
 
-    /// Begins a phase now.
+    /// Returns true if no reply is under way. The last one is encoded by the next read of the stream:
+    /// the HTTP server reads no more while it encodes what it has.
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(self.phase(), Phase::Idle | Phase::UnreadBody)
+    }
+
+    /// Begins a phase now, or once the client has taken what there is of its reply.
     pub(crate) fn enter(&self, phase: Phase) {
+        let present = self.phase();
+        match (present, phase) {
+            (Phase::Reply, Phase::Reply) => self.begin(Phase::Reply),
+            (Phase::Reply, _) => self.behind_reply.store(phase as u8, Ordering::Relaxed),
+            (_, Phase::Reply) => {
+                self.behind_reply.store(present as u8, Ordering::Relaxed);
+                self.begin(Phase::Reply);
+            }
+            _ => self.begin(phase),
+        }
+    }
+
+    /// Ends [`Phase::Reply`]: the client has taken what there was of its reply.
+    pub(super) fn reply_is_taken(&self) {
+        self.begin(Phase::of(self.behind_reply.load(Ordering::Relaxed)));
+    }
+
+    fn begin(&self, phase: Phase) {
         let millis = u64::try_from(self.opened_at.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.since_millis.store(millis, Ordering::Relaxed);
         self.phase.store(phase as u8, Ordering::Relaxed);
@@ -105,8 +135,8 @@ impl Connection {
         self.is_ended.store(true, Ordering::Relaxed);
     }
 
-    /// Returns true if the connection has had its last request. The HTTP server goes on with
-    /// requests that it has read together with that one.
+    /// Returns true once the last reply of the connection is about to be encoded, or was. Requests
+    /// behind it have no effect.
     pub(crate) fn is_ended(&self) -> bool {
         self.is_ended.load(Ordering::Relaxed)
     }

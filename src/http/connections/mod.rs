@@ -6,14 +6,19 @@
 //! [`GuardedStream`](stream::GuardedStream), which ends a wait at its deadline, and a
 //! [`Connections`] counts them all and closes the one that has waited longest when there are
 //! too many.
+//!
+//! The HTTP server reads several requests of one connection ahead, but frames a reply by the
+//! request that it read last. So the stream shows it one request at a time, whose end
+//! [`RequestBytes`](request_bytes::RequestBytes) finds.
 
 mod accept;
 mod connection;
 mod registry;
 mod reply_body;
+mod request_bytes;
 mod stream;
 
 pub(crate) use accept::{DISCONNECT_TIMEOUT, accept, name_connection};
 pub(crate) use connection::{Connection, Phase};
 pub use registry::{ConnectionLimits, Connections, ConnectionsReading};
-pub(crate) use reply_body::ReplyBody;
+pub(crate) use reply_body::{ReplyBody, StreamedBody};

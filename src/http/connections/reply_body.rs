@@ -1,15 +1,15 @@
-//! A reply's body in small pieces, so that a slow reader does not make the server copy all
-//! of it at once.
+//! The bodies of replies that are not sent at once: large ones in small pieces, so that a slow
+//! reader does not make the server copy all of it, and those that the service makes piece by piece.
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use actix_web::body::{BodySize, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
 
-use super::connection::Connection;
+use super::connection::{Connection, Phase};
 use super::registry::Connections;
 
 /// The bytes that the dispatcher gets at a time. A smaller body stays whole.
@@ -61,5 +61,46 @@ impl MessageBody for ReplyBody {
 impl Drop for ReplyBody {
     fn drop(&mut self) {
         self.connections.release_reply(&self.connection, self.held);
+    }
+}
+
+/// A body that the service makes piece by piece. The connection counts as waiting for the next piece
+/// until the last one is encoded, when the server drops the body.
+#[derive(Debug)]
+pub(crate) struct StreamedBody {
+    pieces: BoxBody,
+    connection: Arc<Connection>,
+    /// The phase behind the reply.
+    after: Phase,
+}
+
+impl StreamedBody {
+    /// Makes the present phase of the connection wait for the end of the body.
+    pub(crate) fn new(pieces: BoxBody, connection: &Arc<Connection>) -> Self {
+        let after = connection.phase();
+        connection.enter(Phase::Pieces);
+        Self {
+            pieces,
+            connection: Arc::clone(connection),
+            after,
+        }
+    }
+}
+
+impl MessageBody for StreamedBody {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.pieces.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.pieces).poll_next(cx)
+    }
+}
+
+impl Drop for StreamedBody {
+    fn drop(&mut self) {
+        self.connection.enter(self.after);
     }
 }

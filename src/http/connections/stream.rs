@@ -1,17 +1,26 @@
-//! A TCP stream that ends every wait for the client at its deadline.
+//! A TCP stream that ends every wait for the client at its deadline, and that shows the HTTP server
+//! one request at a time.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::connection::{Connection, Phase};
 use super::registry::{ConnectionLimits, Connections};
+use super::request_bytes::RequestBytes;
+
+/// The bytes of later requests at which the stream stops reading until the reply is encoded.
+const WITHHELD_BYTES_MAX: usize = 16_384;
+/// The bytes of later requests that are read at a time.
+const AHEAD_BYTES: usize = 4_096;
 
 /// A connection's stream. The dispatcher of the HTTP server reads and writes it; it fails
 /// when the client lets a deadline pass, or when the connection must make room.
@@ -24,6 +33,10 @@ pub(crate) struct GuardedStream {
     timer: Option<Pin<Box<Sleep>>>,
     /// The client's progress with a reply that it does not take at once.
     stall: Option<Stall>,
+    /// The request under way, or the next one.
+    request: RequestBytes,
+    /// Bytes behind the request under way, which the HTTP server sees when its reply is encoded.
+    withheld: BytesMut,
 }
 
 /// A window of time in which the client must make progress.
@@ -31,8 +44,6 @@ pub(crate) struct GuardedStream {
 struct Stall {
     began: Instant,
     bytes: usize,
-    /// The phase to go back to when the client has taken everything.
-    before: Phase,
 }
 
 impl GuardedStream {
@@ -53,6 +64,8 @@ impl GuardedStream {
             connection,
             timer: None,
             stall: None,
+            request: RequestBytes::default(),
+            withheld: BytesMut::new(),
         };
         Ok((guarded, peer))
     }
@@ -71,7 +84,7 @@ impl GuardedStream {
             Phase::Idle => self.limits().keep_alive,
             Phase::Head => self.limits().head,
             Phase::UnreadBody => self.limits().progress,
-            Phase::Body | Phase::Handler | Phase::Delay | Phase::Reply | Phase::Stream => return None,
+            Phase::Body | Phase::Handler | Phase::Delay | Phase::Pieces | Phase::Reply | Phase::Stream => return None,
         };
         Some(Instant::from_std(self.connection.since()) + limit)
     }
@@ -101,7 +114,7 @@ impl GuardedStream {
     fn check_open(&self) -> io::Result<()> {
         let goes = match self.connection.phase() {
             // Bytes may lie unread, or a reply is about to be written.
-            Phase::Idle | Phase::Head | Phase::Body | Phase::Handler => false,
+            Phase::Idle | Phase::Head | Phase::Body | Phase::Handler | Phase::Pieces => false,
             Phase::UnreadBody | Phase::Delay | Phase::Reply | Phase::Stream => self.connection.makes_room(),
         };
         if goes || self.connection.is_closing() {
@@ -113,50 +126,147 @@ impl GuardedStream {
     /// Checks that the connection may wait for its client.
     fn check_may_wait(&self) -> io::Result<()> {
         self.check_open()?;
-        if self.connection.makes_room() && self.connection.phase() != Phase::Handler {
+        let waits_for_service = match self.connection.phase() {
+            Phase::Handler => true,
+            // No handler has seen the whole request that has come.
+            Phase::Head | Phase::Body => self.request.is_complete(),
+            _ => false,
+        };
+        if self.connection.makes_room() && !waits_for_service {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         Ok(())
     }
+
+    /// Returns true if a whole request has come whose reply is not encoded yet.
+    fn is_reply_due(&self) -> bool {
+        self.request.is_complete() && !self.connection.is_answered()
+    }
+
+    /// Waits for the client's bytes, or for the service.
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.connection.register(cx.waker());
+        // A connection may have been told to close before it registered its waker.
+        self.check_may_wait()?;
+        if let Some(closes_at) = self.connections.closes_idle_at()
+            && self.connection.is_answered()
+            && self.wait_until(closes_at.into(), cx).is_err()
+        {
+            // The end of the stream, as if the client had closed the connection.
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(deadline) = self.read_deadline() {
+            self.wait_until(deadline, cx)?;
+        }
+        Poll::Pending
+    }
+
+    /// Notes that bytes have come for the HTTP server, of which this many are filled already, and
+    /// withholds those of later requests.
+    fn show(&mut self, buffer: &mut ReadBuf<'_>, filled: usize) {
+        let came = &buffer.filled()[filled..];
+        let shown = self.request.take(came);
+        if shown < came.len() {
+            self.withheld.extend_from_slice(&came[shown..]);
+            buffer.set_filled(filled + shown);
+        }
+        self.note_progress();
+    }
+
+    /// Shows the HTTP server withheld bytes of the request under way.
+    fn show_withheld(&mut self, buffer: &mut ReadBuf<'_>) {
+        let count = self.withheld.len().min(buffer.remaining());
+        let shown = self.request.take(&self.withheld[..count]);
+        buffer.put_slice(&self.withheld[..shown]);
+        self.withheld.advance(shown);
+        if self.withheld.is_empty() {
+            self.withheld = BytesMut::new();
+        }
+        self.note_progress();
+    }
+
+    /// Notes that bytes of the client have come.
+    fn note_progress(&self) {
+        if self.connection.makes_room() {
+            self.connections.take_back(&self.connection);
+        }
+        if self.connection.phase() == Phase::Idle && self.request.has_begun() {
+            self.connection.enter(Phase::Head);
+        }
+    }
+
+    /// Reads bytes of later requests, which must wait for the reply under way, or have no effect
+    /// behind the last one. Ready at the end of the stream.
+    fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let is_over = !self.is_reply_due();
+        if is_over {
+            self.withheld = BytesMut::new();
+        }
+        while self.withheld.len() < WITHHELD_BYTES_MAX {
+            let mut ahead = [MaybeUninit::uninit(); AHEAD_BYTES];
+            let mut ahead = ReadBuf::uninit(&mut ahead);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut ahead) {
+                Poll::Ready(Ok(())) if ahead.filled().is_empty() => {
+                    if self.connection.phase() == Phase::Stream {
+                        return Poll::Ready(Err(end_of_stream()));
+                    }
+                    if self.withheld.is_empty() {
+                        return Poll::Ready(Ok(()));
+                    }
+                    // The end comes behind the withheld bytes: the socket returns it again.
+                    break;
+                }
+                Poll::Ready(Ok(())) => {
+                    if !is_over {
+                        self.withheld.extend_from_slice(ahead.filled());
+                        self.note_progress();
+                    }
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => break,
+            }
+        }
+        self.poll_wait(cx)
+    }
+}
+
+/// The error at the client's end of a stream of events. No request follows, and the stream would go
+/// on until its next heartbeat.
+fn end_of_stream() -> io::Error {
+    io::ErrorKind::ConnectionAborted.into()
 }
 
 impl AsyncRead for GuardedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.check_open()?;
+        if self.request.is_complete() {
+            if self.is_reply_due() || self.connection.is_ended() {
+                return self.poll_read_ahead(cx);
+            }
+            self.request = RequestBytes::default();
+            if self.connection.phase() == Phase::UnreadBody {
+                // The rest of the body has come.
+                self.connection.enter(Phase::Idle);
+            }
+        }
+        if !self.withheld.is_empty() {
+            self.show_withheld(buffer);
+            return Poll::Ready(Ok(()));
+        }
         let filled = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
-            Poll::Ready(Ok(())) => {
-                let (is_end, phase) = (buffer.filled().len() == filled, self.connection.phase());
-                if is_end && phase == Phase::Stream {
-                    // No request follows, and a stream would go on until its next heartbeat.
-                    return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-                }
-                if !is_end && self.connection.makes_room() {
-                    self.connections.take_back(&self.connection);
-                }
-                if !is_end && phase == Phase::Idle {
-                    self.connection.enter(Phase::Head);
+            Poll::Ready(Ok(())) if buffer.filled().len() == filled => {
+                if self.connection.phase() == Phase::Stream {
+                    return Poll::Ready(Err(end_of_stream()));
                 }
                 Poll::Ready(Ok(()))
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => {
-                self.connection.register(cx.waker());
-                // A connection may have been told to close before it registered its waker.
-                self.check_may_wait()?;
-                let is_answered = matches!(self.connection.phase(), Phase::Idle | Phase::UnreadBody);
-                if let Some(closes_at) = self.connections.closes_idle_at()
-                    && is_answered
-                    && self.wait_until(closes_at.into(), cx).is_err()
-                {
-                    // The end of the stream, as if the client had closed the connection.
-                    return Poll::Ready(Ok(()));
-                }
-                if let Some(deadline) = self.read_deadline() {
-                    self.wait_until(deadline, cx)?;
-                }
-                Poll::Pending
+            Poll::Ready(Ok(())) => {
+                self.show(buffer, filled);
+                Poll::Ready(Ok(()))
             }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => self.poll_wait(cx),
         }
     }
 }
@@ -168,10 +278,9 @@ impl AsyncWrite for GuardedStream {
             Poll::Ready(Ok(written)) => {
                 match &mut self.stall {
                     Some(stall) if written < bytes.len() => stall.bytes += written,
-                    Some(stall) => {
-                        let before = stall.before;
+                    Some(_) => {
                         self.stall = None;
-                        self.connection.enter(before);
+                        self.connection.reply_is_taken();
                     }
                     None => {}
                 }
@@ -184,13 +293,8 @@ impl AsyncWrite for GuardedStream {
                 let progress = self.limits().progress;
                 match &mut self.stall {
                     None => {
-                        let before = self.connection.phase();
                         self.connection.enter(Phase::Reply);
-                        self.stall = Some(Stall {
-                            began: now,
-                            bytes: 0,
-                            before,
-                        });
+                        self.stall = Some(Stall { began: now, bytes: 0 });
                     }
                     Some(stall) if stall.bytes >= ConnectionLimits::PROGRESS_BYTES_MIN => {
                         stall.began = now;
@@ -209,6 +313,10 @@ impl AsyncWrite for GuardedStream {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if !self.withheld.is_empty() && self.request.is_complete() && self.connection.is_answered() {
+            // The HTTP server must read again, though no byte comes from the socket.
+            cx.waker().wake_by_ref();
+        }
         // The reply may have begun a wait for the client after the last read.
         if let Some(deadline) = self.read_deadline() {
             self.wait_until(deadline, cx)?;
@@ -217,7 +325,17 @@ impl AsyncWrite for GuardedStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        // A socket that is closed with bytes unread resets the connection, and its client may then
+        // lose the last reply.
+        loop {
+            let mut late = [MaybeUninit::uninit(); AHEAD_BYTES];
+            let mut late = ReadBuf::uninit(&mut late);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut late) {
+                Poll::Ready(Ok(())) if !late.filled().is_empty() => {}
+                _ => return Poll::Ready(Ok(())),
+            }
+        }
     }
 }
 
@@ -228,82 +346,4 @@ impl Drop for GuardedStream {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-    use std::time::Duration;
-
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
-
-    use super::*;
-    use crate::http::client_address::TrustedProxies;
-
-    /// A connection that is one of the only two of its server, and its client's side.
-    async fn open(connections: &Arc<Connections>, listener: &TcpListener) -> (GuardedStream, TcpStream) {
-        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (accepted, _) = listener.accept().await.unwrap();
-        let (guarded, _) = GuardedStream::new(accepted, Arc::clone(connections)).unwrap();
-        (guarded, client)
-    }
-
-    fn two_connections() -> Arc<Connections> {
-        let limits = ConnectionLimits {
-            connections_max: 2,
-            keep_alive: Duration::from_secs(75),
-            head: Duration::from_secs(75),
-            progress: Duration::from_secs(75),
-            reply_bytes_max: 100,
-        };
-        Arc::new(Connections::new(limits, Arc::new(TrustedProxies::default())))
-    }
-
-    #[tokio::test]
-    async fn a_connection_whose_request_lies_unread_makes_no_room() {
-        let connections = two_connections();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let (mut sent, mut client) = open(&connections, &listener).await;
-        client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
-        tokio::time::sleep(Duration::from_millis(2)).await;
-        let (mut silent, _silent_client) = open(&connections, &listener).await;
-        let (new, _new_client) = open(&connections, &listener).await;
-        assert!(sent.connection().makes_room(), "it has waited longest");
-        let mut head = [0; 64];
-        assert_eq!(sent.read(&mut head).await.unwrap(), 16);
-        assert!(!sent.connection().makes_room() && !new.connection().makes_room());
-        assert_eq!(
-            silent.read(&mut head).await.unwrap_err().kind(),
-            io::ErrorKind::ConnectionAborted,
-            "another one goes for it"
-        );
-        drop(silent);
-        let reading = connections.read();
-        assert_eq!((reading.open, reading.closed_by_limit), (2, 1));
-    }
-
-    #[tokio::test]
-    async fn a_reply_that_is_about_to_be_written_is_not_cut() {
-        let connections = two_connections();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let (mut answered, mut client) = open(&connections, &listener).await;
-        answered.connection().enter(Phase::Idle);
-        answered.connection().make_room();
-        answered.write_all(b"HTTP/1.1 200 OK\r\n").await.unwrap();
-        let mut head = [0; 64];
-        assert_eq!(client.read(&mut head).await.unwrap(), 17);
-        assert_eq!(
-            answered.read(&mut head).await.unwrap_err().kind(),
-            io::ErrorKind::ConnectionAborted
-        );
-    }
-
-    #[tokio::test]
-    async fn a_connection_whose_client_takes_no_reply_makes_room() {
-        let connections = two_connections();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let (mut answered, _client) = open(&connections, &listener).await;
-        answered.connection().enter(Phase::Idle);
-        answered.connection().make_room();
-        let written = answered.write_all(&vec![0; 64 << 20]).await;
-        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
-    }
-}
+mod tests;

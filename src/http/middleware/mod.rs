@@ -20,7 +20,7 @@ use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::{FutureExt, stream};
 
 use crate::http::base_url;
-use crate::http::connections::{Phase, ReplyBody};
+use crate::http::connections::{Phase, ReplyBody, StreamedBody};
 use crate::http::context::RequestContext;
 use crate::http::doc_url;
 use crate::http::error::ApiError;
@@ -103,12 +103,12 @@ pub(crate) async fn observe(
         if let Some(log) = state.as_ref().and_then(|state| state.requests.as_ref()) {
             response = recording::record(log, &context, route.map(|(facts, _)| facts), arrival, effect, response);
         }
+        context.end();
         if context.method == Method::HEAD {
             response = without_stream(response);
         } else if let Some(state) = &state {
             response = in_pieces(response, state, &context);
         }
-        context.end();
         match effect {
             Some(effect) => effect.apply_to_reply(response),
             None => response,
@@ -148,7 +148,7 @@ fn without_stream(response: HttpResponse) -> HttpResponse {
 }
 
 /// Makes a large body one that the client takes in pieces, and that counts as memory in use
-/// until then.
+/// until then. One that the service makes piece by piece keeps later requests waiting to its end.
 fn in_pieces(response: HttpResponse, state: &AppState, context: &RequestContext) -> HttpResponse {
     let Some(connection) = &context.connection else {
         return response;
@@ -158,7 +158,7 @@ fn in_pieces(response: HttpResponse, state: &AppState, context: &RequestContext)
             Some(body) => BoxBody::new(body),
             None => BoxBody::new(bytes),
         },
-        Err(streamed) => streamed,
+        Err(streamed) => BoxBody::new(StreamedBody::new(streamed, connection)),
     })
 }
 
