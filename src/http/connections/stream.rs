@@ -21,6 +21,8 @@ use super::request_bytes::RequestBytes;
 const WITHHELD_BYTES_MAX: usize = 16_384;
 /// The bytes of later requests that are read at a time.
 const AHEAD_BYTES: usize = 4_096;
+/// The reads, each of [`AHEAD_BYTES`], of what still comes when a connection is closed.
+const LATE_READS_MAX: usize = 16;
 
 /// A connection's stream. The dispatcher of the HTTP server reads and writes it; it fails
 /// when the client lets a deadline pass, or when the connection must make room.
@@ -327,15 +329,16 @@ impl AsyncWrite for GuardedStream {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
         // A socket that is closed with bytes unread resets the connection, and its client may then
-        // lose the last reply.
-        loop {
+        // lose the last reply. A client that goes on sending is not waited for.
+        for _ in 0..LATE_READS_MAX {
             let mut late = [MaybeUninit::uninit(); AHEAD_BYTES];
             let mut late = ReadBuf::uninit(&mut late);
             match Pin::new(&mut self.stream).poll_read(cx, &mut late) {
                 Poll::Ready(Ok(())) if !late.filled().is_empty() => {}
-                _ => return Poll::Ready(Ok(())),
+                _ => break,
             }
         }
+        Poll::Ready(Ok(()))
     }
 }
 
