@@ -105,7 +105,6 @@ fn of_sqlite() -> Schema {
     schema
 }
 
-/// Reads the schema of a database, without the indexes that only a sandbox has.
 fn of_postgres(url: &str) -> Schema {
     let mut client = Client::connect(url, NoTls).unwrap();
     let mut schema = Schema::default();
@@ -162,7 +161,6 @@ fn of_postgres(url: &str) -> Schema {
     for row in client
         .query(
             "SELECT indexname::text FROM pg_indexes WHERE schemaname = 'public'
-             AND indexname NOT LIKE 'reference\\_of\\_%'
              AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = indexname)",
             &[],
         )

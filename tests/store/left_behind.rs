@@ -259,36 +259,6 @@ fn no_row_of_a_merchant_from_before_a_reset_stays_and_no_other_is_changed() {
     }
 }
 
-/// PostgreSQL looks for the references to each row that a removal deletes, and without an index it
-/// reads a whole table for each of them, while the commands of all merchants wait.
-#[test]
-fn postgresql_finds_all_references_to_removed_rows_by_indexes() {
-    let database = TestDatabase::new();
-    if database.settings.place.path().is_some() {
-        return;
-    }
-    database.open().close();
-    let unindexed = "
-        SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
-        WHERE contype = 'f' AND NOT confrelid::regclass::text = ANY ('{?}') AND NOT EXISTS (
-            SELECT FROM pg_index
-            WHERE indrelid = conrelid AND (indkey::int2[])[0:cardinality(conkey) - 1] @> conkey
-              AND (indpred IS NULL OR EXISTS (
-                SELECT FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY (conkey)
-                  AND pg_get_expr(indpred, indrelid) = '(' || attname || ' IS NOT NULL)')))";
-    let unindexed = |kept: &[&str]| {
-        let sql = unindexed.replace("{?}", &format!("{{{}}}", kept.join(",")));
-        database.outside().column(&sql, &[])
-    };
-    assert_eq!(unindexed(&OF_NO_MERCHANT), [""; 0]);
-    // Nothing removes the names of events, so the query finds their reference.
-    let kept = OF_NO_MERCHANT.into_iter().filter(|table| *table != "event_name");
-    assert_eq!(
-        unindexed(&kept.collect::<Vec<_>>()),
-        ["event FOREIGN KEY (name_id) REFERENCES event_name(id)"]
-    );
-}
-
 #[test]
 fn a_removal_that_a_kill_ends_is_sound_at_every_step_and_goes_on() {
     let file = two_merchants_in_a_file();

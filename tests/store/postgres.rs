@@ -6,12 +6,11 @@ use std::process::Command;
 use crate::cluster;
 
 /// The tests, by parts of their names.
-const TESTS: [&str; 8] = [
+const TESTS: [&str; 7] = [
     "audit::a_changed_balance",
     "deliveries::",
     "kept_files::a_referenced_file_is_kept",
     "kept_files::an_upload_that_waits",
-    "left_behind::postgresql_finds",
     "wrong_clocks::a_quiet_service",
     "writer::a_commit_that_postgresql_refuses",
     "writer::a_foreign_lock",

@@ -169,8 +169,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Runs a part of a command without checking references between rows, where that is
-    /// possible: PostgreSQL lets only its administrator do so, and finds the references by the
-    /// indexes of a sandbox.
+    /// possible: PostgreSQL lets only its administrator do so.
     pub(crate) fn without_references<T>(self, part: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         match self {
             Self::Sqlite(connection) => {

@@ -240,8 +240,8 @@ impl Tx<'_> {
         let next = if removal.part < UNREFERENCED.len() {
             self.remove_part(&removal, part)?
         } else {
-            // In a file most references have no index, because nothing else is ever removed, and the
-            // check of them would read a whole table for each row.
+            // Most references have no index, because nothing else is ever removed, and the check
+            // of them would read a whole table for each row.
             self.connection
                 .without_references(|| self.remove_part(&removal, part))?
         };

@@ -5,7 +5,7 @@ use crate::store::engine::postgres::build::{self, Build, LOCK};
 use crate::store::engine::postgres::client::CopyIn;
 use crate::store::engine::postgres::peers::LEADER_LOCK;
 use crate::store::engine::postgres::preparation::check_server;
-use crate::store::engine::postgres::schema::{ADDED_TABLES, LATER_REFERENCE, SANDBOX_INDEXES};
+use crate::store::engine::postgres::schema::{ADDED_TABLES, LATER_REFERENCE};
 use crate::store::engine::postgres::session::Session;
 use crate::store::engine::postgres::unusable::Unusable;
 
@@ -69,7 +69,6 @@ pub(crate) fn begin_target(session: &Session, secret: &[u8; 32]) -> Result<(), U
 pub(crate) fn complete_target(session: &Session) -> Result<(), Error> {
     session.batch(&format!(
         "{LATER_REFERENCE}
-         {SANDBOX_INDEXES}
          SELECT setval(pg_get_serial_sequence('idempotency_record', 'id'), max(id)) FROM idempotency_record;
          ANALYZE"
     ))

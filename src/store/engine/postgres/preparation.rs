@@ -14,7 +14,6 @@ use crate::store::engine::postgres::client::Client;
 use crate::store::engine::postgres::migrations;
 use crate::store::engine::postgres::pooler;
 use crate::store::engine::postgres::reconnecting_session::open;
-use crate::store::engine::postgres::schema::SANDBOX_INDEXES;
 use crate::store::engine::postgres::unusable::Unusable;
 use crate::store::engine::value::stored_mode;
 
@@ -112,7 +111,6 @@ impl Preparation<'_> {
             "INSERT INTO instance (only_row, mode, currency, created_at) VALUES (1, $1, $2, $3)",
             &[&stored_mode(self.mode), &self.currency, &self.now.millis()],
         )?;
-        client.batch_execute(SANDBOX_INDEXES)?;
         client.execute(
             "INSERT INTO file_mark (only_row, generation, previous_generation, commits, newest_transfer, is_open,
                  schema_cookie, ledger_time)

@@ -10,10 +10,6 @@ const TABLES: &str = include_str!("../../../../schema.sql");
 /// The tables, columns, functions and triggers that only PostgreSQL has.
 const ADDITIONS: &str = include_str!("additions.sql");
 
-/// The indexes that only the database of a sandbox has. The statement reads the mode from the
-/// database, and makes nothing in a live one.
-pub(super) const SANDBOX_INDEXES: &str = include_str!("sandbox_indexes.sql");
-
 /// The statement of `additions.sql` that a copy runs last: rows of a table come before those of
 /// a later one.
 pub(super) const LATER_REFERENCE: &str =
