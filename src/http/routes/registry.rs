@@ -317,8 +317,8 @@ impl Routes {
     }
 
     /// Registers one resource for each path: the framework compiles a pattern for each resource,
-    /// in each worker, and tries them one after another. OPTIONS on a path names its methods,
-    /// and every other method gets the refusal [`ApiError::MethodNotAllowed`].
+    /// in each worker, and tries them one after another. The methods that a path does not take are answered by
+    /// [`other_methods`].
     pub(super) fn serve(self, config: &mut ServiceConfig) {
         let mut indices = (0..).map(RouteIndex);
         for route in self.0 {

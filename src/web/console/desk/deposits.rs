@@ -137,7 +137,7 @@ async fn receipts(reader: &Reader, cursors: Cursors) -> Result<Vec<Receipts>, Re
         (
             "history",
             "Other receipts",
-            "None of these receipts is credited, rejected, reversed or sent back.",
+            "No receipt is credited, rejected, reversed or sent back yet.",
             cursors.history,
         ),
     ];
