@@ -404,7 +404,7 @@ fn an_invalid_vault_is_refused() {
         ),
         (
             with(0, json!(-1)),
-            "participants[0].amount must be a number of 0 or more; got -1",
+            "participants[0].amount must be a number of 1 or more; got -1",
         ),
         (
             stakes(&one_too_many),
