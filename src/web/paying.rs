@@ -4,7 +4,7 @@ use maud::{Markup, Render, html};
 use serde::Deserialize;
 
 use crate::domain::escrow::{Escrow, Funding, Status};
-use crate::domain::ids::CustomerId;
+use crate::domain::ids::{CustomerId, MerchantId, TransactionId};
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
 use crate::domain::payments::card::{TEST_CARDS, TestCard};
@@ -59,6 +59,24 @@ pub(super) fn refusal(reason: impl Render) -> Markup {
             p { "Nothing was paid by this attempt." }
         }
     }
+}
+
+/// Returns the escrow that this payer has funded by this payment, if there is one.
+pub(super) fn bought_by(
+    snapshot: &Snapshot<'_>,
+    merchant: MerchantId,
+    payment: Option<TransactionId>,
+    payer: Option<&CustomerId>,
+) -> Result<Option<Escrow>, store::Error> {
+    let funded = payment.map(|id| snapshot.escrows_of_payment(id)).transpose()?;
+    let mut funded = funded.unwrap_or_default().into_iter();
+    Ok(funded.find(|escrow| is_bought_by(escrow, merchant, payer)))
+}
+
+/// Returns true if this payer of the merchant has funded the escrow.
+pub(super) fn is_bought_by(escrow: &Escrow, merchant: MerchantId, payer: Option<&CustomerId>) -> bool {
+    let buyer = escrow.funding().map(|funding| &funding.buyer);
+    escrow.merchant == merchant && buyer.is_some() && buyer == payer
 }
 
 /// Names the seller of an offer for its buyer: by name if it is known, or else by the id.

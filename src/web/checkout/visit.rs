@@ -229,12 +229,9 @@ impl Visit {
                 Some(Deal::Escrow(escrow)) => Some(escrow),
                 Some(Deal::Vault(_)) | None => None,
             };
-            let is_own = |escrow: &Escrow| {
-                let buyer = escrow.funding().map(|funding| &funding.buyer);
-                escrow.merchant == merchant && buyer.is_some() && buyer == payer.as_ref()
-            };
-            let paid = payment.map(|id| snapshot.escrows_of_payment(id)).transpose()?;
-            let paid = paid.unwrap_or_default().into_iter().chain(offered.clone()).find(is_own);
+            let of_payment = paying::bought_by(snapshot, merchant, payment, payer.as_ref())?;
+            let is_own = |escrow: &&Escrow| paying::is_bought_by(escrow, merchant, payer.as_ref());
+            let paid = of_payment.or_else(|| offered.as_ref().filter(is_own).cloned());
             let transfer = match (&reference, &payer) {
                 (Some(reference), Some(payer)) => transfer_of(snapshot, merchant, reference, payer, offered.as_ref())?,
                 _ => None,

@@ -40,12 +40,7 @@ pub(super) async fn show(
         };
         let seller = paying::seller_of(snapshot, &escrow)?;
         let payment = payment.filter(|_| escrow.is_link);
-        let bought = payment.map(|id| snapshot.escrows_of_payment(id)).transpose()?;
-        let is_own = |escrow: &Escrow| {
-            let buyer = escrow.funding().map(|funding| &funding.buyer);
-            escrow.merchant == merchant && buyer.is_some() && buyer == payer.as_ref()
-        };
-        let bought = bought.unwrap_or_default().into_iter().find(is_own);
+        let bought = paying::bought_by(snapshot, merchant, payment, payer.as_ref())?;
         Ok(Some((bought.unwrap_or(escrow), seller)))
     });
     let Some((escrow, seller)) = read.await?.flatten() else {
