@@ -137,7 +137,7 @@ async fn receipts(reader: &Reader, cursors: Cursors) -> Result<Vec<Receipts>, Re
         (
             "history",
             "Other receipts",
-            "No receipt is credited, rejected, reversed or sent back yet.",
+            "On this page of receipts, none is credited, rejected, reversed or sent back.",
             cursors.history,
         ),
     ];

@@ -120,7 +120,7 @@ fn none(list: &str) -> &'static str {
     match list {
         "requested" => "No pay-out waits for its approval. A customer withdraws on the customer's page, or by the API.",
         "approved" => "No pay-out waits for its payment.",
-        _ => "None of these pay-outs is paid, rejected or returned.",
+        _ => "On this page of pay-outs, none is paid, rejected or returned.",
     }
 }
 
