@@ -291,8 +291,9 @@ impl<'a> Field<'a> {
 
     /// Parses the id of a customer.
     pub(crate) fn customer_id(&self) -> Result<CustomerId, Invalid> {
-        let text = self.value.and_then(|value| value.as_text()).unwrap_or_default();
-        self.parsed(&expected_customer_id(&text), CustomerId::parse)
+        self.check_kind(ReadAs::Text);
+        let text = self.required()?.as_text().unwrap_or_default();
+        CustomerId::parse(&text).ok_or_else(|| self.must_be(expected_customer_id(&text)))
     }
 
     /// Parses the id of a category.
