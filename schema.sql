@@ -561,6 +561,7 @@ CREATE TABLE payout (
     created_at     INTEGER NOT NULL,
     updated_at     INTEGER NOT NULL,
     checksum       INTEGER NOT NULL,
+    batch          INTEGER CHECK (batch >= 1), -- the merchant's batch in which it was exported for the bank
     CHECK (status = 'returned' OR was_paid = (status = 'paid')),
     CHECK ((transaction_id IS NULL) = (destination IS NOT NULL)),
     CHECK ((bank_reference IS NULL) = (value_date IS NULL) AND (bank_reference IS NULL) = (bank_reference_key IS NULL))
@@ -569,6 +570,7 @@ CREATE INDEX payout_of_merchant ON payout (merchant_id, status);
 CREATE UNIQUE INDEX payout_of_transaction ON payout (transaction_id) WHERE transaction_id IS NOT NULL;
 CREATE UNIQUE INDEX payout_of_receipt ON payout (receipt_id) WHERE receipt_id IS NOT NULL AND status <> 'rejected' AND status <> 'returned';
 CREATE UNIQUE INDEX payout_by_bank_reference ON payout (bank_reference_key, merchant_id) WHERE bank_reference_key IS NOT NULL;
+CREATE INDEX payout_of_batch ON payout (merchant_id, batch) WHERE batch IS NOT NULL;
 
 -- Sandbox: bank accounts on which pending deposits wait for their payment.
 CREATE TABLE test_account (

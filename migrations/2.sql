@@ -89,6 +89,9 @@ ALTER TABLE new_customer_profile RENAME TO customer_profile;
 CREATE UNIQUE INDEX customer_by_email ON customer_profile (merchant_id, email) WHERE email IS NOT NULL;
 CREATE UNIQUE INDEX customer_by_phone ON customer_profile (merchant_id, phone) WHERE phone IS NOT NULL;
 
+ALTER TABLE payout ADD COLUMN batch INTEGER CHECK (batch >= 1);
+CREATE INDEX payout_of_batch ON payout (merchant_id, batch) WHERE batch IS NOT NULL;
+
 CREATE INDEX operator_act_of_payment ON operator_act (merchant_id, subject) WHERE kind = 'payout_paid';
 
 CREATE INDEX deposit_of_account ON payment_transaction (account_id, amount) WHERE transaction_type = 'deposit';

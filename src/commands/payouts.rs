@@ -5,7 +5,7 @@ use crate::commands::{Error, Policy, outbox};
 use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::effects::Effects;
 use crate::domain::ids::{IdSource, MerchantId, PayoutId, ReceiptId, Reference, TransactionId};
-use crate::domain::invalid::Parsed;
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::page::{Page, PageRequest};
@@ -267,15 +267,54 @@ pub(super) fn settle_by_bank(
     Ok(withdrawal)
 }
 
-/// Returns the `max` oldest approved pay-outs for the bank, oldest first, and records the
-/// export.
+/// Puts the `max` oldest approved pay-outs that are in no batch into a new one for the bank, and
+/// returns them, oldest first. Records the export, unless there are none.
 pub fn export(tx: &mut Tx<'_>, actor: &OperatorActor, max: usize) -> Result<Vec<PayoutWithWithdrawal>, Error> {
-    let approved = tx.approved_payouts(actor.merchant, max)?;
-    let exported = approved.into_iter().map(|stored| with_withdrawal(tx, stored));
-    let exported = exported.collect::<Result<Vec<_>, _>>()?;
-    let count = format!("{} pay-outs", exported.len());
-    actor.record(tx, ActKind::PayoutsExported, count, None, None)?;
+    let batch = tx
+        .newest_payout_batch(actor.merchant)?
+        .map_or(1, |newest| newest.saturating_add(1));
+    let now = tx.now();
+    let mut exported = Vec::new();
+    for mut stored in tx.payouts_to_export(actor.merchant, max)? {
+        stored.payout.export(batch, now)?;
+        tx.save_payout(&stored.payout)?;
+        exported.push(with_withdrawal(tx, stored)?);
+    }
+    if !exported.is_empty() {
+        record_export(tx, actor, batch, exported.len())?;
+    }
     Ok(exported)
+}
+
+/// Returns the pay-outs of an earlier batch that are still approved, oldest first, because its file
+/// was lost. Records the export.
+///
+/// # Errors
+///
+/// Names the field `batch` if the merchant has no batch with this number.
+pub fn export_again(
+    tx: &mut Tx<'_>,
+    actor: &OperatorActor,
+    batch: Parsed<u32>,
+) -> Result<Vec<PayoutWithWithdrawal>, Error> {
+    let batch = batch?;
+    let newest = tx.newest_payout_batch(actor.merchant)?.unwrap_or_default();
+    if !(1..=newest).contains(&batch) {
+        let expected = match newest {
+            0 => "left out, since no batch was exported yet".to_owned(),
+            newest => format!("the number of an exported batch, from 1 to {newest}"),
+        };
+        return Err(Invalid::wrong("batch", expected, &batch.to_string()).into());
+    }
+    let approved = tx.approved_payouts_of_batch(actor.merchant, batch)?;
+    record_export(tx, actor, batch, approved.len())?;
+    let exported = approved.into_iter().map(|stored| with_withdrawal(tx, stored));
+    Ok(exported.collect::<Result<_, _>>()?)
+}
+
+fn record_export(tx: &mut Tx<'_>, actor: &OperatorActor, batch: u32, count: usize) -> Result<(), store::Error> {
+    let subject = format!("batch {batch}, {count} pay-outs");
+    actor.record(tx, ActKind::PayoutsExported, subject, None, None)
 }
 
 /// Returns a merchant's pay-out with its withdrawal, or `None` if the merchant has none with

@@ -15,6 +15,10 @@ impl Office {
         self.send(CASHIER, "POST", EXPORT, &[], "")
     }
 
+    fn export_again(&self, batch: u32) -> Answer {
+        self.post(CASHIER, EXPORT, &json!({ "batch": batch }))
+    }
+
     fn results(&self, lines: &str) -> Answer {
         self.csv(RESULTS, &format!("{HEADER}{lines}"))
     }
@@ -46,7 +50,8 @@ fn approved_pay_outs_are_exported_as_the_bank_reads_them() {
     for office in Office::both() {
         let trade = office.trade();
         let empty = office.export();
-        let header = "payoutId,reference,amount,currency,bankCode,bankName,accountNumber,accountName,narration\r\n";
+        let header =
+            "payoutId,reference,amount,currency,bankCode,bankName,accountNumber,accountName,narration,batch\r\n";
         assert_eq!((empty.status, empty.text.as_str()), (200, header));
         office.approves(&trade.open);
         let exported = office.export();
@@ -58,16 +63,71 @@ fn approved_pay_outs_are_exported_as_the_bank_reads_them() {
         let shown = office.get(&format!("/operator/payouts/{}", trade.open)).ok();
         // A spreadsheet must not take the account's name as a formula.
         let row = format!(
-            "{},{},500.00,NGN,058,Test Bank,0123456789,'=cmd|' /C calc'!A0,\r\n",
+            "{},{},500.00,NGN,058,Test Bank,0123456789,'=cmd|' /C calc'!A0,,1\r\n",
             trade.open,
             shown.text("reference")
         );
         assert_eq!(exported.text, format!("{header}{row}"));
         assert_eq!(
             office.acts().iter().rev().take(3).collect::<Vec<_>>()[0],
-            "payouts_exported 1 pay-outs"
+            "payouts_exported batch 1, 1 pay-outs"
         );
         assert_eq!(office.status_of(&trade.open), "approved");
+    }
+}
+
+/// Returns the pay-out and the batch of each line of an exported file.
+fn lines_of(exported: &Answer) -> Vec<(String, String)> {
+    assert_eq!(exported.status, 200, "{}", exported.text);
+    let lines = exported.text.lines().skip(1);
+    let of_line = |line: &str| {
+        let (id, _) = line.split_once(',').unwrap();
+        let (_, batch) = line.rsplit_once(',').unwrap();
+        (id.to_owned(), batch.to_owned())
+    };
+    lines.map(of_line).collect()
+}
+
+#[test]
+fn the_bank_is_asked_once_to_pay_a_pay_out() {
+    for office in Office::both() {
+        let trade = office.trade();
+        let refused = office.export_again(1);
+        assert_eq!(
+            (refused.status, refused.message()),
+            (400, "batch must be left out, since no batch was exported yet; got 1")
+        );
+        let [first, second, third] = [100, 200, 300].map(|amount| office.withdraws(&trade.ada, amount, "Ada Obi"));
+        office.approves(&first);
+        office.approves(&second);
+        let of = |payout: &String, batch: u32| (payout.clone(), batch.to_string());
+        assert_eq!(lines_of(&office.export()), [of(&first, 1), of(&second, 1)]);
+        // Nothing new waits, so nothing is exported and recorded.
+        let before = office.app.dump();
+        assert_eq!(lines_of(&office.export()), []);
+        assert_eq!(lines_of(&office.post(CASHIER, EXPORT, &json!({}))), []);
+        assert_eq!(office.app.dump(), before);
+        office.approves(&third);
+        assert_eq!(lines_of(&office.export()), [of(&third, 2)]);
+        let shown = |payout: &str| office.get(&format!("/operator/payouts/{payout}")).ok().data()["batch"].clone();
+        assert_eq!(
+            [&first, &second, &third, &trade.open].map(|id| shown(id)),
+            [json!(1), json!(1), json!(2), json!(null)]
+        );
+        // A lost file has what is still to be paid.
+        office.pays(&first, "FT-7001", "2026-11-09");
+        assert_eq!(lines_of(&office.export_again(1)), [of(&second, 1)]);
+        assert_eq!(
+            office.acts().last().map(String::as_str),
+            Some("payouts_exported batch 1, 1 pay-outs")
+        );
+        for (batch, message) in [
+            (0, "batch must be the number of an exported batch, from 1 to 2; got 0"),
+            (3, "batch must be the number of an exported batch, from 1 to 2; got 3"),
+        ] {
+            let refused = office.export_again(batch);
+            assert_eq!((refused.status, refused.message()), (400, message));
+        }
     }
 }
 

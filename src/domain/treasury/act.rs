@@ -46,7 +46,7 @@ pub enum ActKind {
     PayoutRejected,
     PayoutPaid,
     PayoutReturned,
-    /// The approved pay-outs were exported for the bank.
+    /// A batch of approved pay-outs was exported for the bank.
     PayoutsExported,
     /// A deal was ruled on.
     DealResolved,

@@ -101,6 +101,9 @@ pub struct Payout {
     /// The operator who asked for it. `None` if its owner did.
     pub requested_by: Option<OperatorId>,
     pub approved_by: Option<OperatorId>,
+    /// The number of the batch in which it was exported for the bank: 1, 2, 3, ... of the merchant.
+    /// A pay-out is in one batch at most, so that the bank does not pay it twice.
+    pub batch: Option<u32>,
     /// The payment at the bank. `None` before, and if the sandbox's bank paid.
     pub paid: Option<BankEntry>,
     /// True from the payment on, also if the bank then returned it. The platform keeps the
@@ -157,6 +160,7 @@ impl Payout {
             receipt: terms.receipt,
             requested_by: terms.requested_by,
             approved_by: None,
+            batch: None,
             paid: None,
             was_paid: false,
             reason: None,
@@ -181,6 +185,18 @@ impl Payout {
         rule.check(self.amount, self.requested_by, approver)?;
         self.status = PayoutStatus::Approved;
         self.approved_by = approver;
+        self.updated_at = now;
+        Ok(())
+    }
+
+    /// Puts an approved pay-out into a batch for the bank.
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status.
+    pub fn export(&mut self, batch: u32, now: Timestamp) -> Result<(), Refusal> {
+        self.check_status(PayoutStatus::TO_PAY, "exported")?;
+        self.batch = Some(batch);
         self.updated_at = now;
         Ok(())
     }

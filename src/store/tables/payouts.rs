@@ -41,6 +41,7 @@ row! {
         requester_guard: Option<u32> = "requester.guard",
         approved_by: Option<i64>,
         approver_guard: Option<u32> = "approver.guard",
+        batch: Option<u32>,
         bank_reference: Option<String> = "payout.bank_reference",
         value_date: Option<Date> = "payout.value_date",
         was_paid: bool,
@@ -117,13 +118,30 @@ impl Snapshot<'_> {
         Ok(Page::of(rows, count.unsigned_abs(), request, key))
     }
 
-    /// Returns the `max` oldest of a merchant's approved pay-outs, oldest first.
-    pub fn approved_payouts(&self, merchant: MerchantId, max: usize) -> Result<Vec<StoredPayout>, Error> {
+    /// Returns the `max` oldest of a merchant's approved pay-outs that are in no batch, oldest first.
+    pub fn payouts_to_export(&self, merchant: MerchantId, max: usize) -> Result<Vec<StoredPayout>, Error> {
         let mut statement = self.connection.prepare(select_payout!(
-            "payout.merchant_id = ?1 AND payout.status = 'approved' ORDER BY payout.id LIMIT ?2"
+            "payout.merchant_id = ?1 AND payout.status = 'approved' AND batch IS NULL ORDER BY payout.id LIMIT ?2"
         ))?;
         let max = i64::try_from(max).unwrap_or(i64::MAX);
         read_all(statement.query(params![merchant.0, max])?, |row| self.read_payout(row))
+    }
+
+    /// Returns the pay-outs of a merchant's batch that are still approved, oldest first.
+    pub fn approved_payouts_of_batch(&self, merchant: MerchantId, batch: u32) -> Result<Vec<StoredPayout>, Error> {
+        let mut statement = self.connection.prepare(select_payout!(
+            "payout.merchant_id = ?1 AND batch = ?2 AND payout.status = 'approved' ORDER BY payout.id"
+        ))?;
+        read_all(statement.query(params![merchant.0, batch])?, |row| {
+            self.read_payout(row)
+        })
+    }
+
+    /// Returns the number of a merchant's newest batch, or `None` if it has none.
+    pub fn newest_payout_batch(&self, merchant: MerchantId) -> Result<Option<u32>, Error> {
+        self.connection
+            .prepare("SELECT max(batch) FROM payout WHERE merchant_id = ?1 AND batch IS NOT NULL")?
+            .one(params![merchant.0], |row| row.get(0))
     }
 
     /// Returns the paid pay-out with this bank reference, of the merchant or, if `everywhere`,
@@ -166,6 +184,7 @@ impl Snapshot<'_> {
                     .map(|(number, guard)| ReceiptId::new(number, guard)),
                 requested_by: operator_id(row.requested_by, row.requester_guard),
                 approved_by: operator_id(row.approved_by, row.approver_guard),
+                batch: row.batch,
                 paid: bank_entry(row.bank_reference, row.value_date),
                 was_paid: row.was_paid,
                 reason: row.reason,
@@ -252,6 +271,7 @@ impl Tx<'_> {
                     reason: "?7",
                     updated_at: "?8",
                     bank_reference_key: "?9",
+                    batch: "?10",
                 ),
                 " WHERE id = ?1"
             ))?
@@ -266,6 +286,7 @@ impl Tx<'_> {
                     payout.reason,
                     payout.updated_at.millis(),
                     payout.paid.as_ref().map(BankEntry::reference_key),
+                    payout.batch,
                 ],
                 "a pay-out",
             )

@@ -108,11 +108,14 @@ fn in_status(status: PayoutStatus) -> Payout {
 /// An action, with the withdrawal that it settles.
 type Action = fn(&mut Payout, Option<&mut Payment>) -> Result<Effects, Refusal>;
 
-const ACTIONS: [(&str, Action); 4] = [
+const ACTIONS: [(&str, Action); 5] = [
     ("approved", |payout, _| {
         payout
             .approve(Some(operator(2)), TwoPersonRule::OFF, at(9))
             .map(|()| Effects::default())
+    }),
+    ("exported", |payout, _| {
+        payout.export(3, at(9)).map(|()| Effects::default())
     }),
     ("rejected", |payout, withdrawal| {
         payout.reject(withdrawal, Some("no such account".to_owned()), at(9))
@@ -192,8 +195,9 @@ fn a_source_pays_at_most_what_it_holds() {
 #[test]
 fn each_action_takes_its_statuses_and_leads_to_one() {
     use PayoutStatus::{Approved, Paid, Rejected, Requested, Returned};
-    let allowed: [(&str, &[PayoutStatus], PayoutStatus); 4] = [
+    let allowed: [(&str, &[PayoutStatus], PayoutStatus); 5] = [
         ("approved", &[Requested], Approved),
+        ("exported", &[Approved], Approved),
         ("rejected", &[Requested], Rejected),
         ("paid", &[Approved], Paid),
         ("returned", &[Approved, Paid], Returned),

@@ -66,7 +66,7 @@ pub(super) fn add_routes(table: &mut Routes) {
     table.operator(POST, "/operator/receipts/{receiptId}/retract", MerchantOfOperator, Record, REASON_ALONE, receipts::retract).refusing(receipts::RETRACT_REFUSALS);
     table.operator(GET, "/operator/payouts", MerchantOfOperator, Read, payouts::LIST, payouts::list).refusing(Refusals::by(Work::FindsMerchantLong));
     table.operator(POST, "/operator/payouts", MerchantOfOperator, Record, payouts::PAYOUT, payouts::request).refusing(payouts::REQUEST_REFUSALS);
-    table.operator(POST, "/operator/payouts/export", MerchantOfOperator, Record, NOTHING, payout_batches::export);
+    table.operator(POST, "/operator/payouts/export", MerchantOfOperator, Record, payout_batches::EXPORT, payout_batches::export);
     table.operator(POST, "/operator/payouts/results", MerchantOfOperator, Record, RequestSpec::of_csv(&[]), payout_batches::results).refusing(payout_batches::RESULTS_REFUSALS);
     table.operator(GET, "/operator/payouts/{payoutId}", MerchantOfOperator, Read, NOTHING, payouts::get).refusing(payouts::GET_REFUSALS);
     table.operator(POST, "/operator/payouts/{payoutId}/approve", MerchantOfOperator, Approve, NOTHING, payouts::approve).refusing(payouts::APPROVE_REFUSALS);

@@ -15,16 +15,19 @@ use crate::domain::treasury::payout::{BankEntry, bank_account_of};
 use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;
 use crate::http::auth::Caller;
 use crate::http::blocking::on_thread;
+use crate::http::body::{JsonBody, OptionalJsonBody};
 use crate::http::csv_body::CsvBody;
 use crate::http::envelope::{CsvReply, Rendered, Reply};
 use crate::http::error::{ApiError, ApiErrorKind};
+use crate::http::fields::Field;
 use crate::http::refusals::Refusals;
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::operator::acting::{act, act_rendered};
 use crate::http::routes::operator::fields::REASON_CHARS_MAX;
 use crate::http::state::AppState;
 
 /// The columns of the exported file.
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "payoutId",
     "reference",
     "amount",
@@ -34,20 +37,43 @@ const COLUMNS: [&str; 9] = [
     "accountNumber",
     "accountName",
     "narration",
+    "batch",
 ];
 
-/// `POST /operator/payouts/export`: the approved pay-outs for the bank, oldest first. A POST,
-/// since the export is recorded.
-pub(super) async fn export(state: Data<AppState>, caller: Caller) -> Result<CsvReply, ApiError> {
+/// The request of [`export`].
+pub(super) const EXPORT: RequestSpec =
+    RequestSpec::of_optional_body(&[&[FieldSpec::optional("batch", Kind::Integer(1, u32::MAX as i64))
+        .about("An exported batch whose file was lost; a new batch, if left out")]]);
+
+/// `POST /operator/payouts/export`: a batch of approved pay-outs for the bank, oldest first.
+pub(super) async fn export(
+    state: Data<AppState>,
+    caller: Caller,
+    body: OptionalJsonBody,
+) -> Result<CsvReply, ApiError> {
     let currency = state.policy.load().currency.clone();
+    let batch = batch_number(&body.0);
     let file = act_rendered(
         &state,
         &caller,
-        |tx, _policy, actor| payouts::export(tx, actor, BATCH_MAX),
+        |tx, _policy, actor| match batch.transpose() {
+            None => payouts::export(tx, actor, BATCH_MAX),
+            Some(batch) => payouts::export_again(tx, actor, batch),
+        },
         move |exported| Rendered::csv(file_of(&exported, &currency)),
     )
     .await?;
     Ok(CsvReply::of(file, "payouts.csv"))
+}
+
+fn batch_number(body: &JsonBody) -> Parsed<Option<u32>> {
+    let fields = body.fields()?;
+    let batch = fields.field("batch");
+    match batch.optional(Field::integer)?.map(u32::try_from) {
+        None => Ok(None),
+        Some(Ok(number)) => Ok(Some(number)),
+        Some(Err(_)) => Err(batch.must_be(format!("a whole number from 1 to {}", u32::MAX))),
+    }
 }
 
 /// The refusals of [`results`].
@@ -144,6 +170,7 @@ fn file_of(exported: &[PayoutWithWithdrawal], currency: &str) -> String {
             Cell::Text(&number),
             Cell::Text(&name),
             Cell::Text(&narration),
+            payout.batch.map_or(Cell::Empty, |batch| Cell::Number(batch.into())),
         ]);
     }
     report.finish()

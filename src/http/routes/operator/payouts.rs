@@ -286,6 +286,8 @@ pub(super) struct PayoutView {
     receipt_id: Option<AsText<ReceiptId>>,
     requested_by: Option<AsText<OperatorId>>,
     approved_by: Option<AsText<OperatorId>>,
+    /// The number of the batch in which it was exported for the bank.
+    batch: Option<u32>,
     /// Of an open pay-out: its customer was blocked after asking for it, or may not withdraw any
     /// more.
     #[schemars(with = "Option<Words<OwnerProblem>>")]
@@ -336,6 +338,7 @@ impl PayoutView {
             receipt_id: payout.receipt.map(AsText),
             requested_by: payout.requested_by.map(AsText),
             approved_by: payout.approved_by.map(AsText),
+            batch: payout.batch,
             owner_problem: owner_problem.map(|problem| problem.into_str()),
             bank_reference: reference,
             value_date,

@@ -36,6 +36,7 @@ struct Payout {
     destination: Option<Destination>,
     bank_reference: Option<String>,
     reason: Option<String>,
+    batch: Option<u32>,
     owner_problem: Option<String>,
     created_at: String,
 }
@@ -174,6 +175,7 @@ fn card(reader: &Reader, payout: &Payout, people: &People, today: &str, currency
                 }
                 dt { "Fee" } dd { (text::amount(payout.fee.0, currency)) }
                 @if let Some(reference) = &payout.reference { dt { "Reference" } dd { code { (reference) } } }
+                @if let Some(batch) = payout.batch { dt { "Sent to the bank" } dd { "In batch " (batch) } }
                 @if let Some(reference) = &payout.bank_reference { dt { "Bank's reference" } dd { code { (reference) } } }
                 @if let Some(reason) = &payout.reason { dt { "Reason" } dd { (reason) } }
                 @if let Some(problem) = payout.owner_problem.as_deref().and_then(|word| word.parse::<OwnerProblem>().ok()) {
