@@ -201,19 +201,27 @@ impl Api {
         Answer::of(self.call_with(request, Some((content_type, form))).await?)
     }
 
-    /// Sends a CSV file to a POST route and returns its answer, which may be a refusal.
+    /// Sends a request with a CSV file as its body, and returns its answer, which may be a refusal.
     ///
     /// # Errors
     ///
     /// Fails as [`Api::send`] does.
-    pub(super) async fn send_csv(&self, path: String, csv: String) -> Result<Answer, Refused> {
-        let call = Call {
-            method: Method::POST,
-            path,
-            headers: Vec::new(),
-            body: Some((CSV.to_owned(), Bytes::from(csv))),
-        };
-        Answer::of(self.through_door(call).await?)
+    pub(super) async fn send_csv(&self, request: Request, csv: String) -> Result<Answer, Refused> {
+        let body = (CSV.to_owned(), Bytes::from(csv));
+        Answer::of(self.call_with(request, Some(body)).await?)
+    }
+
+    /// Sends a request to a route that answers with a file, and returns the file or the refusal.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Api::send`] does.
+    pub(super) async fn file(&self, request: Request) -> Result<Result<Bytes, Answer>, Refused> {
+        let reply = self.call(request).await?;
+        if reply.status.is_success() {
+            return Ok(Ok(reply.body));
+        }
+        Answer::of(reply).map(Err)
     }
 
     async fn call(&self, mut request: Request) -> Result<CallReply, Refused> {

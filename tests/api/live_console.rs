@@ -9,7 +9,7 @@ use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app_with};
 use crate::live_merchants::TestConfig;
 
 /// The pages of live mode that need a login.
-pub(crate) const PAGES: [&str; 12] = [
+pub(crate) const PAGES: [&str; 13] = [
     "/console/deals",
     "/console/offer",
     "/console/customers",
@@ -18,6 +18,7 @@ pub(crate) const PAGES: [&str; 12] = [
     "/console/desk",
     "/console/desk/deposits",
     "/console/desk/payouts",
+    "/console/desk/batches",
     "/console/desk/reconciliation",
     "/console/desk/acts",
     "/console/desk/people",

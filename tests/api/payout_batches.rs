@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 
+use crate::console::Form;
 use crate::helpers::Answer;
+use crate::live_console::Browser;
 use crate::position::{APPROVER, AUDITOR, CASHIER, Office};
 
 const EXPORT: &str = "/operator/payouts/export";
@@ -357,4 +359,65 @@ fn roles_that_do_not_record_are_refused() {
             office.send(key, "POST", RESULTS, &[("content-type", "text/csv")], &file)
         });
     }
+}
+
+#[test]
+fn the_desk_exports_a_batch_and_records_its_results() {
+    const PAGE: &str = "/console/desk/batches";
+    let office = Office::live();
+    let trade = office.trade();
+    let paid = office.withdraws(&trade.ada, 100, "Ada Obi");
+    let cashier = Browser::logged_in(&office.app, CASHIER);
+    let send = |button: &str, field: (&str, &str)| {
+        let form = Form::of(&cashier.page(PAGE), button).with(field.0, field.1);
+        let place = if field.0 == "results" {
+            PAGE
+        } else {
+            "/console/desk/batches/export"
+        };
+        cashier.send_to(&form, place)
+    };
+    let export = |batch: &str| send("Export the next batch", ("batch", batch));
+    let nothing = export("");
+    assert!(nothing.text.contains("Nothing was exported"), "{}", nothing.text);
+    let unknown = export("1");
+    assert_eq!(unknown.status, 400);
+    assert!(unknown.text.contains("no batch was exported yet"), "{}", unknown.text);
+    office.approves(&paid);
+    let file = export("");
+    assert!(file.is_csv(), "{file:?}");
+    assert_eq!(
+        file.header("content-disposition"),
+        Some("attachment; filename=\"payouts.csv\"")
+    );
+    assert_eq!(lines_of(&file), [(paid.clone(), "1".to_owned())]);
+    assert!(cashier.page(PAGE).contains("The newest batch has the number 1."));
+    assert!(cashier.page("/console/desk/payouts").contains("In batch 1"));
+    assert_eq!(export("1").text, file.text);
+
+    let before = office.app.dump();
+    let wrong = send("Record the results", ("results", "payoutId,status\nx,lost\n"));
+    assert_eq!(wrong.status, 400);
+    assert!(wrong.text.contains("Nothing was changed."), "{}", wrong.text);
+    assert!(wrong.text.contains("x,lost"), "what was typed is lost: {}", wrong.text);
+    assert_eq!(office.app.dump(), before);
+    let results = format!(
+        "{HEADER}{paid},paid,FT-7001,2026-11-09,\n{},paid,FT-7002,2026-11-09,\n",
+        trade.open
+    );
+    let recorded = send("Record the results", ("results", &results));
+    let summary = "1 recorded, 0 recorded before, 1 refused.";
+    assert!(recorded.text.contains(summary), "{}", recorded.text);
+    assert!(recorded.text.contains("cannot be paid"), "{}", recorded.text);
+    assert_eq!(office.status_of(&paid), "paid");
+    let again = send("Record the results", ("results", &results));
+    assert!(
+        again.text.contains("0 recorded, 1 recorded before, 1 refused."),
+        "{}",
+        again.text
+    );
+
+    let auditor = Browser::logged_in(&office.app, AUDITOR).page(PAGE);
+    assert!(auditor.contains("A cashier exports batches"), "{auditor}");
+    assert!(!auditor.contains("<textarea"), "{auditor}");
 }

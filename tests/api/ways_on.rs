@@ -125,6 +125,8 @@ fn the_address_of_a_form_is_a_page_with_a_way_on() {
         ("/console/deals", "GET"),
         ("/", "GET"),
         ("/login", "GET, POST"),
+        ("/console/desk/batches", "GET, POST"),
+        ("/console/desk/batches/export", "POST"),
         ("/console/desk/reconciliation", "GET, POST"),
         ("/demo/happy-deal", "GET, POST"),
     ] {

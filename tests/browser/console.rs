@@ -6,7 +6,7 @@ use crate::checkout::offer;
 use crate::helpers::{Site, in_browser};
 
 /// The pages of a sandbox that has a deal.
-const PAGES: [&str; 18] = [
+const PAGES: [&str; 19] = [
     "/",
     "/console/deals",
     "/console/offer",
@@ -21,6 +21,7 @@ const PAGES: [&str; 18] = [
     "/console/desk",
     "/console/desk/deposits",
     "/console/desk/payouts",
+    "/console/desk/batches",
     "/console/desk/reconciliation",
     "/console/desk/acts",
     "/docs",

@@ -6,7 +6,7 @@ use thirtyfour::prelude::*;
 use crate::helpers::{Site, in_live_browser};
 
 /// The pages of live mode for an operator.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "/",
     "/console/deals",
     "/console/customers",
@@ -15,6 +15,7 @@ const PAGES: [&str; 13] = [
     "/console/desk",
     "/console/desk/deposits",
     "/console/desk/payouts",
+    "/console/desk/batches",
     "/console/desk/reconciliation",
     "/console/desk/acts",
     "/console/desk/people",

@@ -2,6 +2,7 @@
 //! mode the people and the keys.
 
 mod acts;
+mod batches;
 mod deposits;
 mod keys;
 mod parts;
@@ -17,6 +18,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(web::resource("/desk").get(position::show))
         .service(web::resource("/desk/deposits").get(deposits::show))
         .service(web::resource("/desk/payouts").get(payouts::show))
+        .service(web::resource("/desk/batches").get(batches::show).post(batches::apply))
+        .service(web::resource("/desk/batches/export").post(batches::export))
         .service(
             web::resource("/desk/reconciliation")
                 .get(reconciliation::show)

@@ -1,9 +1,10 @@
 //! The parts that the pages of the desk share.
 
 use maud::{Markup, html};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::web::api::Request;
+use crate::web::api::{Envelope, Request};
 use crate::web::console::call::hidden;
 use crate::web::console::timeline::Rows;
 use crate::web::layout::Refused;
@@ -15,10 +16,11 @@ use crate::web::text;
 pub(super) const SECTION: &str = "/console/desk";
 
 /// The pages of the desk: name and path.
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 8] = [
     ("Position", SECTION),
     ("Money in", "/console/desk/deposits"),
     ("Money out", "/console/desk/payouts"),
+    ("Batches", "/console/desk/batches"),
     ("Reconciliation", "/console/desk/reconciliation"),
     ("Who did what", "/console/desk/acts"),
     ("People", "/console/desk/people"),
@@ -135,6 +137,43 @@ pub(super) fn with_reason(reader: &Reader, request: &Request, back: &str, id: &s
                 (reason(id))
                 button { (label) }
             }
+        }
+    }
+}
+
+/// The details of a refusal of a file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct FileRefusal {
+    errors: Vec<LineError>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LineError {
+    line: u64,
+    column: Option<String>,
+    expected: String,
+    got: String,
+}
+
+/// Says why a CSV file is refused, with all of its errors, and then `outcome`.
+pub(super) fn file_refusal(envelope: &Envelope, outcome: &str) -> Markup {
+    let errors = FileRefusal::deserialize(&envelope.details).unwrap_or_default().errors;
+    html! {
+        div.notice.bad role="alert" {
+            p { strong { (envelope.message) } }
+            @if errors.len() > 1 {
+                ul {
+                    @for error in &errors {
+                        li {
+                            "Line " (error.line)
+                            @if let Some(column) = &error.column { ", column “" (column) "”" }
+                            ": must be " (error.expected) "; got " (error.got)
+                        }
+                    }
+                }
+            }
+            p { (outcome) }
         }
     }
 }

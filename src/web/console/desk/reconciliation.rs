@@ -1,19 +1,21 @@
 //! The comparison of a bank's statement with what was recorded.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
+use actix_web::http::{Method, StatusCode};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::http::ApiError;
-use crate::web::api::{Envelope, SignedMajor};
-use crate::web::console::desk::parts::{SECTION, pages};
+use crate::web::api::{Request, SignedMajor};
+use crate::web::console::desk::parts::{SECTION, file_refusal, pages};
 use crate::web::form::CsvForm;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 use crate::web::text;
 
 const PATH: &str = "/console/desk/reconciliation";
+const NOT_COMPARED: &str =
+    "Nothing was compared. If the bank names its columns in another way, type their names below.";
 
 /// The form: a statement, the bank's balances, or both, and the names of the statement's columns.
 #[derive(Debug, Default, Deserialize)]
@@ -58,21 +60,6 @@ impl Typed {
             .finish();
         format!("/operator/position/reconcile?{query}")
     }
-}
-
-/// The details of a refusal of a file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct FileRefusal {
-    errors: Vec<LineError>,
-}
-
-#[derive(Debug, Deserialize)]
-struct LineError {
-    line: u64,
-    column: Option<String>,
-    expected: String,
-    got: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -131,34 +118,18 @@ pub(super) async fn show(reader: Reader) -> HttpResponse {
 /// `POST /console/desk/reconciliation`: compares, and changes nothing.
 pub(super) async fn compare(reader: Reader, CsvForm(typed): CsvForm<Typed>) -> Result<HttpResponse, Refused> {
     let statement = typed.statement.trim_start().to_owned();
-    let answer = reader.api.send_csv(typed.path(), statement).await?;
+    let request = Request::new(Method::POST, typed.path());
+    let answer = reader.api.send_csv(request, statement).await?;
     if !answer.status.is_success() {
-        return Ok(page(&reader, &typed, answer.status, &refusal(&answer.envelope)));
+        return Ok(page(
+            &reader,
+            &typed,
+            answer.status,
+            &file_refusal(&answer.envelope, NOT_COMPARED),
+        ));
     }
     let found = Comparison::deserialize(answer.envelope.data).map_err(|_| ApiError::Internal)?;
     Ok(page(&reader, &typed, StatusCode::OK, &result(&found)))
-}
-
-/// Says why a statement cannot be read, with all of its errors.
-fn refusal(envelope: &Envelope) -> Markup {
-    let errors = FileRefusal::deserialize(&envelope.details).unwrap_or_default().errors;
-    html! {
-        div.notice.bad role="alert" {
-            p { strong { (envelope.message) } }
-            @if errors.len() > 1 {
-                ul {
-                    @for error in &errors {
-                        li {
-                            "Line " (error.line)
-                            @if let Some(column) = &error.column { ", column “" (column) "”" }
-                            ": must be " (error.expected) "; got " (error.got)
-                        }
-                    }
-                }
-            }
-            p { "Nothing was compared. If the bank names its columns in another way, type their names below." }
-        }
-    }
 }
 
 fn page(reader: &Reader, typed: &Typed, status: StatusCode, result: &Markup) -> HttpResponse {

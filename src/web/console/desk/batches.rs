@@ -1,0 +1,211 @@
+//! Batches of pay-outs: the file for the bank, and the results with which it comes back.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{ContentDisposition, DispositionParam, DispositionType};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Form;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::http::ApiError;
+use crate::store::Snapshot;
+use crate::web::api::{Answer, Request};
+use crate::web::console::call::hidden;
+use crate::web::console::desk::parts::{SECTION, file_refusal, pages};
+use crate::web::form::CsvForm;
+use crate::web::layout::{Page, Refused};
+use crate::web::reader::Reader;
+
+const PATH: &str = "/console/desk/batches";
+const EXPORT: &str = "/operator/payouts/export";
+const RESULTS: &str = "/operator/payouts/results";
+
+/// The form that asks for a file.
+#[derive(Debug, Deserialize)]
+pub(super) struct ExportForm {
+    #[serde(default)]
+    visitor: String,
+    merchant: Option<String>,
+    /// The number of an exported batch. Empty for a new one.
+    #[serde(default)]
+    batch: String,
+}
+
+/// The form with the results of a batch.
+#[derive(Debug, Deserialize)]
+pub(super) struct ResultsForm {
+    #[serde(default)]
+    visitor: String,
+    merchant: Option<String>,
+    #[serde(default)]
+    results: String,
+}
+
+/// The effects of a batch's results.
+#[derive(Debug, Deserialize)]
+struct Effects {
+    applied: usize,
+    already: usize,
+    refused: usize,
+    lines: Vec<LineEffect>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LineEffect {
+    line: u64,
+    payout_id: String,
+    outcome: String,
+    status: Option<String>,
+    message: Option<String>,
+}
+
+/// `GET /console/desk/batches`
+pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
+    page(&reader, StatusCode::OK, &html! {}, "").await
+}
+
+/// `POST /console/desk/batches/export`: the file, or the page if there is nothing to export.
+pub(super) async fn export(reader: Reader, Form(form): Form<ExportForm>) -> Result<HttpResponse, Refused> {
+    reader.check_visitor(&form.visitor)?;
+    let mut request = Request::new(Method::POST, EXPORT);
+    request.merchant = form.merchant.filter(|_| reader.is_operator());
+    let batch = form.batch.trim();
+    if !batch.is_empty() {
+        // The route says what is wrong with another text.
+        let number = batch.parse().map_or_else(|_| json!(batch), |number: u32| json!(number));
+        request = request.with(json!({ "batch": number }));
+    }
+    let file = match reader.api.file(request).await? {
+        Ok(file) => file,
+        Err(answer) => return page(&reader, answer.status, &refused(&answer), "").await,
+    };
+    let has_rows = str::from_utf8(&file).is_ok_and(|file| file.lines().nth(1).is_some());
+    if !has_rows {
+        let notice = html! { div.notice.warn role="status" { p { (nothing_to_export(batch)) } } };
+        return page(&reader, StatusCode::OK, &notice, "").await;
+    }
+    let name = match batch {
+        "" => "payouts.csv".to_owned(),
+        batch => format!("payouts-{batch}.csv"),
+    };
+    let disposition = ContentDisposition {
+        disposition: DispositionType::Attachment,
+        parameters: vec![DispositionParam::Filename(name)],
+    };
+    Ok(HttpResponse::Ok()
+        .insert_header(disposition)
+        .content_type("text/csv; charset=utf-8")
+        .body(file))
+}
+
+/// `POST /console/desk/batches`: applies the results of a batch.
+pub(super) async fn apply(reader: Reader, CsvForm(form): CsvForm<ResultsForm>) -> Result<HttpResponse, Refused> {
+    reader.check_visitor(&form.visitor)?;
+    let mut request = Request::new(Method::POST, RESULTS);
+    request.merchant = form.merchant.filter(|_| reader.is_operator());
+    let results = form.results.trim_start().to_owned();
+    let answer = reader.api.send_csv(request, results).await?;
+    if !answer.status.is_success() {
+        return page(&reader, answer.status, &refused(&answer), &form.results).await;
+    }
+    let applied = Effects::deserialize(answer.envelope.data).map_err(|_| ApiError::Internal)?;
+    page(&reader, StatusCode::OK, &effects(&applied), "").await
+}
+
+fn nothing_to_export(batch: &str) -> &'static str {
+    if batch.is_empty() {
+        "Nothing was exported: no approved pay-out waits for its first export."
+    } else {
+        "Nothing of this batch is still to be paid."
+    }
+}
+
+/// Says why nothing was done, with all errors of a file.
+fn refused(answer: &Answer) -> Markup {
+    file_refusal(&answer.envelope, "Nothing was changed.")
+}
+
+fn effects(found: &Effects) -> Markup {
+    let tone = if found.refused > 0 { "warn" } else { "good" };
+    html! {
+        div class={ "notice " (tone) } role="status" {
+            p { strong { (found.applied) " recorded, " (found.already) " recorded before, " (found.refused) " refused." } }
+        }
+        section.card {
+            h2 { "Results" }
+            div.table-scroll tabindex="0" {
+                table {
+                    thead { tr { th scope="col" { "Line" } th scope="col" { "Pay-out" } th scope="col" { "Result" } } }
+                    tbody {
+                        @for line in &found.lines {
+                            tr {
+                                td { (line.line) }
+                                td { code { (line.payout_id) } }
+                                td {
+                                    @match (&line.status, &line.message) {
+                                        (Some(status), _) => { (status) @if line.outcome == "already" { " (recorded before)" } },
+                                        (None, message) => { "refused: " (message.as_deref().unwrap_or_default()) },
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn page(reader: &Reader, status: StatusCode, outcome: &Markup, results: &str) -> Result<HttpResponse, Refused> {
+    let newest = reader.read(|snapshot: &Snapshot<'_>, merchant| snapshot.newest_payout_batch(merchant));
+    let newest = newest.await?.flatten();
+    let export = Request::new(Method::POST, EXPORT);
+    let apply = Request::new(Method::POST, RESULTS);
+    Ok(Page::new("Batches").section(SECTION).show_with(status, &html! {
+        h1 { "Batches for the bank" }
+        p.lead { "Pay many pay-outs at once: export the approved ones as a file for the bank, and record the results with which it comes back." }
+        (pages(reader, PATH))
+        (outcome)
+        @if reader.may(&export) {
+            section.card {
+                h2 { "To the bank" }
+                p { "A pay-out is in one batch only, so that the bank is asked once to pay it."
+                    @if let Some(newest) = newest { " The newest batch has the number " (newest) "." }
+                }
+                form method="post" action={ (PATH) "/export" } {
+                    (hidden(reader, &export, PATH))
+                    button.primary { "Export the next batch" }
+                }
+                details {
+                    summary { "The file of an earlier batch was lost" }
+                    form method="post" action={ (PATH) "/export" } {
+                        (hidden(reader, &export, PATH))
+                        div.field {
+                            label for="batch" { "Number of the batch" }
+                            input #batch name="batch" inputmode="numeric" required aria-describedby="batch-hint";
+                            p.hint #batch-hint { "Send the file only if the bank does not have the first one. It has what is still to be paid." }
+                        }
+                        button { "Export it again" }
+                    }
+                }
+            }
+        }
+        @if reader.may(&apply) {
+            form.card method="post" action=(PATH) {
+                h2 { "Back from the bank" }
+                (hidden(reader, &apply, PATH))
+                div.field {
+                    label for="results" { "The results as CSV" }
+                    textarea #results name="results" rows="8" required aria-describedby="results-hint" placeholder="payoutId,status,bankReference,valueDate,reason" { (results) }
+                    p.hint #results-hint { "A head and a line for each pay-out; the status is " code { "paid" } " or " code { "returned" } ". A file may be sent twice: each result is recorded once." }
+                }
+                button.primary { "Record the results" }
+            }
+        }
+        @if !reader.may(&export) && !reader.may(&apply) {
+            p.muted { "A cashier exports batches and records their results." }
+        }
+    }))
+}
