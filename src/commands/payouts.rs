@@ -216,7 +216,7 @@ pub fn take_back(
     let reason = Some(reason?);
     let before = tx.write_summary().newest_transfer();
     let mut loaded = load(tx, actor.merchant, id)?;
-    if loaded.payout.return_takes_two(policy.two_person) {
+    if policy.two_person.takes_two(loaded.payout.amount) {
         let paid_by = tx.payer_of(actor.merchant, id)?;
         loaded
             .payout

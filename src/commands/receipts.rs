@@ -303,7 +303,8 @@ pub fn retract(
 ///
 /// # Errors
 ///
-/// Refuses an unknown deposit, and one that is not pending.
+/// Refuses an unknown deposit, one that is not pending, and one whose money was recorded and waits
+/// for a second operator.
 pub fn expire(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -315,22 +316,30 @@ pub fn expire(
     let deposit = tx.deposit_with_reference(actor.merchant, &reference)?;
     let mut deposit = deposit.ok_or(Refusal::DepositNotFound)?;
     receipt::check_pending(&deposit, "given up")?;
+    if tx.deposit_has_receipt(actor.merchant, deposit.transaction.id)? {
+        return Err(Refusal::DepositHasReceipt.into());
+    }
     give_up(tx, policy, actor.merchant, &mut deposit)?;
     let subject = deposit.transaction.id.to_string();
     actor.record(tx, ActKind::DepositExpired, subject, Some(reason), None)?;
     Ok(deposit)
 }
 
-/// Gives up a deposit for which no money came in time. Does nothing if it is settled.
+/// Gives up a deposit for which no money came in time. Does nothing if it is settled, or if its
+/// money waits for a second operator.
 pub fn expire_late(
     tx: &mut Tx<'_>,
     policy: &Policy,
     merchant: MerchantId,
     deposit: TransactionId,
 ) -> Result<(), Error> {
-    match tx.payment(deposit)? {
-        Some(mut deposit) if deposit.status() == PaymentStatus::Pending => give_up(tx, policy, merchant, &mut deposit),
-        _ => Ok(()),
+    let has_receipt = tx.deposit_has_receipt(merchant, deposit)?;
+    let pending = tx
+        .payment(deposit)?
+        .filter(|deposit| deposit.status() == PaymentStatus::Pending && !has_receipt);
+    match pending {
+        Some(mut deposit) => give_up(tx, policy, merchant, &mut deposit),
+        None => Ok(()),
     }
 }
 

@@ -289,14 +289,12 @@ pub enum Refusal {
         /// The roles that can.
         allowed: Vec<&'static str>,
     },
-    /// The operator who recorded or requested it cannot approve it.
     #[strum_discriminants(strum(props(status = 403)))]
-    #[error("Above {alone_max} another operator than the one who recorded or requested it must do this")]
+    #[error("Above {alone_max} another operator than the one who recorded, requested or approved it must do this")]
     SamePerson {
         /// The largest amount that one person may move alone.
         alone_max: Amount,
     },
-    /// The object's status does not allow this.
     #[strum_discriminants(strum(props(status = 409)))]
     #[error("The {object} is {status} and cannot be {done}")]
     NotInStatus {
@@ -371,6 +369,9 @@ pub enum Refusal {
     #[strum_discriminants(strum(props(status = 404)))]
     #[error("Deposit not found")]
     DepositNotFound,
+    #[strum_discriminants(strum(props(status = 409)))]
+    #[error("Money for this deposit was recorded and waits for a second operator; decide on its receipt first")]
+    DepositHasReceipt,
 
     /// The merchant has no event with the id, or retention has removed it.
     #[error("Event not found")]

@@ -1,5 +1,8 @@
 //! Money in: deposits that wait for money at the bank, and the receipts that operators record.
 
+use std::thread;
+use std::time::Duration;
+
 use escrowd::clock::SystemClock;
 use escrowd::domain::time::Clock;
 use serde_json::{Value, json};
@@ -194,7 +197,7 @@ fn above_the_limit_another_than_the_recorder_approves() {
     assert_eq!(app.live_balance(&ada), 5000);
     app.refuses(
         403,
-        "Above 5000 another operator than the one who recorded or requested it must do this",
+        "Above 5000 another operator than the one who recorded, requested or approved it must do this",
         |app| act(app, ADA, &id, "approve", &Value::Null),
     );
     // It is no money yet.
@@ -268,6 +271,31 @@ fn money_that_comes_after_its_deposit_was_given_up_is_credited() {
     assert_eq!(app.live_balance(&ada), 500);
     assert_eq!(app.events(), ["payment.deposit.failed", "payment.deposit.success"]);
     app.refuses_code(409, "not_in_status", |app| expire(app, "dep-1"));
+}
+
+#[test]
+fn a_deposit_whose_money_waits_for_a_second_person_is_not_given_up() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    app.announce(&ada, "dep-1", 6_000);
+    app.announce(&ada, "dep-2", 500);
+    let quoted = json!({ "depositReference": "dep-1" });
+    let body = receipt(6_000, "in-1", &quoted);
+    let recorded = app.by(BEN, "POST", "/receipts", &body).ok();
+    assert_eq!(recorded.text("status"), "recorded");
+    app.refuses_code(409, "deposit_has_receipt", |app| {
+        let body = json!({ "reference": "dep-1", "reason": "no money came" });
+        app.by(CLEO, "POST", "/deposits/expire", &body)
+    });
+    // The other deposit is given up at the next look.
+    app.pass_seconds(31 * 86_400);
+    while app.events().is_empty() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let approved = act(&app, DAYO, &recorded.text("id"), "approve", &Value::Null).ok();
+    assert_eq!(approved.data()["depositId"], approved.data()["expectedDepositId"]);
+    assert_eq!(app.events(), ["payment.deposit.failed", "payment.deposit.success"]);
+    assert_eq!(app.live_balance(&ada), 6_000);
 }
 
 /// The command for the first merchant fails once. The next look, a second later, repeats it.

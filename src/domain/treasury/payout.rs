@@ -283,8 +283,9 @@ impl Payout {
         Ok(effects)
     }
 
-    /// Checks that the operator who records the return of a paid pay-out, which is money that comes
-    /// in, is not the one who recorded its payment.
+    /// Checks that the operator who records the return, by which its owner has the money again, is not
+    /// the one who recorded the payment or, before the payment is recorded, who approved it: the bank
+    /// may have paid.
     ///
     /// # Errors
     ///
@@ -295,17 +296,12 @@ impl Payout {
         returned_by: Option<OperatorId>,
         rule: TwoPersonRule,
     ) -> Result<(), Refusal> {
-        if self.return_takes_two(rule) {
-            rule.check(self.amount, paid_by, returned_by)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Returns true if the operator who records the return must not be the one who recorded the
-    /// payment.
-    pub fn return_takes_two(&self, rule: TwoPersonRule) -> bool {
-        self.status == PayoutStatus::Paid && rule.takes_two(self.amount)
+        let first = match self.status {
+            PayoutStatus::Paid => paid_by,
+            PayoutStatus::Approved => self.approved_by,
+            PayoutStatus::Requested | PayoutStatus::Rejected | PayoutStatus::Returned => None,
+        };
+        rule.check(self.amount, first, returned_by)
     }
 
     fn check_status(&self, allowed: &[PayoutStatus], done: &'static str) -> Result<(), Refusal> {

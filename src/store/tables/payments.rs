@@ -277,7 +277,7 @@ impl Snapshot<'_> {
 
     /// Returns at most `limit` pending deposits of any merchant by bank transfer that were
     /// asked for before this ledger time and have a number above `after`, each with its merchant,
-    /// oldest first. Live mode, where merchants' clocks follow ledger time.
+    /// oldest first. Those whose money waits for a second operator are left out. Live mode, where merchants' clocks follow ledger time.
     pub fn deposits_before(
         &self,
         before: Timestamp,
@@ -291,6 +291,8 @@ impl Snapshot<'_> {
              JOIN account ON account.id = account_id
              WHERE status = 'pending' AND method = 'BANK_TRANSFER' AND payment_transaction.created_at < ?1
                AND transaction_id < ?3 AND transaction_id > ?4
+               AND NOT EXISTS (SELECT 1 FROM receipt WHERE receipt.merchant_id = account.merchant_id
+                               AND receipt.status IN ('recorded', 'suspense') AND expected_id = transaction_id)
              ORDER BY transaction_id LIMIT ?2",
         )?;
         // The number ends the walk along the pending payments, of which most are younger.

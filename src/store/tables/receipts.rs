@@ -166,6 +166,16 @@ impl Snapshot<'_> {
             Ok(ReceiptId::new(row.get(0)?, row.get(1)?))
         })
     }
+
+    /// Returns true if money that a receipt recorded for this deposit waits for a second operator.
+    pub fn deposit_has_receipt(&self, merchant: MerchantId, deposit: TransactionId) -> Result<bool, Error> {
+        self.connection
+            .prepare(
+                "SELECT EXISTS (SELECT 1 FROM receipt
+                 WHERE merchant_id = ?1 AND status IN ('recorded', 'suspense') AND expected_id = ?2)",
+            )?
+            .one(params![merchant.0, deposit.number()], |row| row.get(0))
+    }
 }
 
 /// The index of bank references leaves mistakes out. These are few, so an index finds them by

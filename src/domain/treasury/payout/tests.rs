@@ -309,15 +309,23 @@ fn the_requester_does_not_approve_above_the_limit() {
 }
 
 #[test]
-fn only_the_return_of_a_paid_payout_takes_two() {
+fn a_return_takes_another_operator_than_the_step_before() {
     let rule = TwoPersonRule {
         alone_max: Some(kobo(AMOUNT - 1)),
     };
-    for &status in PayoutStatus::VARIANTS {
-        let takes_two = in_status(status).return_takes_two(rule);
-        assert_eq!(takes_two, status == PayoutStatus::Paid, "{status:?}");
+    let (approver, payer) = (operator(2), operator(3));
+    for (status, refused) in [
+        (PayoutStatus::Requested, None),
+        (PayoutStatus::Approved, Some(approver)),
+        (PayoutStatus::Paid, Some(payer)),
+    ] {
+        let paid_by = Some(payer).filter(|_| status == PayoutStatus::Paid);
+        for by in [operator(1), approver, payer] {
+            let check = |rule| in_status(status).check_return(paid_by, Some(by), rule);
+            assert_eq!(check(rule).is_err(), refused == Some(by), "{status:?} {by}");
+            assert_eq!(check(TwoPersonRule::OFF), Ok(()));
+        }
     }
-    assert!(!in_status(PayoutStatus::Paid).return_takes_two(TwoPersonRule::OFF));
 }
 
 #[test]

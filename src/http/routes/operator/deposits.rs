@@ -49,7 +49,11 @@ pub(super) async fn list(
 }
 
 /// The refusals of [`expire`].
-pub(super) const EXPIRE_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::DepositNotFound, RefusalKind::NotInStatus]]);
+pub(super) const EXPIRE_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::DepositNotFound,
+    RefusalKind::NotInStatus,
+    RefusalKind::DepositHasReceipt,
+]]);
 
 /// `POST /operator/deposits/expire`: gives up a deposit that is expected.
 pub(super) async fn expire(

@@ -205,8 +205,8 @@ fn acts(reader: &Reader, payout: &Payout, today: &str) -> Markup {
                 button.primary { "Record that it was paid" }
             }
         }
-        @if status == Some(PayoutStatus::Paid) && !reader.is_in_sandbox() && reader.may(&act("return")) {
-            p.hint { "The return of a large payment is recorded by another operator than the payment itself." }
+        @if is_in(PayoutStatus::TO_RETURN) && !reader.is_in_sandbox() && reader.may(&act("return")) {
+            p.hint { "The return of a large pay-out is recorded by another operator than its payment or, before that, its approval." }
         }
         @if is_in(PayoutStatus::TO_RETURN) {
             (with_reason(reader, &act("return"), BACK, &format!("return-{}", payout.id), "The bank sent it back"))
