@@ -89,7 +89,11 @@ ALTER TABLE new_customer_profile RENAME TO customer_profile;
 CREATE UNIQUE INDEX customer_by_email ON customer_profile (merchant_id, email) WHERE email IS NOT NULL;
 CREATE UNIQUE INDEX customer_by_phone ON customer_profile (merchant_id, phone) WHERE phone IS NOT NULL;
 
+-- The bank may have what was exported since its approval, so it is in the first batch.
 ALTER TABLE payout ADD COLUMN batch INTEGER CHECK (batch >= 1);
+UPDATE payout SET batch = 1, checksum = changed_checksum(checksum, 'batch', NULL, 1)
+    WHERE status = 'approved' AND EXISTS (SELECT 1 FROM operator_act
+        WHERE operator_act.merchant_id = payout.merchant_id AND kind = 'payouts_exported' AND created_at >= payout.updated_at);
 CREATE INDEX payout_of_batch ON payout (merchant_id, batch) WHERE batch IS NOT NULL;
 
 CREATE INDEX operator_act_of_payment ON operator_act (merchant_id, subject) WHERE kind = 'payout_paid';

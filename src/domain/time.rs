@@ -147,6 +147,9 @@ pub struct ClockReading {
 pub struct Date(jiff::civil::Date);
 
 impl Date {
+    /// The last day that can be written, in the year 9999.
+    pub const MAX: Self = Self(jiff::civil::Date::MAX);
+
     /// Parses `YYYY-MM-DD`. Returns `None` for any other text and for a day that does not
     /// exist.
     pub fn parse(text: &str) -> Option<Self> {

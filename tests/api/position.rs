@@ -677,3 +677,40 @@ fn a_statement_may_be_as_large_as_a_file() {
     let refused = office.app.refuses(400, message, |_| office.reconcile("", &lines(1)));
     assert_eq!(refused.body["details"], json!({ "max": 2 }));
 }
+
+/// The movements after the days of a statement count as a sum, however many there are.
+#[test]
+fn an_old_statement_is_compared_after_many_later_movements() {
+    let office = Office::sandbox_with(|config| config.limits.report_rows_max = 2);
+    let ada = office.new_customer("ada", "08030000001");
+    office.receives(10.0, "FT-1", "2026-10-01", Some(&ada));
+    let statement = "date,amount,reference\n2026-10-01,10.00,FT-1\n";
+    let shown = || {
+        let compared = office.reconcile("", statement).ok();
+        let sums = &compared.data()["sums"];
+        assert_eq!((&sums["matched"], &sums["missingThere"]), (&json!(10), &json!(0)));
+        compared.data()["balance"]["bankShouldHold"].to_string()
+    };
+    let before = shown();
+    for reference in ["FT-2", "FT-3", "FT-4"] {
+        office.receives(200.0, reference, "2026-10-20", Some(&ada));
+    }
+    let (paid, returned) = (
+        office.withdraws(&ada, 140, "Ada Obi"),
+        office.withdraws(&ada, 170, "Ada Obi"),
+    );
+    for (payout, reference) in [(&paid, "OUT-1"), (&returned, "OUT-2")] {
+        office.approves(payout);
+        office.pays(payout, reference, "2026-10-21");
+    }
+    let reason = json!({ "reason": "Closed" });
+    office
+        .post(CASHIER, &format!("/operator/payouts/{returned}/return"), &reason)
+        .ok();
+    assert_eq!(shown(), before);
+    let of_balance = office.reconcile("to=2026-10-01&closing=10", "").ok();
+    assert_eq!(of_balance.data()["balance"]["bankShouldHold"].to_string(), before);
+    office
+        .app
+        .refuses_code(400, "too_many_rows", |_| office.reconcile("to=2026-10-20", statement));
+}

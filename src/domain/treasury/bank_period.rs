@@ -1,4 +1,4 @@
-//! The comparison of a bank's statement of some days with all movements since then.
+//! The comparison of a bank's statement of some days with the movements.
 //!
 //! A movement near the ends of the period may stand in this statement or in the one before or
 //! after it. So those a few days outside count if a line of the statement is theirs, and
@@ -23,22 +23,38 @@ pub fn compared_days(lines: &[StatementLine], asked: Period) -> Period {
     }
 }
 
-/// Returns the first day whose movements [`reconcile_period`] needs, or `None` if it needs
-/// none.
-pub fn movements_needed_since(period: Period) -> Option<Date> {
-    let before = period.from.map(|from| from.days_earlier(DAYS_APART_MAX));
-    before.or(period.to)
+/// The movements that [`reconcile_period`] needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NeededMovements {
+    /// The first and the last day of those that it compares. Without a last day, all later ones. `None` if it
+    /// compares none.
+    pub near: Option<(Date, Option<Date>)>,
+    /// The day after which it needs their sum alone, however many there are since.
+    pub sum_after: Option<Date>,
 }
 
-/// Compares the lines of a statement of these days with `movements`: all since
-/// [`movements_needed_since`]. `bank` is the balance that the bank should have now.
+impl NeededMovements {
+    /// Returns what a comparison of this period needs.
+    pub fn of(period: Period) -> Self {
+        let last_near = period.to.map(|to| to.days_later(DAYS_APART_MAX));
+        let near = period.from.map(|from| (from.days_earlier(DAYS_APART_MAX), last_near));
+        Self {
+            near,
+            sum_after: if near.is_some() { last_near } else { period.to },
+        }
+    }
+}
+
+/// Compares the lines of a statement of these days with the movements `near` them. `later` is the
+/// sum of those after ([`NeededMovements`]), and `bank` the balance that the bank should have now.
 ///
 /// # Errors
 ///
 /// Returns an error if a sum or a difference is beyond [`SignedAmount::MAX`].
 pub fn reconcile_period(
     lines: Vec<StatementLine>,
-    movements: Vec<Movement>,
+    near: Vec<Movement>,
+    later: SignedAmount,
     period: Period,
     typed: (Option<SignedAmount>, Option<SignedAmount>),
     bank: Amount,
@@ -50,9 +66,6 @@ pub fn reconcile_period(
         closing,
         booked: SignedAmount::credit(bank),
     };
-    let last_near = period.to.map(|to| to.days_later(DAYS_APART_MAX));
-    let is_near = |day: Date| period.from.is_some() && last_near.is_none_or(|last| day <= last);
-    let (near, far): (Vec<_>, Vec<_>) = movements.into_iter().partition(|movement| is_near(movement.value_date));
     let is_within = |movement: &Movement| {
         let day = movement.value_date;
         period.from.is_none_or(|from| from <= day) && period.to.is_none_or(|to| day <= to)
@@ -74,9 +87,11 @@ pub fn reconcile_period(
         }
         Err(_) => near.into_iter().partition(is_within),
     };
-    let after = far.iter().chain(&outside);
-    let after = after.filter(|movement| period.to.is_some_and(|to| movement.value_date > to));
-    let after = SignedAmount::total(after.map(|movement| movement.amount)).ok_or(BALANCES)?;
+    let after = outside
+        .iter()
+        .filter(|movement| period.to.is_some_and(|to| movement.value_date > to));
+    let after = after.map(|movement| movement.amount).chain([later]);
+    let after = SignedAmount::total(after).ok_or(BALANCES)?;
     balances.booked = balances.booked.checked_sub(after).ok_or(BALANCES)?;
     reconcile(lines, compared, &balances)
 }
@@ -125,22 +140,42 @@ mod tests {
         ("2026-12-24", 200, "FT-5"),
     ];
 
-    fn compared(bank: i64, asked: Period, closing: Option<i64>) -> Reconciliation {
-        let lines: Vec<_> = LINES
-            .map(|(number, date, amount, text)| line(number, date, amount, text))
-            .into();
-        let movements = MOVEMENTS
-            .map(|(date, amount, text)| movement(date, amount, text))
-            .into();
+    /// Compares with the part of all movements that a comparison needs.
+    fn compare(
+        lines: Vec<StatementLine>,
+        all: Vec<Movement>,
+        asked: Period,
+        closing: i64,
+        bank: i64,
+    ) -> Reconciliation {
         let period = compared_days(&lines, asked);
-        let typed = (None, closing.map(minor));
-        reconcile_period(lines, movements, period, typed, Amount::from_minor(bank).unwrap()).unwrap()
+        let needed = NeededMovements::of(period);
+        let (mut near, mut later) = (Vec::new(), Vec::new());
+        for movement in all {
+            let day = movement.value_date;
+            if needed
+                .near
+                .is_some_and(|(first, last)| first <= day && last.is_none_or(|last| day <= last))
+            {
+                near.push(movement);
+            } else if needed.sum_after.is_some_and(|last| day > last) {
+                later.push(movement.amount);
+            }
+        }
+        let (later, bank) = (SignedAmount::total(later).unwrap(), Amount::from_minor(bank).unwrap());
+        reconcile_period(lines, near, later, period, (None, Some(minor(closing))), bank).unwrap()
+    }
+
+    fn compared(bank: i64, asked: Period, closing: i64) -> Reconciliation {
+        let lines = LINES.map(|(number, date, amount, text)| line(number, date, amount, text));
+        let movements = MOVEMENTS.map(|(date, amount, text)| movement(date, amount, text));
+        compare(lines.into(), movements.into(), asked, closing, bank)
     }
 
     #[test]
     fn movements_outside_count_if_the_statement_has_them() {
         // The bank had 100 before, of which 70 is FT-0.
-        let found = compared(100 + 1_739, Period::default(), Some(1_600));
+        let found = compared(100 + 1_739, Period::default(), 1_600);
         let matched: Vec<&str> = found.matched.iter().map(|pair| pair.movement.id.as_str()).collect();
         let missing: Vec<&str> = found
             .missing_there
@@ -160,7 +195,7 @@ mod tests {
             from: Some(day("2026-11-01")),
             to: Some(day("2026-11-30")),
         };
-        let found = compared(1_839, asked, Some(1_500));
+        let found = compared(1_839, asked, 1_500);
         let missing: Vec<&str> = found
             .missing_there
             .iter()
@@ -177,22 +212,25 @@ mod tests {
             to: Some(day("2026-11-30")),
         };
         for (asked, booked) in [(Period::default(), 300), (to, 100)] {
-            let period = compared_days(&[], asked);
             let movements = vec![movement("2026-11-30", 1, "FT-9"), movement("2026-12-24", 200, "FT-5")];
-            let movements = movements_needed_since(period).map_or(Vec::new(), |_| movements);
-            let bank = Amount::from_minor(300).unwrap();
-            let found = reconcile_period(Vec::new(), movements, period, (None, Some(minor(90))), bank).unwrap();
+            let found = compare(Vec::new(), movements, asked, 90, 300);
             assert_eq!((found.missing_there, found.balance.booked), (Vec::new(), minor(booked)));
             assert_eq!(found.balance.unexplained, Some(minor(90 - booked)));
         }
     }
 
     #[test]
-    fn the_needed_movements_begin_before_the_first_day() {
-        let since = |from, to| movements_needed_since(Period { from, to }).map(|day| day.to_string());
-        let (first, last) = (Some(day("2026-03-03")), Some(day("2026-03-09")));
-        assert_eq!(since(first, last).as_deref(), Some("2026-02-26"));
-        assert_eq!(since(None, last).as_deref(), Some("2026-03-09"));
-        assert_eq!(since(None, None), None);
+    fn the_needed_movements_are_those_around_the_period_and_a_sum() {
+        let (from, to) = (Some(day("2026-03-03")), Some(day("2026-03-09")));
+        let (first, last) = (day("2026-02-26"), Some(day("2026-03-14")));
+        for (from, to, near, sum_after) in [
+            (from, to, Some((first, last)), last),
+            (from, None, Some((first, None)), None),
+            (None, to, None, to),
+            (None, None, None, None),
+        ] {
+            let needed = NeededMovements { near, sum_after };
+            assert_eq!(NeededMovements::of(Period { from, to }), needed);
+        }
     }
 }

@@ -56,7 +56,7 @@ row! {
     }
 }
 
-/// The movements of some merchants since a day, or more of them than were asked for.
+/// The movements of some merchants on some days, or more of them than were asked for.
 #[derive(Clone, Debug)]
 pub enum FoundMovements {
     All(Vec<Movement>),
@@ -166,43 +166,84 @@ impl Snapshot<'_> {
         })
     }
 
-    /// Returns the movements of money at the bank with a value date on this day or later, of
-    /// these merchants, or that there are more than `max`.
+    /// Returns the movements of money at the bank with a value date from the first to the last of
+    /// these days, of these merchants, or that there are more than `max`. Without a last day, all
+    /// later ones belong to them.
     ///
     /// A receipt counts while its money is inside or has been sent back, so not before its
     /// approval and not after its reversal. A pay-out counts once it is paid. One that the bank
     /// sent back after that counts twice: the payment, and the return on the day on which it
     /// was recorded.
-    pub fn movements_since(&self, merchants: &[MerchantId], since: Date, max: usize) -> Result<FoundMovements, Error> {
+    pub fn movements_of_days(
+        &self,
+        merchants: &[MerchantId],
+        (first, last): (Date, Option<Date>),
+        max: usize,
+    ) -> Result<FoundMovements, Error> {
         let mut receipts = self.connection.prepare(concat!(
             "SELECT ",
             receipt_columns!(),
             " FROM receipt WHERE merchant_id = ?1 AND status IN ('credited', 'suspense', 'sent_back')
-               AND value_date >= ?2 LIMIT ?3"
+               AND value_date BETWEEN ?2 AND ?4 LIMIT ?3"
         ))?;
         let mut payouts = self.connection.prepare(concat!(
             "SELECT ",
             payout_columns!(),
             " FROM payout WHERE merchant_id = ?1 AND status IN ('paid', 'returned') AND bank_reference IS NOT NULL
-               AND (value_date >= ?2 OR (status = 'returned' AND updated_at >= ?4)) LIMIT ?3"
+               AND (value_date BETWEEN ?2 AND ?4 OR (status = 'returned' AND updated_at >= ?5 AND updated_at < ?6)) LIMIT ?3"
         ))?;
         let limit = i64::try_from(max.saturating_add(1)).unwrap_or(i64::MAX);
-        let (day, start) = (since.to_string(), since.span_millis().0);
+        let last = last.unwrap_or(Date::MAX);
+        let (day, last_day) = (first.to_string(), last.to_string());
+        let (start, end) = (first.span_millis().0, last.span_millis().1);
         let mut found = Vec::new();
         for merchant in merchants {
             found.extend(read_all(
-                receipts.query(params![merchant.0, day, limit])?,
+                receipts.query(params![merchant.0, day, limit, last_day])?,
                 receipt_movement,
             )?);
-            let rows = payouts.query(params![merchant.0, day, limit, start])?;
+            let rows = payouts.query(params![merchant.0, day, limit, last_day, start, end])?;
             found.extend(read_all(rows, payout_movements)?.into_iter().flatten());
+            found.retain(|movement| (first..=last).contains(&movement.value_date));
             if found.len() > max {
                 return Ok(FoundMovements::TooMany);
             }
         }
-        found.retain(|movement| movement.value_date >= since);
         Ok(FoundMovements::All(found))
     }
+
+    /// Returns the sum of the movements of these merchants after a day, with money out below zero, or
+    /// `None` if it is beyond [`SignedAmount::MAX`].
+    pub fn sum_of_movements_after(&self, merchants: &[MerchantId], day: Date) -> Result<Option<SignedAmount>, Error> {
+        let mut receipts = self.connection.prepare(concat!(
+            tally_of!("amount"),
+            " FROM receipt WHERE merchant_id = ?1 AND status IN ('credited', 'suspense', 'sent_back') AND value_date > ?2"
+        ))?;
+        let mut payments = self.connection.prepare(concat!(
+            tally_of!("amount"),
+            " FROM payout WHERE merchant_id = ?1 AND status IN ('paid', 'returned') AND bank_reference IS NOT NULL
+               AND value_date > ?2"
+        ))?;
+        let mut returns = self.connection.prepare(concat!(
+            tally_of!("amount"),
+            " FROM payout WHERE merchant_id = ?1 AND status = 'returned' AND bank_reference IS NOT NULL
+               AND updated_at >= ?2"
+        ))?;
+        let (after, end) = (day.to_string(), day.span_millis().1);
+        let mut sum = 0;
+        for merchant in merchants {
+            sum += receipts.one(params![merchant.0, after], sum_of_tally)?;
+            sum -= payments.one(params![merchant.0, after], sum_of_tally)?;
+            sum += returns.one(params![merchant.0, end], sum_of_tally)?;
+        }
+        Ok(i64::try_from(sum).ok().and_then(SignedAmount::from_minor))
+    }
+}
+
+/// Returns the sum of a [`tally_of`], which no number of rows makes overflow.
+fn sum_of_tally(row: Row<'_>) -> Result<i128, Error> {
+    let (millions, rest): (i64, i64) = (row.get(1)?, row.get(2)?);
+    Ok(i128::from(millions) * 1_000_000 + i128::from(rest))
 }
 
 fn receipt_movement(row: Row<'_>) -> Result<Movement, Error> {

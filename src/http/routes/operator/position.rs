@@ -8,9 +8,10 @@ use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::account_statement::Period;
-use crate::domain::treasury::bank_period::{compared_days, movements_needed_since, reconcile_period};
+use crate::domain::treasury::bank_period::{NeededMovements, compared_days, reconcile_period};
 use crate::domain::treasury::bank_statement::StatementLine;
 use crate::domain::treasury::position::Position;
+use crate::domain::treasury::reconciliation::SumTooLarge;
 use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::http::auth::Caller;
 use crate::http::csv_body::CsvBody;
@@ -143,15 +144,23 @@ pub(super) async fn reconcile(
         };
         let period = compared_days(&lines, request.period);
         let merchants = scope.merchants(snapshot)?;
-        let movements = match movements_needed_since(period) {
-            Some(since) => snapshot.movements_since(&merchants, since, rows_max)?,
+        let needed = NeededMovements::of(period);
+        let near = match needed.near {
+            Some(days) => snapshot.movements_of_days(&merchants, days, rows_max)?,
             None => FoundMovements::All(Vec::new()),
         };
-        let FoundMovements::All(movements) = movements else {
+        let FoundMovements::All(near) = near else {
             return Ok(Err(ApiError::TooManyRows { max: rows_max }));
         };
+        let later = match needed.sum_after {
+            Some(day) => snapshot.sum_of_movements_after(&merchants, day)?,
+            None => Some(SignedAmount::ZERO),
+        };
+        let Some(later) = later else {
+            return Ok(Err(SumTooLarge { of: "movements" }.into()));
+        };
         let typed = (request.opening, request.closing);
-        let found = reconcile_period(lines, movements, period, typed, position.total.bank);
+        let found = reconcile_period(lines, near, later, period, typed, position.total.bank);
         Ok(found.map_err(ApiError::from).map(|found| {
             let view = ReconciliationView::new(&found, period, &policy.currency, position.as_of);
             Reply::ok("Statement compared successfully", view)
