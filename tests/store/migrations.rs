@@ -141,6 +141,27 @@ fn every_merchant_of_a_migrated_file_has_a_publishable_key_of_its_mode() {
     }
 }
 
+/// The bank may have the file of an export before the migration.
+#[test]
+fn a_pay_out_that_was_exported_before_is_in_a_batch() {
+    for (exported_after_approval, batch) in [(-1, None), (0, Some(1)), (5, Some(1))] {
+        let file = released(&FILES[0]);
+        let before = file.sqlite();
+        before
+            .execute("UPDATE payout SET status = 'approved' WHERE status = 'requested'", [])
+            .unwrap();
+        let sql = "INSERT INTO operator_act (merchant_id, number, kind, subject, created_at, hash)
+                   SELECT merchant_id, 99, 'payouts_exported', '1 pay-outs', updated_at + ?1, zeroblob(32)
+                   FROM payout WHERE status = 'approved'";
+        assert_eq!(before.execute(sql, [exported_after_approval]).unwrap(), 1);
+        drop(before);
+        file.open().close();
+        let sql = "SELECT batch FROM payout WHERE status = 'approved'";
+        let found: Option<i64> = file.sqlite().query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, batch, "{exported_after_approval}");
+    }
+}
+
 #[test]
 fn a_migrated_file_is_written_closed_and_opened_as_any_other() {
     let file = released(&FILES[1]);
