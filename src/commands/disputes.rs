@@ -4,7 +4,7 @@ use crate::commands::customers::admit;
 use crate::commands::operators::OperatorActor;
 use crate::commands::{Error, Policy, explained, load_escrow, outbox};
 use crate::domain::customers::profile::Profile;
-use crate::domain::escrow::deal::{Deal, DealRef};
+use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::dispute::{Ruling, Statement};
 use crate::domain::escrow::{Escrow, Status};
 use crate::domain::file::FileName;
@@ -44,7 +44,7 @@ pub fn submit(
     let submitted = escrow.submit_statement(actor.customer(), statement, policy.exits());
     let effects = explained(policy, &escrow, submitted)?;
     tx.save_dispute(&escrow)?;
-    outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
+    outbox::apply_of(tx, policy, &escrow, &effects)?;
     Ok(escrow)
 }
 
@@ -79,7 +79,7 @@ pub fn resolve(
         tx.save_release_of_rest(escrow.id)?;
     }
     tx.save_close(&escrow)?;
-    outbox::apply(tx, policy, merchant, &effects, &[DealRef::from(&escrow)])?;
+    outbox::apply_of(tx, policy, &escrow, &effects)?;
     Ok(escrow)
 }
 

@@ -3,7 +3,6 @@
 
 use crate::commands::customers::{admit, admit_beneficiaries};
 use crate::commands::{Error, Policy, categories, explained, load_escrow, outbox};
-use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::terms::{Conversion, MilestoneOffer, MilestoneRequest, TermsRequest};
 use crate::domain::escrow::{Escrow, Progress};
 use crate::domain::ids::{EscrowId, EscrowKey, MilestoneId, PaymentToken};
@@ -42,7 +41,7 @@ pub fn create(
     let seller = policy.seller(tx, actor)?;
     let (escrow, effects) = Escrow::offer_milestones(seller, offer, tx, now)?;
     tx.insert_escrow(&escrow)?;
-    outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
+    outbox::apply_of(tx, policy, &escrow, &effects)?;
     Ok(escrow)
 }
 
@@ -110,7 +109,7 @@ pub fn confirm(
     if matches!(escrow.progress, Progress::Closed { .. }) {
         tx.save_close(&escrow)?;
     }
-    outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
+    outbox::apply_of(tx, policy, &escrow, &effects)?;
     Ok(escrow)
 }
 

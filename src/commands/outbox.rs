@@ -14,6 +14,17 @@ use crate::domain::transaction::{Transaction, TransactionType};
 use crate::store::{Error, NewEvent, Tx};
 use crate::views::{self, PaymentSubject, Subject};
 
+/// Applies the effects of a change of one deal, as [`apply`] does.
+pub(super) fn apply_of<'a>(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    deal: impl Into<DealRef<'a>>,
+    effects: &Effects,
+) -> Result<(), Error> {
+    let deal = deal.into();
+    apply(tx, policy, deal.merchant(), effects, &[deal])
+}
+
 /// Posts the effects and records their events in order. `deals` are the deals that the
 /// effects name, in the state in which the command saved them.
 ///

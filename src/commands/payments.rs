@@ -162,7 +162,7 @@ fn take_from_links(tx: &mut Tx<'_>, policy: &Policy, escrows: &mut [Escrow]) -> 
         if let Some((taken, effects)) = escrow.take_from_link(tx, now) {
             tx.save_link(escrow)?;
             tx.insert_escrow(&taken)?;
-            outbox::apply(tx, policy, taken.merchant, &effects, &[DealRef::from(&taken)])?;
+            outbox::apply_of(tx, policy, &taken, &effects)?;
             *escrow = taken;
         }
     }

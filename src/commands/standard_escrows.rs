@@ -4,8 +4,8 @@
 
 use crate::commands::customers::{admit, admit_party, admit_seller};
 use crate::commands::{Error, Policy, categories, explained, load_deal, load_escrow, outbox};
+use crate::domain::effects::Effects;
 use crate::domain::escrow::Escrow;
-use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::terms::{KeptTerms, Terms, TermsRequest};
 use crate::domain::file::FileName;
 use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, PaymentToken};
@@ -13,6 +13,7 @@ use crate::domain::invalid::Parsed;
 use crate::domain::money::Amount;
 use crate::domain::party::Actor;
 use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
 use crate::store::Tx;
 
 /// The parsed request to edit a standard escrow.
@@ -46,7 +47,7 @@ pub fn create(
     let seller = policy.seller(tx, actor)?;
     let (escrow, effects) = Escrow::offer_standard(seller, terms, images.to_vec(), tx, now)?;
     tx.insert_escrow(&escrow)?;
-    outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
+    outbox::apply_of(tx, policy, &escrow, &effects)?;
     Ok(escrow)
 }
 
@@ -101,36 +102,42 @@ pub fn set_additional_fee(
 /// without the buyer's confirmation.
 pub fn claim(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToken) -> Result<Escrow, Error> {
     admit_party(tx, policy, actor)?;
-    let now = tx.now();
-    let mut escrow = load_for_seller(tx, actor, token)?;
-    let claimed = escrow.claim(&actor.party, policy.claim_grace_seconds, tx, now);
-    let effects = explained(policy, &escrow, claimed)?;
-    tx.save_close(&escrow)?;
-    outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
-    Ok(escrow)
+    let escrow = load_for_seller(tx, actor, token)?;
+    close(tx, policy, escrow, |escrow, tx, now| {
+        escrow.claim(&actor.party, policy.claim_grace_seconds, tx, now)
+    })
 }
 
 /// Gives back to the buyer, as the seller, all that a standard or milestone escrow holds.
 pub fn refund(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToken) -> Result<Escrow, Error> {
     admit_party(tx, policy, actor)?;
-    let now = tx.now();
-    let mut escrow = load_for_seller(tx, actor, token)?;
-    let refunded = escrow.refund(&actor.party, tx, now);
-    let effects = explained(policy, &escrow, refunded)?;
-    tx.save_close(&escrow)?;
-    outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
-    Ok(escrow)
+    let escrow = load_for_seller(tx, actor, token)?;
+    close(tx, policy, escrow, |escrow, tx, now| {
+        escrow.refund(&actor.party, tx, now)
+    })
 }
 
 /// Confirms the whole escrow as the buyer, which releases everything in the hold.
 pub fn confirm_payment(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, escrow: EscrowId) -> Result<Escrow, Error> {
     admit(tx, policy, actor)?;
+    let escrow = load_escrow(tx, actor.merchant, &EscrowKey::Id(escrow), Refusal::ActionNotAllowed)?;
+    close(tx, policy, escrow, |escrow, tx, now| {
+        escrow.confirm_payment(actor.customer(), tx, now)
+    })
+}
+
+/// Closes an escrow by a rule of the domain, which moves all of its hold, and saves the close.
+fn close(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    mut escrow: Escrow,
+    rule: impl FnOnce(&mut Escrow, &mut Tx<'_>, Timestamp) -> Result<Effects, Refusal>,
+) -> Result<Escrow, Error> {
     let now = tx.now();
-    let mut escrow = load_escrow(tx, actor.merchant, &EscrowKey::Id(escrow), Refusal::ActionNotAllowed)?;
-    let confirmed = escrow.confirm_payment(actor.customer(), tx, now);
-    let effects = explained(policy, &escrow, confirmed)?;
+    let closed = rule(&mut escrow, tx, now);
+    let effects = explained(policy, &escrow, closed)?;
     tx.save_close(&escrow)?;
-    outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
+    outbox::apply_of(tx, policy, &escrow, &effects)?;
     Ok(escrow)
 }
 

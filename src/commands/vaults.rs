@@ -2,7 +2,7 @@
 
 use crate::commands::customers::admit_customer;
 use crate::commands::{Error, Policy, categories, load_deal, outbox};
-use crate::domain::escrow::deal::{Deal, DealRef};
+use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::vault::{Stake, Vault, VaultOffer, VaultOwner, VaultRequest};
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::invalid::Parsed;
@@ -37,7 +37,7 @@ pub fn create(
     let now = tx.now();
     let (vault, effects) = Vault::open(owner, offer, &available, tx, now)?;
     tx.insert_vault(&vault)?;
-    outbox::apply(tx, policy, merchant, &effects, &[DealRef::from(&vault)])?;
+    outbox::apply_of(tx, policy, &vault, &effects)?;
     Ok(vault)
 }
 
@@ -54,7 +54,7 @@ pub fn declare_winner(
     let now = tx.now();
     let effects = vault.declare_winner(winner, tx, now)?;
     tx.save_vault_close(&vault)?;
-    outbox::apply(tx, policy, merchant, &effects, &[DealRef::from(&vault)])?;
+    outbox::apply_of(tx, policy, &vault, &effects)?;
     Ok(vault)
 }
 
@@ -64,7 +64,7 @@ pub fn cancel(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, token: Pay
     let now = tx.now();
     let effects = vault.cancel(tx, now)?;
     tx.save_vault_close(&vault)?;
-    outbox::apply(tx, policy, merchant, &effects, &[DealRef::from(&vault)])?;
+    outbox::apply_of(tx, policy, &vault, &effects)?;
     Ok(vault)
 }
 
