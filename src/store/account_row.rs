@@ -6,19 +6,23 @@ use crate::domain::ids::MerchantId;
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::store::engine::error::Error;
+use crate::store::tables::columns::row;
 
 /// The rows of accounts, by their merchant.
 pub(crate) type AccountRows = HashMap<MerchantId, HashMap<Account, AccountRow>>;
 
-/// The number of an account, its balance and its payment history.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AccountRow {
-    pub(crate) id: i64,
-    /// In minor units; zero or below for the outside world.
-    pub(crate) balance: i64,
-    pub(crate) newest_transaction_id: Option<i64>,
-    pub(crate) transaction_count: i64,
+row! {
+    /// The number of an account, its balance in minor units (zero or below for the outside world)
+    /// and its payment history.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct AccountRow, account_columns! {
+        id: i64,
+        balance: i64,
+        newest_transaction_id: Option<i64>,
+        transaction_count: i64,
+    }
 }
+pub(crate) use account_columns;
 
 impl AccountRow {
     /// Returns the balance of this account without its sign.

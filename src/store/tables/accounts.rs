@@ -3,37 +3,17 @@
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
-use crate::store::account_row::{AccountRow, AccountRows};
+use crate::store::account_row::{AccountRow, AccountRows, account_columns};
 use crate::store::engine::error::Error;
-use crate::store::engine::sql::{Row, Value, params};
+use crate::store::engine::sql::{Value, params};
 use crate::store::tables::checked::insert_checked;
-use crate::store::tables::columns::{broken, read_all, row};
+use crate::store::tables::columns::{Columns, broken, read_all, row};
 use crate::store::tx::{Snapshot, Tx};
-
-row! {
-    struct StoredAccount, account_columns! {
-        id: i64,
-        balance: i64,
-        newest_transaction_id: Option<i64>,
-        transaction_count: i64,
-    }
-}
 
 row! {
     struct OwnerRow<'a>, owner_columns! {
         purpose: &'a str,
         customer_id: Option<CustomerId>,
-    }
-}
-
-row! {
-    struct AccountOfDeal<'a>, account_of_deal_columns! {
-        purpose: &'a str,
-        customer_id: Option<CustomerId>,
-        id: i64,
-        balance: i64,
-        newest_transaction_id: Option<i64>,
-        transaction_count: i64,
     }
 }
 
@@ -52,22 +32,13 @@ const OF_MERCHANT: &str = concat!(
 /// The accounts of a deal's seller and buyer.
 pub(crate) const SELECT_ACCOUNTS_OF_DEAL: &str = concat!(
     "SELECT ",
-    account_of_deal_columns!(),
+    owner_columns!(),
+    ", ",
+    account_columns!(),
     " FROM account WHERE merchant_id = (SELECT merchant_id FROM escrow WHERE id = ?1)
           AND customer_id IN ((SELECT seller_id FROM escrow WHERE id = ?1),
                               (SELECT buyer_id FROM escrow WHERE id = ?1))"
 );
-
-/// Reads a row of [`OF_CUSTOMER`] or [`OF_MERCHANT`].
-fn read_account(row: Row<'_>) -> Result<AccountRow, Error> {
-    let stored = StoredAccount::read(row)?;
-    Ok(AccountRow {
-        id: stored.id,
-        balance: stored.balance,
-        newest_transaction_id: stored.newest_transaction_id,
-        transaction_count: stored.transaction_count,
-    })
-}
 
 /// Runs work with the query that finds an account, and its values.
 fn with_lookup<T>(merchant: MerchantId, account: &Account, work: impl FnOnce(&str, &[Value<'_>]) -> T) -> T {
@@ -121,7 +92,7 @@ impl Snapshot<'_> {
     /// Returns the row of an account that exists.
     pub(crate) fn account(&self, merchant: MerchantId, account: &Account) -> Result<AccountRow, Error> {
         with_lookup(merchant, account, |sql, values| {
-            self.connection.prepare(sql)?.one(values, read_account)
+            self.connection.prepare(sql)?.one(values, AccountRow::read)
         })
     }
 
@@ -154,7 +125,9 @@ impl Tx<'_> {
             return Snapshot::account(self, merchant, account);
         }
         with_lookup(merchant, account, |sql, values| {
-            self.connection.prepare_for_unchanged(sql)?.one(values, read_account)
+            self.connection
+                .prepare_for_unchanged(sql)?
+                .one(values, AccountRow::read)
         })
     }
 
@@ -194,15 +167,10 @@ impl Tx<'_> {
                 .prepare_for_unchanged(SELECT_ACCOUNTS_OF_DEAL)?
                 .query(params![deal])?,
             |row| {
-                let row = AccountOfDeal::read(row)?;
-                let account = account_of(row.purpose, row.customer_id)?;
-                let found = AccountRow {
-                    id: row.id,
-                    balance: row.balance,
-                    newest_transaction_id: row.newest_transaction_id,
-                    transaction_count: row.transaction_count,
-                };
-                Ok((account, found))
+                let mut columns = Columns::of(row);
+                let owner = OwnerRow::read_next(&mut columns)?;
+                let account = account_of(owner.purpose, owner.customer_id)?;
+                Ok((account, AccountRow::read_next(&mut columns)?))
             },
         )?;
         for (account, row) in found {

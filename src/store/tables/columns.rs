@@ -49,7 +49,11 @@ macro_rules! row {
         impl $(<$life>)? $name $(<$life>)? {
             /// Reads a row of a query that selects exactly these columns.
             $vis fn read(row: crate::store::tables::columns::row_of!($($life)?)) -> Result<Self, crate::store::engine::error::Error> {
-                let mut columns = crate::store::tables::columns::Columns::of(row);
+                Self::read_next(&mut crate::store::tables::columns::Columns::of(row))
+            }
+
+            /// Reads these columns after those that are read already.
+            $vis fn read_next(columns: &mut crate::store::tables::columns::columns_of!($($life)?)) -> Result<Self, crate::store::engine::error::Error> {
                 Ok(Self {
                     $first: columns.next()?,
                     $($field: columns.next()?,)*
@@ -80,6 +84,17 @@ macro_rules! row_of {
 }
 pub(crate) use row_of;
 
+/// The type of the columns of such a row. Only [`row!`] uses it.
+macro_rules! columns_of {
+    () => {
+        crate::store::tables::columns::Columns<'_>
+    };
+    ($life:lifetime) => {
+        crate::store::tables::columns::Columns<$life>
+    };
+}
+pub(crate) use columns_of;
+
 /// Implements [`FromColumn`] for an enum that is stored as a word.
 macro_rules! stored_as_word {
     ($type:ty, $what:literal) => {
@@ -104,8 +119,8 @@ macro_rules! is_reachable {
 }
 pub(crate) use is_reachable;
 
-/// The columns of a row, in the order in which the query selects them. Only [`row!`] uses
-/// it.
+/// The columns of a row, in the order in which the query selects them. A query that selects the
+/// columns of two [`row!`] structs reads the first and then the second.
 pub(crate) struct Columns<'r> {
     row: Row<'r>,
     next: usize,
