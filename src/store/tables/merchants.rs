@@ -4,7 +4,8 @@ use std::mem;
 
 use crate::domain::customers::country::Country;
 use crate::domain::customers::customer::Wallet;
-use crate::domain::events::webhook_endpoint::SigningSecret;
+use crate::domain::events::choice::EventChoice;
+use crate::domain::events::webhook_endpoint::{SigningSecret, StoredWebhookEndpoint, WebhookUrl, WebhookUrlChoice};
 use crate::domain::ids::{IdSource, MerchantId, WalletId};
 use crate::domain::ledger::{Account, ChainHash};
 use crate::domain::merchant::publishable_key::PublishableKey;
@@ -17,7 +18,6 @@ use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Value, params};
 use crate::store::merchant_row::{MerchantRow, Unsaved};
 use crate::store::tables::columns::{broken, no_merchant, row};
-use crate::store::tables::webhook_endpoints::{EndpointRow, webhook_endpoint_of};
 use crate::store::tx::{Snapshot, Tx};
 
 row! {
@@ -50,8 +50,40 @@ row! {
     }
 }
 
+/// Returns the webhook endpoint of a row.
+fn webhook_endpoint_of(row: &CommandRow<'_>) -> Result<StoredWebhookEndpoint, Error> {
+    let choice = match row.callback_url {
+        None => WebhookUrlChoice::Configured,
+        Some("") => WebhookUrlChoice::Disabled,
+        Some(url) => WebhookUrl::parse(url, Mode::Sandbox)
+            .map(WebhookUrlChoice::Url)
+            // Its query may hold a secret, and the error is logged.
+            .map_err(|_| broken("a callback URL", url.split('?').next().unwrap_or_default()))?,
+    };
+    let events = row
+        .callback_events
+        .map(|events| EventChoice::parse(events).ok_or_else(|| broken("a choice of events", events)))
+        .transpose()?;
+    Ok(StoredWebhookEndpoint {
+        choice,
+        events,
+        gone_at: row.callback_gone_at,
+        version: row.callback_version,
+        secret: row.signing_secret.map(SigningSecret::new),
+        previous_secret: row
+            .previous_signing_secret
+            .map(SigningSecret::new)
+            .zip(row.previous_secret_until),
+    })
+}
+
 impl Snapshot<'_> {
-    fn merchant_row(&self, merchant: MerchantId) -> Result<MerchantRow, Error> {
+    /// Returns the columns of a merchant that commands use.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MerchantGone`] if there is no such merchant.
+    pub(crate) fn merchant_row(&self, merchant: MerchantId) -> Result<MerchantRow, Error> {
         let mut statement =
             self.connection
                 .prepare(concat!("SELECT ", command_columns!(), " FROM merchant WHERE id = ?1"))?;
@@ -72,15 +104,7 @@ impl Snapshot<'_> {
             is_left_behind: row.left_at.is_some(),
             chain_head: ChainHash::from_bytes(row.chain_head),
             unsaved: Unsaved::default(),
-            webhook_endpoint: webhook_endpoint_of(&EndpointRow {
-                callback_url: row.callback_url,
-                callback_events: row.callback_events,
-                callback_gone_at: row.callback_gone_at,
-                callback_version: row.callback_version,
-                signing_secret: row.signing_secret,
-                previous_signing_secret: row.previous_signing_secret,
-                previous_secret_until: row.previous_secret_until,
-            })?,
+            webhook_endpoint: webhook_endpoint_of(&row)?,
         })
     }
 

@@ -1,65 +1,17 @@
 //! Webhook endpoints of merchants, and the secrets that sign what is sent to them.
 
 use crate::domain::events::choice::EventChoice;
-use crate::domain::events::webhook_endpoint::{SigningSecret, StoredWebhookEndpoint, WebhookUrl, WebhookUrlChoice};
+use crate::domain::events::webhook_endpoint::{SigningSecret, StoredWebhookEndpoint, WebhookUrlChoice};
 use crate::domain::ids::MerchantId;
-use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::params;
-use crate::store::tables::columns::{broken, no_merchant, row};
 use crate::store::tx::{Snapshot, Tx};
-
-row! {
-    pub(crate) struct EndpointRow<'a>, endpoint_columns! {
-        callback_url: Option<&'a str>,
-        callback_events: Option<&'a str>,
-        callback_gone_at: Option<Timestamp>,
-        callback_version: u32,
-        signing_secret: Option<&'a str>,
-        previous_signing_secret: Option<&'a str>,
-        previous_secret_until: Option<Timestamp>,
-    }
-}
-
-/// Returns the endpoint of a row.
-pub(crate) fn webhook_endpoint_of(row: &EndpointRow<'_>) -> Result<StoredWebhookEndpoint, Error> {
-    let choice = match row.callback_url {
-        None => WebhookUrlChoice::Configured,
-        Some("") => WebhookUrlChoice::Disabled,
-        Some(url) => WebhookUrl::parse(url, Mode::Sandbox)
-            .map(WebhookUrlChoice::Url)
-            // Its query may hold a secret, and the error is logged.
-            .map_err(|_| broken("a callback URL", url.split('?').next().unwrap_or_default()))?,
-    };
-    let events = row
-        .callback_events
-        .map(|events| EventChoice::parse(events).ok_or_else(|| broken("a choice of events", events)))
-        .transpose()?;
-    Ok(StoredWebhookEndpoint {
-        choice,
-        events,
-        gone_at: row.callback_gone_at,
-        version: row.callback_version,
-        secret: row.signing_secret.map(SigningSecret::new),
-        previous_secret: row
-            .previous_signing_secret
-            .map(SigningSecret::new)
-            .zip(row.previous_secret_until),
-    })
-}
 
 impl Snapshot<'_> {
     /// Returns a merchant's webhook endpoint.
     pub fn webhook_endpoint(&self, merchant: MerchantId) -> Result<StoredWebhookEndpoint, Error> {
-        let mut statement =
-            self.connection
-                .prepare(concat!("SELECT ", endpoint_columns!(), " FROM merchant WHERE id = ?1"))?;
-        let mut rows = statement.query(params![merchant.0])?;
-        let Some(row) = rows.next()? else {
-            return Err(no_merchant(merchant));
-        };
-        webhook_endpoint_of(&EndpointRow::read(row)?)
+        Ok(self.merchant_row(merchant)?.webhook_endpoint)
     }
 
     /// Returns true if a merchant's endpoint is the configured one and is gone.
