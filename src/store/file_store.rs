@@ -1,18 +1,15 @@
 //! A store in a database file.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use tokio::sync::{oneshot, watch};
+use std::sync::Arc;
 
 use crate::domain::file::{FileKind, FileName};
 use crate::domain::ids::Entropy;
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Timestamp};
 use crate::store::audit::verification::check_newest;
 use crate::store::background_check;
 use crate::store::backup::{self, Backup, BackupError, OnStep};
 use crate::store::engine::background_thread::BackgroundThread;
-use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::{Error, LogLoss, OpenError};
 use crate::store::engine::health::Health;
 use crate::store::engine::long_reads::LongReads;
@@ -28,13 +25,11 @@ use crate::store::engine::sqlite::readers::Readers;
 use crate::store::engine::sqlite::vacuum::Vacuum;
 use crate::store::engine::sqlite::watch::FileWatch;
 use crate::store::engine::sqlite::{connection, file, inspection, lock, mark, migrations};
-use crate::store::engine::writer::{Writer, WriterThread};
-use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::group_memory::GroupMemory;
 use crate::store::place::Place;
 use crate::store::settings::{Settings, WriterEnded};
 use crate::store::tx::Snapshot;
-use crate::store::write_side::WriteSide;
+use crate::store::write_side::{WriteSide, WriterParts};
 
 /// An open database file.
 pub(super) struct FileStore {
@@ -45,7 +40,6 @@ pub(super) struct FileStore {
     pub(super) long_reads: LongReads<rusqlite::Connection>,
     pub(super) write_side: WriteSide,
     background_check: BackgroundThread,
-    thread: Mutex<Option<WriterThread>>,
     /// Declared after every connection, because fields drop in order: see [`SyncHandle`].
     _file: SyncHandle,
     /// Dropped last: two writers must never meet on one file.
@@ -67,80 +61,50 @@ impl FileStore {
             cause,
         };
         let lock = InstanceLock::take(path)?;
-        let fresh = Fresh {
-            mode: settings.mode,
-            currency: &settings.currency,
-            now: clock.now(),
-            schema_cookie: mark::random_cookie(entropy.as_mut()),
-        };
-        let is_fresh = file::create_if_missing(path, fresh)?;
-        let file = SyncHandle::open(path).map_err(io)?;
-        lock::lock_file(path, file.file())?;
-        if !is_fresh {
-            check_file(path, settings, entropy.as_mut())?;
-        }
-
+        let file = open_file(path, settings, clock.now(), entropy.as_mut())?;
         let (synchronous, checkpoint_pages) = (settings.synchronous, settings.checkpoint_pages);
         let writing = Role::Writer {
             synchronous,
             checkpoint_pages,
         };
         let connection = connection::open(path, writing)?;
-        let unreadable = |cause| OpenError::Store {
-            path: path.clone(),
-            cause,
-        };
-        if let Some(problem) = check_newest(sql::Connection::of(&connection)).map_err(unreadable)? {
-            return Err(OpenError::Damaged {
-                path: path.clone(),
-                cause: Error::Corrupt(problem),
-            });
-        }
-        let health = Arc::new(Health::of(Some(path)));
-        let stored = Snapshot::of(sql::Connection::of(&connection));
-        let newest = stored.newest_row_at().map_err(unreadable)?;
-        entropy.start_after(stored.newest_number().map_err(unreadable)?);
-        let newest_mark = Mark::of(&connection).map_err(|cause| unreadable(cause.into()))?;
+        let newest = newest_of(path, &connection)?;
+        entropy.start_after(newest.number);
         // After its first read, the connection has the log open.
-        let watch = FileWatch::start(path, file.clone(), newest_mark).map_err(io)?;
+        let watch = FileWatch::start(path, file.clone(), newest.mark).map_err(io)?;
+
+        let health = Arc::new(Health::of(Some(path)));
         let readers = Arc::new(Readers::open(path, settings.readers, settings.read_time_max)?);
         let blobs = Blobs::open(path, is_referenced(Arc::clone(&readers), Arc::clone(&health)))?;
-        let connections = (0..settings.long_readers).map(|_| connection::open(path, Role::Reader));
-        let connections = connections.collect::<Result<_, _>>()?;
-        let long_reads = LongReads::start(connections, settings.long_reads_waiting_max, settings.read_time_max);
-        let long_reads = long_reads.map_err(io)?;
-
+        let long_reads = start_long_reads(path, settings)?;
         let background_check =
             background_check::start(connection::open(path, Role::Reader)?, Arc::clone(&health)).map_err(io)?;
 
-        let (ended, writer_ended) = oneshot::channel();
-        let checkpointing = connection::open(path, Role::Checkpoints { synchronous })?;
-        let writer_meter = Arc::<WriterMeter>::default();
-        let pages = i64::from(checkpoint_pages);
-        let (meter, heeding) = (Arc::clone(&writer_meter), Arc::clone(&health));
-        let checkpoints = Checkpoints::start(checkpointing, file.clone(), pages, meter, heeding).map_err(io)?;
-        let clock = settings.start_clock(clock, newest);
-        let wakeups = Arc::<DeliveryWakeups>::default();
+        let parts = WriterParts {
+            health,
+            clock: settings.start_clock(clock, newest.ledger_time),
+            wakeups: Arc::default(),
+            meter: Arc::default(),
+        };
         let group_commit = FileGroupCommit {
             connection,
             readers: Arc::clone(&readers),
-            checkpoints,
+            checkpoints: start_checkpoints(path, settings, &file, &parts)?,
             watch,
-            health: Arc::clone(&health),
-            meter: Arc::clone(&writer_meter),
-            clock: Arc::clone(&clock),
-            marked_at: clock.now(),
+            health: Arc::clone(&parts.health),
+            meter: Arc::clone(&parts.meter),
+            clock: Arc::clone(&parts.clock),
+            marked_at: parts.clock.now(),
             entropy,
             has_generation: false,
-            wakeups: Arc::clone(&wakeups),
+            wakeups: Arc::clone(&parts.wakeups),
             merchants_to_wake: Vec::new(),
             memory: GroupMemory::default(),
             group_commands_max: settings.group_commands_max,
             vacuum: Vacuum::new(settings.vacuum_free_bytes_min),
         };
-        let (for_health, for_meter) = (Arc::clone(&health), Arc::clone(&writer_meter));
-        let started = Writer::start(group_commit, for_health, for_meter, settings.queue_commands_max, ended);
-        let (writer, thread) = started.map_err(io)?;
+        let started = WriteSide::start(parts, group_commit, settings.queue_commands_max, true);
+        let (write_side, writer_ended) = started.map_err(io)?;
         let store = Self {
             place: Place::File(path.clone()),
             path: path.clone(),
@@ -148,16 +112,7 @@ impl FileStore {
             readers,
             long_reads,
             background_check,
-            write_side: WriteSide {
-                writer,
-                health,
-                clock,
-                wakeups,
-                meter: writer_meter,
-                key_version: Arc::default(),
-                is_leader: watch::Sender::new(true),
-            },
-            thread: Mutex::new(Some(thread)),
+            write_side,
             _file: file,
             _lock: lock,
         };
@@ -195,12 +150,88 @@ impl FileStore {
         // A running read would hold up the last checkpoint.
         self.long_reads.stop();
         self.background_check.stop();
-        self.write_side.writer.stop();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            log::error!("the writer thread panicked");
-        }
+        self.write_side.close();
     }
+}
+
+/// Opens the file, or creates it. Locks it, and checks one that existed before.
+fn open_file(
+    path: &Path,
+    settings: &Settings,
+    now: Timestamp,
+    entropy: &mut dyn Entropy,
+) -> Result<SyncHandle, OpenError> {
+    let fresh = Fresh {
+        mode: settings.mode,
+        currency: &settings.currency,
+        now,
+        schema_cookie: mark::random_cookie(entropy),
+    };
+    let is_fresh = file::create_if_missing(path, fresh)?;
+    let file = SyncHandle::open(path).map_err(|cause| OpenError::Io {
+        path: path.to_owned(),
+        cause,
+    })?;
+    lock::lock_file(path, file.file())?;
+    if !is_fresh {
+        check_file(path, settings, entropy)?;
+    }
+    Ok(file)
+}
+
+/// The newest time, number and mark of a file, after which a start goes on.
+struct Newest {
+    ledger_time: Option<Timestamp>,
+    number: i64,
+    mark: Mark,
+}
+
+/// Checks the newest transfers, and returns where a start goes on.
+fn newest_of(path: &Path, connection: &rusqlite::Connection) -> Result<Newest, OpenError> {
+    let unreadable = |cause| OpenError::Store {
+        path: path.to_owned(),
+        cause,
+    };
+    if let Some(problem) = check_newest(sql::Connection::of(connection)).map_err(unreadable)? {
+        return Err(OpenError::Damaged {
+            path: path.to_owned(),
+            cause: Error::Corrupt(problem),
+        });
+    }
+    let snapshot = Snapshot::of(sql::Connection::of(connection));
+    Ok(Newest {
+        ledger_time: snapshot.newest_row_at().map_err(unreadable)?,
+        number: snapshot.newest_number().map_err(unreadable)?,
+        mark: Mark::of(connection).map_err(|cause| unreadable(cause.into()))?,
+    })
+}
+
+/// Opens the connections of long reads and starts their threads.
+fn start_long_reads(path: &Path, settings: &Settings) -> Result<LongReads<rusqlite::Connection>, OpenError> {
+    let connections = (0..settings.long_readers).map(|_| connection::open(path, Role::Reader));
+    let connections = connections.collect::<Result<_, _>>()?;
+    let started = LongReads::start(connections, settings.long_reads_waiting_max, settings.read_time_max);
+    started.map_err(|cause| OpenError::Io {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+/// Opens the connection of the checkpoints and starts their thread.
+fn start_checkpoints(
+    path: &Path,
+    settings: &Settings,
+    file: &SyncHandle,
+    parts: &WriterParts,
+) -> Result<Checkpoints, OpenError> {
+    let synchronous = settings.synchronous;
+    let connection = connection::open(path, Role::Checkpoints { synchronous })?;
+    let pages = i64::from(settings.checkpoint_pages);
+    let (meter, health) = (Arc::clone(&parts.meter), Arc::clone(&parts.health));
+    Checkpoints::start(connection, file.clone(), pages, meter, health).map_err(|cause| OpenError::Io {
+        path: path.to_owned(),
+        cause,
+    })
 }
 
 /// Returns a function that looks for a row that refers to a file.

@@ -1,20 +1,16 @@
 //! A store in a PostgreSQL database, which other processes may use at the same time.
 
 use std::io::{Seek, SeekFrom, Write};
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
-
 use crate::domain::file::{FileKind, FileName};
 use crate::domain::ids::Entropy;
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Timestamp};
 use crate::store::audit::verification::check_newest;
 use crate::store::background_check;
 use crate::store::engine::background_thread::BackgroundThread;
-use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::health::Health;
 use crate::store::engine::long_reads::{LongReads, Reader};
@@ -28,12 +24,10 @@ use crate::store::engine::postgres::preparation::{Preparation, random_secret};
 use crate::store::engine::postgres::reconnecting_session::ReconnectingSession;
 use crate::store::engine::sqlite::blob_content::ContentError;
 use crate::store::engine::sqlite::blobs::OpenedFile;
-use crate::store::engine::writer::{Writer, WriterThread};
-use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::group_memory::GroupMemory;
 use crate::store::place::Place;
 use crate::store::settings::{Settings, WriterEnded};
-use crate::store::write_side::WriteSide;
+use crate::store::write_side::{WriteSide, WriterParts};
 
 /// The sessions of uploads and downloads.
 const FILE_SESSIONS: u32 = 4;
@@ -50,7 +44,6 @@ pub(super) struct PostgresStore {
     pub(super) secret: [u8; 32],
     background_check: BackgroundThread,
     files: FileSessions<ReconnectingSession>,
-    thread: Mutex<Option<WriterThread>>,
 }
 
 impl PostgresStore {
@@ -80,85 +73,49 @@ impl PostgresStore {
         // A commit that waits for a synchronous standby must not be broken off: the server would
         // then answer that it was made.
         let mut writing = session(Duration::ZERO).keeping_plans();
-        let (newest, number, problem) = writing
-            .read(settings.read_time_max, |snapshot| {
-                Ok((
-                    snapshot.newest_row_at()?,
-                    snapshot.newest_number()?,
-                    check_newest(snapshot.connection)?,
-                ))
-            })
-            .map_err(failed)?;
-        if let Some(problem) = problem {
-            return Err(failed(Error::Corrupt(problem)));
-        }
+        let (newest, number) = newest_of(&mut writing, settings.read_time_max).map_err(failed)?;
         entropy.start_after(number);
 
-        let health = Arc::new(Health::of(None));
-        let meter = Arc::<WriterMeter>::default();
-        let wakeups = Arc::<DeliveryWakeups>::default();
-        let clock = settings.start_clock(clock, newest);
+        let parts = WriterParts {
+            health: Arc::new(Health::of(None)),
+            clock: settings.start_clock(clock, newest),
+            wakeups: Arc::default(),
+            meter: Arc::default(),
+        };
         let process = entropy.random_number();
         let group_commit = PostgresGroupCommit {
             session: writing,
             process,
             commits: 0,
-            health: Arc::clone(&health),
-            meter: Arc::clone(&meter),
-            marked_at: clock.now(),
-            clock: Arc::clone(&clock),
+            health: Arc::clone(&parts.health),
+            meter: Arc::clone(&parts.meter),
+            marked_at: parts.clock.now(),
+            clock: Arc::clone(&parts.clock),
             entropy,
-            wakeups: Arc::clone(&wakeups),
+            wakeups: Arc::clone(&parts.wakeups),
             notice: Notice::default(),
             memory: GroupMemory::default(),
             remembered_commits: None,
             waits_for_each: false,
             group_commands_max: settings.group_commands_max,
         };
-        let (ended, writer_ended) = oneshot::channel();
-        let started = Writer::start(
-            group_commit,
-            Arc::clone(&health),
-            Arc::clone(&meter),
-            settings.queue_commands_max,
-            ended,
-        );
-        let (writer, thread) = started.map_err(thread_failed)?;
-        let sessions = |count: u32| (0..count).map(|_| session(settings.read_time_max)).collect();
-        let waiting_max = settings.queue_commands_max;
-        let reads = LongReads::start_for_all(sessions(settings.readers), waiting_max, settings.read_time_max);
-        let long_reads = LongReads::start(
-            sessions(settings.long_readers),
-            settings.long_reads_waiting_max,
-            settings.read_time_max,
-        );
-        let key_version = Arc::<AtomicU64>::default();
-        let is_leader = watch::Sender::new(false);
-        let targets = NoticeTargets {
-            wakeups: Arc::clone(&wakeups),
-            key_version: Arc::clone(&key_version),
-            is_leader: is_leader.clone(),
-            writer: writer.clone(),
-        };
-        let peers = peers::start(session(settings.read_time_max), process, targets);
-        let background_check = background_check::start(session(settings.read_time_max), Arc::clone(&health));
+        let started = WriteSide::start(parts, group_commit, settings.queue_commands_max, false);
+        let (write_side, writer_ended) = started.map_err(thread_failed)?;
+
+        let (time_max, waiting_max) = (settings.read_time_max, settings.long_reads_waiting_max);
+        let sessions = |count: u32| (0..count).map(|_| session(time_max)).collect();
+        let reads = LongReads::start_for_all(sessions(settings.readers), settings.queue_commands_max, time_max);
+        let long_reads = LongReads::start(sessions(settings.long_readers), waiting_max, time_max);
+        let peers = peers::start(session(time_max), process, targets_of(&write_side));
+        let background_check = background_check::start(session(time_max), Arc::clone(&write_side.health));
         let store = Self {
             reads: reads.map_err(thread_failed)?,
             long_reads: long_reads.map_err(thread_failed)?,
             peers: peers.map_err(thread_failed)?,
             background_check: background_check.map_err(thread_failed)?,
             files: FileSessions::new(sessions(FILE_SESSIONS), FILE_SESSION_TIMEOUT),
-            thread: Mutex::new(Some(thread)),
             secret,
-            write_side: WriteSide {
-                writer,
-                health,
-                clock,
-                wakeups,
-                meter,
-                key_version,
-                is_leader,
-            },
+            write_side,
             place: Place::Postgres((*address).clone()),
         };
         Ok((store, writer_ended))
@@ -212,11 +169,7 @@ impl PostgresStore {
         self.long_reads.stop();
         self.background_check.stop();
         self.peers.stop();
-        self.write_side.writer.stop();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            log::error!("the writer thread panicked");
-        }
+        self.write_side.close();
         // A session closes on a thread without a runtime, as it was opened.
         let files = self.files.close();
         drop(thread::spawn(move || drop(files)).join());
@@ -228,6 +181,29 @@ impl Drop for PostgresStore {
     /// waiting.
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// Checks the newest transfers, and returns the newest ledger time and number, after which a start
+/// goes on.
+///
+/// # Errors
+///
+/// [`Error::Corrupt`] if the newest transfers do not follow from each other.
+fn newest_of(session: &mut ReconnectingSession, time_max: Duration) -> Result<(Option<Timestamp>, i64), Error> {
+    session.read(time_max, |snapshot| match check_newest(snapshot.connection)? {
+        Some(problem) => Err(Error::Corrupt(problem)),
+        None => Ok((snapshot.newest_row_at()?, snapshot.newest_number()?)),
+    })
+}
+
+/// Returns the parts of the store that the notices of other processes change.
+fn targets_of(write_side: &WriteSide) -> NoticeTargets {
+    NoticeTargets {
+        wakeups: Arc::clone(&write_side.wakeups),
+        key_version: Arc::clone(&write_side.key_version),
+        is_leader: write_side.is_leader.clone(),
+        writer: write_side.writer.clone(),
     }
 }
 
