@@ -396,7 +396,7 @@ pub fn open_store(config: &Config) -> Result<Store, AppError> {
 /// Refuses a configuration that raises the platform's part so far that a merchant's stored commission
 /// does not fit beside it.
 async fn check_commissions(store: &Store, policy: &Policy) -> Result<(), AppError> {
-    let platform = policy.merchant_default.rates.platform_bps();
+    let platform = policy.merchant_settings_default.rates.platform_bps();
     let most = Rates::TOGETHER_MAX_BPS - platform;
     let above = store.read(move |snapshot| snapshot.merchant_with_commission_above(most));
     if let Some((name, commission)) = above.await? {

@@ -38,14 +38,14 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
         mode: config.mode,
         strict: config.strict,
         admission,
-        merchant_default: MerchantSettings {
+        merchant_settings_default: MerchantSettings {
             rates: config.rates()?,
             is_business: config.mode == Mode::Live || config.sandbox.is_business,
             // Live mode has no card processor.
             cards: config.mode == Mode::Sandbox && config.sandbox.cards,
             country: config.country,
         },
-        deposit_account: config.bank.as_ref().map(deposit_account),
+        deposit_account_default: config.bank.as_ref().map(deposit_account),
         webhook_url_default: config.webhooks.callback_url.clone(),
         withdrawal_fees: config.fees.withdrawal_minor.clone(),
         two_person: two_person_rule(config),

@@ -46,7 +46,7 @@ pub fn remove(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Re
 /// without card payments, a card that the customer has not saved.
 pub(super) fn usable(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Result<Card, Error> {
     policy.check_cards()?;
-    let merchant_country = policy.merchant(tx, actor.merchant)?.country;
+    let merchant_country = policy.settings_in_force(tx, actor.merchant)?.country;
     let customer = tx.customer(actor.merchant, actor.customer())?;
     check_country(customer.map_or(merchant_country, |customer| customer.country(merchant_country)))?;
     let found = find(tx, actor, |card| card.id == id)?;

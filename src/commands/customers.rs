@@ -46,7 +46,7 @@ pub fn admit_party(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<()
 pub(super) fn admit_seller(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<(), Error> {
     match &actor.party {
         Party::Customer(customer) => Ok(admit_customer(tx, policy, actor.merchant, customer)?.check_may_sell()?),
-        Party::Merchant if policy.merchant(tx, actor.merchant)?.is_business => Ok(()),
+        Party::Merchant if policy.settings_in_force(tx, actor.merchant)?.is_business => Ok(()),
         Party::Merchant => Err(Refusal::MerchantMayNotSell.into()),
     }
 }
@@ -93,7 +93,7 @@ pub(super) fn admit_customer(
         let is_anothers = tx.any_merchant_has_customer(id)?;
         return Err(Admission::refusal_of_unknown(is_anothers).into());
     };
-    let profile = Profile::unknown(policy.merchant(tx, merchant)?.country);
+    let profile = Profile::unknown(policy.settings_in_force(tx, merchant)?.country);
     register(tx, policy, merchant, id.clone(), profile, opening_balance)?;
     Ok(CustomerAccess::NEW_CUSTOMER)
 }
@@ -158,7 +158,7 @@ pub fn set_balance(
     if tx.customer_access(merchant, customer)?.is_some() {
         bring_balance_to(tx, policy, merchant, customer, *balance)?;
     } else if let Admission::Register { .. } = policy.admission {
-        let profile = Profile::unknown(policy.merchant(tx, merchant)?.country);
+        let profile = Profile::unknown(policy.settings_in_force(tx, merchant)?.country);
         register(tx, policy, merchant, customer.clone(), profile, *balance)?;
     } else {
         let expected = "a customer of this merchant";
@@ -208,7 +208,7 @@ pub fn create(
     merchant: MerchantId,
     request: Parsed<ProfileRequest>,
 ) -> Result<Customer, Error> {
-    let profile = Profile::new(request?, policy.merchant(tx, merchant)?.country)?;
+    let profile = Profile::new(request?, policy.settings_in_force(tx, merchant)?.country)?;
     check_unused(tx, merchant, &profile, None)?;
     let now = tx.now();
     let customer = Customer::new(tx.customer_id(), tx.wallet_id(), Some(profile), now);
@@ -257,7 +257,7 @@ pub fn update(
     {
         return Err(Refusal::EmailTaken.into());
     }
-    let country = policy.merchant(tx, merchant)?.country;
+    let country = policy.settings_in_force(tx, merchant)?.country;
     let profile = customer.profile.take().unwrap_or_else(|| Profile::unknown(country));
     let profile = profile.updated(update);
     tx.save_profile(merchant, &customer.id, &profile)?;

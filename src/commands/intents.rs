@@ -242,7 +242,7 @@ fn method_of(
             }))
         }
         IntentKind::WalletTransfer(transfer) => {
-            let country = policy.merchant(tx, actor.merchant)?.country;
+            let country = policy.settings_in_force(tx, actor.merchant)?.country;
             let found = tx.customer_by_phone(actor.merchant, &transfer.phone, country)?;
             let receiver = found.ok_or(Refusal::PhoneUnknown)?.id;
             if receiver == *actor.customer() {

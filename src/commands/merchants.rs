@@ -85,7 +85,7 @@ fn change_settings(
     change: SettingsChange,
 ) -> Result<Merchant, Error> {
     let mut merchant = tx.merchant_settings(id)?.ok_or(Refusal::MerchantNotFound)?;
-    change.apply_to(&mut merchant, policy.merchant_default.rates)?;
+    change.apply_to(&mut merchant, policy.merchant_settings_default.rates)?;
     tx.save_merchant_settings(&merchant)?;
     Ok(merchant)
 }

@@ -91,9 +91,9 @@ pub struct Policy {
     /// The decision on unknown customers: register or refuse them.
     pub admission: Admission,
     /// The settings of merchants without settings of their own.
-    pub merchant_default: MerchantSettings,
+    pub merchant_settings_default: MerchantSettings,
     /// The bank account to which customers pay whose merchant has none of its own.
-    pub deposit_account: Option<DepositAccount>,
+    pub deposit_account_default: Option<DepositAccount>,
     /// Sandbox: the webhook URL of merchants that have set none.
     pub webhook_url_default: Option<WebhookUrl>,
     pub withdrawal_fees: WithdrawalFees,
@@ -146,8 +146,8 @@ impl SharedPolicy {
 
 impl Policy {
     /// Returns the settings of a merchant that are in force.
-    pub fn merchant(&self, tx: &mut Tx<'_>, merchant: MerchantId) -> Result<MerchantSettings, store::Error> {
-        Ok(self.merchant_default.of(&tx.merchant(merchant)?.own))
+    pub fn settings_in_force(&self, tx: &mut Tx<'_>, merchant: MerchantId) -> Result<MerchantSettings, store::Error> {
+        Ok(self.merchant_settings_default.of(&tx.merchant(merchant)?.own))
     }
 
     /// Returns the context of views for this viewer. `host` is the host that the request was
@@ -187,7 +187,7 @@ impl Policy {
         let own = snapshot
             .merchant_settings(merchant)?
             .and_then(|own| own.deposit_account);
-        let account = own.or_else(|| self.deposit_account.clone());
+        let account = own.or_else(|| self.deposit_account_default.clone());
         Ok(account.ok_or(Refusal::FeatureNotEnabled)?)
     }
 
@@ -208,7 +208,7 @@ impl Policy {
     pub fn bank_codes(&self) -> BankCodes {
         match self.mode {
             Mode::Sandbox if self.strict => BankCodes::Listed,
-            Mode::Live if self.merchant_default.country == Country::NIGERIA => BankCodes::Real,
+            Mode::Live if self.merchant_settings_default.country == Country::NIGERIA => BankCodes::Real,
             Mode::Sandbox | Mode::Live => BankCodes::Any,
         }
     }
@@ -233,7 +233,7 @@ impl Policy {
     /// Refuses live mode, and a sandbox without cards.
     pub fn check_cards(&self) -> Result<(), Refusal> {
         self.check_processor()?;
-        if self.merchant_default.cards {
+        if self.merchant_settings_default.cards {
             Ok(())
         } else {
             Err(Refusal::FeatureNotEnabled)
@@ -261,7 +261,7 @@ impl Policy {
     fn seller(&self, tx: &mut Tx<'_>, actor: &Actor) -> Result<Seller, store::Error> {
         Ok(Seller {
             merchant: actor.merchant,
-            rates: self.merchant(tx, actor.merchant)?.rates,
+            rates: self.settings_in_force(tx, actor.merchant)?.rates,
             party: actor.party.clone(),
         })
     }

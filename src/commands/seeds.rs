@@ -104,7 +104,7 @@ impl Loader<'_, '_> {
     fn load_customer(&mut self, seed: CustomerSeed) -> Result<CustomerId, Error> {
         let id = seed.id.unwrap_or_else(|| self.tx.customer_id());
         let known = self.tx.customer(self.merchant, &id)?;
-        let of_merchant = self.policy.merchant(self.tx, self.merchant)?.country;
+        let of_merchant = self.policy.settings_in_force(self.tx, self.merchant)?.country;
         let country = known
             .as_ref()
             .map_or(of_merchant, |customer| customer.country(of_merchant));

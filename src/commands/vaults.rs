@@ -32,7 +32,7 @@ pub fn create(
     let available = balances(tx, merchant, offer.stakes())?;
     let owner = VaultOwner {
         merchant,
-        rates: policy.merchant(tx, merchant)?.rates,
+        rates: policy.settings_in_force(tx, merchant)?.rates,
     };
     let now = tx.now();
     let (vault, effects) = Vault::open(owner, offer, &available, tx, now)?;

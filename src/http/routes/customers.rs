@@ -252,7 +252,7 @@ async fn change<const STATUS: u16>(
         let customer = command(tx, policy, actor)?;
         Ok(CustomerView::new(
             customer,
-            policy.merchant(tx, actor.merchant)?.country,
+            policy.settings_in_force(tx, actor.merchant)?.country,
         ))
     };
     state.execute(caller, command, |view, _context| render(view)).await
@@ -268,7 +268,7 @@ pub(super) async fn country_of_merchant(state: &AppState, caller: &Caller) -> Re
         None => None,
     };
     let own = own.map(|merchant| merchant.own).unwrap_or_default();
-    Ok(state.policy.load().merchant_default.of(&own).country)
+    Ok(state.policy.load().merchant_settings_default.of(&own).country)
 }
 
 /// The most customers on one page.
