@@ -201,7 +201,7 @@ impl Source<'_> {
         remove_leftovers(to).map_err(|error| as_backup_error(error.into()))?;
         let snapshot = pin(self.connection).map_err(sqlite)?;
         self.copy_pages(&copying, &snapshot, to, on_step)?;
-        let newest_at = Snapshot::of(sql::Connection::of(&snapshot)).newest_row_at();
+        let newest_at = Snapshot::of(sql::Connection::of(&snapshot)).newest_ledger_time();
         let names = names_of_files(&snapshot).map_err(sqlite)?;
         // From here on the source's log may start anew.
         drop(snapshot);

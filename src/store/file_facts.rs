@@ -33,7 +33,7 @@ pub fn mode_of(path: &Path) -> Result<Mode, OpenError> {
 /// Fails when the database cannot be opened or read.
 pub fn newest_ledger_time(place: &Place) -> Result<Option<Timestamp>, OpenError> {
     let place = &Opened::check(place)?;
-    let newest = Opened::open(place)?.in_snapshot(|snapshot| Snapshot::of(snapshot).newest_row_at());
+    let newest = Opened::open(place)?.in_snapshot(|snapshot| Snapshot::of(snapshot).newest_ledger_time());
     newest.map_err(|cause| unreadable(place, cause))
 }
 
@@ -57,7 +57,7 @@ pub(super) fn position_in(connection: Connection<'_>) -> Result<(Result<Position
     let merchants = merchants
         .map(|merchant| snapshot.position_of(merchant))
         .collect::<Result<_, _>>()?;
-    let as_of = snapshot.newest_row_at()?.unwrap_or(Timestamp::EPOCH);
+    let as_of = snapshot.newest_ledger_time()?.unwrap_or(Timestamp::EPOCH);
     let position = Position::of(merchants, as_of, snapshot.newest_transfer()?);
     Ok((position, snapshot.currency()?))
 }

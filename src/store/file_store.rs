@@ -200,7 +200,7 @@ fn newest_of(path: &Path, connection: &rusqlite::Connection) -> Result<Newest, O
     }
     let snapshot = Snapshot::of(sql::Connection::of(connection));
     Ok(Newest {
-        ledger_time: snapshot.newest_row_at().map_err(unreadable)?,
+        ledger_time: snapshot.newest_ledger_time().map_err(unreadable)?,
         number: snapshot.newest_number().map_err(unreadable)?,
         mark: Mark::of(connection).map_err(|cause| unreadable(cause.into()))?,
     })

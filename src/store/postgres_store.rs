@@ -193,7 +193,7 @@ impl Drop for PostgresStore {
 fn newest_of(session: &mut ReconnectingSession, time_max: Duration) -> Result<(Option<Timestamp>, i64), Error> {
     session.read(time_max, |snapshot| match check_newest(snapshot.connection)? {
         Some(problem) => Err(Error::Corrupt(problem)),
-        None => Ok((snapshot.newest_row_at()?, snapshot.newest_number()?)),
+        None => Ok((snapshot.newest_ledger_time()?, snapshot.newest_number()?)),
     })
 }
 

@@ -18,7 +18,7 @@ impl Snapshot<'_> {
     /// offset is never later than the ledger time of its write. It is earlier if the
     /// clock was moved after the write; the move itself is stored in ledger time and
     /// is then the newer of the two.
-    pub(crate) fn newest_row_at(&self) -> Result<Option<Timestamp>, Error> {
+    pub(crate) fn newest_ledger_time(&self) -> Result<Option<Timestamp>, Error> {
         let sql = "SELECT max(at) FROM (
                  SELECT (SELECT created_at - (SELECT clock_offset_millis FROM merchant WHERE merchant.id = merchant_id)
                          FROM transfer ORDER BY id DESC LIMIT 1) AS at
@@ -52,8 +52,8 @@ impl Snapshot<'_> {
                         coalesce((SELECT max(id) FROM payout), 0), coalesce((SELECT max(id) FROM operator), 0))";
         let of_row: i64 = self.connection.prepare(sql)?.one(params![], |row| row.get(0))?;
         // Wallets take numbers too, and no index leads to the greatest of them. But each
-        // wallet is created with accounts, whose time `newest_row_at` includes.
-        let of_wallet = self.newest_row_at()?.map_or(0, ids::last_number_of);
+        // wallet is created with accounts, whose time `newest_ledger_time` includes.
+        let of_wallet = self.newest_ledger_time()?.map_or(0, ids::last_number_of);
         Ok(of_row.max(of_wallet))
     }
 }

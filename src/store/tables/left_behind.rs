@@ -178,6 +178,15 @@ pub struct Removal {
     after: i64,
 }
 
+/// The state of a part after one step.
+enum PartState {
+    /// There may be more rows. A part that searches a table goes on after this number.
+    Unfinished {
+        after: i64,
+    },
+    Finished,
+}
+
 impl Removal {
     /// Returns the number of merchants that it removes.
     pub const fn merchants(&self) -> usize {
@@ -237,7 +246,7 @@ impl Tx<'_> {
         let Some(part) = parts.nth(removal.part).filter(|_| !removal.merchants.is_empty()) else {
             return Ok(None);
         };
-        let next = if removal.part < UNREFERENCED.len() {
+        let state = if removal.part < UNREFERENCED.len() {
             self.remove_part(&removal, part)?
         } else {
             // Most references have no index, because nothing else is ever removed, and the check
@@ -245,13 +254,17 @@ impl Tx<'_> {
             self.connection
                 .without_references(|| self.remove_part(&removal, part))?
         };
-        removal.after = next.unwrap_or_default();
-        removal.part += usize::from(next.is_none());
+        match state {
+            PartState::Unfinished { after } => removal.after = after,
+            PartState::Finished => {
+                removal.part += 1;
+                removal.after = 0;
+            }
+        }
         Ok(Some(removal))
     }
 
-    /// Returns the number after which the same part goes on, or `None` at its end.
-    fn remove_part(&self, removal: &Removal, part: &Part) -> Result<Option<i64>, Error> {
+    fn remove_part(&self, removal: &Removal, part: &Part) -> Result<PartState, Error> {
         match part {
             OfMerchant(limit, statements) => self.remove_of_merchants(&removal.merchants, *limit, statements),
             Searched(find, statements) => self.remove_searched(removal, find, statements),
@@ -263,7 +276,7 @@ impl Tx<'_> {
         merchants: &[MerchantId],
         limit: i64,
         statements: &[&str],
-    ) -> Result<Option<i64>, Error> {
+    ) -> Result<PartState, Error> {
         let mut left = limit;
         for merchant in merchants {
             let mut removed = 0;
@@ -272,19 +285,19 @@ impl Tx<'_> {
             }
             left -= i64::try_from(removed).unwrap_or(left);
             if left <= 0 {
-                return Ok(Some(0));
+                return Ok(PartState::Unfinished { after: 0 });
             }
         }
-        Ok(None)
+        Ok(PartState::Finished)
     }
 
-    fn remove_searched(&self, removal: &Removal, find: &str, statements: &[&str]) -> Result<Option<i64>, Error> {
+    fn remove_searched(&self, removal: &Removal, find: &str, statements: &[&str]) -> Result<PartState, Error> {
         let mut statement = self.connection.prepare(find)?;
         let found: Vec<(i64, Option<i64>)> = read_all(statement.query(params![removal.after, SEARCHED_MAX])?, |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
         let Some(&(last, _)) = found.last() else {
-            return Ok(None);
+            return Ok(PartState::Finished);
         };
         let is_of_removal = |merchant: i64| removal.merchants.contains(&MerchantId(merchant));
         let mut numbers = found
@@ -299,6 +312,6 @@ impl Tx<'_> {
                 self.connection.prepare(sql)?.execute(params![number])?;
             }
         }
-        Ok(Some(last))
+        Ok(PartState::Unfinished { after: last })
     }
 }

@@ -37,9 +37,16 @@ enum Ran {
     /// The command is part of the group, kept or undone.
     InGroup(CommandOutcome),
     /// The whole group is rolled back. SQLite does so if the disk is full or failing, and the
-    /// writer if the command found damage. Answers the command with this error or, for `Ok`,
-    /// with its own.
-    GroupLost(Result<(), Error>),
+    /// writer if the command found damage.
+    GroupLost(LossReply),
+}
+
+/// The reply to the command with which its group was lost.
+enum LossReply {
+    /// The error with which the command ended.
+    OwnError,
+    /// An error of the store.
+    StoreError(Error),
 }
 
 /// The group commit of a database file.
@@ -243,12 +250,15 @@ impl FileGroupCommit {
         while let Some(mut command) = next.take() {
             match self.run_one(command.as_mut()) {
                 Ran::InGroup(outcome) => is_any_kept |= outcome == CommandOutcome::Keep,
-                Ran::GroupLost(answer) => {
+                Ran::GroupLost(reply) => {
                     let rolled_back = self.roll_back();
-                    // What the others wrote could rest on the damage.
+                    // The changes of the others could rest on the damage.
                     let of_others = self.health.damage().unwrap_or(Error::Abandoned);
-                    self.health
-                        .record(Err(answer.clone().err().unwrap_or_else(|| of_others.clone())));
+                    let (of_group, answer) = match reply {
+                        LossReply::OwnError => (of_others.clone(), Ok(())),
+                        LossReply::StoreError(error) => (error.clone(), Err(error)),
+                    };
+                    self.health.record(Err(of_group));
                     command.answer(answer);
                     answer_all(group, &Err(of_others));
                     return rolled_back.map(|()| stop_after);
@@ -283,13 +293,13 @@ impl FileGroupCommit {
     /// Runs one command in its savepoint. Damage that it finds ends all writes.
     fn run_one(&mut self, command: &mut dyn Command) -> Ran {
         let ran = self.run_in_savepoint(command);
-        if let Ran::GroupLost(Err(error)) = &ran {
+        if let Ran::GroupLost(LossReply::StoreError(error)) = &ran {
             self.health.heed(error);
         }
         match command.failure() {
             Some(error) if error.is_damage() => {
                 self.health.heed(error);
-                Ran::GroupLost(Ok(()))
+                Ran::GroupLost(LossReply::OwnError)
             }
             _ => ran,
         }
@@ -297,7 +307,7 @@ impl FileGroupCommit {
 
     fn run_in_savepoint(&mut self, command: &mut dyn Command) -> Ran {
         if let Err(error) = self.execute("SAVEPOINT command") {
-            return Ran::GroupLost(Err(error));
+            return Ran::GroupLost(LossReply::StoreError(error));
         }
         let mut tx = Tx::on(
             &self.connection,
@@ -311,8 +321,10 @@ impl FileGroupCommit {
             self.merchants_to_wake.append(&mut tx.new_deliveries);
         }
         if self.connection.is_autocommit() {
-            let is_refused = outcome == CommandOutcome::Undo;
-            return Ran::GroupLost(if is_refused { Ok(()) } else { Err(Error::Abandoned) });
+            return Ran::GroupLost(match outcome {
+                CommandOutcome::Undo => LossReply::OwnError,
+                CommandOutcome::Keep => LossReply::StoreError(Error::Abandoned),
+            });
         }
         let undone = if outcome == CommandOutcome::Undo {
             self.execute("ROLLBACK TO command")
@@ -321,7 +333,7 @@ impl FileGroupCommit {
         };
         match undone.and_then(|()| self.execute("RELEASE command")) {
             Ok(()) => Ran::InGroup(outcome),
-            Err(error) => Ran::GroupLost(Err(error)),
+            Err(error) => Ran::GroupLost(LossReply::StoreError(error)),
         }
     }
 
