@@ -123,9 +123,9 @@ impl AppState {
                 .await;
             if !is_outcome_unknown(&outcome) {
                 let store = state.store.clone();
-                let settled = on_thread(move || store.settle_files(&names)).await;
+                let unmarked = on_thread(move || store.unmark_files(&names)).await;
                 // The command has an outcome all the same.
-                if let Err(cause) = settled.and_then(|settled| Ok(settled?)) {
+                if let Err(cause) = unmarked.and_then(|unmarked| Ok(unmarked?)) {
                     log::warn!("uploaded files could not be removed before the next start: {cause}");
                 }
             }

@@ -269,7 +269,7 @@ impl Store {
     }
 
     /// Writes files that a command is about to refer to, and returns their names. The
-    /// files are on the disk when this returns. The caller must settle them when the
+    /// files are on the disk when this returns. The caller must unmark them when the
     /// outcome of that command is known. Blocks on the disk, so it needs a thread where
     /// that is allowed.
     pub fn keep_files(&self, files: &[(FileKind, Vec<u8>)]) -> Result<Vec<FileName>, Error> {
@@ -279,12 +279,12 @@ impl Store {
         }
     }
 
-    /// Ends the wait of [`Store::keep_files`] for these files: removes each that no row
-    /// refers to, unless another request is still waiting with the same file. Blocks on
+    /// Takes the mark of [`Store::keep_files`] off these files: removes each that no row
+    /// refers to, unless another request has marked the same file. Blocks on
     /// the disk.
-    pub fn settle_files(&self, files: &[FileName]) -> Result<(), Error> {
+    pub fn unmark_files(&self, files: &[FileName]) -> Result<(), Error> {
         match &*self.inner {
-            Inner::File(store) => store.blobs.settle(files),
+            Inner::File(store) => store.blobs.unmark(files),
             // Another process may be about to refer to them: the leader removes them later.
             Inner::Postgres(_) => Ok(()),
         }

@@ -137,7 +137,7 @@ impl<'a> Tx<'a> {
         let (write_summary, seed) = (self.write_summary.clone(), self.seed.clone());
         self.connection.begin_part()?;
         let outcome = part(self).and_then(|value| {
-            self.connection.settle()?;
+            self.connection.await_outcomes()?;
             Ok(value)
         });
         if !self.connection.is_in_transaction() {

@@ -42,7 +42,7 @@ const POLL: Duration = Duration::from_mins(1);
 const MERCHANTS_PER_READ: usize = 500;
 
 /// A message from a handle to the deliverer.
-pub(super) enum Message {
+pub(super) enum DelivererMessage {
     /// Attempts every delivery of a merchant that is due now, and then answers.
     Flush(MerchantId, oneshot::Sender<()>),
     /// Makes later attempts follow these settings.
@@ -84,7 +84,7 @@ impl Deliverer {
     /// recorded or [`Settings::stop_timeout`] has passed. Ends at once when the last handle
     /// is dropped or the store has stopped. A process that is not the leader of its database
     /// starts no attempt.
-    pub(super) async fn run(mut self, mut messages: UnboundedReceiver<Message>) {
+    pub(super) async fn run(mut self, mut messages: UnboundedReceiver<DelivererMessage>) {
         let mut poll_at = Instant::now();
         let mut stop_at: Option<Instant> = None;
         let mut leadership = self.store.leadership();
@@ -112,11 +112,11 @@ impl Deliverer {
                 }
                 Some(report) = self.reports.recv() => self.handle_report(report).await,
                 message = messages.recv() => match message {
-                    Some(Message::Flush(merchant, done)) if is_leader && stop_at.is_none() => self.flush(merchant, done).await,
+                    Some(DelivererMessage::Flush(merchant, done)) if is_leader && stop_at.is_none() => self.flush(merchant, done).await,
                     // Dropping `done` ends the wait.
-                    Some(Message::Flush(..)) => {}
-                    Some(Message::SetAttempts(attempts)) => self.set_attempts(attempts),
-                    Some(Message::Stop) => {
+                    Some(DelivererMessage::Flush(..)) => {}
+                    Some(DelivererMessage::SetAttempts(attempts)) => self.set_attempts(attempts),
+                    Some(DelivererMessage::Stop) => {
                         stop_at.get_or_insert_with(|| Instant::now() + self.settings.stop_timeout);
                         self.queues.cancel_flushes();
                     }

@@ -31,7 +31,7 @@ use crate::domain::ids::MerchantId;
 use crate::store::Store;
 use attempts_meter::AttemptsMeter;
 use client::WebhookClient;
-use deliverer::{Deliverer, Message};
+use deliverer::{Deliverer, DelivererMessage};
 
 pub use attempts_meter::AttemptsReading;
 pub use endpoints::Endpoints;
@@ -45,7 +45,7 @@ const LOOKUPS_MAX: usize = 512;
 /// handle is dropped.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    messages: mpsc::UnboundedSender<Message>,
+    messages: mpsc::UnboundedSender<DelivererMessage>,
     attempts: Arc<AttemptsMeter>,
     ended: watch::Receiver<()>,
 }
@@ -103,7 +103,7 @@ impl Handle {
     pub async fn flush(&self, merchant: MerchantId) {
         let (done, is_done) = oneshot::channel();
         // A deliverer that has ended drops the message with its sender, and the wait ends.
-        drop(self.messages.send(Message::Flush(merchant, done)));
+        drop(self.messages.send(DelivererMessage::Flush(merchant, done)));
         drop(is_done.await);
     }
 
@@ -114,12 +114,12 @@ impl Handle {
 
     /// Makes later attempts follow other settings.
     pub fn set_attempts(&self, attempts: AttemptSettings) {
-        drop(self.messages.send(Message::SetAttempts(attempts)));
+        drop(self.messages.send(DelivererMessage::SetAttempts(attempts)));
     }
 
     /// Makes the deliverer start no further attempt.
     pub fn begin_stop(&self) {
-        drop(self.messages.send(Message::Stop));
+        drop(self.messages.send(DelivererMessage::Stop));
     }
 
     /// Waits until the deliverer has ended after [`Handle::begin_stop`]. Attempts in flight

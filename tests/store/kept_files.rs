@@ -56,7 +56,7 @@ fn a_referenced_file_is_kept_across_restarts() {
     let name = keep(&store, PICTURE);
     assert_eq!(keep(&store, PICTURE), name);
     assert_eq!(offer(&store, name).images, [name]);
-    store.settle_files(&[name, name]).unwrap();
+    store.unmark_files(&[name, name]).unwrap();
     assert_eq!(content_of(&store, name).as_deref(), Some(PICTURE));
     assert_eq!(content_of(&store, FileName::of(FileKind::Png, b"another")), None);
     store.close();
@@ -101,9 +101,9 @@ fn an_unreferenced_file_is_removed_with_its_last_mark() {
     let name = keep(&store, PICTURE);
     assert_eq!(keep(&store, PICTURE), name);
     assert_eq!(found(&file, name), (true, true));
-    store.settle_files(&[name]).unwrap();
+    store.unmark_files(&[name]).unwrap();
     assert_eq!(found(&file, name), (true, true), "the other request still holds a mark");
-    store.settle_files(&[name]).unwrap();
+    store.unmark_files(&[name]).unwrap();
     assert_eq!(found(&file, name), (false, false));
     assert_eq!(content_of(&store, name), None);
 }
@@ -114,10 +114,10 @@ fn a_referenced_file_stays() {
     let store = file.open();
     let name = keep(&store, PICTURE);
     assert_eq!(offer(&store, name).images, [name]);
-    store.settle_files(&[name]).unwrap();
+    store.unmark_files(&[name]).unwrap();
     assert_eq!(found(&file, name), (true, false));
     keep(&store, PICTURE);
-    store.settle_files(&[name]).unwrap();
+    store.unmark_files(&[name]).unwrap();
     assert_eq!(content_of(&store, name).as_deref(), Some(PICTURE));
 }
 

@@ -53,7 +53,7 @@ pub(crate) trait Command: Send {
 }
 
 /// A command with the channel for its reply.
-pub(crate) struct Waiting<F, T, E> {
+pub(crate) struct QueuedCommand<F, T, E> {
     purpose: Purpose,
     foreseen: Option<Foreseen>,
     work: Option<F>,
@@ -61,7 +61,7 @@ pub(crate) struct Waiting<F, T, E> {
     reply: oneshot::Sender<Result<T, E>>,
 }
 
-impl<F, T, E> Waiting<F, T, E> {
+impl<F, T, E> QueuedCommand<F, T, E> {
     /// Returns the command and the channel on which its reply arrives.
     pub(crate) fn new(
         purpose: Purpose,
@@ -80,7 +80,7 @@ impl<F, T, E> Waiting<F, T, E> {
     }
 }
 
-impl<F, T, E> Command for Waiting<F, T, E>
+impl<F, T, E> Command for QueuedCommand<F, T, E>
 where
     F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send,
     T: Send,

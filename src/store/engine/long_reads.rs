@@ -49,13 +49,13 @@ struct Queue<R> {
 }
 
 struct State<R> {
-    waiting: VecDeque<Waiting<R>>,
+    waiting: VecDeque<QueuedRead<R>>,
     /// The numbers of reads that run, without merchants that have none.
     running: HashMap<MerchantId, usize>,
     is_stopped: bool,
 }
 
-struct Waiting<R> {
+struct QueuedRead<R> {
     merchant: MerchantId,
     since: Instant,
     /// Runs the read and sends its outcome. Without a connection it sends that there were
@@ -188,7 +188,7 @@ impl<R> Queue<R> {
         if state.waiting.len() >= self.waiting_max || of_merchant.count() >= self.waiting_of_one_max {
             return Err(Error::TooManyReads);
         }
-        state.waiting.push_back(Waiting {
+        state.waiting.push_back(QueuedRead {
             merchant,
             since: Instant::now(),
             run,
@@ -199,7 +199,7 @@ impl<R> Queue<R> {
     }
 
     /// Waits for a read that may run and takes it. Returns `None` once the queue is stopped.
-    fn take(&self) -> Option<Waiting<R>> {
+    fn take(&self) -> Option<QueuedRead<R>> {
         let mut state = self.state();
         loop {
             if state.is_stopped {
@@ -236,7 +236,7 @@ impl<R> State<R> {
 
     /// Takes the oldest read of a merchant with the fewest running reads, if that merchant
     /// may run one more.
-    fn take(&mut self, running_of_one_max: usize) -> Option<Waiting<R>> {
+    fn take(&mut self, running_of_one_max: usize) -> Option<QueuedRead<R>> {
         let running = |place: &usize| self.running_of(self.waiting[*place].merchant);
         let place = (0..self.waiting.len()).min_by_key(running)?;
         if running(&place) >= running_of_one_max {

@@ -118,7 +118,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Ends the part of a command under way, whose changes become those of the command. The
-    /// outcomes of its statements are known ([`Connection::settle`]).
+    /// outcomes of its statements are known ([`Connection::await_outcomes`]).
     pub(crate) fn end_part(self) -> Result<(), Error> {
         match self {
             Self::Sqlite(connection) => execute(connection, "RELEASE part"),
@@ -156,10 +156,10 @@ impl<'a> Connection<'a> {
     /// # Errors
     ///
     /// The first error of [`Statement::change_row`] that no call has returned yet.
-    pub(crate) fn settle(self) -> Result<(), Error> {
+    pub(crate) fn await_outcomes(self) -> Result<(), Error> {
         match self {
             Self::Sqlite(_) => Ok(()),
-            Self::Postgres(session) => session.settle(),
+            Self::Postgres(session) => session.await_outcomes(),
         }
     }
 
@@ -207,7 +207,7 @@ impl Statement<'_> {
     }
 
     /// Runs a statement that changes one row. PostgreSQL's answer is not waited for: an error, or
-    /// another number of rows, is returned by a later statement, by [`Connection::settle`], or as
+    /// another number of rows, is returned by a later statement, by [`Connection::await_outcomes`], or as
     /// the end of the command.
     pub(crate) fn change_row(&mut self, values: &[Value<'_>], row: &'static str) -> Result<(), Error> {
         match self {

@@ -9,10 +9,10 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
 use crate::domain::time::Timestamp;
-use crate::store::engine::command::{Command, CommandError, Purpose, Waiting};
+use crate::store::engine::command::{Command, CommandError, Purpose, QueuedCommand};
 use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
-use crate::store::engine::inbox::{Inbox, Message};
+use crate::store::engine::inbox::{Inbox, WriterMessage};
 use crate::store::engine::ledger_clock::LedgerClock;
 use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::foreseen::Foreseen;
@@ -24,7 +24,7 @@ use crate::store::tx::Tx;
 /// its own savepoint, commits once for all of them, and only then sends the replies. Refusals
 /// wait for the commit too, since they may rest on an earlier command of the same group.
 pub(crate) trait GroupCommit: Send + 'static {
-    /// Runs until [`Message::Stop`], or until nothing more can be written.
+    /// Runs until [`WriterMessage::Stop`], or until nothing more can be written.
     ///
     /// # Errors
     ///
@@ -46,14 +46,14 @@ pub(crate) fn keep_time(clock: &LedgerClock, marked_at: &mut Timestamp) -> Optio
     // Also after a failed attempt, the next one is a whole interval away.
     *marked_at = now;
     let touch = |tx: &mut Tx<'_>| tx.touch_mark();
-    let (touch, _) = Waiting::new(Purpose::Service, None, touch);
+    let (touch, _) = QueuedCommand::new(Purpose::Service, None, touch);
     admit(clock, Box::new(touch))
 }
 
 /// The queue to the writer thread.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    queue: SyncSender<Message>,
+    queue: SyncSender<WriterMessage>,
     health: Arc<Health>,
     meter: Arc<WriterMeter>,
 }
@@ -108,8 +108,8 @@ impl Writer {
         T: Send + 'static,
         E: CommandError + Send + 'static,
     {
-        let (command, answer) = Waiting::new(purpose, foreseen, work);
-        self.send(Message::Run(Box::new(command)))?;
+        let (command, answer) = QueuedCommand::new(purpose, foreseen, work);
+        self.send(WriterMessage::Run(Box::new(command)))?;
         answer.await.unwrap_or_else(|_| Err(self.health.after_end().into()))
     }
 
@@ -122,8 +122,8 @@ impl Writer {
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<(), Error> + Send + 'static,
     ) -> Result<(), Error> {
-        let (command, _answer) = Waiting::new(Purpose::Service, None, work);
-        self.send(Message::Run(Box::new(command)))
+        let (command, _answer) = QueuedCommand::new(Purpose::Service, None, work);
+        self.send(WriterMessage::Run(Box::new(command)))
     }
 
     /// Asks the writer if it could run a command now. Writes nothing to the disk.
@@ -133,7 +133,7 @@ impl Writer {
     /// The error that a command would get before it ran.
     pub(crate) async fn ask(&self) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
-        self.send(Message::Ask(reply))?;
+        self.send(WriterMessage::Ask(reply))?;
         answer.await.unwrap_or_else(|_| Err(self.health.after_end()))
     }
 
@@ -141,10 +141,10 @@ impl Writer {
     /// commands, which find it out too.
     pub(crate) fn ask_unanswered(&self) {
         let (reply, _answer) = oneshot::channel();
-        drop(self.send(Message::Ask(reply)));
+        drop(self.send(WriterMessage::Ask(reply)));
     }
 
-    fn send(&self, message: Message) -> Result<(), Error> {
+    fn send(&self, message: WriterMessage) -> Result<(), Error> {
         if let Some(damage) = self.health.damage() {
             return Err(damage);
         }
@@ -166,7 +166,7 @@ impl Writer {
     pub(crate) fn stop(&self) {
         self.meter.waiting.enter();
         // Sending fails only if the thread has already ended.
-        drop(self.queue.send(Message::Stop));
+        drop(self.queue.send(WriterMessage::Stop));
     }
 }
 
@@ -186,12 +186,12 @@ pub(crate) fn admit(clock: &LedgerClock, command: Box<dyn Command>) -> Option<Bo
 pub(crate) fn next_in_group(waiting: &Inbox, clock: &LedgerClock, stop_after: &mut bool) -> Option<Box<dyn Command>> {
     while !*stop_after {
         match waiting.next()? {
-            Message::Run(command) => match admit(clock, command) {
+            WriterMessage::Run(command) => match admit(clock, command) {
                 None => {}
                 admitted => return admitted,
             },
-            Message::Ask(reply) => drop(reply.send(Ok(()))),
-            Message::Stop => *stop_after = true,
+            WriterMessage::Ask(reply) => drop(reply.send(Ok(()))),
+            WriterMessage::Stop => *stop_after = true,
         }
     }
     None
@@ -201,14 +201,14 @@ pub(crate) fn next_in_group(waiting: &Inbox, clock: &LedgerClock, stop_after: &m
 /// beginning. Otherwise each of them would wait for the same timeout, one after another.
 /// Returns true if the writer must stop.
 pub(crate) fn refuse_all(first: Box<dyn Command>, waiting: &Inbox, error: &Error) -> bool {
-    let behind: Vec<Message> = iter::from_fn(|| waiting.next()).collect();
+    let behind: Vec<WriterMessage> = iter::from_fn(|| waiting.next()).collect();
     first.answer(Err(error.clone()));
     let mut stop_after = false;
     for message in behind {
         match message {
-            Message::Run(command) => command.answer(Err(error.clone())),
-            Message::Ask(reply) => drop(reply.send(Err(error.clone()))),
-            Message::Stop => stop_after = true,
+            WriterMessage::Run(command) => command.answer(Err(error.clone())),
+            WriterMessage::Ask(reply) => drop(reply.send(Err(error.clone()))),
+            WriterMessage::Stop => stop_after = true,
         }
     }
     stop_after

@@ -25,7 +25,7 @@ use crate::store::engine::command::{Command, CommandOutcome};
 use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
-use crate::store::engine::inbox::{Inbox, Message};
+use crate::store::engine::inbox::{Inbox, WriterMessage};
 use crate::store::engine::ledger_clock::LedgerClock;
 use crate::store::engine::postgres::peers::Notice;
 use crate::store::engine::postgres::reconnecting_session::ReconnectingSession;
@@ -108,14 +108,14 @@ impl PostgresGroupCommit {
     fn commit_groups(&mut self, waiting: &Inbox) -> Result<(), Error> {
         loop {
             match waiting.next_within(CLOCK_PAUSE) {
-                Ok(Message::Run(first)) => {
+                Ok(WriterMessage::Run(first)) => {
                     if let Some(first) = admit(&self.clock, first)
                         && self.commit_group(first, waiting)?
                     {
                         return Ok(());
                     }
                 }
-                Ok(Message::Ask(reply)) => {
+                Ok(WriterMessage::Ask(reply)) => {
                     let looked = self.session.begin(|session| session.begin(LOOK).map(drop));
                     // The caller may have stopped waiting.
                     drop(reply.send(self.clock.check().and_then(|()| looked.clone())));
@@ -123,7 +123,7 @@ impl PostgresGroupCommit {
                         return Err(migrated);
                     }
                 }
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Ok(WriterMessage::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {
                     if let Some(touch) = keep_time(&self.clock, &mut self.marked_at)
                         && self.commit_group(touch, waiting)?
@@ -299,7 +299,7 @@ impl PostgresGroupCommit {
         tx.save_merchants()?;
         tx.keep();
         session.send_gathered()?;
-        session.settle()
+        session.await_outcomes()
     }
 
     /// Commits a group of this many commands, and keeps its outcome and its time.

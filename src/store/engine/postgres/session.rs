@@ -158,7 +158,7 @@ impl Session {
     }
 
     /// Waits for the outcomes of the statements that were sent.
-    pub(crate) fn settle(&self) -> Result<(), Error> {
+    pub(crate) fn await_outcomes(&self) -> Result<(), Error> {
         match self.outstanding.count() {
             0 => Ok(()),
             _ => self.wait(future::ready(Ok(()))),
@@ -368,7 +368,7 @@ impl Statement<'_> {
         self.session.outstanding.forget_changed();
         self.session.set_savepoint()?;
         if self.session.outstanding.count() >= SENT_MAX {
-            self.session.settle()?;
+            self.session.await_outcomes()?;
         }
         let outcome = self.session.client.send(self.prepared.statement.clone(), values)?;
         self.session.outstanding.add(outcome, rows, row);

@@ -70,10 +70,10 @@ impl Session {
     /// Keeps the command under way if none of its statements was refused. After an error of a
     /// statement the command is still under way.
     pub(super) fn keep_answered_command(&self) -> Result<(), Error> {
-        self.settle()?;
+        self.await_outcomes()?;
         self.end_command("RELEASE command", CommandState::Kept)?;
         // This fails if the command has overlooked a refusal.
-        self.settle().inspect_err(|_| drop(self.failure.take()))?;
+        self.await_outcomes().inspect_err(|_| drop(self.failure.take()))?;
         self.savepoint.set(Savepoint::None);
         self.gathering.keep();
         Ok(())

@@ -6,7 +6,7 @@
 //! schema.sql), so every reference has its file. From the first byte until the outcome of
 //! that commit is known, the file has a mark: an empty file of the same name in the folder
 //! `incoming`. It means that perhaps no row refers to the file. After a refusal the caller
-//! settles the mark, which removes the file. After a crash the next start does so.
+//! takes the mark off, which removes the file. After a crash the next start does so.
 //!
 //! The store only removes a marked file, and only if no row refers to it and no other
 //! request has marked it, because two requests may send the same content.
@@ -55,13 +55,13 @@ pub enum OpenedFile {
 pub(crate) struct Blobs {
     root: PathBuf,
     is_referenced: IsReferenced,
-    /// The marked files, each with the number of requests that have marked it and not
-    /// settled it yet.
+    /// The marked files, each with the number of its marks: of the requests that have marked it
+    /// and not taken the mark off yet.
     marked: Mutex<HashMap<FileName, usize>>,
 }
 
 impl Blobs {
-    /// Opens the folder beside this database and settles the marks that a crash left
+    /// Opens the folder beside this database and takes off the marks that a crash left
     /// behind. From then on the folder counts as that of a whole database.
     pub(crate) fn open(
         database: &Path,
@@ -72,10 +72,10 @@ impl Blobs {
             is_referenced: Box::new(is_referenced),
             marked: Mutex::default(),
         };
-        let settled = mark_finished(database)
+        let unmarked = mark_finished(database)
             .map_err(Error::from)
-            .and_then(|()| blobs.settle_leftovers());
-        settled.map_err(|cause| OpenError::Store {
+            .and_then(|()| blobs.unmark_leftovers());
+        unmarked.map_err(|cause| OpenError::Store {
             path: blobs.root.clone(),
             cause,
         })?;
@@ -93,7 +93,7 @@ impl Blobs {
                 self.write(name, bytes)
             });
             if let Err(cause) = outcome {
-                if let Err(problem) = self.settle(&kept) {
+                if let Err(problem) = self.unmark(&kept) {
                     log::warn!("uploaded files could not be removed before the next start: {problem}");
                 }
                 return Err(cause);
@@ -107,8 +107,8 @@ impl Blobs {
     ///
     /// # Errors
     ///
-    /// The first error of all files. The others are settled.
-    pub(crate) fn settle(&self, files: &[FileName]) -> Result<(), Error> {
+    /// The first error of all files. The others have lost their mark.
+    pub(crate) fn unmark(&self, files: &[FileName]) -> Result<(), Error> {
         let mut outcome = Ok(());
         for &file in files {
             let mut marked = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,7 +116,7 @@ impl Blobs {
                 Some(requests) if *requests > 1 => *requests -= 1,
                 _ => {
                     marked.remove(&file);
-                    outcome = outcome.and(self.settle_last(file));
+                    outcome = outcome.and(self.unmark_last(file));
                 }
             }
         }
@@ -172,14 +172,14 @@ impl Blobs {
 
     /// Removes the last mark of a file. Before it, removes the file if no row refers to
     /// it.
-    fn settle_last(&self, file: FileName) -> Result<(), Error> {
+    fn unmark_last(&self, file: FileName) -> Result<(), Error> {
         if !(self.is_referenced)(file)? {
             remove(&self.path_of(file))?;
         }
         Ok(remove(&self.mark_of(file))?)
     }
 
-    fn settle_leftovers(&self) -> Result<(), Error> {
+    fn unmark_leftovers(&self) -> Result<(), Error> {
         let entries = match fs::read_dir(self.incoming()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries?,
@@ -187,7 +187,7 @@ impl Blobs {
         for entry in entries {
             let entry = entry?;
             match entry.file_name().to_str().and_then(FileName::parse) {
-                Some(file) => self.settle_last(file)?,
+                Some(file) => self.unmark_last(file)?,
                 None => remove(&entry.path())?,
             }
         }
@@ -371,10 +371,10 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_settled_keeps_no_other_from_it() {
+    fn a_file_whose_mark_stays_keeps_no_other_from_losing_its_own() {
         let (_folder, blobs) = blobs(b"one");
         let names = blobs.keep(&[file(b"one"), file(b"two"), file(b"three")]).unwrap();
-        let outcome = blobs.settle(&names);
+        let outcome = blobs.unmark(&names);
         assert!(matches!(outcome, Err(Error::NoReader(_))), "{outcome:?}");
         let is_there = |name: &FileName| blobs.path_of(*name).exists();
         assert_eq!(names.iter().map(is_there).collect::<Vec<_>>(), [true, false, false]);

@@ -75,10 +75,10 @@ pub(crate) struct Checkpoints {
     /// its beginning since.
     log_at_last_copy: i64,
     /// The whole log is in the file.
-    is_settled: bool,
+    is_checkpointed: bool,
     /// The mark in the file itself is open.
     is_armed: bool,
-    /// The earliest time to try to settle again.
+    /// The earliest time to try to checkpoint all of it again.
     next_attempt: Instant,
     /// The earliest time to try to arm again.
     next_arming: Instant,
@@ -129,7 +129,7 @@ impl Checkpoints {
             is_copying: false,
             pages,
             log_at_last_copy: 0,
-            is_settled: false,
+            is_checkpointed: false,
             is_armed: false,
             next_attempt: Instant::now(),
             next_arming: Instant::now(),
@@ -170,8 +170,8 @@ impl Checkpoints {
     }
 
     /// Returns true if the whole log was in the file after the last commit.
-    pub(crate) const fn is_settled(&self) -> bool {
-        self.is_settled
+    pub(crate) const fn is_checkpointed(&self) -> bool {
+        self.is_checkpointed
     }
 
     /// Returns true if the next commit must leave the mark open: to mark the file itself open,
@@ -221,14 +221,14 @@ impl Checkpoints {
     }
 
     /// Begins a log as a commit does, and marks the file itself open. Returns false if a read
-    /// under way prevents that. The log then has more than the file, until it is settled.
+    /// under way prevents that. The log then has more than the file, until it is checkpointed.
     ///
     /// # Errors
     ///
     /// [`Error::DiskFailed`] if the disk failed, or the error of the commit.
     pub(crate) fn open_mark(&mut self, writer: &Connection, readers: &Readers) -> Result<bool, Error> {
         if !self.is_armed {
-            self.is_settled = false;
+            self.is_checkpointed = false;
             readers.commit_with(|| mark::count(writer, true))?;
             self.arm(writer, readers)?;
         }
@@ -237,13 +237,13 @@ impl Checkpoints {
 
     /// Moves the log into the file step by step while no command waits. The file then holds
     /// every commit, and its mark is closed. The writer calls this again until
-    /// [`Self::is_settled`].
+    /// [`Self::is_checkpointed`].
     ///
     /// # Errors
     ///
     /// [`Error::DiskFailed`] if the disk failed.
     pub(crate) fn while_idle(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
-        if self.is_settled || Instant::now() < self.next_attempt {
+        if self.is_checkpointed || Instant::now() < self.next_attempt {
             return Ok(());
         }
         if self.is_copying {
@@ -258,7 +258,7 @@ impl Checkpoints {
         }
         // Waits for no read under way.
         writer.busy_timeout(Duration::ZERO)?;
-        let outcome = self.settle(writer, readers);
+        let outcome = self.checkpoint_all(writer, readers);
         writer.busy_timeout(connection::BUSY_TIMEOUT)?;
         match outcome {
             Ok(()) => Ok(()),
@@ -280,7 +280,7 @@ impl Checkpoints {
     /// Fails if the log is still part of the file.
     pub(crate) fn close(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
         self.end_thread();
-        self.settle(writer, readers)
+        self.checkpoint_all(writer, readers)
     }
 
     /// Moves the whole log into the file, with a closed mark as the newest.
@@ -288,7 +288,7 @@ impl Checkpoints {
     /// # Errors
     ///
     /// [`Error::FileBusy`] if a reader prevents it, or the error of the disk.
-    fn settle(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
+    fn checkpoint_all(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
         if mark::is_open(writer)? {
             readers.commit_with(|| mark::count(writer, false))?;
         }
@@ -304,7 +304,7 @@ impl Checkpoints {
         if !progress?.is_some_and(|progress| progress.is_complete()) {
             return Err(Error::FileBusy);
         }
-        self.is_settled = true;
+        self.is_checkpointed = true;
         self.log_at_last_copy = 0;
         self.meter.checkpoints.add_one();
         Ok(())
@@ -318,7 +318,7 @@ impl Checkpoints {
     /// [`Error::DiskFailed`] if the disk failed. The file can then no longer be trusted. The
     /// store tries a checkpoint again later if it fails for another reason.
     pub(crate) fn after_commit(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
-        self.is_settled = false;
+        self.is_checkpointed = false;
         self.next_attempt = Instant::now();
         if !self.is_copying {
             return self.begin(writer, readers);

@@ -14,7 +14,7 @@ use crate::store::engine::command::{Command, CommandOutcome};
 use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
-use crate::store::engine::inbox::{Inbox, Message};
+use crate::store::engine::inbox::{Inbox, WriterMessage};
 use crate::store::engine::ledger_clock::LedgerClock;
 use crate::store::engine::sqlite::checkpoints::Checkpoints;
 use crate::store::engine::sqlite::mark;
@@ -101,13 +101,13 @@ impl GroupCommit for FileGroupCommit {
 impl FileGroupCommit {
     fn commit_groups(&mut self, waiting: &Inbox) -> Result<(), Error> {
         loop {
-            let pause = if self.checkpoints.is_settled() {
+            let pause = if self.checkpoints.is_checkpointed() {
                 WATCH_PAUSE
             } else {
                 IDLE_PAUSE
             };
             match waiting.next_within(pause) {
-                Ok(Message::Run(first)) => {
+                Ok(WriterMessage::Run(first)) => {
                     if let Some(first) = admit(&self.clock, first) {
                         if self.commit_group(first, waiting)? {
                             return Ok(());
@@ -116,7 +116,7 @@ impl FileGroupCommit {
                         self.look_at_files()?;
                     }
                 }
-                Ok(Message::Ask(reply)) => {
+                Ok(WriterMessage::Ask(reply)) => {
                     let can_run = self.clock.check();
                     let can_begin = can_run.and_then(|()| self.execute("BEGIN IMMEDIATE"));
                     let can_begin = can_begin.and_then(|()| self.roll_back());
@@ -124,7 +124,7 @@ impl FileGroupCommit {
                     // The caller may have stopped waiting.
                     drop(reply.send(can_begin));
                 }
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Ok(WriterMessage::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {
                     self.look_at_files()?;
                     if let Some(touch) = keep_time(&self.clock, &mut self.marked_at)
@@ -146,7 +146,7 @@ impl FileGroupCommit {
     ///
     /// Fails when the file can no longer be trusted.
     fn vacuum_while_idle(&mut self) -> Result<(), Error> {
-        if !self.has_generation || !self.checkpoints.is_settled() || self.health.last().is_err() {
+        if !self.has_generation || !self.checkpoints.is_checkpointed() || self.health.last().is_err() {
             return Ok(());
         }
         let outcome = self

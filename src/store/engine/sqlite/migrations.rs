@@ -69,7 +69,7 @@ impl Way<'_> {
         let kept = self.keep_copy()?;
         let started = Instant::now();
         let mut connection = connection::open(self.path, Role::Migration)?;
-        // A start that ends before the log is settled leaves the log as it is.
+        // A start that ends before the log is checkpointed leaves the log as it is.
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
             .map_err(|cause| OpenError::Sqlite {
@@ -79,7 +79,7 @@ impl Way<'_> {
         self.change(&mut connection, entropy)
             .map_err(|problem| self.refused(&format!("{problem}; nothing was changed")))?;
         self.tell_of_settings(&connection)?;
-        self.settle(&connection)?;
+        self.checkpoint_all(&connection)?;
         let millis = started.elapsed().as_millis();
         log::warn!(
             "migrated {path} from schema version {from} to {to} in {millis} ms; the file as it was is kept as {}: \
@@ -192,7 +192,7 @@ impl Way<'_> {
     }
 
     /// Moves the migration from the log into the file, and closes the mark.
-    fn settle(&self, connection: &Connection) -> Result<(), OpenError> {
+    fn checkpoint_all(&self, connection: &Connection) -> Result<(), OpenError> {
         let checkpoint = |mode: &str| {
             let sql = format!("PRAGMA wal_checkpoint({mode})");
             connection.query_row(&sql, [], |row| {
@@ -201,13 +201,13 @@ impl Way<'_> {
             })
         };
         // A full checkpoint waits for readers as long as the busy timeout.
-        let settled = checkpoint("FULL").and_then(|is_whole| {
+        let checkpointed = checkpoint("FULL").and_then(|is_whole| {
             // A reader that prevents the checkpoint moves the log into the file if it is the last
             // to close, and the file is then whole.
             mark::count(connection, false)?;
             if is_whole { checkpoint("TRUNCATE") } else { Ok(false) }
         });
-        let problem = match settled {
+        let problem = match checkpointed {
             Ok(true) => return Ok(()),
             Ok(false) => "another program is reading the file; end it".to_owned(),
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
