@@ -1,5 +1,10 @@
-//! The engines: what they share is here, and what belongs to one of them in its folder. They
-//! know no escrow.
+//! The engines: the code that both use is here, and the code of one of them in its folder.
+//!
+//! They know no rule of an escrow, and `tables` has its queries. They know merchants, between whom
+//! they divide long reads and whose deliveries they announce, and the number of the newest
+//! transfer, which is part of the mark. The engine of PostgreSQL also names tables of the business:
+//! those of which changes wait for the end of a group (`waiting_tables`), and those of which rows
+//! are read before the commands of a group run (`group_reads`).
 
 pub(crate) mod background_thread;
 pub(crate) mod command;
