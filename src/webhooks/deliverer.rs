@@ -18,9 +18,10 @@ use tokio::time::sleep_until;
 
 use crate::commands::deliveries::Attempted;
 use crate::domain::events::delivery::{Attempt, AttemptOutcome, Delivery};
-use crate::domain::events::webhook_endpoint::WebhookEndpoint;
+use crate::domain::events::webhook_endpoint::{StoredWebhookEndpoint, WebhookEndpoint};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
+use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 use crate::store::{Error, Store};
 use crate::webhooks::attempts_meter::AttemptsMeter;
@@ -61,6 +62,14 @@ pub(super) struct Deliverer {
     outcomes: UnrecordedOutcomes,
     attempts: Arc<AttemptsMeter>,
     has_store_stopped: bool,
+}
+
+/// Deliveries of one merchant that are not in flight, and the facts that they are sent by.
+struct Pending {
+    clock: ClockOffset,
+    endpoint: StoredWebhookEndpoint,
+    /// In the order in which they fall due.
+    deliveries: Vec<Delivery>,
 }
 
 impl Deliverer {
@@ -211,64 +220,103 @@ impl Deliverer {
 
     /// Starts the attempts that are due to a merchant, as many as its bounds allow.
     async fn start_due_of(&mut self, merchant: MerchantId) -> Result<(), Error> {
+        let room = self.room_of(merchant);
+        if room == 0 {
+            return Ok(());
+        }
+        let Some(pending) = self.pending_of(merchant, room).await? else {
+            self.set_none_due(merchant);
+            return Ok(());
+        };
+        let now = pending.clock.shown_at(self.store.ledger_time());
+        let endpoints = &self.settings.endpoints;
+        match endpoints.endpoint_of(&pending.endpoint, now) {
+            Some(endpoint) => self.start_attempts(merchant, pending, &endpoint, room, now).await?,
+            None if endpoints.keeps_pending(&pending.endpoint) => self.queues.set_timer(merchant, None),
+            None if pending.deliveries.is_empty() => self.set_none_due(merchant),
+            None => {
+                self.queues.queue_mut(merchant).is_discarding = true;
+                self.tasks.discard_pending(merchant);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the number of attempts that may start now for a merchant. If other merchants have all
+    /// places, the merchant is ready again after a pause. Otherwise the report of an attempt or of
+    /// the discarding makes it ready.
+    fn room_of(&mut self, merchant: MerchantId) -> usize {
         let queue = self.queues.queue_mut(merchant);
         let shared_room = self.places.room(queue.is_healthy());
+        let room = if queue.is_discarding { 0 } else { queue.room() };
         if shared_room == 0 {
             self.look_again_after_pause(merchant);
-            return Ok(());
         }
-        let room = queue.room().min(shared_room);
-        if room == 0 || queue.is_discarding {
-            // The report of an attempt or of the discarding makes the merchant ready again.
-            return Ok(());
-        }
+        room.min(shared_room)
+    }
+
+    /// Reads the pending deliveries of a merchant that are not in flight, one more than may start.
+    /// Returns `None` if the merchant has no pending deliveries.
+    async fn pending_of(&mut self, merchant: MerchantId, room: usize) -> Result<Option<Pending>, Error> {
+        let queue = self.queues.queue_mut(merchant);
         let limit = queue.in_flight() + room + 1;
         let read = self.store.read(move |snapshot| {
-            let next = snapshot.next_deliveries(merchant, limit)?;
-            if next.is_empty() {
+            let deliveries = snapshot.next_deliveries(merchant, limit)?;
+            if deliveries.is_empty() {
                 // Retention may have removed the merchant itself.
                 return Ok(None);
             }
-            Ok(Some((
-                snapshot.clock_of(merchant)?,
-                snapshot.webhook_endpoint(merchant)?,
-                next,
-            )))
+            Ok(Some(Pending {
+                clock: snapshot.clock_of(merchant)?,
+                endpoint: snapshot.webhook_endpoint(merchant)?,
+                deliveries,
+            }))
         });
-        let Some((clock, stored, mut pending)) = read.await? else {
-            self.queues.queue_mut(merchant).end_flush_if_done(None);
-            self.queues.set_timer(merchant, None);
+        let mut pending = read.await?;
+        if let Some(pending) = &mut pending {
+            pending.deliveries.retain(|delivery| !queue.has_in_flight(delivery.id));
+        }
+        Ok(pending)
+    }
+
+    /// Starts those of the pending deliveries that are due, and schedules the next one.
+    async fn start_attempts(
+        &mut self,
+        merchant: MerchantId,
+        pending: Pending,
+        endpoint: &WebhookEndpoint,
+        room: usize,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let Pending {
+            clock, mut deliveries, ..
+        } = pending;
+        let is_due = |delivery: &&Delivery| delivery.due_at <= now;
+        let due = deliveries.iter().take_while(is_due).count().min(room);
+        let later = deliveries.split_off(due);
+        for delivery in deliveries {
+            self.start_attempt(delivery, endpoint, now).await?;
+        }
+        let Some(next_due) = later.first().map(|delivery| delivery.due_at) else {
+            self.set_none_due(merchant);
             return Ok(());
         };
-        pending.retain(|delivery| !queue.has_in_flight(delivery.id));
-        let now = clock.shown_at(self.store.ledger_time());
-        let endpoint = self.settings.endpoints.endpoint_of(&stored, now);
-        if endpoint.is_none() && self.settings.endpoints.keeps_pending(&stored) {
+        self.queues.queue_mut(merchant).end_flush_if_done(Some(next_due));
+        if next_due > now {
+            self.queues.set_timer(merchant, Some(clock.ledger_time_of(next_due)));
+        } else if self.places.are_taken() {
+            self.queues.make_ready(merchant);
+        } else {
+            // The merchant's own bound is reached: the report of an attempt makes it ready.
             self.queues.set_timer(merchant, None);
-            return Ok(());
-        }
-        if endpoint.is_none() && !pending.is_empty() {
-            queue.is_discarding = true;
-            self.tasks.discard_pending(merchant);
-            return Ok(());
-        }
-        let is_due = |delivery: &&Delivery| delivery.due_at <= now;
-        let due = pending.iter().take_while(is_due).count().min(room);
-        let later = pending.split_off(due);
-        if let Some(endpoint) = endpoint {
-            for delivery in pending {
-                self.start_attempt(delivery, &endpoint, now).await?;
-            }
-        }
-        let next_due = later.first().map(|delivery| delivery.due_at);
-        self.queues.queue_mut(merchant).end_flush_if_done(next_due);
-        match next_due {
-            Some(due) if due > now => self.queues.set_timer(merchant, Some(clock.ledger_time_of(due))),
-            Some(_) if self.places.are_taken() => self.queues.make_ready(merchant),
-            // If the merchant's own bound is reached, the report of an attempt makes it ready.
-            Some(_) | None => self.queues.set_timer(merchant, None),
         }
         Ok(())
+    }
+
+    /// Notes that every pending delivery of a merchant is in flight, if it has any.
+    fn set_none_due(&mut self, merchant: MerchantId) {
+        self.queues.queue_mut(merchant).end_flush_if_done(None);
+        self.queues.set_timer(merchant, None);
     }
 
     async fn start_attempt(
