@@ -340,7 +340,8 @@ fn serve_metrics(
         .map_err(|cause| AppError::ListenForMetrics { address, cause })
 }
 
-/// Returns the state that the handlers share. What a reload replaces is shared with `reloader`.
+/// Returns the state that the handlers share. The parts that a reload replaces are shared with
+/// `reloader`.
 fn state_of(config: &Config, reloader: &Reloader, connections: &Arc<Connections>) -> AppState {
     let store = &reloader.store;
     AppState {

@@ -19,7 +19,7 @@ pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
 /// way out.
 pub(super) struct NotPrinted {
     error: io::Error,
-    /// What the command has done before, and how to go on.
+    /// The steps that the command has done before the error, and the way to go on.
     done: Option<String>,
 }
 

@@ -45,8 +45,8 @@ async fn reload(running: &Loaded, flags: &Flags, reloader: &Reloader) -> anyhow:
     Ok((applied, changes))
 }
 
-/// Reads the configuration on a thread of its own: a file that blocks, such as a pipe that nobody
-/// writes, must not keep the service from stopping.
+/// Reads the configuration on a thread of its own: a file that blocks, such as a pipe without
+/// a writer, must not keep the service from stopping.
 async fn load(flags: &Flags) -> anyhow::Result<Loaded> {
     let flags = flags.clone();
     let (told, loaded) = oneshot::channel();

@@ -96,7 +96,7 @@ fn end_start(signal: &str) -> ! {
     std::process::exit(0);
 }
 
-/// Prints a greeting. The service runs also if nobody takes these lines.
+/// Prints a greeting. The service runs also if no process reads these lines.
 fn greet(lines: String) {
     // A full pipe keeps the thread until the process ends.
     let print = move || drop(anstream::stdout().write_all(lines.as_bytes()));

@@ -24,7 +24,7 @@ pub(super) struct StopSignals {
 /// A thread that hears the signals also while a service that hangs keeps all others.
 pub(super) struct SecondSignal(Sender<Stopped>);
 
-/// What a second signal ends.
+/// The service that a second signal ends.
 struct Stopped {
     stopper: Stopper,
     /// A database stays behind.

@@ -2,7 +2,7 @@
 
 use super::tests::error;
 
-/// Whatever is wrong with a file, the message holds no value that may be secret.
+/// No message about a wrong file holds a value that may be secret.
 #[test]
 fn no_error_shows_a_secret() {
     const SECRET: &str = "sk_live_5ecre7";

@@ -399,7 +399,7 @@ fn a_reload_takes_the_settings_that_a_running_service_can_change() {
         (1, 3)
     );
     assert_eq!(applied.config.public_url.as_deref(), Some("https://escrow.example"));
-    // What waits for a restart is told again, and what was applied is not.
+    // A setting that waits for a restart is told again; one that was applied is not.
     let (_, again) = applied.reloaded(&new).unwrap();
     assert_eq!(
         (again.applied.len(), again.postponed.as_slice()),

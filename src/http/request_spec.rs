@@ -47,7 +47,7 @@ pub(crate) struct FieldSpec {
     pub(crate) example: &'static str,
 }
 
-/// When a field must be sent.
+/// The condition under which a field must be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     Always,

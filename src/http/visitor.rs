@@ -46,9 +46,9 @@ pub(crate) enum Person {
     /// A browser on the machine of a sandbox. It needs no key, and has the default merchant.
     /// `None` if the merchant has done nothing yet.
     Local(Option<MerchantId>),
-    /// Someone with the key of a sandbox merchant. `None` if the key was never used.
+    /// A visitor with the key of a sandbox merchant. `None` if the key was never used.
     SandboxMerchant(Option<MerchantId>),
-    /// Someone with the key of a live merchant.
+    /// A visitor with the key of a live merchant.
     Merchant(KeyOwner),
     /// An operator.
     Operator {
@@ -284,8 +284,8 @@ impl Person {
     }
 }
 
-/// Returns the state of a session that has not ended. What a page asks for by itself is no use of
-/// the session, so that it ends although a page is open.
+/// Returns the state of a session that has not ended. The requests that a page makes by itself do
+/// not use the session, so that it ends although a page is open.
 fn held_session(request: &HttpRequest, state: &AppState, id: SessionId) -> Option<Held> {
     let dest = request.headers().get(SEC_FETCH_DEST);
     let now = Instant::now();

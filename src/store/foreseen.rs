@@ -1,4 +1,4 @@
-//! What a command is known to read before it runs.
+//! The reads of a command that are known before it runs.
 
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
 

@@ -317,8 +317,8 @@ impl Store {
         Arc::clone(&self.write_side().key_version)
     }
 
-    /// Returns a receiver of whether this process does the work in the background, such as the
-    /// delivery of webhooks. Of several processes on one database, one does.
+    /// Returns a receiver that is true while this process does the work in the background, such as
+    /// the delivery of webhooks. If several processes share one database, one of them does it.
     pub fn leadership(&self) -> watch::Receiver<bool> {
         self.write_side().is_leader.subscribe()
     }

@@ -181,8 +181,8 @@ impl Frame {
         }
     }
 
-    /// Returns the page that an operator sees after a choice. What a page shows of one deal or
-    /// customer is another merchant's afterwards, so its list is shown.
+    /// Returns the page that an operator sees after a choice. The deal or the customer of a
+    /// page is another merchant's afterwards, so the list is shown.
     fn place(&self) -> &str {
         if self.path.starts_with("/console/desk") {
             return &self.path;

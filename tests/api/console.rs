@@ -125,7 +125,7 @@ fn a_newcomer_takes_a_deal_from_its_offer_to_its_last_payout() {
     assert!(closed.contains("Milestone confirmed successfully"), "{closed}");
     assert!(closed.contains("-H 'customer-id: tunde'"), "{closed}");
     assert!(closed.contains("the deal is closed and all its money is paid out"));
-    // What went into the hold came out of it: the amount and the fee.
+    // The same money went into the hold and came out of it: the amount and the fee.
     let sums = closed.split_once("Sums").unwrap().1.split_once("Held now").unwrap().0;
     assert_eq!(sums.matches("255,000.00").count(), 2, "{sums}");
     let home = page(&app, "/");

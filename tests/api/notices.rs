@@ -87,8 +87,8 @@ fn a_notice_pays_the_deposit_that_it_names_once() {
     );
 }
 
-/// A provider repeats notices, and so can a person who has seen one. What an operator took back
-/// stays taken back.
+/// A provider repeats notices, and so can a person who has seen one. Money that an operator took
+/// back stays taken back.
 #[test]
 fn a_notice_of_a_payment_that_was_taken_back_changes_nothing() {
     let (app, merchant) = sandbox();
@@ -248,7 +248,7 @@ fn a_payment_at_an_impossible_time_counts_as_received_now() {
     );
 }
 
-/// Nobody has recorded a provider's receipt. Above the limit two operators must name its
+/// A provider's receipt has no operator who recorded it. Above the limit two operators must name its
 /// customer, and two must take it back.
 #[test]
 fn two_operators_assign_and_reverse_a_large_payment() {
@@ -324,7 +324,7 @@ fn two_operators_assign_and_reverse_a_large_payment() {
     assert_eq!(app.live_balance(&ada), json!(60_000));
 }
 
-/// What a revoked operator has asked for is no first opinion of two.
+/// The request of a revoked operator is no first opinion of two.
 #[test]
 fn the_request_of_a_revoked_operator_counts_as_none() {
     let app = spawn_desk_with(|config| {

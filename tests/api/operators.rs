@@ -328,7 +328,7 @@ fn names_that_look_alike_are_refused() {
     }
 }
 
-/// What the list shows can be sent to make another operator with the same limits.
+/// The fields that the list shows can be sent to make another operator with the same limits.
 #[test]
 fn an_operator_of_all_merchants_is_listed_as_a_request_names_one() {
     let app = spawn_desk();
@@ -539,7 +539,7 @@ fn an_operator_of_several_merchants_sees_them_together() {
     assert_eq!(acts.data()["pagination"]["count"], 2, "{acts:?}");
     let all = app.by(EFE, "GET", "/acts", &Value::Null).ok();
     assert!(all.data()["data"].as_array().unwrap().len() > 3);
-    // What acts for one merchant still has to name it.
+    // A request that acts for one merchant still has to name it.
     let body = receipt(10, "in-4", &json!({}));
     app.refuses_code(400, "merchant_id_required", |app| {
         app.by(BEN, "POST", "/receipts", &body)

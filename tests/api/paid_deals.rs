@@ -107,7 +107,7 @@ fn a_refunded_deal_says_how_much_came_back() {
     paid.app.refund("ada", &paid.deal.token).ok();
     paid.says("The money that was held went back to the buyer.");
     paid.shows_returned("10,500.00", 1_000_000 - 10_700 + 10_500);
-    // Of a deal in stages, the stage that was confirmed stays with the seller.
+    // The seller keeps the stage of a deal that was confirmed.
     let paid = Paid::of_milestones();
     paid.says("The money is held. The seller gets each part when you confirm it.");
     let first = &paid.deal.milestones[0];

@@ -278,7 +278,7 @@ fn wrong_files_of_results_are_refused_as_a_whole() {
             answer.data()["lines"][0]["message"],
             "bankReference must be a text of at most 100 characters; got 101 characters"
         );
-        // Nobody could tell these from an empty text, or from another one.
+        // A reader could not tell these from an empty text, or from another one.
         for hidden in ["\u{200b}", "FT\u{202e}7001"] {
             for line in ["paid,{},2026-11-09,", "returned,,2026-11-09,{}"] {
                 let line = line.replace("{}", hidden);

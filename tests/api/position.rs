@@ -449,7 +449,7 @@ fn a_statement_is_matched_to_the_kobo() {
             })
         );
         assert_eq!(office.app.dump(), before, "a comparison changed the file");
-        // What is recorded later, for a later day, changes nothing about these days.
+        // Money that is recorded later, for a later day, changes nothing about these days.
         office.receives(77.0, "FT-1100", "2026-11-20", None);
         let again = office
             .reconcile(&format!("{COLUMNS}&opening=0&closing=14500.25"), STATEMENT)

@@ -58,7 +58,7 @@ fn one_of_32_concurrent_buyers_pays() {
     let app = spawn_app();
     let deal = app.offered();
     let buyer = |index: usize| format!("buyer-{index}");
-    // The service knows half of the buyers. Of the others it registers only one who pays.
+    // The service knows half of the buyers. It registers only one of the others, who pays.
     (0..32)
         .step_by(2)
         .for_each(|index| drop(app.wallet(&buyer(index)).ok()));

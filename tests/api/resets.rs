@@ -142,7 +142,7 @@ fn a_reset_refuses_fields_and_ignores_a_customer_header() {
 }
 
 /// Each connection stays with one worker, and each worker has its own api key cache.
-/// What a client sends to a route without fields is read all the same, before the route acts.
+/// A body to a route without fields is read all the same, before the route acts.
 #[test]
 fn a_body_that_cannot_be_read_is_refused_where_none_is_needed() {
     let app = spawn_app();

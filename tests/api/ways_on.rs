@@ -8,7 +8,7 @@ use crate::desk::{ADA, spawn_desk};
 use crate::helpers::{Answer, TestApp, spawn_app, spawn_app_with, standard_terms};
 use crate::live_console::Browser;
 
-/// What a browser accepts as a page.
+/// The header with which a browser asks for a page.
 const PAGES: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
 
 /// Opens an address as a browser does.

@@ -142,7 +142,7 @@ fn an_operators_day_takes_two_persons_and_clicks_alone() {
         let desk = site.path().await?;
         site.click("Log out").await?;
         site.shows("Your key").await?;
-        // What was shown is not shown again.
+        // A page that was shown before the logout is not shown again.
         site.driver.back().await?;
         site.shows("Your key").await?;
         site.open(&desk).await?;

@@ -182,7 +182,7 @@ fn a_backup_takes_no_name_that_belongs_to_a_database() {
     assert!(stderr(&unnamed).contains("<TO>: an empty text names no database"));
     assert_eq!(before(), names);
     assert_eq!(fs::read_to_string(folder.path().join("mine.partial")).unwrap(), "notes");
-    // What a killed backup has left is taken over.
+    // A later backup takes over the file that a killed one has left.
     folder.write("copy.db.partial", "");
     assert!(folder.run(&["backup", "test.db", "copy.db"]).status.success());
 }

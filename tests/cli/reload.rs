@@ -272,7 +272,7 @@ fn a_storm_of_signals_fails_no_request() {
     assert_eq!(server.wait().code(), Some(0));
 }
 
-/// A pipe in place of the configuration blocks whoever opens it.
+/// A pipe in place of the configuration blocks each process that opens it.
 #[test]
 fn a_configuration_that_blocks_keeps_the_service_from_nothing() {
     let work_folder = WorkFolder::new();

@@ -155,7 +155,7 @@ fn round(is_synchronous: bool) -> Vec<(String, i64)> {
         services[2].kill_now();
         wait_for(&acknowledged, 2 * ENOUGH);
         if !is_synchronous {
-            // What the primary acknowledges from now on is on its disk alone.
+            // Commits that the primary acknowledges from now on are on its disk alone.
             stop_receiving(&pair);
             thread::sleep(Duration::from_millis(300));
         }

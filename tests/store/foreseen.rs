@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, yield_now};
 use crate::helpers::{TestDatabase, Trade, payment_from_wallet, policy};
 use crate::writer::Gate;
 
-/// What a customer of a sandbox begins with, in kobo.
+/// The balance that a customer of a sandbox begins with, in kobo.
 const OPENING_BALANCE: i64 = 100_000_000;
 
 type Answer<T> = JoinHandle<Result<T, commands::Error>>;
@@ -133,7 +133,7 @@ async fn a_command_sees_what_earlier_ones_of_its_group_have_changed() {
     std::thread::scope(|scope| scope.spawn(|| database.assert_sound()).join().unwrap());
 }
 
-/// Numbers with which no deal can have milestones, and deals of other merchants and of nobody.
+/// Numbers with which no deal can have milestones, deals of other merchants, and deals that do not exist.
 #[tokio::test]
 async fn any_id_can_be_foreseen() {
     let database = TestDatabase::new();

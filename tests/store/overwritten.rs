@@ -147,7 +147,8 @@ fn file_with_damaged_secrets() -> TestFile {
     file
 }
 
-/// What was written before it in its group, and what waits behind it, could rest on the damage.
+/// The changes before it in its group, and the commands that wait behind it, could rest on the
+/// damage.
 #[tokio::test]
 async fn a_command_that_finds_damage_ends_the_writes() {
     let file = thread::spawn(file_with_damaged_secrets).join().unwrap();

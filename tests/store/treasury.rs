@@ -190,7 +190,7 @@ fn findings_after(sql: &str) -> (Vec<u8>, String) {
 
 #[test]
 fn a_file_with_receipts_payouts_and_acts_is_sound() {
-    // A database that somebody reads cannot be copied.
+    // A database that another connection reads cannot be copied.
     let database = TestDatabase::copy_of(&SOUND);
     database.assert_sound();
     let outside = database.outside();

@@ -45,7 +45,7 @@ impl<'a> SmallDisk<'a> {
         fs::remove_file(self.0.join("ballast")).unwrap();
     }
 
-    /// Makes the disk one that nobody can write.
+    /// Makes the disk read-only.
     pub(crate) fn make_read_only(&self) {
         assert!(as_root(&["mount", "-o", "remount,ro"], self.0));
     }

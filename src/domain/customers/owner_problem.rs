@@ -1,4 +1,4 @@
-//! What keeps a customer who asked for a withdrawal from getting it.
+//! The problems that keep a customer who asked for a withdrawal from getting it.
 
 use strum::{EnumString, IntoStaticStr, VariantArray};
 

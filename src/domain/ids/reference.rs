@@ -127,7 +127,7 @@ mod tests {
         let reference = Reference::parse("order 17/a").unwrap();
         assert_eq!(reference.to_stored(id), Some("order 17/a"));
         assert_eq!(Reference::from_stored(Some("order 17/a"), id), reference);
-        // Of another transaction, it is a text like any other.
+        // The reference of another transaction is a text like any other.
         let other = Reference::of(TransactionId::new(5, 7));
         assert_eq!(other.to_stored(id), Some(other.as_str()));
     }

@@ -1,5 +1,5 @@
-//! Merchants of live mode and their settings. What a merchant does not set itself is as the
-//! deployment's configuration has it.
+//! Merchants of live mode and their settings. The deployment's configuration has those that a
+//! merchant does not set itself.
 
 use crate::domain::address_range::AddressRange;
 use crate::domain::customers::country::Country;

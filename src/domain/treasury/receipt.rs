@@ -364,8 +364,8 @@ impl Receipt {
         self.check_status(ReceiptStatus::TO_ASSIGN, done)
     }
 
-    /// Sends money in suspense back to its payer: the pay-out that does so exists. What one
-    /// operator has asked for until then lapses.
+    /// Sends money in suspense back to its payer: the pay-out that does so exists. A request
+    /// that waits for a second operator lapses.
     ///
     /// # Errors
     ///

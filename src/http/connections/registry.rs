@@ -43,7 +43,7 @@ pub struct Connections {
     open: Mutex<Open>,
     /// Bytes of large replies in memory, of all connections.
     reply_bytes: AtomicU64,
-    /// When the service began to stop.
+    /// The time at which the service began to stop.
     stopping_since: OnceLock<Instant>,
 }
 

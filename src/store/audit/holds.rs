@@ -226,7 +226,7 @@ mod tests {
             more(|hold| hold.fees = 0),
             more(|hold| hold.account = Some(BUYER + 1)),
             more(|hold| hold.account = None),
-            // What the hold keeps is the same.
+            // The hold keeps the same amount.
             more(|hold| {
                 hold.released += 1;
                 hold.fees -= 1;

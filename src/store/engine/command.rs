@@ -39,7 +39,7 @@ impl CommandError for Error {
 pub(crate) trait Command: Send {
     fn purpose(&self) -> Purpose;
 
-    /// Returns what the command is known to read.
+    /// Returns the reads of the command that are known before it runs.
     fn foreseen(&self) -> Option<&Foreseen>;
 
     /// Runs the command, in a savepoint of its own.

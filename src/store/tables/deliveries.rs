@@ -118,8 +118,8 @@ impl Snapshot<'_> {
         Ok(due.unsigned_abs())
     }
 
-    /// Returns the reason why an event is pending, and all attempts so far. Of several
-    /// deliveries of the event, the one with the next attempt counts.
+    /// Returns the reason why an event is pending, and all attempts so far. If the
+    /// event has several deliveries, the one with the next attempt counts.
     pub fn delivery_of(&self, event: EventId) -> Result<DeliveryProgress, Error> {
         let mut statement = self.connection.prepare(concat!(
             "SELECT ",

@@ -89,7 +89,7 @@ impl Snapshot<'_> {
         let bank = -self.account(merchant, &Account::OutsideWorld)?.balance;
         let mut builder = StatementBuilder::new(period, 1, rows_max);
         let is_whole = self.collect_lines(
-            // Of the transfers after the period, only those that moved the balance count.
+            // Transfers after the period count only if they moved the balance.
             select_lines!(
                 "(transfer.created_at < ?3 OR debit.purpose = 'OUTSIDE_WORLD' OR credit.purpose = 'OUTSIDE_WORLD')"
             ),

@@ -42,7 +42,7 @@ pub(super) fn show(
                 (Standing::Open(escrow), PaymentStatus::Success) if !escrow.is_link => {
                     p { "Your transfer came, and the money is in your wallet at the shop. The shop shows what became of the deal." }
                 }
-                // Of an offer to several buyers, the transfer may have paid for one.
+                // The transfer may have paid for one copy of an offer to several buyers.
                 (_, PaymentStatus::Success) => {
                     p { "Your transfer came. The shop shows if it paid for the deal. If it did not, the money is in your wallet at the shop." }
                 }

@@ -71,7 +71,7 @@ pub(super) struct Found {
     pub(super) came: Vec<Amount>,
 }
 
-/// What the offer of a session is for a payer who has not paid for it.
+/// The state of a session's offer for a payer who has not paid for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Standing<'f> {
     /// It can be paid for.

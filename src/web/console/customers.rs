@@ -42,7 +42,7 @@ pub(super) async fn names(reader: &Reader) -> Result<Vec<String>, Refused> {
     Ok(rows.into_iter().map(|customer| customer.id.to_string()).collect())
 }
 
-/// What a reader looks for in the list.
+/// The reader's search in the list.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Search {
     /// Parts of the name, the email address, the phone or the id.
@@ -51,7 +51,7 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// Returns the words to look for. Of a phone its last digits, which every spelling has.
+    /// Returns the words to look for: for a phone its last digits, which every spelling has.
     fn words(&self) -> Vec<&str> {
         self.who
             .split_whitespace()

@@ -1,4 +1,4 @@
-//! Who customers are: their names and addresses, for the people who handle their money.
+//! The identity of customers: their names and addresses, for the people who handle their money.
 
 use std::collections::HashMap;
 

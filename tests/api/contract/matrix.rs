@@ -92,7 +92,7 @@ GET    /sandbox/events/{id}                                    - SA none
 POST   /sandbox/events/{id}/resend                             - SA none
 ";
 
-/// How a route treats the `customer-id` header.
+/// The way in which a route treats the `customer-id` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeaderRule {
     Required,

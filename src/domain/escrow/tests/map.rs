@@ -2,8 +2,8 @@
 //!
 //! The walk starts at each kind of offer. In every state every party tries every step
 //! (`walk.rs`), and the walk goes on from each new state. The steps that succeed must be those
-//! of the contract's table of states (section 6), and every hold must be able to empty,
-//! whoever is absent (contract section 9.4). The merchant is never absent as the one who rules.
+//! of the contract's table of states (section 6), and every hold must be able to empty
+//! while any one party is absent (contract section 9.4). The merchant is never absent as the one who rules.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 

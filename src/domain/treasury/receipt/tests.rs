@@ -345,14 +345,14 @@ fn two_operators_ask_for_the_same_with_a_large_receipt_of_a_provider() {
     assert_eq!(assign(&mut receipt, ben(), 2), Ok(false));
     assert_eq!(assign(&mut receipt, ben(), 1), Ok(true));
     assert_eq!((receipt.customer.clone(), receipt.asker), (Some(ben()), None));
-    // What one operator has asked for lapses when the money is sent back.
+    // The request of one operator lapses when the money is sent back.
     let mut returned = reported();
     assert_eq!(assign(&mut returned, ada(), 1), Ok(false));
     returned.send_back(at(9)).unwrap();
     returned.take_back(at(9)).unwrap();
     assert_eq!((returned.customer.clone(), returned.asker), (None, None));
     assert_eq!(assign(&mut returned, ada(), 2), Ok(false));
-    // Who assigned it cannot reverse it alone.
+    // The operator who assigned it cannot reverse it alone.
     credit(&mut receipt, None, Amount::ZERO).unwrap();
     assert_eq!(reverse(&mut receipt, 1), Ok(false));
     assert_eq!(reverse(&mut receipt, 1), same);
@@ -400,7 +400,7 @@ fn a_request_is_retracted_once_and_then_asked_anew() {
     assert_eq!(receipt.retract(at(9)), Ok(()));
     assert_eq!((receipt.customer.clone(), receipt.asker), (None, None));
     assert_eq!(receipt.retract(at(9)), Err(Refusal::NothingAsked));
-    // The next one to ask is the first again, whoever that is.
+    // The next operator to ask is the first again, also the same one.
     assert_eq!(assign(&mut receipt, 2), Ok(false));
     assert_eq!(assign(&mut receipt, 1), Ok(true));
     credit(&mut receipt, None, Amount::ZERO).unwrap();

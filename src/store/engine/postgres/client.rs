@@ -164,7 +164,7 @@ impl Client {
         self.wait(outcome).map_err(|error| self.cause_of(error))
     }
 
-    /// Returns the means to send to the server. What it returns must be waited for with
+    /// Returns the means to send to the server. The answers must be waited for with
     /// [`Client::wait`].
     pub(super) fn sender(&self) -> &Arc<tokio_postgres::Client> {
         self.sender.as_ref().expect("only a dropped connection has none")

@@ -1,7 +1,7 @@
 //! Rows that are read for the commands of a group before they run, in one round trip for all.
 //!
-//! A command takes the rows instead of asking for them. What is read for a command belongs to the
-//! deal that the command is about. A statement that changes rows of this deal, or rows that may
+//! A command takes the rows instead of asking for them. The rows that are read for a command belong
+//! to the deal that the command is about. A statement that changes rows of this deal, or rows that may
 //! belong to any deal, makes them unusable, and the command asks itself.
 
 use std::cell::RefCell;
@@ -132,7 +132,7 @@ impl ChangedDeals {
         };
         let waits = matches!(Role::of(sql), Role::Waits(_));
         match table {
-            // What commands post is known to the later ones of their group.
+            // The later commands of a group know the balances that earlier ones leave.
             "account" if waits => Self::None,
             "escrow" | "milestone" if is_of_first_value && waits => Self::ProgressOfFirstValue,
             "escrow" | "milestone" if is_of_first_value => Self::OfFirstValue,

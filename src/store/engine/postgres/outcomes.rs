@@ -10,7 +10,7 @@ use crate::store::engine::postgres::client::{Sent, SentQuery};
 use crate::store::engine::postgres::value::OwnedValue;
 use crate::store::engine::value::Value;
 
-/// What a session has sent and not taken yet.
+/// The statements and queries that a session has sent and whose answers it has not taken yet.
 #[derive(Default)]
 pub(super) struct Outstanding {
     /// The statements whose outcomes are not known yet, in their order.
@@ -33,7 +33,7 @@ pub(super) struct Change<O> {
 /// The number of rows that a statement has changed.
 type Changed = Result<u64, tokio_postgres::Error>;
 
-/// What became of the command whose statement is on its way.
+/// The state of the command whose statement is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CommandState {
     UnderWay,

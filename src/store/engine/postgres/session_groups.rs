@@ -32,7 +32,7 @@ impl Session {
             }
             prepared.push((one, each));
         }
-        // Nothing waits between here and the answers: rows that nobody takes would keep the
+        // Nothing waits between here and the answers: rows that are not taken would keep the
         // connection from reading what comes after them.
         let (mut asked, mut sent) = (Vec::new(), Vec::new());
         for (query, (one, each)) in queries.into_iter().zip(prepared) {

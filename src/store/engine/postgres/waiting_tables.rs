@@ -1,4 +1,5 @@
-//! The tables of which changes wait for the end of a group, and what each statement has to do with them.
+//! The tables of which changes wait for the end of a group, and the role of each statement beside
+//! those changes.
 
 use crate::store::engine::postgres::dialect::{self, Token};
 
@@ -8,7 +9,7 @@ pub(super) struct Table {
     pub(super) waits: Waits,
 }
 
-/// Which changes of a table wait.
+/// The changes of a table that wait.
 pub(super) enum Waits {
     /// Its inserts, to whose rows these columns refer: each a table and a column.
     Inserts(&'static [(&'static str, &'static str)]),
@@ -55,7 +56,7 @@ pub(super) const TABLES: [Table; 6] = [
     },
 ];
 
-/// What a statement has to do with waiting changes.
+/// The order of a statement and the waiting changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// It is a change that can wait, of the table at this place of [`TABLES`].
@@ -166,7 +167,7 @@ mod tests {
         }
     }
 
-    /// Of every reference to these tables that the schema has, the statements are known.
+    /// The statements of every reference to these tables in the schema are known.
     #[test]
     fn all_references_are_known() {
         let schema = schema::statements();

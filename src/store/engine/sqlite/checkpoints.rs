@@ -32,8 +32,8 @@ const PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 const NOOP: &str = "PRAGMA wal_checkpoint(NOOP)";
 /// Copies the whole log, and empties it if no reader uses it.
 const TRUNCATE: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
-/// The rest of the log that an idle writer copies itself. Of a longer log, the thread
-/// copies nearly all first, since a command may arrive meanwhile.
+/// The rest of the log that an idle writer copies itself. If the log is longer, the thread
+/// copies nearly all of it first, since a command may arrive meanwhile.
 const REST_PAGES_MAX: i64 = 1_000;
 /// Attempts to mark the file itself open, which a read under way prevents.
 const ARMING_ATTEMPTS_MAX: u32 = 20;

@@ -81,7 +81,7 @@ impl InstanceLock {
         file.set_len(0).map_err(io)?;
         file.rewind().map_err(io)?;
         writeln!(file, "{HOLDER} with process id {}", std::process::id()).map_err(io)?;
-        // Who can open it can hold the lock. One that is of another user keeps its permissions.
+        // A user who can open the file can hold the lock. A file of another user keeps its permissions.
         drop(file.set_permissions(Permissions::from_mode(FILE_PERMISSIONS)));
         Ok(Self {
             _file: file,

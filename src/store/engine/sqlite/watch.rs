@@ -32,7 +32,7 @@ pub(crate) struct FileWatch {
     generation: i64,
 }
 
-/// What the beginning of the file, and its length, say of its state.
+/// The state of the file, from its beginning and its length.
 #[derive(Clone, Copy)]
 struct Seen {
     /// The mark, if there is one.
