@@ -94,7 +94,7 @@ pub(crate) fn policy(merchant: &reference::Merchant) -> Policy {
     policy.two_person = TwoPersonRule {
         alone_max: Some(kobo(ALONE_MAX)),
     };
-    policy.deposit_account = merchant.has_bank.then(|| DepositAccount {
+    policy.deposit_account_default = merchant.has_bank.then(|| DepositAccount {
         bank_name: "Bank".to_owned(),
         bank_code: None,
         account_number: "0123456789".to_owned(),
