@@ -9,10 +9,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::background::{BackgroundTask, BackgroundThread, Stop};
 use crate::domain::time::Timestamp;
 use crate::store::{BackupError, Step, Store};
 
@@ -67,53 +66,40 @@ impl BackupHealth {
     }
 }
 
-/// The running backups. Dropping it ends the thread as [`Backups::stop`] does.
+/// The running backups. Dropping it ends them: a copy under way is given up, and no more of its
+/// pages are read after that.
 pub(crate) struct Backups {
     health: Arc<BackupHealth>,
-    stop: Option<Sender<()>>,
-    ended: Receiver<()>,
+    thread: BackgroundThread,
 }
 
 impl Backups {
     /// Starts the thread.
     pub(crate) fn start(store: Store, schedule: Schedule) -> io::Result<Self> {
         let health = Arc::new(BackupHealth::default());
-        let (stop, stopped) = channel();
-        let (end, ended) = channel();
-        let keeper = Keeper {
+        let panics = Arc::clone(store.panics());
+        let mut keeper = Keeper {
             store,
             schedule,
             health: Arc::clone(&health),
-            stopped,
+            due: None,
+            under_way: None,
         };
-        thread::Builder::new().name("backups".to_owned()).spawn(move || {
-            keeper.run();
-            drop(end);
-        })?;
-        Ok(Self {
-            health,
-            stop: Some(stop),
-            ended,
-        })
+        let thread = BackgroundThread::start(BackgroundTask::Backups, panics, move |stop| keeper.run(stop))?;
+        Ok(Self { health, thread })
     }
 
     /// Returns the outcome of the backups so far.
     pub(crate) fn health(&self) -> Arc<BackupHealth> {
         Arc::clone(&self.health)
     }
-
-    /// Ends the backups. A copy under way is given up; its pages are read no more when this
-    /// returns.
-    pub(crate) fn stop(&mut self) {
-        if self.stop.take().is_some() && self.ended.recv_timeout(STOP_TIME_MAX) == Err(RecvTimeoutError::Timeout) {
-            log::info!("a backup is still being checked; it ends with the service, and the next one takes its place");
-        }
-    }
 }
 
 impl Drop for Backups {
     fn drop(&mut self) {
-        self.stop();
+        if !self.thread.stop_within(STOP_TIME_MAX) {
+            log::info!("a backup is still being checked; it ends with the service, and the next one takes its place");
+        }
     }
 }
 
@@ -121,17 +107,45 @@ struct Keeper {
     store: Store,
     schedule: Schedule,
     health: Arc<BackupHealth>,
-    /// Disconnected when the service stops.
-    stopped: Receiver<()>,
+    /// The time of the next backup, `None` before the first run.
+    due: Option<Timestamp>,
+    /// The time at which the backup under way began. A panic leaves it here.
+    under_way: Option<Timestamp>,
 }
 
 impl Keeper {
-    fn run(self) {
-        #[cfg(target_os = "linux")]
-        if let Err(error) = rustix::process::nice(NICE) {
-            log::debug!("backups run with the service's own priority: {error}");
+    /// Makes backups until the sign to stop. A run after a panic goes on with the same schedule.
+    fn run(&mut self, stop: &Stop) {
+        if let Some(started) = self.under_way.take() {
+            self.count_failure(started);
         }
-        let every = i64::try_from(self.schedule.every.as_millis()).unwrap_or(i64::MAX);
+        loop {
+            let due = self.due.unwrap_or_else(|| self.begin());
+            let left = due.millis() - self.store.ledger_time().millis();
+            let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
+            if !left.is_zero() {
+                if stop.comes_within(left.min(LOOK_PAUSE_MAX)) {
+                    return;
+                }
+                continue;
+            }
+            let started = self.store.ledger_time();
+            self.under_way = Some(started);
+            let made = self.back_up(started, stop);
+            self.under_way = None;
+            match made {
+                Err(BackupError::Stopped) => return,
+                Err(error) => {
+                    let next = self.count_failure(started);
+                    log::error!("no backup was made: {error}; the next attempt is at {next}");
+                }
+                Ok(()) => self.due = Some(self.after_interval(started)),
+            }
+        }
+    }
+
+    /// Looks for the newest backup, and returns the time of the next one.
+    fn begin(&mut self) -> Timestamp {
         let newest = self.existing().ok().and_then(|names| names.into_iter().max());
         let mut due = self.store.ledger_time();
         if let Some(newest) = newest {
@@ -139,38 +153,29 @@ impl Keeper {
                 .last_success_millis
                 .store(newest.millis(), Ordering::Relaxed);
             // A backup of the future is of a clock that was wrong.
-            due = due.min(newest).millis_later(every);
+            due = self.after_interval(due.min(newest));
         }
-        loop {
-            let left = due.millis() - self.store.ledger_time().millis();
-            let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
-            if !left.is_zero() {
-                if self.is_stopped_within(left.min(LOOK_PAUSE_MAX)) {
-                    return;
-                }
-                continue;
-            }
-            let started = self.store.ledger_time();
-            match self.back_up(started) {
-                Err(BackupError::Stopped) => return,
-                Err(error) => {
-                    self.health.failures.fetch_add(1, Ordering::Relaxed);
-                    log::error!(
-                        "no backup was made: {error}; the next attempt is at {}",
-                        started.millis_later(every)
-                    );
-                }
-                Ok(()) => {}
-            }
-            due = started.millis_later(every);
+        #[cfg(target_os = "linux")]
+        if let Err(error) = rustix::process::nice(NICE) {
+            log::debug!("backups run with the service's own priority: {error}");
         }
+        self.due = Some(due);
+        due
     }
 
-    fn is_stopped_within(&self, pause: Duration) -> bool {
-        self.stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout)
+    /// Counts a backup that began at this time and failed. Returns the time of the next attempt.
+    fn count_failure(&mut self, started: Timestamp) -> Timestamp {
+        self.health.failures.fetch_add(1, Ordering::Relaxed);
+        let next = self.after_interval(started);
+        self.due = Some(next);
+        next
     }
 
-    fn back_up(&self, at: Timestamp) -> Result<(), BackupError> {
+    fn after_interval(&self, at: Timestamp) -> Timestamp {
+        at.millis_later(i64::try_from(self.schedule.every.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn back_up(&self, at: Timestamp, stop: &Stop) -> Result<(), BackupError> {
         let folder = &self.schedule.folder;
         let to = folder.join(self.name(at));
         let made = DirBuilder::new().mode(FOLDER_PERMISSIONS).create(folder);
@@ -189,7 +194,7 @@ impl Keeper {
                 Step::Files { .. } => slice_began.elapsed(),
                 Step::Pages { .. } | Step::Audit { .. } => Duration::ZERO,
             };
-            let is_stopped = self.is_stopped_within(pause.min(SLICE_PAUSE_MAX));
+            let is_stopped = stop.comes_within(pause.min(SLICE_PAUSE_MAX));
             slice_began = Instant::now();
             if is_stopped {
                 ControlFlow::Break(())

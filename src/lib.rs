@@ -28,6 +28,7 @@
 //! dependencies between the layers.
 
 pub mod app;
+mod background;
 mod backups;
 pub mod cli;
 pub mod clock;

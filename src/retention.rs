@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::background::{self, BackgroundTask};
 use crate::commands::deliveries;
 use crate::domain::time::Timestamp;
 use crate::store::{Error, Store, Tx};
@@ -44,21 +45,28 @@ pub(crate) struct Retention {
 }
 
 /// Removes expired rows until the future is dropped. A pass that fails is logged, and the
-/// next pass repeats its work.
+/// next pass repeats its work. Each kind of rows has passes of its own: one that panics again and
+/// again holds up no other.
 pub(crate) async fn run(store: Store, retention: Retention) {
-    let events = async {
+    let (store, task, panics) = (&store, BackgroundTask::Retention, store.panics());
+    let events = async || {
         if let Some(kept) = retention.events {
-            remove_old_events(&store, kept).await;
+            remove_old_events(store, kept).await;
         }
     };
-    let left_behind = async {
+    let left_behind = async || {
         if let Some(kept) = retention.left_behind {
-            remove_left_behind(&store, kept).await;
+            remove_left_behind(store, kept).await;
         }
     };
-    let records = remove_expired_records(&store, retention.idempotency_seconds);
-    let files = remove_unused_files(&store);
-    tokio::join!(records, events, left_behind, files);
+    let records = async || remove_expired_records(store, retention.idempotency_seconds).await;
+    let files = async || remove_unused_files(store).await;
+    tokio::join!(
+        background::run(task, panics, records),
+        background::run(task, panics, events),
+        background::run(task, panics, left_behind),
+        background::run(task, panics, files),
+    );
 }
 
 /// Removes the files in the database to which no command came to refer.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::background::{self, BackgroundTask};
 use crate::commands::{self, Policy, SharedPolicy, intents, receipts};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
@@ -20,6 +21,11 @@ const DEPOSITS_READ_MAX: u32 = 100;
 /// Settles what is due until the future is dropped. A look that fails is logged, and the next
 /// one repeats its work.
 pub(crate) async fn run(store: Store, policy: SharedPolicy) {
+    let settle = async || settle_each_second(&store, &policy).await;
+    background::run(BackgroundTask::Settlements, store.panics(), settle).await;
+}
+
+async fn settle_each_second(store: &Store, policy: &SharedPolicy) {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -27,8 +33,8 @@ pub(crate) async fn run(store: Store, policy: SharedPolicy) {
         store.until_leader().await;
         let policy = policy.load_full();
         let settled = match policy.mode {
-            Mode::Sandbox => settle_all(&store, &policy).await,
-            Mode::Live => expire_deposits(&store, &policy).await,
+            Mode::Sandbox => settle_all(store, &policy).await,
+            Mode::Live => expire_deposits(store, &policy).await,
         };
         match settled {
             Ok(()) | Err(commands::Error::Store(Error::Stopped | Error::QueueFull)) => {}

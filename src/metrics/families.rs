@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
+use crate::background::Panics;
 use crate::backups::BackupHealth;
 use crate::domain::time::Timestamp;
 use crate::http::{ConnectionsReading, RouteReading};
@@ -29,6 +30,19 @@ pub(super) fn of_service(is_ready: bool) -> Vec<MetricFamily> {
             [(&[][..], u64::from(is_ready))],
         ),
     ]
+}
+
+/// Returns the metric of panics in the background.
+pub(super) fn of_panics(panics: &Panics) -> MetricFamily {
+    let mut counts = family(
+        "escrowd_background_panics_total",
+        "Panics of the work in the background, which then begins again. Each is a bug.",
+        MetricType::COUNTER,
+    );
+    for (task, count) in panics.read() {
+        counts.mut_metric().push(counted(&[("task", task)], count));
+    }
+    counts
 }
 
 /// Returns the metrics of requests, by route and status.

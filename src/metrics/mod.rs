@@ -116,6 +116,7 @@ impl Metrics {
         let mut found = families::of_service(is_ready);
         found.extend(families::of_requests(&self.measured.requests.read()));
         found.extend(families::of_connections(self.measured.connections.read()));
+        found.push(families::of_panics(store.panics()));
         found.extend(families::of_writer(&store.read_writer(), store.file_sizes()));
         found.extend(
             self.measured

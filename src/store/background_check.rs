@@ -3,11 +3,10 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use crate::background::{BackgroundTask, BackgroundThread, Panics, Stop};
 use crate::store::audit::verification::{Verification, Verified};
-use crate::store::engine::background_thread::BackgroundThread;
 use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
 use crate::store::engine::long_reads::Reader;
@@ -23,11 +22,17 @@ const STEP_TIME_MAX: Duration = Duration::from_secs(5);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Starts the check on a connection of its own.
-pub(crate) fn start(connection: impl Reader, health: Arc<Health>) -> io::Result<BackgroundThread> {
-    BackgroundThread::start("check", move |stopped| run(connection, &health, stopped))
+pub(crate) fn start(
+    mut connection: impl Reader,
+    health: Arc<Health>,
+    panics: Arc<Panics>,
+) -> io::Result<BackgroundThread> {
+    BackgroundThread::start(BackgroundTask::LedgerCheck, panics, move |stop| {
+        run(&mut connection, &health, stop);
+    })
 }
 
-fn run(mut connection: impl Reader, health: &Health, stopped: &Receiver<()>) {
+fn run(connection: &mut impl Reader, health: &Health, stop: &Stop) {
     let mut verification = Verification::default();
     loop {
         let started = Instant::now();
@@ -46,7 +51,7 @@ fn run(mut connection: impl Reader, health: &Health, stopped: &Receiver<()>) {
             }
         };
         let pause = pause_min.max(started.elapsed() * PAUSE_PER_WORK);
-        if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+        if stop.comes_within(pause) {
             return;
         }
     }

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::background::{BackgroundThread, Panics};
 use crate::domain::file::{FileKind, FileName};
 use crate::domain::ids::Entropy;
 use crate::domain::time::{Clock, Timestamp};
 use crate::store::audit::verification::check_newest;
 use crate::store::background_check;
 use crate::store::backup::{self, Backup, BackupError, OnStep};
-use crate::store::engine::background_thread::BackgroundThread;
 use crate::store::engine::error::{Error, LogLoss, OpenError};
 use crate::store::engine::health::Health;
 use crate::store::engine::long_reads::LongReads;
@@ -53,6 +53,7 @@ impl FileStore {
         settings: &Settings,
         clock: Box<dyn Clock>,
         mut entropy: Box<dyn Entropy>,
+        panics: &Arc<Panics>,
     ) -> Result<(Self, WriterEnded), OpenError> {
         let path = &file::resolve(path)?;
         file::refuse_part_of_another(path)?;
@@ -77,8 +78,9 @@ impl FileStore {
         let readers = Arc::new(Readers::open(path, settings.readers, settings.read_time_max)?);
         let blobs = Blobs::open(path, is_referenced(Arc::clone(&readers), Arc::clone(&health)))?;
         let long_reads = start_long_reads(path, settings)?;
+        let checking = connection::open(path, Role::Reader)?;
         let background_check =
-            background_check::start(connection::open(path, Role::Reader)?, Arc::clone(&health)).map_err(io)?;
+            background_check::start(checking, Arc::clone(&health), Arc::clone(panics)).map_err(io)?;
 
         let parts = WriterParts {
             health,

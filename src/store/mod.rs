@@ -65,6 +65,7 @@ pub use tables::totals::{Differences, Totals};
 pub use tx::{Snapshot, Tx};
 pub use write_summary::{WriteSummary, WriteSummaryRows};
 
+use crate::background::Panics;
 use crate::domain::file::{FileKind, FileName};
 use crate::domain::ids::{Entropy, MerchantId};
 use crate::domain::time::{Clock, Timestamp};
@@ -77,6 +78,7 @@ use write_side::WriteSide;
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    panics: Arc<Panics>,
 }
 
 enum Inner {
@@ -98,17 +100,19 @@ impl Store {
         clock: Box<dyn Clock>,
         entropy: Box<dyn Entropy>,
     ) -> Result<(Self, WriterEnded), OpenError> {
+        let panics = Arc::<Panics>::default();
         let (inner, ended) = match &settings.place {
             Place::File(path) => {
-                let (store, ended) = FileStore::open(path, settings, clock, entropy)?;
+                let (store, ended) = FileStore::open(path, settings, clock, entropy, &panics)?;
                 (Inner::File(Box::new(store)), ended)
             }
             Place::Postgres(address) => {
-                let (store, ended) = postgres_store::open(address, settings, clock, entropy)?;
+                let (store, ended) = postgres_store::open(address, settings, clock, entropy, &panics)?;
                 (Inner::Postgres(Box::new(store)), ended)
             }
         };
-        Ok((Self { inner: Arc::new(inner) }, ended))
+        let inner = Arc::new(inner);
+        Ok((Self { inner, panics }, ended))
     }
 
     /// Runs one command and waits until its changes are durable. A command that returns
@@ -327,6 +331,12 @@ impl Store {
     pub async fn until_leader(&self) {
         // The sender lives as long as the store.
         drop(self.leadership().wait_for(|is_leader| *is_leader).await);
+    }
+
+    /// Returns the count of panics of all work in the background: the store's own, and that of the
+    /// parts which work on it, such as retention.
+    pub(crate) const fn panics(&self) -> &Arc<Panics> {
+        &self.panics
     }
 
     /// Returns the secret that all processes on one database share. A file has none, since one

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::background::{BackgroundThread, Panics};
 use crate::domain::file::{FileKind, FileName};
 use crate::domain::ids::Entropy;
 use crate::domain::time::{Clock, Timestamp};
 use crate::store::audit::verification::check_newest;
 use crate::store::background_check;
-use crate::store::engine::background_thread::BackgroundThread;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::health::Health;
 use crate::store::engine::long_reads::{LongReads, Reader};
@@ -54,6 +54,7 @@ impl PostgresStore {
         settings: &Settings,
         clock: Box<dyn Clock>,
         mut entropy: Box<dyn Entropy>,
+        panics: &Arc<Panics>,
     ) -> Result<(Self, WriterEnded), OpenError> {
         let address = Arc::new(address.clone());
         let session = |time_max: Duration| ReconnectingSession::new(Arc::clone(&address), time_max);
@@ -106,8 +107,9 @@ impl PostgresStore {
         let sessions = |count: u32| (0..count).map(|_| session(time_max)).collect();
         let reads = LongReads::start_for_all(sessions(settings.readers), settings.queue_commands_max, time_max);
         let long_reads = LongReads::start(sessions(settings.long_readers), waiting_max, time_max);
-        let peers = peers::start(session(time_max), process, targets_of(&write_side));
-        let background_check = background_check::start(session(time_max), Arc::clone(&write_side.health));
+        let peers = peers::start(session(time_max), process, targets_of(&write_side), Arc::clone(panics));
+        let health = Arc::clone(&write_side.health);
+        let background_check = background_check::start(session(time_max), health, Arc::clone(panics));
         let store = Self {
             reads: reads.map_err(thread_failed)?,
             long_reads: long_reads.map_err(thread_failed)?,
@@ -214,9 +216,10 @@ pub(super) fn open(
     settings: &Settings,
     clock: Box<dyn Clock>,
     entropy: Box<dyn Entropy>,
+    panics: &Arc<Panics>,
 ) -> Result<(PostgresStore, WriterEnded), OpenError> {
     thread::scope(|scope| {
-        let opening = scope.spawn(|| PostgresStore::open(address, settings, clock, entropy));
+        let opening = scope.spawn(|| PostgresStore::open(address, settings, clock, entropy, panics));
         opening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }

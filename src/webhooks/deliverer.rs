@@ -25,12 +25,11 @@ use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 use crate::store::{Error, Store};
 use crate::webhooks::attempts_meter::AttemptsMeter;
-use crate::webhooks::client::WebhookClient;
+use crate::webhooks::orders::{DelivererMessage, Orders};
 use crate::webhooks::outcomes::UnrecordedOutcomes;
 use crate::webhooks::places::Places;
 use crate::webhooks::queues::MerchantQueues;
-use crate::webhooks::resolver;
-use crate::webhooks::settings::{AttemptSettings, Settings};
+use crate::webhooks::settings::AttemptSettings;
 use crate::webhooks::tasks::{Report, Tasks};
 
 /// The pause after the store could not read or write.
@@ -42,19 +41,9 @@ const POLL: Duration = Duration::from_mins(1);
 /// the attempts that are due wait meanwhile.
 const MERCHANTS_PER_READ: usize = 500;
 
-/// A message from a handle to the deliverer.
-pub(super) enum DelivererMessage {
-    /// Attempts every delivery of a merchant that is due now, and then answers.
-    Flush(MerchantId, oneshot::Sender<()>),
-    /// Makes later attempts follow these settings.
-    SetAttempts(AttemptSettings),
-    /// Starts no further attempt, and ends when those in flight are recorded.
-    Stop,
-}
-
-pub(super) struct Deliverer {
+pub(super) struct Deliverer<'a> {
     store: Store,
-    settings: Arc<Settings>,
+    orders: &'a mut Orders,
     tasks: Tasks,
     reports: UnboundedReceiver<Report>,
     queues: MerchantQueues,
@@ -72,13 +61,13 @@ struct Pending {
     deliveries: Vec<Delivery>,
 }
 
-impl Deliverer {
-    pub(super) fn new(store: Store, settings: Settings, client: WebhookClient, attempts: Arc<AttemptsMeter>) -> Self {
-        let settings = Arc::new(settings);
-        let (tasks, reports) = Tasks::new(store.clone(), Arc::clone(&settings), client);
+impl<'a> Deliverer<'a> {
+    pub(super) fn new(store: Store, orders: &'a mut Orders, attempts: Arc<AttemptsMeter>) -> Self {
+        let (settings, client) = (Arc::clone(&orders.settings), Arc::clone(&orders.client));
+        let (tasks, reports) = Tasks::new(store.clone(), settings, client);
         Self {
             store,
-            settings,
+            orders,
             tasks,
             reports,
             queues: MerchantQueues::default(),
@@ -93,11 +82,11 @@ impl Deliverer {
     /// recorded or [`Settings::stop_timeout`] has passed. Ends at once when the last handle
     /// is dropped or the store has stopped. A process that is not the leader of its database
     /// starts no attempt.
-    pub(super) async fn run(mut self, mut messages: UnboundedReceiver<DelivererMessage>) {
+    pub(super) async fn run(mut self) {
         let mut poll_at = Instant::now();
-        let mut stop_at: Option<Instant> = None;
         let mut leadership = self.store.leadership();
         loop {
+            let stop_at = self.orders.stop_at;
             let is_leader = *leadership.borrow_and_update();
             if is_leader && poll_at <= Instant::now() {
                 self.find_unscheduled().await;
@@ -120,13 +109,14 @@ impl Deliverer {
                     }
                 }
                 Some(report) = self.reports.recv() => self.handle_report(report).await,
-                message = messages.recv() => match message {
+                message = self.orders.messages.recv() => match message {
                     Some(DelivererMessage::Flush(merchant, done)) if is_leader && stop_at.is_none() => self.flush(merchant, done).await,
                     // Dropping `done` ends the wait.
                     Some(DelivererMessage::Flush(..)) => {}
                     Some(DelivererMessage::SetAttempts(attempts)) => self.set_attempts(attempts),
                     Some(DelivererMessage::Stop) => {
-                        stop_at.get_or_insert_with(|| Instant::now() + self.settings.stop_timeout);
+                        let stop_timeout = self.orders.settings.stop_timeout;
+                        self.orders.stop_at.get_or_insert_with(|| Instant::now() + stop_timeout);
                         self.queues.cancel_flushes();
                     }
                     None => return,
@@ -140,19 +130,9 @@ impl Deliverer {
 
     /// Makes later attempts follow these settings. Those in flight keep their time limit.
     fn set_attempts(&mut self, attempts: AttemptSettings) {
-        if attempts == self.settings.attempts {
-            return;
-        }
-        let mode = self.settings.endpoints.mode;
-        match WebhookClient::new(mode, attempts.timeout, resolver::system_lookup()) {
-            Ok(client) => {
-                self.settings = Arc::new(Settings {
-                    attempts,
-                    ..Settings::clone(&self.settings)
-                });
-                self.tasks.replace(Arc::clone(&self.settings), client);
-            }
-            Err(problem) => log::error!("the settings of webhooks stay as they were: {problem}"),
+        if self.orders.set_attempts(attempts) {
+            let Orders { settings, client, .. } = &*self.orders;
+            self.tasks.replace(Arc::clone(settings), Arc::clone(client));
         }
     }
 
@@ -229,7 +209,7 @@ impl Deliverer {
             return Ok(());
         };
         let now = pending.clock.shown_at(self.store.ledger_time());
-        let endpoints = &self.settings.endpoints;
+        let endpoints = &self.orders.settings.endpoints;
         match endpoints.endpoint_of(&pending.endpoint, now) {
             Some(endpoint) => self.start_attempts(merchant, pending, &endpoint, room, now).await?,
             None if endpoints.keeps_pending(&pending.endpoint) => self.queues.set_timer(merchant, None),
@@ -402,7 +382,7 @@ impl Deliverer {
             .flatten()
             .map(|name| format!(" ({name})"))
             .unwrap_or_default();
-        let remedy = match self.settings.endpoints.mode {
+        let remedy = match self.orders.settings.endpoints.mode {
             Mode::Sandbox => "PUT /sandbox/callback sets it again",
             Mode::Live => "PUT /operator/callback or `escrowd merchant callback` sets it again",
         };

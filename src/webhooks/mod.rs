@@ -10,6 +10,7 @@ mod attempts_meter;
 mod client;
 mod deliverer;
 mod endpoints;
+mod orders;
 mod outcomes;
 mod places;
 mod queue;
@@ -27,11 +28,13 @@ use std::thread;
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::background::{self, BackgroundTask, Restarts};
 use crate::domain::ids::MerchantId;
 use crate::store::Store;
 use attempts_meter::AttemptsMeter;
 use client::WebhookClient;
-use deliverer::{Deliverer, DelivererMessage};
+use deliverer::Deliverer;
+use orders::{DelivererMessage, Orders};
 
 pub use attempts_meter::AttemptsReading;
 pub use endpoints::Endpoints;
@@ -65,8 +68,8 @@ pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
     let attempts = Arc::<AttemptsMeter>::default();
     let meter = Arc::clone(&attempts);
     thread::Builder::new().name("webhooks".to_owned()).spawn(move || {
-        let deliverer = Deliverer::new(store, settings, client, meter);
-        runtime.block_on(deliverer.run(received));
+        let orders = Orders::new(received, settings, client);
+        runtime.block_on(deliver(store, orders, meter));
         drop(runtime);
         drop(end);
     })?;
@@ -75,6 +78,20 @@ pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
         attempts,
         ended,
     })
+}
+
+/// Runs deliverers, one after another, until one ends by itself. One that panicked leaves the attempts that
+/// it had not recorded to the next one, which repeats them as after a crash of the process.
+async fn deliver(store: Store, mut orders: Orders, meter: Arc<AttemptsMeter>) {
+    let mut restarts = Restarts::of(BackgroundTask::Webhooks, store.panics());
+    loop {
+        let deliverer = Deliverer::new(store.clone(), &mut orders, Arc::clone(&meter));
+        if background::catch_panic(deliverer.run()).await.is_ok()
+            || orders.ends_within(restarts.pause_after_panic()).await
+        {
+            return;
+        }
+    }
 }
 
 /// A runtime that ends without waiting for lookups that hang. It may be dropped on any thread:

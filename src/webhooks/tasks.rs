@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
 
 use crate::clock::SystemClock;
 use crate::commands::deliveries::{self, Attempted};
@@ -67,39 +68,46 @@ fn report(
     async move { owed.end(task.await) }
 }
 
-/// Starts tasks. A report is lost if the deliverer has ended.
+/// Starts tasks. Dropping it ends those under way.
 pub(super) struct Tasks {
     store: Store,
     settings: Arc<Settings>,
     client: Arc<WebhookClient>,
     reports: UnboundedSender<Report>,
+    running: JoinSet<()>,
 }
 
 impl Tasks {
     pub(super) fn new(
         store: Store,
         settings: Arc<Settings>,
-        client: WebhookClient,
+        client: Arc<WebhookClient>,
     ) -> (Self, UnboundedReceiver<Report>) {
         let (reports, received) = unbounded_channel();
         let tasks = Self {
             store,
             settings,
-            client: Arc::new(client),
+            client,
             reports,
+            running: JoinSet::new(),
         };
         (tasks, received)
     }
 
     /// Makes later tasks use these settings and this client.
-    pub(super) fn replace(&mut self, settings: Arc<Settings>, client: WebhookClient) {
+    pub(super) fn replace(&mut self, settings: Arc<Settings>, client: Arc<WebhookClient>) {
         self.settings = settings;
-        self.client = Arc::new(client);
+        self.client = client;
+    }
+
+    fn start(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        while self.running.try_join_next().is_some() {}
+        self.running.spawn(task);
     }
 
     /// Sends an event to a webhook endpoint. `now` is the time on the merchant's clock. The
     /// signature has the system's time, which the endpoint compares with its own.
-    pub(super) fn attempt(&self, delivery: Delivery, endpoint: WebhookEndpoint, body: String, now: Timestamp) {
+    pub(super) fn attempt(&mut self, delivery: Delivery, endpoint: WebhookEndpoint, body: String, now: Timestamp) {
         let (client, reports) = (Arc::clone(&self.client), self.reports.clone());
         let pause_max = self.settings.attempts.retry_after_seconds_max;
         let broken_off = failed(delivery.clone(), &endpoint, BROKE_OFF.to_owned(), now);
@@ -121,7 +129,7 @@ impl Tasks {
                 endpoint_version: endpoint.version,
             })
         };
-        tokio::spawn(report(reports, broken_off, attempt));
+        self.start(report(reports, broken_off, attempt));
     }
 
     /// Reports an attempt that failed before anything was sent.
@@ -130,7 +138,7 @@ impl Tasks {
     }
 
     /// Records the outcomes of attempts in one command.
-    pub(super) fn record(&self, attempted: Vec<Attempted>) {
+    pub(super) fn record(&mut self, attempted: Vec<Attempted>) {
         let batch: Arc<[Attempted]> = attempted.into();
         let (store, settings, reports) = (self.store.clone(), Arc::clone(&self.settings), self.reports.clone());
         let broken_off = Report::Recorded(batch.to_vec(), Err(Error::Panicked));
@@ -147,12 +155,12 @@ impl Tasks {
             });
             Report::Recorded(batch.to_vec(), record.await)
         };
-        tokio::spawn(report(reports, broken_off, record));
+        self.start(report(reports, broken_off, record));
     }
 
     /// Deletes pending deliveries of a merchant that has no webhook endpoint. The command
     /// deletes none if the merchant has set one meanwhile.
-    pub(super) fn discard_pending(&self, merchant: MerchantId) {
+    pub(super) fn discard_pending(&mut self, merchant: MerchantId) {
         let (store, settings, reports) = (self.store.clone(), Arc::clone(&self.settings), self.reports.clone());
         let discard = async move {
             let discard = store
@@ -160,7 +168,7 @@ impl Tasks {
             Report::Discarded(merchant, discard.await)
         };
         let broken_off = Report::Discarded(merchant, Err(Error::Panicked));
-        tokio::spawn(report(reports, broken_off, discard));
+        self.start(report(reports, broken_off, discard));
     }
 }
 

@@ -128,6 +128,10 @@ pub(crate) const RECORDED_FROM_MILLIS: i64 = 1_930_367_167_008;
 /// requests have the same time.
 const RECORDED_STEP_MILLIS: i64 = 1_001;
 
+/// The name of the thread on which a service does its work in the background, except what has a
+/// thread of its own.
+pub(crate) const SERVICE_THREAD: &str = "service";
+
 /// The reply to one request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
@@ -280,6 +284,14 @@ pub(crate) fn spawn_recorded_app(change: impl FnOnce(&mut TestConfig)) -> TestAp
     app
 }
 
+/// Spawns a service that panics when a thread whose name starts like this looks at the clock for the
+/// first time.
+pub(crate) fn spawn_app_that_panics_on(thread: &'static str, change: impl FnOnce(&mut TestConfig)) -> TestApp {
+    let clock = MovedClock::default();
+    *clock.panics_on.lock().unwrap() = Some(thread);
+    spawn_app_with_clock(clock, change)
+}
+
 fn spawn_app_with_clock(clock: MovedClock, change: impl FnOnce(&mut TestConfig)) -> TestApp {
     let folder = tempfile::tempdir().unwrap();
     let mut config = TestConfig::of(Config {
@@ -292,7 +304,8 @@ fn spawn_app_with_clock(clock: MovedClock, change: impl FnOnce(&mut TestConfig))
     let described = Document::of_rules(config.mode, config.strict);
     let service_clock = clock.clone();
     let (started, has_started) = mpsc::channel();
-    let thread = thread::spawn(move || {
+    let thread = thread::Builder::new().name(SERVICE_THREAD.to_owned());
+    let thread = thread.spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let app = start_when_free(&config, &service_clock).await;
             config.insert_merchants(&app.store()).await;
@@ -312,7 +325,7 @@ fn spawn_app_with_clock(clock: MovedClock, change: impl FnOnce(&mut TestConfig))
         clock,
         transcript: None,
         stopper,
-        thread: Some(thread),
+        thread: Some(thread.unwrap()),
         _folder: folder,
     }
 }

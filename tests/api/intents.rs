@@ -17,7 +17,7 @@ fn deposit(reference: &str, major: i64) -> Value {
     json!({ "amount": major, "reference": reference, "transactionType": "deposit" })
 }
 
-fn withdrawal(reference: &str, major: i64, account_number: &str) -> Value {
+pub(crate) fn withdrawal(reference: &str, major: i64, account_number: &str) -> Value {
     json!({
         "amount": major,
         "reference": reference,

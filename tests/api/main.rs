@@ -8,6 +8,7 @@
 
 mod addresses;
 mod admission;
+mod background;
 mod balances;
 mod bank;
 mod banks;

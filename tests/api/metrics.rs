@@ -12,7 +12,7 @@ use crate::desk::{BEN, receipt, spawn_desk_with};
 use crate::helpers::{Answer, LIVE_KEY, TestApp, new_customer, spawn_app, spawn_app_with};
 use crate::live_merchants::TestConfig;
 
-fn with_metrics(config: &mut TestConfig) {
+pub(crate) fn with_metrics(config: &mut TestConfig) {
     config.metrics.listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
 }
 
@@ -31,7 +31,7 @@ fn exchange_with(address: SocketAddr, request: &str) -> String {
 }
 
 /// Returns the metrics as they are now: a scrape may be answered with the one before.
-fn scrape(app: &TestApp) -> String {
+pub(crate) fn scrape(app: &TestApp) -> String {
     scrape_from(app.metrics_address.unwrap())
 }
 
@@ -49,7 +49,7 @@ fn scrape_from(address: SocketAddr) -> String {
 
 /// Returns the value of the sample with this name and these labels.
 #[track_caller]
-fn value(text: &str, sample: &str) -> f64 {
+pub(crate) fn value(text: &str, sample: &str) -> f64 {
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));

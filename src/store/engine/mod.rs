@@ -6,7 +6,6 @@
 //! those of which changes wait for the end of a group (`waiting_tables`), and those of which rows
 //! are read before the commands of a group run (`group_reads`).
 
-pub(crate) mod background_thread;
 pub(crate) mod command;
 pub(crate) mod delivery_wakeups;
 pub(crate) mod ephemeral;

@@ -12,13 +12,12 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::background::{BackgroundTask, BackgroundThread, Panics, Stop};
 use crate::domain::ids::MerchantId;
-use crate::store::engine::background_thread::BackgroundThread;
 use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::Error;
 use crate::store::engine::postgres::reconnecting_session::ReconnectingSession;
@@ -86,19 +85,34 @@ pub(crate) struct NoticeTargets {
     pub(crate) writer: Writer,
 }
 
+/// Gives up the leadership of this process when it is dropped, also by a panic: the session ends, and
+/// another process becomes the leader.
+struct Ending<'a> {
+    is_leader: &'a watch::Sender<bool>,
+    key_version: &'a AtomicU64,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.is_leader.send_replace(false);
+        self.key_version.fetch_add(1, Ordering::Release);
+    }
+}
+
 /// Starts the thread that listens to the other processes, on a session of its own. Its end gives
 /// the leadership up.
 pub(crate) fn start(
     session: ReconnectingSession,
     process: i64,
     targets: NoticeTargets,
+    panics: Arc<Panics>,
 ) -> io::Result<BackgroundThread> {
     let mut listener = Listener {
         session,
         process,
         targets,
     };
-    BackgroundThread::start("peers", move |stopped| listener.run(stopped))
+    BackgroundThread::start(BackgroundTask::Peers, panics, move |stop| listener.run(stop))
 }
 
 struct Listener {
@@ -108,11 +122,11 @@ struct Listener {
 }
 
 impl Listener {
-    fn run(&mut self, stopped: &Receiver<()>) {
+    fn run(&mut self, stop: &Stop) {
         let mut was_reachable = true;
         loop {
-            let lost = self.listen(stopped);
-            self.targets.is_leader.send_replace(false);
+            let lost = self.listen(stop);
+            // Nothing is heard of keys until the next LISTEN.
             self.targets.key_version.fetch_add(1, Ordering::Release);
             match lost {
                 Ok(()) => return,
@@ -120,7 +134,7 @@ impl Listener {
                 Err(_) => {}
             }
             was_reachable = false;
-            if stopped.recv_timeout(PAUSE) != Err(RecvTimeoutError::Timeout) {
+            if stop.comes_within(PAUSE) {
                 return;
             }
         }
@@ -131,16 +145,21 @@ impl Listener {
     /// # Errors
     ///
     /// Fails when the session is lost.
-    fn listen(&mut self, stopped: &Receiver<()>) -> Result<(), Error> {
+    fn listen(&mut self, stop: &Stop) -> Result<(), Error> {
         let sql = format!("SET idle_session_timeout = {}; LISTEN escrowd", SILENCE_MAX.as_millis());
         self.session.begin(|session| session.batch(&sql))?;
         // Another session would neither listen nor hold the lock.
         let session = self.session.take()?;
+        // Dropped before the session, with which the lock goes to another process.
+        let _ending = Ending {
+            is_leader: &self.targets.is_leader,
+            key_version: &self.targets.key_version,
+        };
         // Notices of commits before this LISTEN may have been missed.
         self.targets.key_version.fetch_add(1, Ordering::Release);
         self.targets.writer.ask_unanswered();
         let mut look_at = Instant::now();
-        while stopped.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Timeout) {
+        while !stop.comes_within(Duration::ZERO) {
             if look_at <= Instant::now() {
                 self.look_at_lock(&session)?;
                 look_at = Instant::now() + PAUSE;
@@ -186,7 +205,23 @@ impl Listener {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
     use super::*;
+
+    #[test]
+    fn a_panic_gives_up_the_leadership_and_what_is_remembered_of_keys() {
+        let (is_leader, key_version) = (watch::Sender::new(true), AtomicU64::new(1));
+        let listen = || {
+            let _ending = Ending {
+                is_leader: &is_leader,
+                key_version: &key_version,
+            };
+            panic!("planned by the test");
+        };
+        catch_unwind(AssertUnwindSafe(listen)).unwrap_err();
+        assert_eq!((*is_leader.borrow(), key_version.into_inner()), (false, 2));
+    }
 
     #[test]
     fn a_notice_names_merchants_and_keys_and_stays_short() {
