@@ -17,6 +17,12 @@ use crate::store::{BackupError, Step, Store};
 
 /// Only the owner may read a backup.
 const FOLDER_PERMISSIONS: u32 = 0o700;
+/// The pause before a failed backup is tried again. It doubles with each further failure, since each
+/// attempt may copy the whole database.
+const RETRY_PAUSE_MIN: Duration = Duration::from_mins(1);
+/// The longest pause before a failed backup is tried again, unless the interval of the schedule is
+/// shorter.
+const RETRY_PAUSE_MAX: Duration = Duration::from_hours(1);
 /// The longest pause between two looks at the clock.
 const LOOK_PAUSE_MAX: Duration = Duration::from_mins(1);
 /// The longest pause after a slice of pages.
@@ -84,6 +90,7 @@ impl Backups {
             health: Arc::clone(&health),
             due: None,
             under_way: None,
+            failed: 0,
         };
         let thread = BackgroundThread::start(BackgroundTask::Backups, panics, move |stop| keeper.run(stop))?;
         Ok(Self { health, thread })
@@ -111,6 +118,8 @@ struct Keeper {
     due: Option<Timestamp>,
     /// The time at which the backup under way began. A panic leaves it here.
     under_way: Option<Timestamp>,
+    /// The number of failures since the last success.
+    failed: u32,
 }
 
 impl Keeper {
@@ -139,7 +148,10 @@ impl Keeper {
                     let next = self.count_failure(started);
                     log::error!("no backup was made: {error}; the next attempt is at {next}");
                 }
-                Ok(()) => self.due = Some(self.after_interval(started)),
+                Ok(()) => {
+                    self.failed = 0;
+                    self.due = Some(later(started, self.schedule.every));
+                }
             }
         }
     }
@@ -153,7 +165,7 @@ impl Keeper {
                 .last_success_millis
                 .store(newest.millis(), Ordering::Relaxed);
             // A backup of the future is of a clock that was wrong.
-            due = self.after_interval(due.min(newest));
+            due = later(due.min(newest), self.schedule.every);
         }
         #[cfg(target_os = "linux")]
         if let Err(error) = rustix::process::nice(NICE) {
@@ -166,13 +178,10 @@ impl Keeper {
     /// Counts a backup that began at this time and failed. Returns the time of the next attempt.
     fn count_failure(&mut self, started: Timestamp) -> Timestamp {
         self.health.failures.fetch_add(1, Ordering::Relaxed);
-        let next = self.after_interval(started);
+        self.failed = self.failed.saturating_add(1);
+        let next = later(started, retry_pause(self.failed).min(self.schedule.every));
         self.due = Some(next);
         next
-    }
-
-    fn after_interval(&self, at: Timestamp) -> Timestamp {
-        at.millis_later(i64::try_from(self.schedule.every.as_millis()).unwrap_or(i64::MAX))
     }
 
     fn back_up(&self, at: Timestamp, stop: &Stop) -> Result<(), BackupError> {
@@ -300,6 +309,16 @@ impl Keeper {
     }
 }
 
+/// Returns the pause after this many failures, which are one at least.
+fn retry_pause(failed: u32) -> Duration {
+    let times = 1_u32.checked_shl(failed - 1).unwrap_or(u32::MAX);
+    RETRY_PAUSE_MIN.saturating_mul(times).min(RETRY_PAUSE_MAX)
+}
+
+fn later(at: Timestamp, pause: Duration) -> Timestamp {
+    at.millis_later(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX))
+}
+
 /// Locks the unfinished copy of a backup, if there is one, as its maker does.
 ///
 /// # Errors
@@ -345,6 +364,13 @@ fn remove(backup: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failed_backup_is_tried_again_within_an_hour() {
+        let minutes: Vec<u64> = (1..9).map(|failed| retry_pause(failed).as_secs() / 60).collect();
+        assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(retry_pause(u32::MAX), RETRY_PAUSE_MAX);
+    }
 
     #[test]
     fn a_backup_that_is_in_use_stays() {

@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use escrowd::domain::time::Timestamp;
+
 use crate::helpers::{RunningServer, WorkFolder, get, stderr, stdout};
 
 /// A picture that an offer shows, and a form with it.
@@ -515,6 +517,12 @@ fn a_failed_backup_is_told_and_the_service_goes_on() {
     for words in ["no/such/folder", "change backups.folder", "the next attempt is at"] {
         assert!(said.contains(words), "{words}: {said}");
     }
+    // Each line begins with its time, such as [2026-11-27T05:45:00Z.
+    let line = said.lines().find(|line| line.contains("no backup was made")).unwrap();
+    let told_at = Timestamp::parse(&format!("{}.000Z", &line[1..20])).unwrap();
+    let next = Timestamp::parse(line.rsplit(' ').next().unwrap()).unwrap();
+    let seconds = (next.millis() - told_at.millis()) / 1_000;
+    assert!((50..=65).contains(&seconds), "tried again after {seconds} s");
     top_up(&server, 1_000);
     assert_wallet(&server, 1_002_000);
     server.signal("-TERM");
