@@ -22,6 +22,8 @@ const EVENTS_PERIOD: Duration = Duration::from_hours(1);
 const EVENTS_PAUSE: Duration = Duration::from_millis(20);
 /// The pause between two looks for files that nothing refers to.
 const FILES_PERIOD: Duration = Duration::from_hours(1);
+/// The pause after a pass over events or files that failed.
+const FAILED_PAUSE: Duration = Duration::from_mins(1);
 /// The most idempotency records that one commit removes.
 const RECORDS_MAX: u32 = 100;
 /// The longest pause between two looks for merchants that resets left behind.
@@ -71,15 +73,13 @@ pub(crate) async fn run(store: Store, retention: Retention) {
 
 /// Removes the files in the database to which no command came to refer.
 async fn remove_unused_files(store: &Store) {
+    let mut pause = FILES_PERIOD;
     loop {
-        tokio::time::sleep(FILES_PERIOD).await;
+        tokio::time::sleep(pause).await;
         store.until_leader().await;
-        let removed = store.write(|tx: &mut Tx<'_>| tx.remove_unused_files());
-        if let Err(error) = removed.await
-            && !error.refuses_all_writes()
-        {
-            log::warn!("cannot remove files that nothing refers to; the next pass retries: {error}");
-        }
+        let removed = store.write_patiently(|tx: &mut Tx<'_>| tx.remove_unused_files()).await;
+        pause = pause_after(&removed, FILES_PERIOD);
+        warn_of(removed, "cannot remove files that nothing refers to");
     }
 }
 
@@ -90,10 +90,7 @@ async fn remove_expired_records(store: &Store, kept_seconds: i64) {
         ticks.tick().await;
         store.until_leader().await;
         let removed = remove_all_expired(store, kept_seconds).await;
-        warn_of(
-            removed,
-            "cannot remove expired idempotency records; the next pass retries",
-        );
+        warn_of(removed, "cannot remove expired idempotency records");
     }
 }
 
@@ -105,7 +102,9 @@ async fn remove_all_expired(store: &Store, kept_seconds: i64) -> Result<(), Erro
         if expired.is_empty() {
             return Ok(());
         }
-        store.write(move |tx| tx.delete_idempotency_records(&expired)).await?;
+        store
+            .write_patiently(move |tx| tx.delete_idempotency_records(&expired))
+            .await?;
     }
 }
 
@@ -114,22 +113,21 @@ async fn remove_old_events(store: &Store, kept: Duration) {
     tokio::time::sleep(EVENTS_DELAY).await;
     loop {
         store.until_leader().await;
-        let before = store.ledger_time().millis_earlier(kept);
-        while removed_some_events(store, before).await {
-            tokio::time::sleep(EVENTS_PAUSE).await;
-        }
-        tokio::time::sleep(EVENTS_PERIOD).await;
+        let removed = remove_all_events(store, store.ledger_time().millis_earlier(kept)).await;
+        let pause = pause_after(&removed, EVENTS_PERIOD);
+        warn_of(removed, "cannot remove old events");
+        tokio::time::sleep(pause).await;
     }
 }
 
-async fn removed_some_events(store: &Store, before: Timestamp) -> bool {
-    let removed = store.write(move |tx| deliveries::delete_events(tx, before)).await;
-    removed.unwrap_or_else(|error| {
-        if !error.refuses_all_writes() {
-            log::warn!("cannot remove old events; the next pass retries: {error}");
-        }
-        false
-    })
+async fn remove_all_events(store: &Store, before: Timestamp) -> Result<(), Error> {
+    while store
+        .write_patiently(move |tx| deliveries::delete_events(tx, before))
+        .await?
+    {
+        tokio::time::sleep(EVENTS_PAUSE).await;
+    }
+    Ok(())
 }
 
 async fn remove_left_behind(store: &Store, kept: Duration) {
@@ -139,10 +137,7 @@ async fn remove_left_behind(store: &Store, kept: Duration) {
         store.until_leader().await;
         let before = store.ledger_time().millis_earlier(kept_millis);
         let removed = remove_all_left_behind(store, before).await;
-        warn_of(
-            removed,
-            "cannot remove the rows of merchants from before a reset; the next pass goes on",
-        );
+        warn_of(removed, "cannot remove the rows of merchants from before a reset");
     }
 }
 
@@ -154,7 +149,7 @@ async fn remove_all_left_behind(store: &Store, before: Timestamp) -> Result<(), 
         let merchants = removal.merchants();
         let mut rest = Some(removal);
         while let Some(removal) = rest {
-            rest = store.write(move |tx| tx.remove_some(removal)).await?;
+            rest = store.write_patiently(move |tx| tx.remove_some(removal)).await?;
             tokio::time::sleep(LEFT_BEHIND_PAUSE).await;
         }
         log::info!("removed all rows of {merchants} merchants from before a reset");
@@ -162,11 +157,16 @@ async fn remove_all_left_behind(store: &Store, before: Timestamp) -> Result<(), 
     Ok(())
 }
 
+/// Returns the pause after a pass, which is short if it failed.
+const fn pause_after(passed: &Result<(), Error>, period: Duration) -> Duration {
+    if passed.is_ok() { period } else { FAILED_PAUSE }
+}
+
 /// Logs why a pass has failed, unless the log says so already.
 fn warn_of(passed: Result<(), Error>, failure: &str) {
-    match passed {
-        Ok(()) | Err(Error::Stopped | Error::QueueFull) => {}
-        Err(error) if error.refuses_all_writes() => {}
-        Err(error) => log::warn!("{failure}: {error}"),
+    if let Err(error) = passed
+        && !error.is_logged()
+    {
+        log::warn!("{failure}; the next pass retries: {error}");
     }
 }

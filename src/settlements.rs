@@ -11,7 +11,7 @@ use crate::background::{self, BackgroundTask};
 use crate::commands::{self, Policy, SharedPolicy, intents, receipts};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
-use crate::store::{Error, Store, Tx};
+use crate::store::{CommandError as _, Error, Store, Tx};
 
 /// The pause between two looks for withdrawals that are due.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -36,10 +36,10 @@ async fn settle_each_second(store: &Store, policy: &SharedPolicy) {
             Mode::Sandbox => settle_all(store, &policy).await,
             Mode::Live => expire_deposits(store, &policy).await,
         };
-        match settled {
-            Ok(()) | Err(commands::Error::Store(Error::Stopped | Error::QueueFull)) => {}
-            Err(commands::Error::Store(error)) if error.refuses_all_writes() => {}
-            Err(cause) => log::warn!("cannot settle the payments that are due; the next second retries: {cause}"),
+        if let Err(cause) = settled
+            && !cause.of_store().is_some_and(Error::is_logged)
+        {
+            log::warn!("cannot settle the payments that are due; the next second retries: {cause}");
         }
     }
 }
@@ -58,7 +58,7 @@ async fn settle_all(store: &Store, policy: &Arc<Policy>) -> Result<(), commands:
             tx.act_for_any(merchant)?;
             intents::settle_due(tx, &policy, merchant)
         };
-        let outcome = store.write(settle).await;
+        let outcome = store.write_patiently(settle).await;
         let has_more = matches!(outcome, Ok(count) if count >= intents::SETTLED_MAX);
         leave_failed(merchant, outcome)?;
         if !has_more {
@@ -84,7 +84,7 @@ async fn expire_deposits(store: &Store, policy: &Arc<Policy>) -> Result<(), comm
                 tx.act_for(merchant)?;
                 receipts::expire_late(tx, &policy, merchant, deposit)
             };
-            leave_failed(merchant, store.write(expire).await)?;
+            leave_failed(merchant, store.write_patiently(expire).await)?;
         }
     }
 }

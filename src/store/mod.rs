@@ -129,6 +129,24 @@ impl Store {
         self.write_foreseen(None, command).await
     }
 
+    /// Runs one command of the work in the background as [`Store::write`] does. While the queue is
+    /// full, waits for a place: no client waits for the answer, and a busy second must not break off
+    /// work that is next due in an hour.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::write`] except [`Error::QueueFull`].
+    pub async fn write_patiently<T, E>(
+        &self,
+        command: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: CommandError + Send + 'static,
+    {
+        self.write_side().writer.submit_patiently(command).await
+    }
+
     /// Runs one command as [`Store::write`] does, if it is known what the command will read.
     ///
     /// # Errors

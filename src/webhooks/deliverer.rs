@@ -346,7 +346,7 @@ impl<'a> Deliverer<'a> {
             Report::Recorded(_, Err(Error::Stopped)) => self.has_store_stopped = true,
             Report::Recorded(batch, Err(error)) => {
                 // The log already says why.
-                if !error.refuses_all_writes() {
+                if !error.is_logged() {
                     let (attempts, seconds) = (batch.len(), PAUSE.as_secs());
                     log::warn!(
                         "{attempts} delivery attempts could not be recorded, trying again in {seconds} s: {error}"

@@ -144,7 +144,7 @@ impl Tasks {
         let broken_off = Report::Recorded(batch.to_vec(), Err(Error::Panicked));
         let record = async move {
             let recorded = Arc::clone(&batch);
-            let record = store.write(move |tx| {
+            let record = store.write_patiently(move |tx| {
                 let mut ended = Vec::new();
                 for attempted in recorded.iter() {
                     if deliveries::record(tx, &settings.attempts.schedule, attempted)? {
@@ -163,8 +163,9 @@ impl Tasks {
     pub(super) fn discard_pending(&mut self, merchant: MerchantId) {
         let (store, settings, reports) = (self.store.clone(), Arc::clone(&self.settings), self.reports.clone());
         let discard = async move {
-            let discard = store
-                .write(move |tx| deliveries::discard_pending(tx, merchant, |stored| settings.endpoints.is_set(stored)));
+            let discard = store.write_patiently(move |tx| {
+                deliveries::discard_pending(tx, merchant, |stored| settings.endpoints.is_set(stored))
+            });
             Report::Discarded(merchant, discard.await)
         };
         let broken_off = Report::Discarded(merchant, Err(Error::Panicked));

@@ -12,6 +12,7 @@ use escrowd::domain::time::Timestamp;
 use escrowd::entropy::SystemEntropy;
 use escrowd::store::{Error, Store, Tx};
 use tokio::task::{JoinHandle, yield_now};
+use tokio::time::sleep;
 
 use crate::database::Engine;
 use crate::helpers::{
@@ -250,6 +251,33 @@ async fn a_full_queue_refuses_at_once() {
     }
     assert_eq!(are_named(&store, ["third"]).await, [false]);
     store.write(name_merchant("fourth")).await.unwrap();
+}
+
+/// A pass of retention that a busy second broke off would go on an hour later.
+#[tokio::test]
+async fn work_in_the_background_waits_for_a_place_in_a_full_queue() {
+    let mut file = TestDatabase::new();
+    file.settings.queue_commands_max = 1;
+    let store = file.open();
+    let gate = Gate::block(&store).await;
+    let waiting = send(&store, name_merchant("waiting")).await;
+
+    let patient = {
+        let store = store.clone();
+        tokio::spawn(async move { store.write_patiently(name_merchant("patient")).await })
+    };
+    sleep(Duration::from_millis(200)).await;
+    assert!(!patient.is_finished(), "the full queue refused the command");
+    assert_eq!(
+        store.read_writer().refused,
+        0,
+        "the command counts as refused, although it waits"
+    );
+
+    gate.release().await.unwrap();
+    waiting.await.unwrap().unwrap();
+    patient.await.unwrap().unwrap();
+    assert_eq!(are_named(&store, ["waiting", "patient"]).await, [true, true]);
 }
 
 #[tokio::test]

@@ -123,12 +123,12 @@ impl Error {
         )
     }
 
-    /// Returns true if all writes are refused until an operator acts. The log says so once, so
-    /// work in the background logs its own refusals no more.
-    pub fn refuses_all_writes(&self) -> bool {
+    /// Returns true if the log says once why this happens to all writes: they are refused until an
+    /// operator acts, or the store stops. So work in the background does not log its own failure too.
+    pub const fn is_logged(&self) -> bool {
         matches!(
             self,
-            Self::ClockJumped { .. } | Self::LedgerBroken(_) | Self::Migrated { .. }
+            Self::ClockJumped { .. } | Self::LedgerBroken(_) | Self::Migrated { .. } | Self::Stopped
         )
     }
 }

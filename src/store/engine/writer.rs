@@ -5,8 +5,10 @@ use std::iter;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use crate::domain::time::Timestamp;
 use crate::store::engine::command::{Command, CommandError, Purpose, QueuedCommand};
@@ -35,6 +37,9 @@ pub(crate) trait GroupCommit: Send + 'static {
 /// The ledger time after which an idle writer writes the time into the mark, in
 /// milliseconds. Otherwise a start after a quiet time would look like one with a wrong clock.
 const MARK_MILLIS_MAX: i64 = 6 * 3_600_000;
+
+/// The pause after which work in the background looks again if the queue has a place.
+const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Reads the clock, so that a jump is logged when it happens. Returns a command that writes ledger
 /// time into the mark, if none was written for long.
@@ -113,6 +118,28 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(self.health.after_end().into()))
     }
 
+    /// Runs a command as [`Writer::submit`] does. While the queue is full, waits for a place.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Writer::submit`] except [`Error::QueueFull`].
+    pub(crate) async fn submit_patiently<T, E>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: CommandError + Send + 'static,
+    {
+        let (command, answer) = QueuedCommand::new(Purpose::Service, None, work);
+        let mut message = WriterMessage::Run(Box::new(command));
+        while let Some(refused) = self.try_send(message)? {
+            message = refused;
+            sleep(FULL_QUEUE_PAUSE).await;
+        }
+        answer.await.unwrap_or_else(|_| Err(self.health.after_end().into()))
+    }
+
     /// Runs a command of the service whose outcome no caller waits for.
     ///
     /// # Errors
@@ -145,21 +172,32 @@ impl Writer {
     }
 
     fn send(&self, message: WriterMessage) -> Result<(), Error> {
+        if self.try_send(message)?.is_some() {
+            self.meter.refused.add_one();
+            return Err(Error::QueueFull);
+        }
+        Ok(())
+    }
+
+    /// Puts a message into the queue. Returns it if the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// The error with which all writes are refused.
+    fn try_send(&self, message: WriterMessage) -> Result<Option<WriterMessage>, Error> {
         if let Some(damage) = self.health.damage() {
             return Err(damage);
         }
         // Counted before, since the writer may take it at once.
         self.meter.waiting.enter();
-        self.queue.try_send(message).map_err(|refused| {
-            self.meter.waiting.leave(1);
-            match refused {
-                TrySendError::Full(_) => {
-                    self.meter.refused.add_one();
-                    Error::QueueFull
-                }
-                TrySendError::Disconnected(_) => self.health.after_end(),
-            }
-        })
+        let Err(refused) = self.queue.try_send(message) else {
+            return Ok(None);
+        };
+        self.meter.waiting.leave(1);
+        match refused {
+            TrySendError::Full(message) => Ok(Some(message)),
+            TrySendError::Disconnected(_) => Err(self.health.after_end()),
+        }
     }
 
     /// Lets the commands already waiting finish, then ends the thread.
