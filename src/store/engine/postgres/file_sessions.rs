@@ -1,6 +1,9 @@
 //! The sessions of uploads and downloads: few, so that large files of many requests do not hold
 //! memory and connections without end, and more than one, so that a slow transfer does not keep
 //! the others waiting.
+//!
+//! The pool of r2d2 would not do: a close does not end the waits for its connections, and it has
+//! threads of its own to open them, which these sessions do when they are used.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
