@@ -332,10 +332,10 @@ pub fn get(
 pub fn list(
     snapshot: &Snapshot<'_>,
     merchant: MerchantId,
-    status: Option<PayoutStatus>,
+    statuses: Option<&[PayoutStatus]>,
     request: PageRequest,
 ) -> Result<Page<PayoutWithWithdrawal>, store::Error> {
-    let page = snapshot.payouts(merchant, status, request)?;
+    let page = snapshot.payouts(merchant, statuses, request)?;
     page.try_map(|stored| with_withdrawal(snapshot, stored))
 }
 

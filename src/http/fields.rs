@@ -341,6 +341,19 @@ impl<'a> Field<'a> {
     }
 
     /// Parses one of these words, in any letter case.
+    /// Parses one or several variants of this enum by their words, separated by commas. Returns
+    /// each once, in the order of the enum.
+    pub(crate) fn several_words<T: VariantArray + Copy + Into<&'static str>>(&self) -> Result<Vec<T>, Invalid> {
+        let expected = format!("{}, or several of them separated by commas", choices_of(T::VARIANTS));
+        self.parsed(&expected, |sent| {
+            let sent: Vec<&str> = sent.split(',').collect();
+            let found = T::VARIANTS.iter().copied();
+            let found: Vec<T> = found.filter(|&word| sent.contains(&word.into())).collect();
+            let is_known = |sent: &&str| found.iter().any(|&word| *sent == word.into());
+            sent.iter().all(is_known).then_some(found)
+        })
+    }
+
     pub(crate) fn one_of_any_case<'w, T: Copy + Into<&'w str>>(&self, words: &[T]) -> Result<T, Invalid> {
         self.one_by(words, str::eq_ignore_ascii_case)
     }
@@ -350,8 +363,7 @@ impl<'a> Field<'a> {
         words: &[T],
         is_same: impl Fn(&str, &str) -> bool,
     ) -> Result<T, Invalid> {
-        let choices: Vec<String> = words.iter().map(|&word| format!("\"{}\"", word.into())).collect();
-        self.parsed(&choices.join(" or "), |sent| {
+        self.parsed(&choices_of(words), |sent| {
             words.iter().copied().find(|&word| is_same(sent, word.into()))
         })
     }
@@ -410,6 +422,12 @@ impl<'a> Field<'a> {
     }
 
     fn read<T>(&self, expected: &str, read: impl FnOnce(Value<'a>) -> Option<T>) -> Result<T, Invalid> {
+/// Returns these words as a choice: `"one" or "two"`.
+fn choices_of<'w, T: Copy + Into<&'w str>>(words: &[T]) -> String {
+    let quoted: Vec<String> = words.iter().map(|&word| format!("\"{}\"", word.into())).collect();
+    quoted.join(" or ")
+}
+
         read(self.required()?).ok_or_else(|| self.must_be(expected))
     }
 }

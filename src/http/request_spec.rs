@@ -74,6 +74,8 @@ pub(crate) enum Kind {
     /// One of these words.
     Words(fn() -> Vec<&'static str>),
     /// An amount of at least so many minor units, sent in major units with at most two
+    /// One or several of these words in a query, separated by commas.
+    SeveralWords(fn() -> Vec<&'static str>),
     /// decimals.
     Amount(i64),
     /// The amount of an offer, which has a configured minimum.
@@ -330,6 +332,7 @@ impl Kind {
             | Self::Currency => ReadAs::Text,
         }
     }
+            | Self::SeveralWords(_)
 }
 
 impl ListMax {

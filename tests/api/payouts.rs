@@ -295,3 +295,57 @@ fn the_withdrawal_of_a_customer_who_was_stopped_is_not_approved() {
     let done = act(&app, BEN, &payout, "pay", &paid("out-1")).ok();
     assert_eq!(done.data()["ownerProblem"], Value::Null);
 }
+
+#[test]
+fn a_list_takes_several_statuses() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    let [requested, approved, rejected, returned] =
+        ["w-1", "w-2", "w-3", "w-4"].map(|reference| withdrawal(&app, &ada, reference));
+    act(&app, DAYO, &approved, "approve", &Value::Null).ok();
+    act(&app, DAYO, &rejected, "reject", &reason()).ok();
+    act(&app, DAYO, &returned, "approve", &Value::Null).ok();
+    act(&app, BEN, &returned, "return", &reason()).ok();
+    let listed = |query: &str| {
+        let list = app.by(ADA, "GET", &format!("/payouts?{query}"), &Value::Null).ok();
+        let ids = list.data()["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["id"].clone());
+        (ids.collect::<Vec<_>>(), list.data()["pagination"].clone())
+    };
+    let ids = |query: &str| listed(query).0;
+    assert_eq!(ids("status=requested"), [&*requested]);
+    assert_eq!(ids("status=requested,approved"), [&*approved, &*requested]);
+    assert_eq!(ids("status=returned,requested,returned"), [&*returned, &*requested]);
+    assert_eq!(ids("status=paid"), [""; 0]);
+    let all = [&*returned, &*rejected, &*approved, &*requested];
+    assert_eq!(ids("status=requested,approved,rejected,paid,returned"), all);
+    assert_eq!(
+        (ids("status="), ids("")),
+        (all.map(Value::from).into(), all.map(Value::from).into())
+    );
+    // The pages of the list leave out what the filter does.
+    let (first, pages) = listed("status=rejected,requested&limit=1");
+    assert_eq!((first, &pages["count"]), (vec![rejected.into()], &json!(2)));
+    let next = pages["nextCursor"].as_str().unwrap();
+    let (second, pages) = listed(&format!("status=rejected,requested&limit=1&cursor={next}"));
+    assert_eq!((second, &pages["nextCursor"]), (vec![requested.into()], &Value::Null));
+}
+
+#[test]
+fn a_list_refuses_an_unknown_status() {
+    let app = spawn_desk();
+    let expected = "\"requested\" or \"approved\" or \"rejected\" or \"paid\" or \"returned\", or several of them \
+                    separated by commas";
+    for sent in ["done", "paid,done", "paid,", ",", "Paid", "paid, approved"] {
+        let query = sent.replace(' ', "%20");
+        let answer = app.by(ADA, "GET", &format!("/payouts?status={query}"), &Value::Null);
+        assert_eq!(answer.status, 400, "{answer:?}");
+        let message = format!("status must be {expected}; got {sent}");
+        assert_eq!(answer.message(), message);
+    }
+    let twice = app.by(ADA, "GET", "/receipts?status=recorded&status=suspense", &Value::Null);
+    assert_eq!(twice.message(), "status must be sent once; got it twice");
+}

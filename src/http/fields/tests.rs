@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::invalid::Problem;
+use crate::domain::treasury::payout::PayoutStatus;
 use crate::http::request_spec::{FieldSpec, ListMax};
 
 fn wrong(invalid: Invalid) -> (String, String, String) {
@@ -21,6 +22,37 @@ fn amounts_are_read_from_their_digits() {
         let body = format!("{{\"amount\":{json}}}");
         let fields = Fields::from_json(&body).unwrap();
         assert_eq!(fields.field("amount").amount().unwrap().minor(), minor);
+    }
+}
+
+#[test]
+fn several_words_are_separated_by_commas() {
+    use PayoutStatus::{Approved, Paid, Requested};
+    let read = |text: &str| {
+        let form = [("status".to_owned(), text.to_owned())];
+        let fields = Fields::from_form(&form).unwrap();
+        fields.field("status").several_words::<PayoutStatus>()
+    };
+    for (text, statuses) in [
+        ("paid", vec![Paid]),
+        ("requested,approved", vec![Requested, Approved]),
+        ("paid,requested,paid", vec![Requested, Paid]),
+    ] {
+        assert_eq!(read(text).unwrap(), statuses, "{text}");
+    }
+    let expected = "\"requested\" or \"approved\" or \"rejected\" or \"paid\" or \"returned\", \
+                    or several of them separated by commas";
+    for text in [
+        "done",
+        "paid,done",
+        "paid,",
+        ",",
+        "Paid",
+        "paid, requested",
+        "paid;requested",
+    ] {
+        let refused = ("status".to_owned(), expected.to_owned(), text.to_owned());
+        assert_eq!(wrong(read(text).unwrap_err()), refused);
     }
 }
 

@@ -27,6 +27,7 @@ fn of_kind(kind: &Kind, rules: &Rules<'_>) -> Value {
         Kind::Line => json!("Website for a bakery"),
         Kind::Prose => json!("Nothing has come yet"),
         Kind::Words(words) => json!(words().first()),
+        Kind::SeveralWords(words) => json!([words().first()]),
         Kind::Amount(minor) => json!((minor / 100).max(1_000)),
         Kind::OfferAmount => json!(10_000),
         Kind::MilestoneAmount => json!(5_000),

@@ -10,7 +10,7 @@ use crate::http::media_type::{CSV, FORM, JSON};
 use crate::http::openapi::schema::{self, CUSTOMER_ID, SentAs};
 use crate::http::openapi::{example, refusals};
 use crate::http::refusals::Work;
-use crate::http::request_spec::{BodySpec, FieldSpec, Rules, all};
+use crate::http::request_spec::{BodySpec, FieldSpec, Kind, Rules, all};
 use crate::http::route::{Access, ActsAs, CONTRACT_PREFIX, RouteFacts, Section};
 
 /// The path of the document.
@@ -152,6 +152,11 @@ fn parameters(rules: &Rules<'_>, route: &DescribedRoute) -> Vec<Value> {
             parameter["example"] = example::field(spec, rules);
         } else {
             parameter["allowEmptyValue"] = json!(true);
+        }
+        if matches!(spec.kind, Kind::SeveralWords(_)) {
+            // The entries are separated by commas, since a field that is sent twice is refused.
+            parameter["style"] = json!("form");
+            parameter["explode"] = json!(false);
         }
         parameter
     };

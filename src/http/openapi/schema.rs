@@ -92,6 +92,11 @@ fn of_kind(kind: &Kind, sent_as: SentAs, rules: &Rules<'_>) -> Value {
         Kind::Prose => text(rules.terms.description_chars_max),
         Kind::Pattern(form) => pattern(form),
         Kind::Words(words) => json!({ "type": "string", "enum": words() }),
+        Kind::SeveralWords(words) => json!({
+            "type": "array",
+            "items": { "type": "string", "enum": words() },
+            "minItems": 1,
+        }),
         Kind::Amount(minor) => amount(&Amount::from_minor(minor).unwrap_or(Amount::ZERO).to_string()),
         Kind::OfferAmount => amount(&rules.terms.amount_min.to_string()),
         Kind::MilestoneAmount if rules.terms.is_strict => amount("1"),

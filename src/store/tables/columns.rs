@@ -3,6 +3,8 @@
 
 use std::str::FromStr;
 
+use strum::VariantArray;
+
 use crate::domain::file::FileName;
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId, PaymentToken};
 use crate::domain::money::Amount;
@@ -118,6 +120,29 @@ macro_rules! is_reachable {
     };
 }
 pub(crate) use is_reachable;
+
+/// The condition that a row has one of the statuses in this parameter, which [`list_of_words`]
+/// makes. An index by status leads to those rows alone. PostgreSQL computes the list before it plans, so
+/// that it knows how many rows to expect; it does not know that of a subquery.
+macro_rules! has_status_of {
+    ($parameter:literal) => {
+        concat!(
+            "status /*sqlite*/IN (SELECT value FROM json_each(",
+            $parameter,
+            "))/*end*/ /*postgres = ANY (string_to_array(translate(",
+            $parameter,
+            ", '[\"]', ''), ','))*/"
+        )
+    };
+}
+pub(crate) use has_status_of;
+
+/// Returns the words of these variants, or of all variants, as a JSON list.
+pub(crate) fn list_of_words<T: VariantArray + Copy + Into<&'static str>>(variants: Option<&[T]>) -> String {
+    let variants = variants.unwrap_or(T::VARIANTS);
+    let words: Vec<&'static str> = variants.iter().map(|&variant| variant.into()).collect();
+    serde_json::to_string(&words).expect("words are JSON")
+}
 
 /// The columns of a row, in the order in which the query selects them. A query that selects the
 /// columns of two [`row!`] structs reads the first and then the second.

@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn the_acts_of_a_merchant_are_found_by_its_index() {
-        plans::assert_reads_its_page(ACTS_OF_MERCHANT, "operator_act");
+        plans::assert_reads_its_page(ACTS_OF_MERCHANT, "operator_act", "merchant_id=?");
         let counted = "SEARCH operator_act USING COVERING INDEX operator_act_of_merchant (merchant_id=?)";
         assert_eq!(plans::of(COUNT_OF_MERCHANT), [counted]);
     }

@@ -9,7 +9,9 @@ use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
-use crate::store::tables::columns::{broken, offset_of, read_all, read_limit_of, row, stored_as_word};
+use crate::store::tables::columns::{
+    broken, has_status_of, list_of_words, offset_of, read_all, read_limit_of, row, stored_as_word,
+};
 use crate::store::tx::{Snapshot, Tx};
 
 /// A pay-out with its merchant and its withdrawal.
@@ -52,7 +54,7 @@ row! {
 }
 
 macro_rules! select_payout {
-    ($condition:literal) => {
+    ($condition:expr) => {
         concat!(
             "SELECT ",
             payout_columns!(),
@@ -68,10 +70,17 @@ macro_rules! select_payout {
 }
 
 /// A page of a merchant's pay-outs. Its numbers are chosen in the index.
-const PAGE: &str = select_payout!(
-    "payout.id IN (SELECT id FROM payout WHERE merchant_id = ?1 AND (status = ?2 OR ?2 IS NULL) AND id <= ?5
-                   ORDER BY id DESC LIMIT ?3 OFFSET ?4)
-     ORDER BY payout.id DESC"
+const PAGE: &str = select_payout!(concat!(
+    "payout.id IN (SELECT id FROM payout WHERE merchant_id = ?1 AND id <= ?5 AND ",
+    has_status_of!("?2"),
+    " ORDER BY id DESC LIMIT ?3 OFFSET ?4)
+      ORDER BY payout.id DESC"
+));
+
+/// Counts the rows of the list of which [`PAGE`] is a page.
+const COUNT: &str = concat!(
+    "SELECT count(*) FROM payout WHERE merchant_id = ?1 AND id <= ?3 AND ",
+    has_status_of!("?2")
 );
 
 impl Snapshot<'_> {
@@ -98,22 +107,24 @@ impl Snapshot<'_> {
         statement.first(params![withdrawal.number()], |row| self.read_payout(row))
     }
 
-    /// Returns a page of a merchant's pay-outs with one of these statuses, newest first.
+    /// Returns a page of a merchant's pay-outs with one of these statuses, or of all, newest first.
     pub fn payouts(
         &self,
         merchant: MerchantId,
-        status: Option<PayoutStatus>,
+        statuses: Option<&[PayoutStatus]>,
         request: PageRequest,
     ) -> Result<Page<StoredPayout>, Error> {
         let mut statement = self.connection.prepare(PAGE)?;
         let (limit, offset) = (read_limit_of(request), offset_of(request));
-        let word = status.map(|status| status.into_str());
-        let rows = statement.query(params![merchant.0, word, limit, offset, request.newest()])?;
+        let statuses = list_of_words(statuses);
+        let rows = statement.query(params![merchant.0, &statuses, limit, offset, request.newest()])?;
         let rows = read_all(rows, |row| self.read_payout(row))?;
         let count: i64 = self
             .connection
-            .prepare("SELECT count(*) FROM payout WHERE merchant_id = ?1 AND (status = ?2 OR ?2 IS NULL) AND id <= ?3")?
-            .one(params![merchant.0, word, request.newest_counted()], |row| row.get(0))?;
+            .prepare(COUNT)?
+            .one(params![merchant.0, &statuses, request.newest_counted()], |row| {
+                row.get(0)
+            })?;
         let key = |payout: &StoredPayout| payout.payout.id.number();
         Ok(Page::of(rows, count.unsigned_abs(), request, key))
     }
@@ -300,6 +311,8 @@ mod tests {
 
     #[test]
     fn a_page_reads_no_other_rows() {
-        plans::assert_reads_its_page(PAGE, "payout");
+        let terms = "merchant_id=? AND status=? AND rowid<?";
+        plans::assert_reads_its_page(PAGE, "payout", terms);
+        plans::assert_stays_in_index(COUNT, "payout", terms);
     }
 }

@@ -21,6 +21,7 @@ use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
+use crate::http::fields::Field;
 use crate::http::query::{self, Query};
 use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec, words};
@@ -35,7 +36,8 @@ use crate::views::{AsText, MajorUnits, PageView};
 
 /// The query of [`list`].
 pub(super) const LIST: RequestSpec = RequestSpec::of_query(&[
-    &[FieldSpec::optional("status", Kind::Words(words::<PayoutStatus>))],
+    &[FieldSpec::optional("status", Kind::SeveralWords(words::<PayoutStatus>))
+        .about("Several are separated by commas")],
     &query::PAGE,
 ]);
 /// The request of [`request`].
@@ -58,13 +60,11 @@ pub(super) async fn list(
     query: Query,
 ) -> Result<Reply<PageView<PayoutView>>, ApiError> {
     let fields = query.fields()?;
-    let status = fields
-        .field("status")
-        .optional(|status| status.one_of(PayoutStatus::VARIANTS))?;
+    let statuses = fields.field("status").optional(Field::several_words)?;
     let walk = query.walk();
     let page = walk.bounded(query::page(&fields)?);
     let merchant = state.merchant_of(&caller).await?;
-    let read = move |snapshot: &Snapshot<'_>| payouts::list(snapshot, merchant, status, page);
+    let read = move |snapshot: &Snapshot<'_>| payouts::list(snapshot, merchant, statuses.as_deref(), page);
     let page = state.store.read_long(merchant, read).await?;
     walk.note(&page);
     Ok(Reply::ok(

@@ -3,7 +3,6 @@
 use actix_web::web::{Data, Path};
 use schemars::JsonSchema;
 use serde::Serialize;
-use strum::VariantArray;
 
 use crate::commands::operators::OperatorActor;
 use crate::commands::receipts::{self, ReceiptOutcome, ReceiptRequest, ReceiptTarget};
@@ -37,7 +36,10 @@ const TARGET: [FieldSpec; 2] = [
 
 /// The query of [`list`].
 pub(super) const LIST: RequestSpec = RequestSpec::of_query(&[
-    &[FieldSpec::optional("status", Kind::Words(words::<ReceiptStatus>))],
+    &[
+        FieldSpec::optional("status", Kind::SeveralWords(words::<ReceiptStatus>))
+            .about("Several are separated by commas"),
+    ],
     &query::PAGE,
 ]);
 /// The request of [`record`].
@@ -59,13 +61,11 @@ pub(super) async fn list(
     query: Query,
 ) -> Result<Reply<PageView<ReceiptView>>, ApiError> {
     let fields = query.fields()?;
-    let status = fields
-        .field("status")
-        .optional(|status| status.one_of(ReceiptStatus::VARIANTS))?;
+    let statuses = fields.field("status").optional(Field::several_words)?;
     let walk = query.walk();
     let page = walk.bounded(query::page(&fields)?);
     let merchant = state.merchant_of(&caller).await?;
-    let read = move |snapshot: &Snapshot<'_>| snapshot.receipts(merchant, status, page);
+    let read = move |snapshot: &Snapshot<'_>| snapshot.receipts(merchant, statuses.as_deref(), page);
     let page = state.store.read_long(merchant, read).await?;
     walk.note(&page);
     Ok(Reply::ok(
