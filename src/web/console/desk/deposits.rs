@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::domain::treasury::receipt::ReceiptStatus;
 use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
+use crate::web::console::desk::lists::{Cursors, Heading, List, waiting_and_history};
 use crate::web::console::desk::parts::{
     NEWEST_FIRST, SECTION, bank_entry, destination, pager, pages, reason, rows, today, with_reason,
 };
@@ -46,46 +47,38 @@ struct Receipt {
     created_at: String,
 }
 
-impl Receipt {
-    /// Returns true if the receipt waits for its approval or its owner.
-    fn waits(&self) -> bool {
-        let status: Option<ReceiptStatus> = self.status.parse().ok();
-        let waiting = [ReceiptStatus::TO_DECIDE, ReceiptStatus::TO_ASSIGN];
-        status.is_some_and(|status| waiting.into_iter().flatten().any(|waits| *waits == status))
-    }
-}
-
-/// The cursors of the lists of the page.
-#[derive(Debug, Deserialize)]
-pub(super) struct Cursors {
-    expected: Option<String>,
-    recorded: Option<String>,
-    suspense: Option<String>,
-    history: Option<String>,
-}
-
-/// A list of receipts of the page.
-struct Receipts {
-    /// The id of its heading.
-    list: &'static str,
-    title: &'static str,
-    /// The words in place of an empty list.
-    none: &'static str,
-    cursor: Option<String>,
-    found: Rows<Receipt>,
-}
+const RECORDED: Heading = Heading {
+    id: "recorded",
+    title: "To approve",
+    none: "No receipt waits for its approval.",
+};
+const SUSPENSE: Heading = Heading {
+    id: "suspense",
+    title: "In suspense",
+    none: "All money has an owner.",
+};
+const HISTORY: Heading = Heading {
+    id: "history",
+    title: "Other receipts",
+    none: "No receipt has been credited, rejected, reversed or sent back.",
+};
 
 /// `GET /console/desk/deposits`
 pub(super) async fn show(
     reader: Reader,
     Query(shown): Query<Shown>,
-    Query(mut cursors): Query<Cursors>,
+    Query(cursors): Query<Cursors>,
 ) -> Result<HttpResponse, Refused> {
-    let cursor = cursors.expected.take();
-    let expected: Rows<Deposit> = rows(&reader, "/operator/deposits?limit=50", cursor.as_deref()).await?;
-    let receipts = receipts(&reader, cursors).await?;
+    let cursor = cursors.get("expected").map(String::as_str);
+    let expected: Rows<Deposit> = rows(&reader, "/operator/deposits?limit=50", cursor).await?;
+    let waiting = [
+        (RECORDED, ReceiptStatus::TO_DECIDE),
+        (SUSPENSE, ReceiptStatus::TO_ASSIGN),
+    ];
+    let receipts: Vec<List<Receipt>> =
+        waiting_and_history(&reader, "/operator/receipts", &waiting, HISTORY, &cursors).await?;
     let customers = expected.data.iter().map(|deposit| &deposit.customer_id);
-    let of_receipts = receipts.iter().flat_map(|receipts| &receipts.found.data);
+    let of_receipts = receipts.iter().flat_map(|list| &list.found.data);
     let customers = customers.chain(of_receipts.map(|receipt| &receipt.customer_id));
     let people = People::of(&reader, customers.filter_map(Option::as_deref)).await?;
     let done = done::notice(&reader, shown.done()).await?;
@@ -105,62 +98,23 @@ pub(super) async fn show(
                     @for deposit in &expected.data {
                         (expected_deposit(&reader, deposit, &people, &today, &currency))
                     }
-                    (pager(BACK, "expected", cursor.as_deref(), &expected, NEWEST_FIRST))
+                    (pager(BACK, "expected", cursor, &expected, NEWEST_FIRST))
                 }
-                @for Receipts { list, title, none, cursor, found } in &receipts {
+                @for List { heading, cursor, found } in &receipts {
                     section.card {
-                        h2 id=(list) { (title) }
+                        h2 id=(heading.id) { (heading.title) }
                         @if found.data.is_empty() {
-                            p.muted { (none) }
+                            p.muted { (heading.none) }
                         } @else {
                             (table(&reader, &found.data, &people, &currency))
                         }
-                        (pager(BACK, list, cursor.as_deref(), found, NEWEST_FIRST))
+                        (pager(BACK, heading.id, cursor.as_deref(), found, NEWEST_FIRST))
                     }
                 }
             }
             (other_money(&reader, &today, &currency))
         }
     }))
-}
-
-/// Reads the receipts that wait, by their status, and then the others, newest first.
-async fn receipts(reader: &Reader, cursors: Cursors) -> Result<Vec<Receipts>, Refused> {
-    let lists = [
-        (
-            "recorded",
-            "To approve",
-            "No receipt waits for its approval.",
-            cursors.recorded,
-        ),
-        ("suspense", "In suspense", "All money has an owner.", cursors.suspense),
-        (
-            "history",
-            "Other receipts",
-            "On this page of receipts, none is credited, rejected, reversed or sent back.",
-            cursors.history,
-        ),
-    ];
-    let mut read = Vec::new();
-    for (list, title, none, cursor) in lists {
-        let is_history = list == "history";
-        let status = if is_history {
-            String::new()
-        } else {
-            format!("status={list}&")
-        };
-        let path = format!("/operator/receipts?{status}limit=50");
-        let mut found: Rows<Receipt> = rows(reader, &path, cursor.as_deref()).await?;
-        found.data.retain(|receipt| !(is_history && receipt.waits()));
-        read.push(Receipts {
-            list,
-            title,
-            none,
-            cursor,
-            found,
-        });
-    }
-    Ok(read)
 }
 
 fn expected_deposit(reader: &Reader, deposit: &Deposit, people: &People, today: &str, currency: &str) -> Markup {

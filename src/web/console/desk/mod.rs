@@ -5,6 +5,7 @@ mod acts;
 mod batches;
 mod deposits;
 mod keys;
+mod lists;
 mod parts;
 mod payouts;
 mod people;

@@ -10,12 +10,13 @@ use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::treasury::payout::PayoutStatus;
 use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
+use crate::web::console::desk::lists::{Cursors, Heading, List, waiting_and_history};
 use crate::web::console::desk::parts::{
-    NEWEST_FIRST, SECTION, bank_entry, destination, pager, pages, rows, today, with_reason,
+    NEWEST_FIRST, SECTION, bank_entry, destination, pager, pages, today, with_reason,
 };
 use crate::web::console::done;
 use crate::web::console::done::Shown;
-use crate::web::console::timeline::{Rows, time};
+use crate::web::console::timeline::time;
 use crate::web::console::who::People;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
@@ -49,21 +50,21 @@ struct Destination {
     account_name: String,
 }
 
-impl Payout {
-    /// Returns true if the pay-out waits for its approval or its payment.
-    fn is_open(&self) -> bool {
-        let status: Option<PayoutStatus> = self.status.parse().ok();
-        status.is_some_and(PayoutStatus::is_open)
-    }
-}
-
-/// The cursors of the lists of the page.
-#[derive(Debug, Deserialize)]
-pub(super) struct Cursors {
-    requested: Option<String>,
-    approved: Option<String>,
-    history: Option<String>,
-}
+const REQUESTED: Heading = Heading {
+    id: "requested",
+    title: "To approve",
+    none: "No pay-out waits for its approval. A customer withdraws on the customer's page, or by the API.",
+};
+const APPROVED: Heading = Heading {
+    id: "approved",
+    title: "To pay at the bank",
+    none: "No pay-out waits for its payment.",
+};
+const HISTORY: Heading = Heading {
+    id: "history",
+    title: "History",
+    none: "No pay-out has been paid, rejected or returned.",
+};
 
 /// `GET /console/desk/payouts`
 pub(super) async fn show(
@@ -71,30 +72,10 @@ pub(super) async fn show(
     Query(shown): Query<Shown>,
     Query(cursors): Query<Cursors>,
 ) -> Result<HttpResponse, Refused> {
-    let lists = [
-        (
-            "requested",
-            "To approve",
-            "?status=requested&limit=50",
-            cursors.requested,
-        ),
-        (
-            "approved",
-            "To pay at the bank",
-            "?status=approved&limit=50",
-            cursors.approved,
-        ),
-        ("history", "History", "?limit=50", cursors.history),
-    ];
-    let mut sections = Vec::new();
-    for (list, title, query, cursor) in lists {
-        let mut found: Rows<Payout> = rows(&reader, &format!("/operator/payouts{query}"), cursor.as_deref()).await?;
-        if list == "history" {
-            found.data.retain(|payout| !payout.is_open());
-        }
-        sections.push((list, title, cursor, found));
-    }
-    let all = sections.iter().flat_map(|(.., found)| &found.data);
+    let waiting = [(REQUESTED, PayoutStatus::TO_DECIDE), (APPROVED, PayoutStatus::TO_PAY)];
+    let lists: Vec<List<Payout>> =
+        waiting_and_history(&reader, "/operator/payouts", &waiting, HISTORY, &cursors).await?;
+    let all = lists.iter().flat_map(|list| &list.found.data);
     let customers = all.filter_map(|payout| payout.customer_id.as_deref());
     let people = People::of(&reader, customers).await?;
     let done = done::notice(&reader, shown.done()).await?;
@@ -104,25 +85,16 @@ pub(super) async fn show(
         h1 { "Money out" }
         p.lead { "Approve a pay-out, pay it at the bank, and record that it was paid." }
         (pages(&reader, BACK))
-        @for (list, title, cursor, found) in &sections {
-            h2 id=(list) { (title) }
-            @if found.data.is_empty() { p.muted { (none(list)) } }
+        @for List { heading, cursor, found } in &lists {
+            h2 id=(heading.id) { (heading.title) }
+            @if found.data.is_empty() { p.muted { (heading.none) } }
             @for payout in &found.data {
                 (card(&reader, payout, &people, &today, &currency))
             }
-            (pager(BACK, list, cursor.as_deref(), found, NEWEST_FIRST))
+            (pager(BACK, heading.id, cursor.as_deref(), found, NEWEST_FIRST))
         }
         (own_money(&reader, &currency))
     }))
-}
-
-/// Says that a list is empty.
-fn none(list: &str) -> &'static str {
-    match list {
-        "requested" => "No pay-out waits for its approval. A customer withdraws on the customer's page, or by the API.",
-        "approved" => "No pay-out waits for its payment.",
-        _ => "On this page of pay-outs, none is paid, rejected or returned.",
-    }
 }
 
 /// The form that asks for a pay-out of the merchant's own money, or of the fees.
