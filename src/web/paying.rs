@@ -46,6 +46,29 @@ pub(super) enum Way<'a> {
     Save(&'a TestCard),
 }
 
+/// The reason why an offer cannot be paid for: its heading, and the sentence below it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NotPayable {
+    pub(super) heading: &'static str,
+    pub(super) reason: &'static str,
+}
+
+/// No more buyers can pay for the offer.
+pub(super) const SOLD_OUT: NotPayable = NotPayable {
+    heading: "Sold out",
+    reason: "Buyers have paid for all of this offer.",
+};
+/// Another buyer was faster.
+pub(super) const PAID_BY_ANOTHER: NotPayable = NotPayable {
+    heading: "Already paid",
+    reason: "Another buyer has paid for this deal meanwhile.",
+};
+/// The offer is gone.
+pub(super) const DELETED: NotPayable = NotPayable {
+    heading: "Nothing to pay for",
+    reason: "The seller has deleted this offer.",
+};
+
 /// Says that the money is play money.
 pub(super) fn sandbox_notice() -> Markup {
     html! { div.notice { p { "This is a sandbox: nobody pays with real money here." } } }

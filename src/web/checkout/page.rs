@@ -20,7 +20,7 @@ use crate::web::checkout::framing::{Framing, close_button};
 use crate::web::checkout::transfer;
 use crate::web::checkout::visit::{Found, Shown, Standing, Visit, data, page, refused};
 use crate::web::layout::Refused;
-use crate::web::paying::{self, Card, Wallet, Way};
+use crate::web::paying::{self, Card, DELETED, PAID_BY_ANOTHER, SOLD_OUT, Wallet, Way};
 use crate::web::reason;
 use crate::web::text;
 
@@ -264,10 +264,10 @@ fn receipt(visit: &Visit, escrow: &Escrow, funding: &Funding, currency: &str) ->
 fn paid_by_another(visit: &Visit) -> Markup {
     html! {
         section.card data-checkout data-parent=[visit.framing.origin()] {
-            h2 { "Already paid" }
+            h2 { (PAID_BY_ANOTHER.heading) }
             @match (visit.mode(), visit.customer()) {
-                (Mode::Live, _) => p { "Another buyer has paid for this deal meanwhile. " (DO_NOT_TRANSFER) },
-                (Mode::Sandbox, Some(_)) => p { "Another buyer has paid for this deal meanwhile. Nothing was taken from you." },
+                (Mode::Live, _) => p { (PAID_BY_ANOTHER.reason) " " (DO_NOT_TRANSFER) },
+                (Mode::Sandbox, Some(_)) => p { (PAID_BY_ANOTHER.reason) " Nothing was taken from you." },
                 (Mode::Sandbox, None) => p { "This deal is paid." },
             }
             (close_button())
@@ -279,9 +279,9 @@ fn paid_by_another(visit: &Visit) -> Markup {
 fn sold_out(visit: &Visit) -> Markup {
     html! {
         section.card data-checkout data-parent=[visit.framing.origin()] {
-            h2 { "Sold out" }
+            h2 { (SOLD_OUT.heading) }
             p {
-                "Buyers have paid for all of this offer."
+                (SOLD_OUT.reason)
                 @if visit.mode() == Mode::Live { " " (DO_NOT_TRANSFER) }
             }
             (close_button())
@@ -291,11 +291,11 @@ fn sold_out(visit: &Visit) -> Markup {
 
 /// Returns the page of an offer that the seller has deleted.
 fn deleted(visit: &Visit) -> Refused {
-    let message = match visit.mode() {
-        Mode::Live => format!("The seller has deleted this offer. {DO_NOT_TRANSFER}"),
-        Mode::Sandbox => "The seller has deleted this offer. It cannot be paid for any more.".to_owned(),
+    let consequence = match visit.mode() {
+        Mode::Live => DO_NOT_TRANSFER,
+        Mode::Sandbox => "It cannot be paid for any more.",
     };
-    Refused::new(404, page("Nothing to pay for"), message).bare()
+    Refused::new(404, page(DELETED.heading), format!("{} {consequence}", DELETED.reason)).bare()
 }
 
 /// Adds what was paid to the address of the shop's page.

@@ -9,7 +9,8 @@ use crate::domain::payments::payment::Payment;
 use crate::domain::transaction::{DepositAccount, Method, PaymentStatus};
 use crate::web::checkout::framing::close_button;
 use crate::web::checkout::visit::{Standing, Visit};
-use crate::web::{paying, text};
+use crate::web::paying::{self, DELETED, PAID_BY_ANOTHER, SOLD_OUT};
+use crate::web::text;
 
 /// Shows the state of the transfer that was announced for an offer. `came` are other amounts that
 /// came with its reference.
@@ -21,16 +22,18 @@ pub(super) fn show(
     currency: &str,
 ) -> Markup {
     let is_waiting = transfer.status() == PaymentStatus::Pending;
-    let (title, reason) = match standing {
-        Standing::Open(_) => ("Bank transfer", None),
-        Standing::Paid => ("Already paid", Some("Another buyer has paid for this deal meanwhile.")),
-        Standing::SoldOut => ("Sold out", Some("Buyers have paid for all of this offer.")),
-        Standing::Deleted => ("Nothing to pay for", Some("The seller has deleted this offer.")),
+    let not_payable = match standing {
+        Standing::Open(_) => None,
+        Standing::Paid => Some(PAID_BY_ANOTHER),
+        Standing::SoldOut => Some(SOLD_OUT),
+        Standing::Deleted => Some(DELETED),
     };
     html! {
         section.card data-checkout data-parent=[visit.framing.origin()] data-waiting[is_waiting] {
-            h2 { (title) }
-            @if let Some(reason) = reason { p { strong { (reason) } } }
+            @match not_payable {
+                None => h2 { "Bank transfer" },
+                Some(offer) => { h2 { (offer.heading) } p { strong { (offer.reason) } } }
+            }
             @if is_waiting { (no_longer_watched()) }
             (others_that_came(standing, transfer, came, currency))
             @match (standing, transfer.status()) {

@@ -16,7 +16,7 @@ use crate::web::api::Request;
 use crate::web::console::{MADE, PAYMENT, Shown, button, notice};
 use crate::web::layout::{Page, Refused};
 use crate::web::pay::link::no_offer;
-use crate::web::paying::{self, Card, Wallet, Way};
+use crate::web::paying::{self, Card, SOLD_OUT, Wallet, Way};
 use crate::web::reader::Reader;
 use crate::web::text;
 
@@ -66,8 +66,8 @@ pub(super) async fn show(
 fn sold_out() -> Markup {
     html! {
         section.card {
-            h2 { "Sold out" }
-            p { "Buyers have paid for all of this offer." }
+            h2 { (SOLD_OUT.heading) }
+            p { (SOLD_OUT.reason) }
         }
     }
 }
