@@ -18,6 +18,7 @@ pub(crate) mod disputes;
 pub(crate) mod escrows;
 pub(crate) mod event_lists;
 pub(crate) mod events;
+pub(crate) mod expected_deposits;
 pub(crate) mod files;
 pub(crate) mod idempotency;
 pub(crate) mod instance;

@@ -1,10 +1,9 @@
 //! Payment histories, the details of payments, and the references that were used.
 
 use crate::domain::escrow::deal::{Deal, DealRef};
-use crate::domain::ids::{self, EscrowId, MerchantId, Reference, TransactionId};
+use crate::domain::ids::{EscrowId, MerchantId, Reference, TransactionId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
-use crate::domain::page::{Page, PageRequest};
 use crate::domain::payments::history::{HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
 use crate::domain::time::Timestamp;
@@ -12,9 +11,7 @@ use crate::domain::transaction::{CreditType, Detail, Method, PaymentStatus, Tran
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
-use crate::store::tables::columns::{
-    broken, offset_of, optional_escrow_id, read_all, read_limit_of, row, stored_as_word,
-};
+use crate::store::tables::columns::{broken, optional_escrow_id, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
 /// A reference that a payment has used.
@@ -75,19 +72,6 @@ row! {
         details: Option<&'a str>,
     }
 }
-
-/// The pending deposits of merchant ?1 that wait for money at the bank.
-macro_rules! expected_deposits {
-    () => {
-        " FROM payment_detail
-          JOIN payment_transaction ON payment_transaction.id = transaction_id
-          JOIN account ON account.id = account_id
-          WHERE status = 'pending' AND (method = 'BANK_TRANSFER' OR method = 'TEST_ACCOUNT')
-            AND account.merchant_id = ?1"
-    };
-}
-
-pub(crate) use expected_deposits;
 
 const SELECT_PAYMENT: &str = concat!(
     "SELECT ",
@@ -247,60 +231,6 @@ impl Snapshot<'_> {
             Some(Method::BankTransfer { .. } | Method::TestAccount { .. })
         );
         Ok(Some(payment).filter(|_| waits_at_bank))
-    }
-
-    /// Returns a page of a merchant's pending deposits that wait for money at the bank,
-    /// newest first.
-    pub fn expected_deposits(&self, merchant: MerchantId, request: PageRequest) -> Result<Page<Payment>, Error> {
-        let mut statement = self.connection.prepare(concat!(
-            "SELECT payment_transaction.id",
-            expected_deposits!(),
-            " AND payment_transaction.id <= ?4 ORDER BY payment_transaction.id DESC LIMIT ?2 OFFSET ?3"
-        ))?;
-        let (limit, offset) = (read_limit_of(request), offset_of(request));
-        let rows = statement.query(params![merchant.0, limit, offset, request.newest()])?;
-        let numbers = read_all(rows, |row| row.get::<i64>(0))?;
-        let payments = numbers.into_iter().map(|number| self.payment_of_number(number));
-        let payments = payments.collect::<Result<Vec<_>, _>>()?;
-        let count: i64 = self
-            .connection
-            .prepare(concat!(
-                "SELECT count(*)",
-                expected_deposits!(),
-                " AND payment_transaction.id <= ?2"
-            ))?
-            .one(params![merchant.0, request.newest_counted()], |row| row.get(0))?;
-        Ok(Page::of(payments, count.unsigned_abs(), request, |payment| {
-            payment.transaction.id.number()
-        }))
-    }
-
-    /// Returns at most `limit` pending deposits of any merchant by bank transfer that were
-    /// asked for before this ledger time and have a number above `after`, each with its merchant,
-    /// oldest first. Those whose money waits for a second operator are left out. Live mode, where merchants' clocks follow ledger time.
-    pub fn deposits_before(
-        &self,
-        before: Timestamp,
-        after: i64,
-        limit: u32,
-    ) -> Result<Vec<(MerchantId, TransactionId)>, Error> {
-        let mut statement = self.connection.prepare(
-            "SELECT account.merchant_id, payment_transaction.id, payment_transaction.guard
-             FROM payment_detail
-             JOIN payment_transaction ON payment_transaction.id = transaction_id
-             JOIN account ON account.id = account_id
-             WHERE status = 'pending' AND method = 'BANK_TRANSFER' AND payment_transaction.created_at < ?1
-               AND transaction_id < ?3 AND transaction_id > ?4
-               AND NOT EXISTS (SELECT 1 FROM receipt WHERE receipt.merchant_id = account.merchant_id
-                               AND receipt.status IN ('recorded', 'suspense') AND expected_id = transaction_id)
-             ORDER BY transaction_id LIMIT ?2",
-        )?;
-        // The number ends the walk along the pending payments, of which most are younger.
-        let rows = statement.query(params![before.millis(), limit, ids::first_number_of(before), after])?;
-        read_all(rows, |row| {
-            let id = TransactionId::new(row.get(1)?, row.get(2)?);
-            Ok((MerchantId(row.get(0)?), id))
-        })
     }
 
     /// Returns the payment with this number, which exists.

@@ -10,7 +10,7 @@ use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::columns::{FromColumn, broken, read_all, row};
-use crate::store::tables::payments::expected_deposits;
+use crate::store::tables::expected_deposits::expected_deposits;
 use crate::store::tx::Snapshot;
 
 /// The columns of a [`Tally`]. Two sums instead of one, so that no number of rows makes SQLite
