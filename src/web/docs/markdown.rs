@@ -41,6 +41,15 @@ pub(super) fn html(text: &str, is_known: impl Fn(&str) -> bool) -> String {
                 continue;
             }
             Event::Start(Tag::Table(_)) => out.push(Event::Html("<div class=\"table-scroll\" tabindex=\"0\">".into())),
+            // A program's text may be wider than the page, and the keyboard scrolls what has the focus.
+            Event::Start(Tag::CodeBlock(_)) => {
+                out.push(Event::Html("<pre tabindex=\"0\"><code>".into()));
+                continue;
+            }
+            Event::End(TagEnd::CodeBlock) => {
+                out.push(Event::Html("</code></pre>\n".into()));
+                continue;
+            }
             Event::Start(Tag::TableRow) => cell = 0,
             Event::End(TagEnd::TableCell) => cell += 1,
             Event::Code(code) if cell == 1 && is_word(code) => {
@@ -161,6 +170,13 @@ mod tests {
 
     fn rendered(text: &str) -> String {
         html(text, |name| name == "errors")
+    }
+
+    #[test]
+    fn a_program_can_be_scrolled_with_the_keyboard() {
+        let html = rendered("```json\n{\"a\": \"<b>\"}\n```\n");
+        let program = "<pre tabindex=\"0\"><code>{\"a\": \"&lt;b&gt;\"}\n</code></pre>\n";
+        assert_eq!(html, program);
     }
 
     #[test]
