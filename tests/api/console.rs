@@ -168,6 +168,32 @@ fn a_refusal_is_worded_as_the_api_words_it_and_changes_nothing() {
     assert!(page(&app, &place).contains("Pay from the wallet"));
 }
 
+/// A browser goes to another folder for a path that ends with such an id.
+#[test]
+fn a_customer_whose_id_is_a_dot_or_two_has_a_page() {
+    let app = spawn_app();
+    for id in [".", ".."] {
+        let body = json!({"customerId": id, "balance": 1}).to_string();
+        let headers = [("content-type", "application/json")];
+        app.send("PUT", "/sandbox/balance", &headers, Some(body.as_bytes()))
+            .ok();
+        let place = format!("/console/customers/?id={id}");
+        let list = page(&app, "/console/customers");
+        assert!(list.contains(&format!("<a href=\"{place}\">{id}</a>")), "{list}");
+        let set = Form::of(&page(&app, &place), "Set").with("n:balance", "7");
+        let after = place_after(&set.send(&app));
+        assert!(after.starts_with(&format!("{place}&done=")), "{after}");
+        let customer = page(&app, &after);
+        assert!(
+            customer.contains(&format!("<h1>{id}</h1>")) && customer.contains("7.00"),
+            "{customer}"
+        );
+    }
+    for unknown in ["/console/customers/", "/console/customers/?id=nobody"] {
+        assert_eq!(app.send("GET", unknown, &[], None).status, 404, "{unknown}");
+    }
+}
+
 #[test]
 fn a_form_that_is_sent_twice_acts_once() {
     let app = spawn_app();

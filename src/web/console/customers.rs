@@ -19,7 +19,7 @@ use crate::web::api::Request;
 use crate::web::console::call::{MADE, hidden};
 use crate::web::console::done;
 use crate::web::console::done::Shown;
-use crate::web::console::who::addresses;
+use crate::web::console::who::{addresses, page_of};
 use crate::web::layout::{Page, Refused};
 use crate::web::parts::Part;
 use crate::web::reader::Reader;
@@ -147,7 +147,7 @@ fn who(customer: &Customer) -> Markup {
     let id = customer.id.as_str();
     let name = customer.profile.as_ref().and_then(Profile::name);
     html! {
-        a href={ "/console/customers/" (text::segment(id)) } {
+        a href=(page_of(id)) {
             @match &name { Some(name) => (name), None => (text::id(id)) }
         }
         @if let Some(profile) = customer.profile.as_ref().filter(|_| name.is_some()) {
@@ -194,11 +194,31 @@ pub(super) async fn show(
     id: Path<String>,
     Query(shown): Query<Shown>,
 ) -> Result<HttpResponse, Refused> {
+    show_customer(&reader, &id, &shown).await
+}
+
+/// The id of a customer in the query.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct InQuery {
+    #[serde(default)]
+    id: String,
+}
+
+/// `GET /console/customers/?id=` for the ids that a path cannot have ([`page_of`]).
+pub(super) async fn show_of_query(
+    reader: Reader,
+    Query(InQuery { id }): Query<InQuery>,
+    Query(shown): Query<Shown>,
+) -> Result<HttpResponse, Refused> {
+    show_customer(&reader, &id, &shown).await
+}
+
+async fn show_customer(reader: &Reader, id: &str, shown: &Shown) -> Result<HttpResponse, Refused> {
     let unknown = || {
         let page = Page::new("No such customer").section("/console/customers");
         Refused::new(404, page, "There is no customer with this id.")
     };
-    let id = CustomerId::parse(&id).ok_or_else(unknown)?;
+    let id = CustomerId::parse(id).ok_or_else(unknown)?;
     let asked = id.clone();
     let found = reader.read(move |snapshot, merchant| {
         let Some(customer) = snapshot.customer(merchant, &asked)? else {
@@ -210,8 +230,8 @@ pub(super) async fn show(
         Ok(wallet.map(|wallet| (customer, wallet, history)))
     });
     let (customer, wallet, history) = found.await?.flatten().ok_or_else(unknown)?;
-    let back = format!("/console/customers/{}", text::segment(id.as_str()));
-    let done = done::notice(&reader, shown.done()).await?;
+    let back = page_of(id.as_str());
+    let done = done::notice(reader, shown.done()).await?;
     let currency = reader.currency();
     let balance = Request::new(Method::PUT, "/sandbox/balance").with(json!({}));
     Ok(Page::new(id.as_str()).section("/console/customers").show(&html! {
@@ -239,7 +259,7 @@ pub(super) async fn show(
             @if reader.may(&balance) {
                 section.card {
                     form method="post" action="/console/call" {
-                        (hidden(&reader, &balance, &back))
+                        (hidden(reader, &balance, &back))
                         input type="hidden" name="s:customerId" value=(id);
                         div.field {
                             label for="balance" { "Set the wallet to" }
@@ -252,8 +272,8 @@ pub(super) async fn show(
         }
         @if reader.may(&intent(id.as_str())) {
             div.columns {
-                (deposit(&reader, id.as_str(), &back, &currency))
-                (withdrawal(&reader, id.as_str(), &back, &currency))
+                (deposit(reader, id.as_str(), &back, &currency))
+                (withdrawal(reader, id.as_str(), &back, &currency))
             }
         }
         section.card {

@@ -47,6 +47,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(web::resource("/upload").post(upload::send))
         .service(web::resource("/example").post(example::make))
         .service(web::resource("/customers").get(customers::list))
+        .service(web::resource("/customers/").get(customers::show_of_query))
         .service(web::resource("/customers/{customerId}").get(customers::show))
         .service(web::resource("/events").get(events::list))
         .service(web::resource("/events/rows").get(events::rows))

@@ -62,7 +62,7 @@ impl People {
         };
         html! {
             @if self.has_pages {
-                a href={ "/console/customers/" (text::segment(customer)) } { (label) }
+                a href=(page_of(customer)) { (label) }
             } @else {
                 (label)
             }
@@ -71,6 +71,15 @@ impl People {
                 div.small.muted { (text::id(customer)) }
             }
         }
+    }
+}
+
+/// Returns the address of the page of a customer. A browser takes `.` and `..` in a path, escaped or not,
+/// for the same folder and the one above, so these ids are in the query.
+pub(super) fn page_of(customer: &str) -> String {
+    match customer {
+        "." | ".." => format!("/console/customers/?id={customer}"),
+        _ => format!("/console/customers/{}", text::segment(customer)),
     }
 }
 
