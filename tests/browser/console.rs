@@ -68,6 +68,19 @@ fn a_newcomer_takes_a_deal_from_home_to_paid_out_with_clicks_alone() {
 }
 
 #[test]
+fn a_reload_does_not_tell_the_outcome_of_a_form_again() {
+    in_browser(async |site: Site| {
+        make_example(&site).await?;
+        assert_eq!(site.driver.current_url().await?.query(), None);
+        site.driver.refresh().await?;
+        site.shows("A website for a bakery").await?;
+        let page = site.driver.source().await?;
+        assert!(!page.contains("Milestone escrow created successfully"), "{page}");
+        Ok(())
+    });
+}
+
+#[test]
 fn an_operator_records_what_came_and_pays_out() {
     in_browser(async |site: Site| {
         make_example(&site).await?;

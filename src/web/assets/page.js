@@ -15,6 +15,13 @@ function localizeTimes(root) {
   }
 }
 
+// Tells the outcome of a form once: the address without it is the one that a reload asks for.
+const here = new URL(location.href);
+if (here.searchParams.has("done")) {
+  here.searchParams.delete("done");
+  history.replaceState(history.state, "", here);
+}
+
 // Copies the text of the element that a button names. A browser gives scripts a clipboard only over
 // HTTPS and on its own machine. Without one the text is selected, so that its reader can copy it too.
 async function isCopied(element) {
