@@ -259,14 +259,10 @@ impl<'a> Field<'a> {
     pub(crate) fn amount(&self) -> Result<Amount, Invalid> {
         self.check_kind(ReadAs::Amount);
         let text = self.required()?.as_written();
-        let least = match self.kind {
-            Some(&Kind::Amount(minor)) => Amount::from_minor(minor).unwrap_or(Amount::ZERO),
-            _ => Amount::ZERO,
-        };
         Amount::parse_major(text).map_err(|error| {
             self.must_be(match error {
                 NotAnAmount::NotADecimal => "a number, such as 1500 or 99.95".to_owned(),
-                NotAnAmount::Negative => format!("a number of {least} or more"),
+                NotAnAmount::Negative => self.kind.unwrap_or(&Kind::Amount(0)).least_amount(),
                 NotAnAmount::TooManyDecimals => "a number with at most two decimals".to_owned(),
                 NotAnAmount::TooLarge => format!("a number of at most {}", Amount::MAX),
             })
@@ -341,6 +337,10 @@ impl<'a> Field<'a> {
     }
 
     /// Parses one of these words, in any letter case.
+    pub(crate) fn one_of_any_case<'w, T: Copy + Into<&'w str>>(&self, words: &[T]) -> Result<T, Invalid> {
+        self.one_by(words, str::eq_ignore_ascii_case)
+    }
+
     /// Parses one or several variants of this enum by their words, separated by commas. Returns
     /// each once, in the order of the enum.
     pub(crate) fn several_words<T: VariantArray + Copy + Into<&'static str>>(&self) -> Result<Vec<T>, Invalid> {
@@ -352,10 +352,6 @@ impl<'a> Field<'a> {
             let is_known = |sent: &&str| found.iter().any(|&word| *sent == word.into());
             sent.iter().all(is_known).then_some(found)
         })
-    }
-
-    pub(crate) fn one_of_any_case<'w, T: Copy + Into<&'w str>>(&self, words: &[T]) -> Result<T, Invalid> {
-        self.one_by(words, str::eq_ignore_ascii_case)
     }
 
     fn one_by<'w, T: Copy + Into<&'w str>>(
@@ -422,14 +418,14 @@ impl<'a> Field<'a> {
     }
 
     fn read<T>(&self, expected: &str, read: impl FnOnce(Value<'a>) -> Option<T>) -> Result<T, Invalid> {
+        read(self.required()?).ok_or_else(|| self.must_be(expected))
+    }
+}
+
 /// Returns these words as a choice: `"one" or "two"`.
 fn choices_of<'w, T: Copy + Into<&'w str>>(words: &[T]) -> String {
     let quoted: Vec<String> = words.iter().map(|&word| format!("\"{}\"", word.into())).collect();
     quoted.join(" or ")
-}
-
-        read(self.required()?).ok_or_else(|| self.must_be(expected))
-    }
 }
 
 /// Parses the id of a customer in a header or a path, which `field` names.

@@ -4,6 +4,7 @@
 
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::mode::Mode;
+use crate::domain::money::Amount;
 
 /// The fields that a route reads from the query and from the body.
 #[derive(Clone, Copy, Debug)]
@@ -73,9 +74,9 @@ pub(crate) enum Kind {
     Pattern(&'static str),
     /// One of these words.
     Words(fn() -> Vec<&'static str>),
-    /// An amount of at least so many minor units, sent in major units with at most two
     /// One or several of these words in a query, separated by commas.
     SeveralWords(fn() -> Vec<&'static str>),
+    /// An amount of at least so many minor units, sent in major units with at most two
     /// decimals.
     Amount(i64),
     /// The amount of an offer, which has a configured minimum.
@@ -305,6 +306,17 @@ impl Kind {
         }
     }
 
+    /// Says in words how small an amount of this kind may be, without what is configured.
+    pub(crate) fn least_amount(&self) -> String {
+        match self {
+            Self::Amount(minor) => {
+                let least = Amount::from_minor(*minor).unwrap_or(Amount::ZERO);
+                format!("a number of {least} or more")
+            }
+            _ => "a number above 0".to_owned(),
+        }
+    }
+
     const fn read_as(&self) -> ReadAs {
         match self {
             Self::Amount(_) | Self::OfferAmount | Self::MilestoneAmount => ReadAs::Amount,
@@ -320,6 +332,7 @@ impl Kind {
             | Self::Prose
             | Self::Pattern(_)
             | Self::Words(_)
+            | Self::SeveralWords(_)
             | Self::SignedAmount
             | Self::Date
             | Self::Moment
@@ -332,7 +345,6 @@ impl Kind {
             | Self::Currency => ReadAs::Text,
         }
     }
-            | Self::SeveralWords(_)
 }
 
 impl ListMax {

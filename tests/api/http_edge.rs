@@ -676,7 +676,7 @@ fn a_form_with_a_field_that_is_wrong_is_refused() {
             "1,000",
             "amount must be a number, such as 1500 or 99.95; got 1,000",
         ),
-        ("amount", "-5", "amount must be a number of 0 or more; got -5"),
+        ("amount", "-5", "amount must be a number above 0; got -5"),
         ("amount", "0", "amount must be at least 1; got 0"),
         (
             "amount",

@@ -93,7 +93,7 @@ fn a_test_account_takes_only_the_due_amount() {
     app.refuses(400, "Amount mismatch", |app| {
         pay_test_account(app, &intent, Some(&json!({ "amount": 2499.99 })))
     });
-    app.refuses(400, "amount must be a number of 0 or more; got -1", |app| {
+    app.refuses(400, "amount must be a number of 0.01 or more; got -1", |app| {
         pay_test_account(app, &intent, Some(&json!({ "amount": -1 })))
     });
     pay_test_account(&app, &intent, Some(&json!({ "amount": 2500 }))).ok();

@@ -174,14 +174,14 @@ fn an_escrow_amount_out_of_bounds_is_refused() {
         "9".repeat(80)
     );
     let negative = format!("-{digits_50}");
-    let below_zero = format!("amount must be a number of 0 or more; got {negative}");
+    let below_zero = format!("amount must be a number above 0; got {negative}");
     refuses_each(&[
         ("/amount", "0", "amount must be at least 1; got 0"),
         ("/amount", "0.00", "amount must be at least 1; got 0"),
         ("/amount", "0.99", "amount must be at least 1; got 0.99"),
         ("/amount", "-0", "amount must be at least 1; got 0"),
-        ("/amount", "-1", "amount must be a number of 0 or more; got -1"),
-        ("/amount", "-0.001", "amount must be a number of 0 or more; got -0.001"),
+        ("/amount", "-1", "amount must be a number above 0; got -1"),
+        ("/amount", "-0.001", "amount must be a number above 0; got -0.001"),
         (
             "/amount",
             "10000.001",
@@ -211,7 +211,7 @@ fn a_milestone_amount_must_be_a_positive_whole_number() {
         (
             "/milestones/1/amount",
             "-6000",
-            "milestones[1].amount must be a number of 0 or more; got -6000",
+            "milestones[1].amount must be a number above 0; got -6000",
         ),
         (
             "/milestones/0/amount",

@@ -52,12 +52,25 @@ fn an_amount_that_is_not_a_number_is_refused() {
 }
 
 #[test]
+fn a_negative_amount_is_refused_with_the_least_of_its_route() {
+    let (app, deal) = with_an_offer();
+    for raw in ["-1", "-10200"] {
+        let message = format!("amount must be a number of 0.01 or more; got {raw}");
+        app.refuses(400, &message, |app| {
+            app.json_text("POST", PAY, "ben", &with_field(payment(&deal), "/amount", raw))
+        });
+        let message = format!("amount must be a number of 1000 or more; got {raw}");
+        app.refuses(400, &message, |app| {
+            app.json_text("POST", TOP_UP, "ben", &format!("{{\"amount\":{raw}}}"))
+        });
+    }
+}
+
+#[test]
 fn an_amount_that_is_not_a_sum_of_money_is_refused() {
     let (app, deal) = with_an_offer();
     let digits_50 = "9".repeat(50);
     for (raw, expected) in [
-        ("-1", "a number of 0 or more"),
-        ("-10200", "a number of 0 or more"),
         ("10200.001", "a number with at most two decimals"),
         ("90071992547409.92", "a number of at most 90071992547409.91"),
         (&digits_50, "a number of at most 90071992547409.91"),

@@ -56,6 +56,27 @@ fn several_words_are_separated_by_commas() {
     }
 }
 
+/// The parser knows no configured minimum of an offer.
+#[test]
+fn a_negative_amount_is_told_the_least_of_its_field() {
+    const SPECS: FieldGroups = &[&[
+        FieldSpec::required("balance", Kind::Amount(0)),
+        FieldSpec::required("receipt", Kind::Amount(1)),
+        FieldSpec::required("offer", Kind::OfferAmount),
+        FieldSpec::required("milestone", Kind::MilestoneAmount),
+    ]];
+    let body = r#"{"balance":-1,"receipt":-1,"offer":-1,"milestone":-1}"#;
+    let fields = Fields::from_json(body).unwrap().described_by(Some(SPECS));
+    for (name, expected) in [
+        ("balance", "a number of 0 or more"),
+        ("receipt", "a number of 0.01 or more"),
+        ("offer", "a number above 0"),
+        ("milestone", "a number above 0"),
+    ] {
+        assert_eq!(wrong(fields.field(name).amount().unwrap_err()).1, expected, "{name}");
+    }
+}
+
 #[test]
 fn an_error_names_its_field() {
     let body = r#"{"a":"5","b":-1,"c":1.234,"d":"x","e":null,"f":"","g":{"h":[1,{"i":true}]}}"#;

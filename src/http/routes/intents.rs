@@ -77,7 +77,7 @@ pub(crate) const VERIFICATION: RequestSpec =
 /// The request of [`pay_test_account`].
 pub(crate) const TEST_PAYMENT: RequestSpec =
     RequestSpec::of_optional_body(&[&[
-        FieldSpec::optional("amount", Kind::Amount(0)).about("The deposit's, if left out")
+        FieldSpec::optional("amount", Kind::Amount(1)).about("The deposit's, if left out")
     ]]);
 
 /// The refusals of [`create`].

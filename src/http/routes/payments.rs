@@ -9,6 +9,7 @@ use crate::domain::customers::customer::Wallet;
 use crate::domain::ids::{CardId, EscrowKey, PaymentToken};
 use crate::domain::invalid::Parsed;
 use crate::domain::money::Amount;
+use crate::domain::payments::payment::TOP_UP_MIN;
 use crate::domain::payments::request::{Gateway, PaymentRequest};
 use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::http::auth::Caller;
@@ -24,7 +25,7 @@ use crate::views::{MajorUnits, TransactionView};
 
 /// The request of [`pay`].
 pub(crate) const PAYMENT: RequestSpec = RequestSpec::of_body(&[&[
-    FieldSpec::required_if_strict("amount", Kind::Amount(0)).about("The price with the fee"),
+    FieldSpec::required_if_strict("amount", Kind::Amount(1)).about("The price with the fee"),
     REFERENCE,
     FieldSpec::optional("transactionType", Kind::Words(|| vec!["escrow"])),
     FieldSpec::optional("gateway", Kind::Words(|| vec!["wallet", "card"])),
@@ -41,7 +42,8 @@ pub(crate) const PAYMENT: RequestSpec = RequestSpec::of_body(&[&[
     ),
 ]]);
 /// The request of [`top_up`].
-pub(crate) const TOP_UP: RequestSpec = RequestSpec::of_body(&[&[FieldSpec::required("amount", Kind::Amount(0))]]);
+pub(crate) const TOP_UP: RequestSpec =
+    RequestSpec::of_body(&[&[FieldSpec::required("amount", Kind::Amount(TOP_UP_MIN))]]);
 
 /// The refusals of [`pay`].
 pub(crate) const PAY_REFUSALS: Refusals = Refusals::of(&[&[

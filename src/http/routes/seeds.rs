@@ -85,7 +85,7 @@ const CUSTOMER: [FieldSpec; 8] = [
 const MILESTONE: [FieldSpec; 6] = [
     FieldSpec::optional("title", Kind::Text),
     FieldSpec::optional("description", Kind::Text),
-    FieldSpec::required("amount", Kind::Amount(0)),
+    FieldSpec::required("amount", Kind::MilestoneAmount),
     FieldSpec::optional("dueDate", Kind::Date),
     FieldSpec::optional("customerId", Kind::CustomerId),
     FieldSpec::optional("released", Kind::Boolean),
@@ -95,7 +95,7 @@ const ESCROW: [FieldSpec; 15] = [
     FieldSpec::required("seller", Kind::CustomerId),
     FieldSpec::optional("buyer", Kind::CustomerId),
     FieldSpec::optional("status", Kind::Words(words::<Status>)),
-    FieldSpec::optional("amount", Kind::Amount(0)).about("The sum of the milestones, if left out"),
+    FieldSpec::optional("amount", Kind::OfferAmount).about("The sum of the milestones, if left out"),
     FieldSpec::optional("purpose", Kind::Text),
     FieldSpec::optional("description", Kind::Text),
     FieldSpec::optional("whoPays", Kind::Words(words::<WhoPays>)),
