@@ -105,9 +105,10 @@ const KINDS: [&str; 43] = [
 ];
 
 /// The first word of every refusal.
-const REFUSALS: [&str; 55] = [
+const REFUSALS: [&str; 56] = [
     "AlreadySpent",
     "BankReferenceUsed",
+    "DepositHasReceipt",
     "DepositNotFound",
     "NoSuchCustomer",
     "NotInStatus",

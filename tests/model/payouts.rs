@@ -17,6 +17,7 @@ pub(crate) struct Payout {
     /// Empty for one that does not exist.
     pub(crate) status: &'static str,
     requested_by: Option<usize>,
+    approved_by: Option<usize>,
     paid_by: Option<usize>,
     pub(crate) bank_reference: Option<String>,
 }
@@ -43,6 +44,7 @@ impl Payout {
             fee: 0,
             status: "",
             requested_by: None,
+            approved_by: None,
             paid_by: None,
             bank_reference: None,
         }
@@ -118,6 +120,7 @@ impl Reference {
         let known = &self.payouts[place];
         check_two_persons(known.amount, known.requested_by, operator)?;
         self.payouts[place].status = "approved";
+        self.payouts[place].approved_by = operator;
         Ok(vec![])
     }
 
@@ -158,10 +161,12 @@ impl Reference {
             owner,
             amount,
             status,
+            approved_by,
             paid_by,
             ..
         } = self.payouts[place];
         if status == "approved" {
+            check_two_persons(amount, approved_by, operator)?;
             self.give_back(place, "returned", "reversed");
             return Ok(vec![]);
         }

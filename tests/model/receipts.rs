@@ -156,6 +156,10 @@ impl Reference {
         let place = self.deposit_named(command, intent)?;
         let status = self.intents[place].status;
         refuse_if(status != "pending", &format!("NotInStatus deposit {status} given up"))?;
+        let waits = |receipt: &Receipt| {
+            receipt.merchant == command.merchant && receipt.status == "recorded" && receipt.expected == Some(place)
+        };
+        refuse_if(self.receipts.iter().any(waits), "DepositHasReceipt")?;
         self.intents[place].status = "failed";
         self.touched.push(place);
         self.rows.events += 1;

@@ -55,7 +55,7 @@ impl Snapshot<'_> {
 
     /// Returns at most `limit` pending deposits of any merchant by bank transfer that were
     /// asked for before this ledger time and have a number above `after`, each with its merchant,
-    /// oldest first. Live mode, where merchants' clocks follow ledger time.
+    /// oldest first. Those whose money waits for a second operator are left out. Live mode, where merchants' clocks follow ledger time.
     pub fn deposits_before(
         &self,
         before: Timestamp,
