@@ -31,8 +31,10 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 pub use audit::{Audit, Finding, audit, check_structure};
 pub use backup::{Backup, BackupError, OnStep, Step, backup};
@@ -73,6 +75,9 @@ use engine::command::Purpose;
 use file_store::FileStore;
 use postgres_store::PostgresStore;
 use write_side::WriteSide;
+
+/// The longest time in which [`Store::check_ready`] waits for a read, since probes give up soon.
+const READY_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// An open database. Clones are cheap and share it. Dropping the last clone closes it.
 #[derive(Clone)]
@@ -220,7 +225,11 @@ impl Store {
             }
             return Err(error);
         }
-        self.read(|snapshot| snapshot.newest_transfer().map(drop)).await
+        let read = self.read(|snapshot| snapshot.newest_transfer().map(drop));
+        timeout(READY_TIME_MAX, read).await.unwrap_or_else(|_| {
+            let silence = format!("it has not answered within {} s", READY_TIME_MAX.as_secs());
+            Err(Error::Unreachable(silence))
+        })
     }
 
     /// Returns the counts of the writer's work.

@@ -29,6 +29,9 @@ use crate::store::place::Place;
 use crate::store::settings::{Settings, WriterEnded};
 use crate::store::write_side::{WriteSide, WriterParts};
 
+/// The longest time in which a stop waits for the last commit. The requests have had their time before.
+const WRITER_STOP_MAX: Duration = Duration::from_secs(3);
+
 /// The sessions of uploads and downloads.
 const FILE_SESSIONS: u32 = 4;
 /// The longest time that an upload or a download waits for one of them.
@@ -171,7 +174,7 @@ impl PostgresStore {
         self.long_reads.stop();
         self.background_check.stop();
         self.peers.stop();
-        self.write_side.close();
+        self.write_side.close_within(WRITER_STOP_MAX);
         // A session closes on a thread without a runtime, as it was opened.
         let files = self.files.close();
         drop(thread::spawn(move || drop(files)).join());

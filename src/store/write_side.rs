@@ -2,7 +2,10 @@
 
 use std::io;
 use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
@@ -68,10 +71,40 @@ impl WriteSide {
 
     /// Lets the waiting commands finish and ends the writer.
     pub(super) fn close(&self) {
-        self.writer.stop();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            log::error!("the writer thread panicked");
+        if let Some(thread) = self.take_thread() {
+            end(&self.writer, thread);
         }
+    }
+
+    /// Ends the writer as [`WriteSide::close`] does, and returns after this time also if it has not
+    /// ended: a database on another machine may leave a commit without an answer for any time.
+    pub(super) fn close_within(&self, time_max: Duration) {
+        let Some(thread) = self.take_thread() else {
+            return;
+        };
+        let writer = self.writer.clone();
+        let (told, ended) = mpsc::channel::<()>();
+        // A full queue keeps this thread too.
+        thread::spawn(move || {
+            end(&writer, thread);
+            drop(told);
+        });
+        if ended.recv_timeout(time_max) == Err(RecvTimeoutError::Timeout) {
+            log::error!(
+                "the database has not answered the last commit; its commands may have taken effect, and clients that \
+                 waited for them got no reply"
+            );
+        }
+    }
+
+    fn take_thread(&self) -> Option<WriterThread> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+fn end(writer: &Writer, thread: WriterThread) {
+    writer.stop();
+    if thread.join().is_err() {
+        log::error!("the writer thread panicked");
     }
 }

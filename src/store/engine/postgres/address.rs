@@ -16,6 +16,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// machine is noticed.
 const NETWORK_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The time without any data after which the network is asked if the server is there. A commit has no
+/// other limit, so a machine that vanishes during one is noticed by this, after 5 + 3 x 2 seconds.
+const KEEPALIVES_IDLE: Duration = Duration::from_secs(5);
+const KEEPALIVES_INTERVAL: Duration = Duration::from_secs(2);
+const KEEPALIVES_RETRIES: u32 = 3;
+/// The idle time of a URL that names none.
+const LIBRARY_KEEPALIVES_IDLE: Duration = Duration::from_hours(2);
+const SCHEMES: [&str; 2] = ["postgres", "postgresql"];
+
 /// The address of a database, as a `postgres://` URL. It is shown without its password.
 #[derive(Clone)]
 pub struct Address {
@@ -35,11 +44,12 @@ pub struct Address {
 pub struct AddressError(String);
 
 impl Address {
-    /// Returns true if a text is the URL of a PostgreSQL database and not a path.
+    /// Returns true if a text is a URL and not a path. One with a scheme that is mistyped counts too:
+    /// it may have a password, which must not be shown as a part of a path.
     pub fn is_url(text: &str) -> bool {
-        ["postgres://", "postgresql://"]
-            .iter()
-            .any(|scheme| text.starts_with(scheme))
+        let is_of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.:".contains(&byte);
+        text.split_once("://")
+            .is_some_and(|(scheme, _)| !scheme.is_empty() && scheme.bytes().all(is_of_scheme))
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -60,7 +70,11 @@ impl FromStr for Address {
                            and @ is %40";
             return Err(AddressError(problem.to_owned()));
         }
-        let (for_library, mode, tls_files) = take_tls_options(url)?;
+        let rest = match url.split_once("://") {
+            Some((scheme, rest)) if SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)) => rest,
+            _ => return Err(AddressError("it does not begin with postgres://".to_owned())),
+        };
+        let (for_library, mode, tls_files) = take_tls_options(&format!("postgres://{rest}"))?;
         let mut config: Config = for_library.parse().map_err(|error: tokio_postgres::Error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             AddressError(cause.unwrap_or_else(|| error.to_string()))
@@ -73,6 +87,15 @@ impl FromStr for Address {
         }
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(NETWORK_TIMEOUT);
+        }
+        if config.get_keepalives_idle() == LIBRARY_KEEPALIVES_IDLE {
+            config.keepalives_idle(KEEPALIVES_IDLE);
+        }
+        if config.get_keepalives_interval().is_none() {
+            config.keepalives_interval(KEEPALIVES_INTERVAL);
+        }
+        if config.get_keepalives_retries().is_none() {
+            config.keepalives_retries(KEEPALIVES_RETRIES);
         }
         if config.get_application_name().is_none() {
             config.application_name("escrowd");
@@ -271,10 +294,44 @@ mod tests {
 
     #[test]
     fn only_urls_are_urls() {
-        assert!(Address::is_url("postgres://db/escrow"));
-        assert!(Address::is_url("postgresql:///escrow"));
-        for path in ["escrowd.db", "postgres", "/var/postgres://x", "sqlite://db"] {
+        for url in [
+            "postgres://db/escrow",
+            "postgresql:///escrow",
+            "Postgres://db/escrow",
+            "POSTGRESQL://db/escrow",
+        ] {
+            assert!(Address::is_url(url) && url.parse::<Address>().is_ok(), "{url}");
+        }
+        for path in ["escrowd.db", "postgres", "/var/postgres://x", "://x"] {
             assert!(!Address::is_url(path), "{path}");
         }
+    }
+
+    #[test]
+    fn a_url_of_another_scheme_is_refused_without_its_password() {
+        for scheme in ["pg", "postgress", "jdbc:postgresql", "sqlite", "mysql+ssl"] {
+            let url = format!("{scheme}://ada:s3cret@db/escrow");
+            assert!(Address::is_url(&url), "{url}");
+            assert_eq!(without_password(&url), format!("{scheme}://ada@db/escrow"));
+            let refused = url.parse::<Address>().unwrap_err().to_string();
+            assert!(refused.contains("it does not begin with postgres://"), "{refused}");
+            assert!(!refused.contains("s3cret"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_vanishes_is_noticed_within_seconds() {
+        let keepalives = |options: &str| {
+            let address: Address = format!("postgres://db/escrow{options}").parse().unwrap();
+            let config = address.config();
+            (
+                config.get_keepalives_idle().as_secs(),
+                config.get_keepalives_interval().map(|interval| interval.as_secs()),
+                config.get_keepalives_retries(),
+            )
+        };
+        assert_eq!(keepalives(""), (5, Some(2), Some(3)));
+        let options = "?keepalives_idle=60&keepalives_interval=10&keepalives_retries=5";
+        assert_eq!(keepalives(options), (60, Some(10), Some(5)));
     }
 }
