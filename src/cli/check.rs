@@ -66,12 +66,12 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     );
     tell_of_clock(store::newest_ledger_time(&arguments.file)?);
     if findings_total == 0 {
-        let structure = if arguments.deep {
-            "The structure of the file is intact too."
-        } else {
-            "(--deep checks the structure of the file too.)"
+        let structure = match arguments.file.path() {
+            Some(_) if arguments.deep => " The structure of the file is intact too.",
+            Some(_) => " (--deep checks the structure of the file too.)",
+            None => "",
         };
-        say!("{GOOD}The ledger is sound:{GOOD:#} all twelve invariants hold. {structure}");
+        say!("{GOOD}The ledger is sound:{GOOD:#} all twelve invariants hold.{structure}");
         return Ok(ExitCode::SUCCESS);
     }
     for finding in &findings {

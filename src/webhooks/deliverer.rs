@@ -79,7 +79,7 @@ impl<'a> Deliverer<'a> {
     }
 
     /// Delivers until a message says to stop, and then until the attempts in flight are
-    /// recorded or [`Settings::stop_timeout`] has passed. Ends at once when the last handle
+    /// recorded or the stop timeout of the settings has passed. Ends at once when the last handle
     /// is dropped or the store has stopped. A process that is not the leader of its database
     /// starts no attempt.
     pub(super) async fn run(mut self) {

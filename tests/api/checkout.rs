@@ -547,6 +547,18 @@ fn real_money_comes_by_bank_transfer() {
 }
 
 #[test]
+fn money_after_the_transfer_was_given_up_is_told_to_the_buyer() {
+    let live = LiveDeal::new();
+    let reference = live.announce();
+    let given_up = json!({ "reference": reference, "reason": "no money came" });
+    live.app.by(BEN, "POST", "/deposits/expire", &given_up).ok();
+    live.record("in-1", 10_200, &json!({ "depositReference": reference }));
+    let page = live.page().text;
+    let told = "10,200.00</span> came with this reference, when the transfer was no longer expected. It did not pay for this deal.";
+    assert!(page.contains(told), "{page}");
+}
+
+#[test]
 fn another_amount_than_the_total_is_told_to_the_buyer() {
     let live = LiveDeal::new();
     let reference = live.announce();

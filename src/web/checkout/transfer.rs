@@ -82,15 +82,21 @@ pub(super) fn offer(visit: &Visit) -> Markup {
     }
 }
 
-/// Names the amounts that came with the reference and are not the amount that was announced.
+/// Names the amounts that came with the reference and did not pay: another amount than the one that was
+/// announced, or the same after the transfer was given up.
 fn others_that_came(standing: Standing<'_>, transfer: &Payment, came: &[Amount], currency: &str) -> Markup {
     let is_waiting = transfer.status() == PaymentStatus::Pending;
     html! {
         @for amount in came {
             div.notice.bad role="alert" {
                 p { strong {
-                    (text::amount(*amount, currency)) " came with this reference, and not "
-                    (text::amount(transfer.transaction.amount, currency)) ". It did not pay for this deal."
+                    (text::amount(*amount, currency)) " came with this reference"
+                    @if *amount == transfer.transaction.amount {
+                        ", when the transfer was no longer expected."
+                    } @else {
+                        ", and not " (text::amount(transfer.transaction.amount, currency)) "."
+                    }
+                    " It did not pay for this deal."
                 } }
                 p {
                     "What came is in your wallet at the shop. "

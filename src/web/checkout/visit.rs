@@ -273,8 +273,8 @@ fn transfer_of(
     Ok(found.filter(|transfer| transfer.transaction.owner.customer() == Some(payer)))
 }
 
-/// Returns the amounts that came with the reference of a transfer that is still expected, since
-/// they are not its amount. Looks at the newest payments of the customer.
+/// Returns the amounts that came with the reference of a transfer and did not settle it: other
+/// amounts, or the same after it was given up. Looks at the newest payments of the customer.
 fn others_that_came(
     snapshot: &Snapshot<'_>,
     merchant: MerchantId,
