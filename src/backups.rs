@@ -4,6 +4,7 @@
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
+use std::mem;
 use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -89,7 +90,7 @@ impl Backups {
             schedule,
             health: Arc::clone(&health),
             due: None,
-            under_way: None,
+            is_under_way: false,
             failed: 0,
         };
         let thread = BackgroundThread::start(BackgroundTask::Backups, panics, move |stop| keeper.run(stop))?;
@@ -116,8 +117,8 @@ struct Keeper {
     health: Arc<BackupHealth>,
     /// The time of the next backup, `None` before the first run.
     due: Option<Timestamp>,
-    /// The time at which the backup under way began. A panic leaves it here.
-    under_way: Option<Timestamp>,
+    /// True while a backup is made. A panic leaves it so.
+    is_under_way: bool,
     /// The number of failures since the last success.
     failed: u32,
 }
@@ -125,8 +126,8 @@ struct Keeper {
 impl Keeper {
     /// Makes backups until the sign to stop. A run after a panic goes on with the same schedule.
     fn run(&mut self, stop: &Stop) {
-        if let Some(started) = self.under_way.take() {
-            self.count_failure(started);
+        if mem::take(&mut self.is_under_way) {
+            self.count_failure();
         }
         loop {
             let due = self.due.unwrap_or_else(|| self.begin());
@@ -139,13 +140,13 @@ impl Keeper {
                 continue;
             }
             let started = self.store.ledger_time();
-            self.under_way = Some(started);
+            self.is_under_way = true;
             let made = self.back_up(started, stop);
-            self.under_way = None;
+            self.is_under_way = false;
             match made {
                 Err(BackupError::Stopped) => return,
                 Err(error) => {
-                    let next = self.count_failure(started);
+                    let next = self.count_failure();
                     log::error!("no backup was made: {error}; the next attempt is at {next}");
                 }
                 Ok(()) => {
@@ -175,11 +176,14 @@ impl Keeper {
         due
     }
 
-    /// Counts a backup that began at this time and failed. Returns the time of the next attempt.
-    fn count_failure(&mut self, started: Timestamp) -> Timestamp {
+    /// Counts a backup that has failed now. Returns the time of the next attempt.
+    fn count_failure(&mut self) -> Timestamp {
         self.health.failures.fetch_add(1, Ordering::Relaxed);
         self.failed = self.failed.saturating_add(1);
-        let next = later(started, retry_pause(self.failed).min(self.schedule.every));
+        let next = later(
+            self.store.ledger_time(),
+            retry_pause(self.failed).min(self.schedule.every),
+        );
         self.due = Some(next);
         next
     }

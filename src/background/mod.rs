@@ -132,7 +132,7 @@ pub(crate) async fn run(task: BackgroundTask, panics: &Panics, mut work: impl As
 #[derive(Debug)]
 pub(crate) struct Panicked;
 
-/// Awaits a run of a task. What a later run uses too, a panic must not leave half changed.
+/// Awaits a run of a task. A panic must leave no state half changed that a later run uses.
 pub(crate) async fn catch_panic(run: impl Future<Output = ()>) -> Result<(), Panicked> {
     AssertUnwindSafe(run).catch_unwind().await.map_err(|_| Panicked)
 }

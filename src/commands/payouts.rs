@@ -216,12 +216,13 @@ pub fn take_back(
     let reason = Some(reason?);
     let before = tx.write_summary().newest_transfer();
     let mut loaded = load(tx, actor.merchant, id)?;
-    if policy.two_person.takes_two(loaded.payout.amount) {
-        let paid_by = tx.payer_of(actor.merchant, id)?;
-        loaded
-            .payout
-            .check_return(paid_by, actor.agent.operator, policy.two_person)?;
-    }
+    let paid_by = match loaded.payout.status {
+        PayoutStatus::Paid => tx.payer_of(actor.merchant, id)?,
+        _ => None,
+    };
+    loaded
+        .payout
+        .check_return(paid_by, actor.agent.operator, policy.two_person)?;
     let inside = tx.balance(actor.merchant, &Account::OutsideWorld)?;
     let now = tx.now();
     let effects = loaded
@@ -286,8 +287,8 @@ pub fn export(tx: &mut Tx<'_>, actor: &OperatorActor, max: usize) -> Result<Vec<
     Ok(exported)
 }
 
-/// Returns the pay-outs of an earlier batch that are still approved, oldest first, because its file
-/// was lost. Records the export.
+/// Returns the `max` oldest pay-outs of an earlier batch that are still approved, oldest first, because
+/// its file was lost. Records the export.
 ///
 /// # Errors
 ///
@@ -296,6 +297,7 @@ pub fn export_again(
     tx: &mut Tx<'_>,
     actor: &OperatorActor,
     batch: Parsed<u32>,
+    max: usize,
 ) -> Result<Vec<PayoutWithWithdrawal>, Error> {
     let batch = batch?;
     let newest = tx.newest_payout_batch(actor.merchant)?.unwrap_or_default();
@@ -306,7 +308,7 @@ pub fn export_again(
         };
         return Err(Invalid::wrong("batch", expected, &batch.to_string()).into());
     }
-    let approved = tx.approved_payouts_of_batch(actor.merchant, batch)?;
+    let approved = tx.approved_payouts_of_batch(actor.merchant, batch, max)?;
     record_export(tx, actor, batch, approved.len())?;
     let exported = approved.into_iter().map(|stored| with_withdrawal(tx, stored));
     Ok(exported.collect::<Result<_, _>>()?)

@@ -1,6 +1,7 @@
 //! Tests the batches of pay-outs: the file for the bank, and the results with which it comes
 //! back.
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::console::Form;
@@ -361,6 +362,13 @@ fn roles_that_do_not_record_are_refused() {
     }
 }
 
+/// Returns the file that a page offers to save.
+fn file_in(page: &Answer) -> String {
+    let (_, after) = page.text.split_once("href=\"data:text/csv;charset=utf-8,").unwrap();
+    let (encoded, _) = after.split_once('"').unwrap();
+    percent_decode_str(encoded).decode_utf8().unwrap().into_owned()
+}
+
 #[test]
 fn the_desk_exports_a_batch_and_records_its_results() {
     const PAGE: &str = "/console/desk/batches";
@@ -384,16 +392,29 @@ fn the_desk_exports_a_batch_and_records_its_results() {
     assert_eq!(unknown.status, 400);
     assert!(unknown.text.contains("no batch was exported yet"), "{}", unknown.text);
     office.approves(&paid);
-    let file = export("");
-    assert!(file.is_csv(), "{file:?}");
-    assert_eq!(
-        file.header("content-disposition"),
-        Some("attachment; filename=\"payouts.csv\"")
+    // A second press of the button shows the same file.
+    let form = Form::of(&cashier.page(PAGE), "Export the next batch");
+    let [first, second] = [(); 2].map(|()| cashier.send_to(&form, "/console/desk/batches/export"));
+    for page in [&first, &second] {
+        assert!(page.text.contains("Batch 1 has 1 pay-out."), "{}", page.text);
+        let line = format!("{paid},");
+        assert!(
+            file_in(page).lines().nth(1).is_some_and(|row| row.starts_with(&line)),
+            "{}",
+            page.text
+        );
+    }
+    assert!(first.text.contains("download=\"payouts-1.csv\""), "{}", first.text);
+    assert!(
+        first.text.contains("The newest batch has the number 1."),
+        "{}",
+        first.text
     );
-    assert_eq!(lines_of(&file), [(paid.clone(), "1".to_owned())]);
-    assert!(cashier.page(PAGE).contains("The newest batch has the number 1."));
     assert!(cashier.page("/console/desk/payouts").contains("In batch 1"));
-    assert_eq!(export("1").text, file.text);
+    assert_eq!(file_in(&export("1")), file_in(&first));
+    let again = Form::of(&first.text, "Export the next batch");
+    let nothing = cashier.send_to(&again, "/console/desk/batches/export");
+    assert!(nothing.text.contains("Nothing was exported"), "{}", nothing.text);
 
     let before = office.app.dump();
     let wrong = send("Record the results", ("results", "payoutId,status\nx,lost\n"));

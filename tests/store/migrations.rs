@@ -141,6 +141,9 @@ fn every_merchant_of_a_migrated_file_has_a_publishable_key_of_its_mode() {
     }
 }
 
+/// The term of the column `batch` with the number 1 in the checksum of a row.
+const TERM_OF_BATCH_1: i32 = -1_536_493_959;
+
 /// The bank may have the file of an export before the migration.
 #[test]
 fn a_pay_out_that_was_exported_before_is_in_a_batch() {
@@ -154,11 +157,19 @@ fn a_pay_out_that_was_exported_before_is_in_a_batch() {
                    SELECT merchant_id, 99, 'payouts_exported', '1 pay-outs', updated_at + ?1, zeroblob(32)
                    FROM payout WHERE status = 'approved'";
         assert_eq!(before.execute(sql, [exported_after_approval]).unwrap(), 1);
+        let checksum = |connection: &Connection| -> i32 {
+            let sql = "SELECT checksum FROM payout WHERE status = 'approved'";
+            connection.query_row(sql, [], |row| row.get(0)).unwrap()
+        };
+        let checksum_before = checksum(&before);
         drop(before);
         file.open().close();
+        let migrated = file.sqlite();
         let sql = "SELECT batch FROM payout WHERE status = 'approved'";
-        let found: Option<i64> = file.sqlite().query_row(sql, [], |row| row.get(0)).unwrap();
+        let found: Option<i64> = migrated.query_row(sql, [], |row| row.get(0)).unwrap();
         assert_eq!(found, batch, "{exported_after_approval}");
+        let term = batch.map_or(0, |_| TERM_OF_BATCH_1);
+        assert_eq!(checksum(&migrated), checksum_before.wrapping_add(term));
     }
 }
 

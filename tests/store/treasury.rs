@@ -304,7 +304,7 @@ fn a_payout_or_a_receipt_that_went_another_way_than_its_payment_is_found() {
 
 /// The columns of a receipt, a pay-out and an operator of which only a checksum tells a change. In
 /// PostgreSQL rows have none: its own are of pages.
-const UNDER_THE_CHECKSUM_ALONE: [&str; 25] = [
+const UNDER_THE_CHECKSUM_ALONE: [&str; 26] = [
     "receipt.guard",
     "receipt.bank_reference",
     "receipt.bank_reference_key",
@@ -323,6 +323,7 @@ const UNDER_THE_CHECKSUM_ALONE: [&str; 25] = [
     "payout.created_at",
     "payout.updated_at",
     "payout.checksum",
+    "payout.batch",
     "operator.guard",
     "operator.name",
     "operator.key_hash",

@@ -283,9 +283,9 @@ impl Payout {
         Ok(effects)
     }
 
-    /// Checks that the operator who records the return, by which its owner has the money again, is not
-    /// the one who recorded the payment or, before the payment is recorded, who approved it: the bank
-    /// may have paid.
+    /// Checks that the operator who records a return did not take the step before it: the payment of a
+    /// paid pay-out, the approval of an approved one, which the bank may have paid already. A return
+    /// gives its owner the money again.
     ///
     /// # Errors
     ///

@@ -123,8 +123,8 @@ impl Error {
         )
     }
 
-    /// Returns true if the log says once why this happens to all writes: they are refused until an
-    /// operator acts, or the store stops. So work in the background does not log its own failure too.
+    /// Returns true if work in the background need not log this: all writes are refused until an
+    /// operator acts, which the log says once, or the store has been stopped.
     pub const fn is_logged(&self) -> bool {
         matches!(
             self,

@@ -165,10 +165,10 @@ impl Writer {
     }
 
     /// Asks the writer as [`Writer::ask`] does, for what it finds out itself. A full queue has
-    /// commands, which find it out too.
+    /// commands, which find it out too, so no write is refused then.
     pub(crate) fn ask_unanswered(&self) {
         let (reply, _answer) = oneshot::channel();
-        drop(self.send(WriterMessage::Ask(reply)));
+        drop(self.try_send(WriterMessage::Ask(reply)));
     }
 
     fn send(&self, message: WriterMessage) -> Result<(), Error> {

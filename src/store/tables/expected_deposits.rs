@@ -8,6 +8,7 @@ use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::params;
 use crate::store::tables::columns::{offset_of, read_all, read_limit_of};
+use crate::store::tables::receipts::waits_for_second_operator;
 use crate::store::tx::Snapshot;
 
 /// The pending deposits of merchant ?1 that wait for money at the bank. INDEXED BY and CROSS keep
@@ -55,14 +56,15 @@ impl Snapshot<'_> {
 
     /// Returns at most `limit` pending deposits of any merchant by bank transfer that were
     /// asked for before this ledger time and have a number above `after`, each with its merchant,
-    /// oldest first. Those whose money waits for a second operator are left out. Live mode, where merchants' clocks follow ledger time.
+    /// oldest first. Those whose money waits for a second operator are left out. For live mode
+    /// alone, where the clocks of merchants follow ledger time.
     pub fn deposits_before(
         &self,
         before: Timestamp,
         after: i64,
         limit: u32,
     ) -> Result<Vec<(MerchantId, TransactionId)>, Error> {
-        let mut statement = self.connection.prepare(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT account.merchant_id, payment_transaction.id, payment_transaction.guard
              FROM payment_detail
              JOIN payment_transaction ON payment_transaction.id = transaction_id
@@ -70,9 +72,10 @@ impl Snapshot<'_> {
              WHERE status = 'pending' AND method = 'BANK_TRANSFER' AND payment_transaction.created_at < ?1
                AND transaction_id < ?3 AND transaction_id > ?4
                AND NOT EXISTS (SELECT 1 FROM receipt WHERE receipt.merchant_id = account.merchant_id
-                               AND receipt.status IN ('recorded', 'suspense') AND expected_id = transaction_id)
-             ORDER BY transaction_id LIMIT ?2",
-        )?;
+                               AND expected_id = transaction_id AND ",
+            waits_for_second_operator!(),
+            ") ORDER BY transaction_id LIMIT ?2",
+        ))?;
         // The number ends the walk along the pending payments, of which most are younger.
         let rows = statement.query(params![before.millis(), limit, ids::first_number_of(before), after])?;
         read_all(rows, |row| {

@@ -138,12 +138,18 @@ impl Snapshot<'_> {
         read_all(statement.query(params![merchant.0, max])?, |row| self.read_payout(row))
     }
 
-    /// Returns the pay-outs of a merchant's batch that are still approved, oldest first.
-    pub fn approved_payouts_of_batch(&self, merchant: MerchantId, batch: u32) -> Result<Vec<StoredPayout>, Error> {
+    /// Returns the `max` oldest pay-outs of a merchant's batch that are still approved, oldest first.
+    pub fn approved_payouts_of_batch(
+        &self,
+        merchant: MerchantId,
+        batch: u32,
+        max: usize,
+    ) -> Result<Vec<StoredPayout>, Error> {
         let mut statement = self.connection.prepare(select_payout!(
-            "payout.merchant_id = ?1 AND batch = ?2 AND payout.status = 'approved' ORDER BY payout.id"
+            "payout.merchant_id = ?1 AND batch = ?2 AND payout.status = 'approved' ORDER BY payout.id LIMIT ?3"
         ))?;
-        read_all(statement.query(params![merchant.0, batch])?, |row| {
+        let max = i64::try_from(max).unwrap_or(i64::MAX);
+        read_all(statement.query(params![merchant.0, batch, max])?, |row| {
             self.read_payout(row)
         })
     }

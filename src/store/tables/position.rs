@@ -27,6 +27,20 @@ macro_rules! tally_of {
     };
 }
 
+/// The condition that a receipt is a movement at the bank: its money is inside or was sent back.
+macro_rules! receipt_moved {
+    () => {
+        "status IN ('credited', 'suspense', 'sent_back')"
+    };
+}
+
+/// The condition that a pay-out is a movement at the bank: the payment, and its return if there was one.
+macro_rules! payout_moved {
+    () => {
+        "status IN ('paid', 'returned') AND bank_reference IS NOT NULL"
+    };
+}
+
 row! {
     struct SumRow<'a>, sum_columns! {
         purpose: &'a str,
@@ -183,14 +197,16 @@ impl Snapshot<'_> {
         let mut receipts = self.connection.prepare(concat!(
             "SELECT ",
             receipt_columns!(),
-            " FROM receipt WHERE merchant_id = ?1 AND status IN ('credited', 'suspense', 'sent_back')
-               AND value_date BETWEEN ?2 AND ?4 LIMIT ?3"
+            " FROM receipt WHERE merchant_id = ?1 AND ",
+            receipt_moved!(),
+            " AND value_date BETWEEN ?2 AND ?4 LIMIT ?3"
         ))?;
         let mut payouts = self.connection.prepare(concat!(
             "SELECT ",
             payout_columns!(),
-            " FROM payout WHERE merchant_id = ?1 AND status IN ('paid', 'returned') AND bank_reference IS NOT NULL
-               AND (value_date BETWEEN ?2 AND ?4 OR (status = 'returned' AND updated_at >= ?5 AND updated_at < ?6)) LIMIT ?3"
+            " FROM payout WHERE merchant_id = ?1 AND ",
+            payout_moved!(),
+            " AND (value_date BETWEEN ?2 AND ?4 OR (status = 'returned' AND updated_at >= ?5 AND updated_at < ?6)) LIMIT ?3"
         ))?;
         let limit = i64::try_from(max.saturating_add(1)).unwrap_or(i64::MAX);
         let last = last.unwrap_or(Date::MAX);
@@ -217,17 +233,21 @@ impl Snapshot<'_> {
     pub fn sum_of_movements_after(&self, merchants: &[MerchantId], day: Date) -> Result<Option<SignedAmount>, Error> {
         let mut receipts = self.connection.prepare(concat!(
             tally_of!("amount"),
-            " FROM receipt WHERE merchant_id = ?1 AND status IN ('credited', 'suspense', 'sent_back') AND value_date > ?2"
+            " FROM receipt WHERE merchant_id = ?1 AND ",
+            receipt_moved!(),
+            " AND value_date > ?2"
         ))?;
         let mut payments = self.connection.prepare(concat!(
             tally_of!("amount"),
-            " FROM payout WHERE merchant_id = ?1 AND status IN ('paid', 'returned') AND bank_reference IS NOT NULL
-               AND value_date > ?2"
+            " FROM payout WHERE merchant_id = ?1 AND ",
+            payout_moved!(),
+            " AND value_date > ?2"
         ))?;
         let mut returns = self.connection.prepare(concat!(
             tally_of!("amount"),
-            " FROM payout WHERE merchant_id = ?1 AND status = 'returned' AND bank_reference IS NOT NULL
-               AND updated_at >= ?2"
+            " FROM payout WHERE merchant_id = ?1 AND ",
+            payout_moved!(),
+            " AND status = 'returned' AND updated_at >= ?2"
         ))?;
         let (after, end) = (day.to_string(), day.span_millis().1);
         let mut sum = 0;

@@ -97,6 +97,15 @@ fn read_receipt(row: Row<'_>) -> Result<Receipt, Error> {
     })
 }
 
+/// The condition that the money of a receipt with a deposit waits for a second operator: its approval,
+/// or the same request to assign it.
+macro_rules! waits_for_second_operator {
+    () => {
+        "receipt.status IN ('recorded', 'suspense')"
+    };
+}
+pub(crate) use waits_for_second_operator;
+
 impl Snapshot<'_> {
     /// Returns a merchant's receipt. Those of other merchants are not found.
     pub fn receipt(&self, merchant: MerchantId, id: ReceiptId) -> Result<Option<Receipt>, Error> {
@@ -179,10 +188,11 @@ impl Snapshot<'_> {
     /// Returns true if money that a receipt recorded for this deposit waits for a second operator.
     pub fn deposit_has_receipt(&self, merchant: MerchantId, deposit: TransactionId) -> Result<bool, Error> {
         self.connection
-            .prepare(
-                "SELECT EXISTS (SELECT 1 FROM receipt
-                 WHERE merchant_id = ?1 AND status IN ('recorded', 'suspense') AND expected_id = ?2)",
-            )?
+            .prepare(concat!(
+                "SELECT EXISTS (SELECT 1 FROM receipt WHERE merchant_id = ?1 AND expected_id = ?2 AND ",
+                waits_for_second_operator!(),
+                ")"
+            ))?
             .one(params![merchant.0, deposit.number()], |row| row.get(0))
     }
 }

@@ -233,7 +233,7 @@ fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
         return Err(bad("The total that the page showed"));
     }
     let once = field("once").filter(|once| once.len() <= ONCE_BYTES_MAX);
-    request.idempotency_key = once.map(|once| key_of(once, &request));
+    request.idempotency_key = idempotency_key(once, &request);
     Ok(Sent {
         request,
         back: back.to_owned(),
@@ -261,11 +261,12 @@ pub(super) fn route_of(path: &str) -> Option<&str> {
     text::own_path(path).filter(|_| is_called)
 }
 
-/// Returns the key under which the request is done once. A form that a reader corrects after a
-/// refusal, by going back in the browser, is another request.
-fn key_of(once: &str, request: &Request) -> String {
+/// Returns the key under which the request of a form is done once, unless the form has no id. A form
+/// that a reader corrects after a refusal, by going back in the browser, is another request.
+pub(super) fn idempotency_key(once: Option<&str>, request: &Request) -> Option<String> {
+    let once = once.filter(|once| once.len() <= ONCE_BYTES_MAX)?;
     let asked = format!("{:?} {:?}", request.customer, request.body);
-    format!("{once}-{}", hex::encode(&Sha256::digest(asked)[..8]))
+    Some(format!("{once}-{}", hex::encode(&Sha256::digest(asked)[..8])))
 }
 
 /// Returns the body of the fields with a kind, or `None` without any. An empty field counts as

@@ -58,7 +58,7 @@ pub(super) async fn export(
         &caller,
         |tx, _policy, actor| match batch.transpose() {
             None => payouts::export(tx, actor, BATCH_MAX),
-            Some(batch) => payouts::export_again(tx, actor, batch),
+            Some(batch) => payouts::export_again(tx, actor, batch, BATCH_MAX),
         },
         move |exported| Rendered::csv(file_of(&exported, &currency)),
     )

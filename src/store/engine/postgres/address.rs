@@ -21,8 +21,6 @@ const NETWORK_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEPALIVES_IDLE: Duration = Duration::from_secs(5);
 const KEEPALIVES_INTERVAL: Duration = Duration::from_secs(2);
 const KEEPALIVES_RETRIES: u32 = 3;
-/// The idle time of a URL that names none.
-const LIBRARY_KEEPALIVES_IDLE: Duration = Duration::from_hours(2);
 const SCHEMES: [&str; 2] = ["postgres", "postgresql"];
 
 /// The address of a database, as a `postgres://` URL. It is shown without its password.
@@ -47,9 +45,8 @@ impl Address {
     /// Returns true if a text is a URL and not a path. One with a scheme that is mistyped counts too:
     /// it may have a password, which must not be shown as a part of a path.
     pub fn is_url(text: &str) -> bool {
-        let is_of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.:".contains(&byte);
         text.split_once("://")
-            .is_some_and(|(scheme, _)| !scheme.is_empty() && scheme.bytes().all(is_of_scheme))
+            .is_some_and(|(scheme, _)| !scheme.is_empty() && !scheme.contains('/'))
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -88,7 +85,7 @@ impl FromStr for Address {
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(NETWORK_TIMEOUT);
         }
-        if config.get_keepalives_idle() == LIBRARY_KEEPALIVES_IDLE {
+        if !names_option(url, "keepalives_idle") {
             config.keepalives_idle(KEEPALIVES_IDLE);
         }
         if config.get_keepalives_interval().is_none() {
@@ -106,6 +103,12 @@ impl FromStr for Address {
             tls_files: Box::new(tls_files),
         })
     }
+}
+
+/// Returns true if a URL has this option.
+fn names_option(url: &str, name: &str) -> bool {
+    let (_, options) = url.split_once('?').unwrap_or_default();
+    options.split('&').any(|option| option.split('=').next() == Some(name))
 }
 
 /// Splits the TLS options off a URL, since the library does not know some and treats others
@@ -309,7 +312,14 @@ mod tests {
 
     #[test]
     fn a_url_of_another_scheme_is_refused_without_its_password() {
-        for scheme in ["pg", "postgress", "jdbc:postgresql", "sqlite", "mysql+ssl"] {
+        for scheme in [
+            "pg",
+            "postgress",
+            "postgres_sql",
+            " postgres",
+            "jdbc:postgresql",
+            "sqlite",
+        ] {
             let url = format!("{scheme}://ada:s3cret@db/escrow");
             assert!(Address::is_url(&url), "{url}");
             assert_eq!(without_password(&url), format!("{scheme}://ada@db/escrow"));
@@ -331,7 +341,7 @@ mod tests {
             )
         };
         assert_eq!(keepalives(""), (5, Some(2), Some(3)));
-        let options = "?keepalives_idle=60&keepalives_interval=10&keepalives_retries=5";
-        assert_eq!(keepalives(options), (60, Some(10), Some(5)));
+        let options = "?keepalives_idle=7200&keepalives_interval=10&keepalives_retries=5";
+        assert_eq!(keepalives(options), (7_200, Some(10), Some(5)));
     }
 }

@@ -1,17 +1,17 @@
 //! Batches of pay-outs: the file for the bank, and the results with which it comes back.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{ContentDisposition, DispositionParam, DispositionType};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Form;
 use maud::{Markup, html};
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::http::ApiError;
 use crate::store::Snapshot;
 use crate::web::api::{Answer, Request};
-use crate::web::console::call::hidden;
+use crate::web::console::call::{hidden, idempotency_key};
 use crate::web::console::desk::parts::{SECTION, file_refusal, pages};
 use crate::web::form::CsvForm;
 use crate::web::layout::{Page, Refused};
@@ -27,6 +27,7 @@ pub(super) struct ExportForm {
     #[serde(default)]
     visitor: String,
     merchant: Option<String>,
+    once: Option<String>,
     /// The number of an exported batch. Empty for a new one.
     #[serde(default)]
     batch: String,
@@ -66,7 +67,8 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
     page(&reader, StatusCode::OK, &html! {}, "").await
 }
 
-/// `POST /console/desk/batches/export`: the file, or the page if there is nothing to export.
+/// `POST /console/desk/batches/export`: the page with the file. A page, so that a form that is sent
+/// twice shows the file of the first time again.
 pub(super) async fn export(reader: Reader, Form(form): Form<ExportForm>) -> Result<HttpResponse, Refused> {
     reader.check_visitor(&form.visitor)?;
     let mut request = Request::new(Method::POST, EXPORT);
@@ -77,27 +79,11 @@ pub(super) async fn export(reader: Reader, Form(form): Form<ExportForm>) -> Resu
         let number = batch.parse().map_or_else(|_| json!(batch), |number: u32| json!(number));
         request = request.with(json!({ "batch": number }));
     }
-    let file = match reader.api.file(request).await? {
-        Ok(file) => file,
-        Err(answer) => return page(&reader, answer.status, &refused(&answer), "").await,
-    };
-    let has_rows = str::from_utf8(&file).is_ok_and(|file| file.lines().nth(1).is_some());
-    if !has_rows {
-        let notice = html! { div.notice.warn role="status" { p { (nothing_to_export(batch)) } } };
-        return page(&reader, StatusCode::OK, &notice, "").await;
+    request.idempotency_key = idempotency_key(form.once.as_deref(), &request);
+    match reader.api.file(request).await? {
+        Ok(file) => page(&reader, StatusCode::OK, &exported(batch, &file), "").await,
+        Err(answer) => page(&reader, answer.status, &refused(&answer), "").await,
     }
-    let name = match batch {
-        "" => "payouts.csv".to_owned(),
-        batch => format!("payouts-{batch}.csv"),
-    };
-    let disposition = ContentDisposition {
-        disposition: DispositionType::Attachment,
-        parameters: vec![DispositionParam::Filename(name)],
-    };
-    Ok(HttpResponse::Ok()
-        .insert_header(disposition)
-        .content_type("text/csv; charset=utf-8")
-        .body(file))
 }
 
 /// `POST /console/desk/batches`: applies the results of a batch.
@@ -114,11 +100,27 @@ pub(super) async fn apply(reader: Reader, CsvForm(form): CsvForm<ResultsForm>) -
     page(&reader, StatusCode::OK, &effects(&applied), "").await
 }
 
-fn nothing_to_export(batch: &str) -> &'static str {
-    if batch.is_empty() {
-        "Nothing was exported: no approved pay-out waits for its first export."
-    } else {
-        "Nothing of this batch is still to be paid."
+/// Offers a file to be saved, or says that it has no pay-outs. `batch` is the number that was asked
+/// for, or empty.
+fn exported(batch: &str, file: &[u8]) -> Markup {
+    let text = String::from_utf8_lossy(file);
+    let rows = text.lines().skip(1).count();
+    let number = text.lines().nth(1).and_then(|row| row.rsplit(',').next());
+    let Some(number) = number else {
+        let nothing = if batch.is_empty() {
+            "Nothing was exported: no approved pay-out waits for its first export."
+        } else {
+            "Nothing of this batch is still to be paid."
+        };
+        return html! { div.notice.warn role="status" { p { (nothing) } } };
+    };
+    let name = format!("payouts-{number}.csv");
+    let address = format!("data:text/csv;charset=utf-8,{}", percent_encode(file, NON_ALPHANUMERIC));
+    html! {
+        div.notice.good role="status" {
+            p { strong { "Batch " (number) " has " (rows) @if rows == 1 { " pay-out." } @else { " pay-outs." } } }
+            p { a.button.primary href=(address) download=(name) { "Save " (name) } }
+        }
     }
 }
 
