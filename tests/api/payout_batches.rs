@@ -438,6 +438,14 @@ fn the_desk_exports_a_batch_and_records_its_results() {
         again.text
     );
 
+    // A form from elsewhere, without the visitor's id, is answered by a page.
+    let foreign = Form::new(&[]).send_to(
+        &office.app,
+        "/console/desk/batches/export",
+        &[("cookie", &cashier.cookie)],
+    );
+    assert_eq!(foreign.status, 400, "{}", foreign.text);
+    assert!(foreign.text.contains("That form is incomplete"), "{}", foreign.text);
     let auditor = Browser::logged_in(&office.app, AUDITOR).page(PAGE);
     assert!(auditor.contains("A cashier exports batches"), "{auditor}");
     assert!(!auditor.contains("<textarea"), "{auditor}");

@@ -2,7 +2,6 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::{Method, StatusCode};
-use actix_web::web::Form;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use serde::Deserialize;
@@ -13,7 +12,7 @@ use crate::store::Snapshot;
 use crate::web::api::{Answer, Request};
 use crate::web::console::call::{hidden, idempotency_key};
 use crate::web::console::desk::parts::{SECTION, file_refusal, pages};
-use crate::web::form::CsvForm;
+use crate::web::form::{BodyForm, CsvForm};
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 
@@ -69,7 +68,7 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
 
 /// `POST /console/desk/batches/export`: the page with the file. A page, so that a form that is sent
 /// twice shows the file of the first time again.
-pub(super) async fn export(reader: Reader, Form(form): Form<ExportForm>) -> Result<HttpResponse, Refused> {
+pub(super) async fn export(reader: Reader, BodyForm(form): BodyForm<ExportForm>) -> Result<HttpResponse, Refused> {
     reader.check_visitor(&form.visitor)?;
     let mut request = Request::new(Method::POST, EXPORT);
     request.merchant = form.merchant.filter(|_| reader.is_operator());
