@@ -1,5 +1,6 @@
 //! The console in a browser.
 
+use serde_json::json;
 use thirtyfour::prelude::*;
 
 use crate::checkout::offer;
@@ -110,6 +111,38 @@ fn an_operator_records_what_came_and_pays_out() {
         site.is_sound().await?;
         site.click("Who did what").await?;
         site.has(3, "tbody tr").await
+    });
+}
+
+#[test]
+fn a_batch_is_saved_as_a_file_and_its_results_are_recorded() {
+    in_browser(async |site: Site| {
+        let folder = tempfile::tempdir().unwrap();
+        let saving = json!({ "behavior": "allow", "downloadPath": folder.path() });
+        site.driver
+            .cdp()
+            .send_raw("Browser.setDownloadBehavior", saving)
+            .await?;
+        make_example(&site).await?;
+        move_money(&site).await?;
+        site.open("/console/desk/payouts").await?;
+        site.click("Approve").await?;
+        site.shows("Pay-out approved successfully").await?;
+        site.click("Batches").await?;
+        site.click("Export the next batch").await?;
+        site.shows("Batch 1 has 1 pay-out.").await?;
+        site.is_sound().await?;
+        site.click("Save payouts-1.csv").await?;
+        let file = site.file(&folder.path().join("payouts-1.csv")).await;
+        let payout = file.lines().nth(1).and_then(|row| row.split(',').next()).unwrap();
+        // The page is still there.
+        site.click("Export the next batch").await?;
+        site.shows("Nothing was exported").await?;
+        let results = format!("payoutId,status,bankReference,valueDate,reason\n{payout},paid,FT-2,2026-06-22,\n");
+        site.fill("The results as CSV", &results).await?;
+        site.click("Record the results").await?;
+        site.shows("1 recorded, 0 recorded before, 0 refused.").await?;
+        site.is_sound().await
     });
 }
 

@@ -249,6 +249,17 @@ impl Site {
         panic!("{found} and not {count} of {selector}");
     }
 
+    /// Waits until the browser has saved a file, and returns its text.
+    pub(crate) async fn file(&self, path: &Path) -> String {
+        for _ in 0..WAITS {
+            if let Ok(text) = std::fs::read_to_string(path) {
+                return text;
+            }
+            tokio::time::sleep(WAIT).await;
+        }
+        panic!("no {}", path.display());
+    }
+
     /// Returns the path of the page.
     pub(crate) async fn path(&self) -> WebDriverResult<String> {
         let url = self.driver.current_url().await?;
