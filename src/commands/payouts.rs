@@ -216,13 +216,14 @@ pub fn take_back(
     let reason = Some(reason?);
     let before = tx.write_summary().newest_transfer();
     let mut loaded = load(tx, actor.merchant, id)?;
-    let paid_by = match loaded.payout.status {
+    let recorded_by = match loaded.payout.status {
         PayoutStatus::Paid => tx.payer_of(actor.merchant, id)?,
+        PayoutStatus::Approved => tx.reopener_of(actor.merchant, id)?,
         _ => None,
     };
     loaded
         .payout
-        .check_return(paid_by, actor.agent.operator, policy.two_person)?;
+        .check_return(recorded_by, actor.agent.operator, policy.two_person)?;
     let inside = tx.balance(actor.merchant, &Account::OutsideWorld)?;
     let now = tx.now();
     let effects = loaded
@@ -230,6 +231,40 @@ pub fn take_back(
         .take_back(loaded.withdrawal.as_mut(), reason.clone(), inside, now)?;
     save(tx, policy, actor.merchant, &loaded, &effects)?;
     actor.record(tx, ActKind::PayoutReturned, id.to_string(), reason, before)?;
+    Ok(loaded)
+}
+
+/// Reopens a pay-out whose payment was recorded by mistake.
+///
+/// A withdrawal that the sandbox's bank paid can be reopened too. It then waits for an operator, as one
+/// that an operator approved does.
+///
+/// # Errors
+///
+/// Refuses an unknown pay-out, and what [`Payout::check_reopening`] and [`Payout::reopen`] refuse.
+pub fn reopen(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    id: PayoutId,
+    reason: Parsed<String>,
+) -> Result<PayoutWithWithdrawal, Error> {
+    let reason = Some(reason?);
+    let before = tx.write_summary().newest_transfer();
+    let merchant = actor.merchant;
+    let mut loaded = load(tx, merchant, id)?;
+    if loaded.payout.status == PayoutStatus::Paid {
+        let paid_by = tx.payer_of(merchant, id)?;
+        let operator = actor.agent.operator;
+        loaded.payout.check_reopening(paid_by, operator, policy.two_person)?;
+    }
+    let inside = tx.balance(merchant, &Account::OutsideWorld)?;
+    let fees = tx.balance(merchant, &Account::PlatformFees)?;
+    let now = tx.now();
+    let effects = loaded.payout.reopen(loaded.withdrawal.as_mut(), inside, fees, now)?;
+    save(tx, policy, merchant, &loaded, &effects)?;
+    loaded.owner_problem = owner_problem(tx, merchant, &loaded.payout)?;
+    actor.record(tx, ActKind::PayoutReopened, id.to_string(), reason, before)?;
     Ok(loaded)
 }
 
@@ -346,20 +381,28 @@ fn load(tx: &Tx<'_>, merchant: MerchantId, id: PayoutId) -> Result<PayoutWithWit
 }
 
 fn with_withdrawal(snapshot: &Snapshot<'_>, stored: StoredPayout) -> Result<PayoutWithWithdrawal, store::Error> {
-    let owner = stored.payout.source.customer();
-    let owner_problem = match owner.filter(|_| stored.payout.status.is_open()) {
-        Some(owner) => snapshot
-            .customer_access(stored.merchant, owner)?
-            .and_then(|access| access.owner_problem()),
-        None => None,
-    };
     Ok(PayoutWithWithdrawal {
-        owner_problem,
+        owner_problem: owner_problem(snapshot, stored.merchant, &stored.payout)?,
         withdrawal: match stored.withdrawal {
             Some(id) => snapshot.payment(id)?,
             None => None,
         },
         payout: stored.payout,
+    })
+}
+
+/// Returns what keeps the owner of an open pay-out from withdrawing now.
+fn owner_problem(
+    snapshot: &Snapshot<'_>,
+    merchant: MerchantId,
+    payout: &Payout,
+) -> Result<Option<OwnerProblem>, store::Error> {
+    let owner = payout.source.customer().filter(|_| payout.status.is_open());
+    Ok(match owner {
+        Some(owner) => snapshot
+            .customer_access(merchant, owner)?
+            .and_then(|access| access.owner_problem()),
+        None => None,
     })
 }
 

@@ -106,7 +106,8 @@ pub enum TransferKind {
     Unallocated,
     /// From suspense to the wallet that it was meant for.
     Allocation,
-    /// The reverse of a receipt that was recorded by mistake.
+    /// The reverse of a receipt, or of the payment of a pay-out with its fee, that was recorded by
+    /// mistake.
     Correction,
 }
 

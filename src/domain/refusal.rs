@@ -15,8 +15,7 @@ use crate::domain::invalid::Invalid;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 
-/// A rule that the request broke. Its message is its `Display`, its code the name of
-/// the variant.
+/// A rule that the request broke. Its message is its `Display`, its code the name of the variant.
 #[derive(Clone, Debug, PartialEq, Eq, Error, EnumDiscriminants)]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum_discriminants(
@@ -290,7 +289,9 @@ pub enum Refusal {
         allowed: Vec<&'static str>,
     },
     #[strum_discriminants(strum(props(status = 403)))]
-    #[error("Above {alone_max} another operator than the one who recorded, requested or approved it must do this")]
+    #[error(
+        "Above {alone_max} another operator than the one who recorded, requested, approved or reopened it must do this"
+    )]
     SamePerson {
         /// The largest amount that one person may move alone.
         alone_max: Amount,

@@ -86,6 +86,7 @@ mod races;
 mod rate_limit;
 mod receipts;
 mod refused_forms;
+mod reopenings;
 mod requests;
 mod resets;
 mod secret_echoes;

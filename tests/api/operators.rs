@@ -42,6 +42,7 @@ fn each_role_does_what_its_rights_allow_and_nothing_else() {
         ("Record", "/payouts".to_owned(), json!({})),
         ("Record", id("pay"), paid("out-1")),
         ("Record", id("return"), reason()),
+        ("Record", id("reopen"), reason()),
         ("Approve", of_receipt("approve"), Value::Null),
         ("Approve", of_receipt("reject"), reason()),
         ("Approve", id("approve"), Value::Null),

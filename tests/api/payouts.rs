@@ -172,7 +172,7 @@ fn above_the_limit_another_than_the_requester_approves() {
     act(&app, ADA, &small, "approve", &Value::Null).ok();
     app.refuses(
         403,
-        "Above 5000 another operator than the one who recorded, requested or approved it must do this",
+        "Above 5000 another operator than the one who recorded, requested, approved or reopened it must do this",
         |app| act(app, ADA, &large, "approve", &Value::Null),
     );
     for cashier in [BEN, CLEO] {

@@ -106,6 +106,11 @@ impl<'a> Desk<'a> {
         self.run(move |tx, policy, actor| payouts::pay(tx, policy, actor, payout, Ok(entry(bank_reference))));
     }
 
+    fn reopen(&self, payout: PayoutId) {
+        let reason = Ok("another one was paid".to_owned());
+        self.run(move |tx, policy, actor| payouts::reopen(tx, policy, actor, payout, reason));
+    }
+
     fn give_back(&self, payout: PayoutId) {
         let reason = Ok("account closed".to_owned());
         self.run(move |tx, policy, actor| payouts::take_back(tx, policy, actor, payout, reason));
@@ -137,6 +142,8 @@ impl<'a> Desk<'a> {
         self.trade.withdraw("ada", "paid and returned", "0123456789");
         let withdrawn: PayoutId = self.newest_payout();
         self.approve(withdrawn);
+        self.pay(withdrawn, "out-2");
+        self.reopen(withdrawn);
         self.pay(withdrawn, "out-2");
         self.give_back(withdrawn);
         self.trade.withdraw("ada", "open", "0123456789");

@@ -135,6 +135,15 @@ impl Payment {
         }
     }
 
+    /// Makes a settled payment pending again, since its settlement was recorded by mistake. Emits no
+    /// event, as no pending payment does. The caller moves the money.
+    pub fn reopen(&mut self) {
+        if let Some(detail) = self.detail.as_mut() {
+            detail.status = PaymentStatus::Pending;
+            detail.settled_at = None;
+        }
+    }
+
     /// Returns the time of the last change.
     pub fn updated_at(&self) -> Timestamp {
         let settled_at = self.detail.as_ref().and_then(|detail| detail.settled_at);

@@ -45,6 +45,8 @@ pub enum ActKind {
     PayoutApproved,
     PayoutRejected,
     PayoutPaid,
+    /// The payment of a pay-out was recorded by mistake.
+    PayoutReopened,
     PayoutReturned,
     /// A batch of approved pay-outs was exported for the bank.
     PayoutsExported,

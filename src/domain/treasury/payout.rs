@@ -39,6 +39,8 @@ impl PayoutStatus {
     pub const TO_PAY: &'static [Self] = &[Self::Approved];
     /// The statuses in which it is recorded as returned.
     pub const TO_RETURN: &'static [Self] = &[Self::Approved, Self::Paid];
+    /// The statuses in which its payment is recorded, and may turn out to be a mistake.
+    pub const TO_REOPEN: &'static [Self] = &[Self::Paid];
 
     /// Returns true if its money is in transit.
     pub const fn is_open(self) -> bool {
@@ -107,7 +109,7 @@ pub struct Payout {
     /// The payment at the bank. `None` before, and if the sandbox's bank paid.
     pub paid: Option<BankEntry>,
     /// True from the payment on, also if the bank then returned it. The platform keeps the
-    /// fee.
+    /// fee. False again if the payment was recorded by mistake.
     pub was_paid: bool,
     /// The reason of the rejection or the return.
     pub reason: Option<String>,
@@ -216,7 +218,7 @@ impl Payout {
         self.check_status(PayoutStatus::TO_DECIDE, "rejected")?;
         let mut effects = Effects::default();
         self.give_back(&mut effects);
-        self.end(PayoutStatus::Rejected, reason, now);
+        self.enter(PayoutStatus::Rejected, reason, now);
         if let Some(payment) = withdrawal {
             payment.settle(PaymentStatus::Failed, now, &mut effects);
         }
@@ -243,7 +245,7 @@ impl Payout {
         effects.transfer(fee, Account::InTransit, Account::PlatformFees, self.fee, None);
         self.paid = paid;
         self.was_paid = true;
-        self.end(PayoutStatus::Paid, None, now);
+        self.enter(PayoutStatus::Paid, None, now);
         if let Some(payment) = withdrawal {
             payment.settle(PaymentStatus::Success, now, &mut effects);
         }
@@ -276,32 +278,87 @@ impl Payout {
         } else {
             self.give_back(&mut effects);
         }
-        self.end(PayoutStatus::Returned, reason, now);
+        self.enter(PayoutStatus::Returned, reason, now);
         if let Some(payment) = withdrawal {
             payment.settle(PaymentStatus::Reversed, now, &mut effects);
         }
         Ok(effects)
     }
 
+    /// Reopens a pay-out whose payment was recorded by mistake: it is approved again, and its withdrawal
+    /// pending. Its money is in transit again: the amount from the outside world, the fee from the
+    /// platform's fees. It stays in its batch, and the bank's reference may be another pay-out's.
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status than paid, then an amount that the merchant's accounts could not hold
+    /// together with what they hold, which is `inside`, then a fee that the platform's fees, which hold
+    /// `fees`, do not have any more.
+    pub fn reopen(
+        &mut self,
+        withdrawal: Option<&mut Payment>,
+        inside: Amount,
+        fees: Amount,
+        now: Timestamp,
+    ) -> Result<Effects, Refusal> {
+        self.check_status(PayoutStatus::TO_REOPEN, "reopened")?;
+        if !ledger::may_enter(self.amount, inside) {
+            return Err(Refusal::TooMuchMoney);
+        }
+        if fees < self.fee {
+            return Err(Refusal::AlreadySpent {
+                needed: self.fee,
+                available: fees,
+            });
+        }
+        let mut effects = Effects::default();
+        let kind = TransferKind::Correction;
+        effects.transfer(kind, Account::OutsideWorld, Account::InTransit, self.amount, None);
+        effects.transfer(kind, Account::PlatformFees, Account::InTransit, self.fee, None);
+        self.paid = None;
+        self.was_paid = false;
+        self.enter(PayoutStatus::Approved, None, now);
+        if let Some(payment) = withdrawal {
+            payment.reopen();
+        }
+        Ok(effects)
+    }
+
     /// Checks that the operator who records a return did not take the step before it: the payment of a
-    /// paid pay-out, the approval of an approved one, which the bank may have paid already. A return
-    /// gives its owner the money again.
+    /// paid pay-out, the approval of an approved one, which the bank may have paid already, or its
+    /// reopening, if it was paid before. `recorded_by` is the operator of the payment or of the
+    /// reopening. A return gives its owner the money again.
     ///
     /// # Errors
     ///
     /// Refuses the same operator above the amount that one person may move alone.
     pub fn check_return(
         &self,
-        paid_by: Option<OperatorId>,
+        recorded_by: Option<OperatorId>,
         returned_by: Option<OperatorId>,
         rule: TwoPersonRule,
     ) -> Result<(), Refusal> {
         let first = match self.status {
-            PayoutStatus::Paid => paid_by,
-            PayoutStatus::Approved => self.approved_by,
+            PayoutStatus::Paid => recorded_by,
+            PayoutStatus::Approved => recorded_by.or(self.approved_by),
             PayoutStatus::Requested | PayoutStatus::Rejected | PayoutStatus::Returned => None,
         };
         rule.check(self.amount, first, returned_by)
+    }
+
+    /// Checks that the operator who reopens a pay-out is not the one who recorded its payment, since
+    /// the bank pays a reopened pay-out once more.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the same operator above the amount that one person may move alone.
+    pub fn check_reopening(
+        &self,
+        paid_by: Option<OperatorId>,
+        reopened_by: Option<OperatorId>,
+        rule: TwoPersonRule,
+    ) -> Result<(), Refusal> {
+        rule.check(self.amount, paid_by, reopened_by)
     }
 
     fn check_status(&self, allowed: &[PayoutStatus], done: &'static str) -> Result<(), Refusal> {
@@ -322,7 +379,7 @@ impl Payout {
         effects.transfer(kind, Account::InTransit, self.source.clone(), held, None);
     }
 
-    fn end(&mut self, status: PayoutStatus, reason: Option<String>, now: Timestamp) {
+    fn enter(&mut self, status: PayoutStatus, reason: Option<String>, now: Timestamp) {
         self.status = status;
         self.reason = reason;
         self.updated_at = now;

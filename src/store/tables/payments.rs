@@ -332,13 +332,14 @@ impl Tx<'_> {
             .change_row(params![merchant.0, account_number, deposit.number()], "a test account")
     }
 
-    /// Saves the outcome of a pending payment, or that a successful one was reversed.
+    /// Saves the outcome of a pending payment, or that a successful one was reversed or is pending
+    /// again.
     pub fn save_settled(&mut self, payment: &Payment) -> Result<(), Error> {
         let settled_at = payment.detail.as_ref().and_then(|detail| detail.settled_at);
         self.connection
             .prepare(concat!(
                 update_checked!("payment_detail", status: "?2", settled_at: "?3"),
-                " WHERE transaction_id = ?1 AND (status = 'pending' OR (status = 'success' AND ?2 = 'reversed'))"
+                " WHERE transaction_id = ?1 AND (status = 'pending' OR (status = 'success' AND ?2 IN ('reversed', 'pending')))"
             ))?
             .change_row(
                 params![

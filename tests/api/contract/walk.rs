@@ -17,7 +17,7 @@ pub(super) const OTHER_KEY: &str = "sk_test_other";
 const BLOCKED: &str = "Your account is disabled. Please contact support";
 
 /// The service's routes that the contract does not have.
-const OWN_ROUTES: [&str; 74] = [
+const OWN_ROUTES: [&str; 75] = [
     "POST /v1/checkout/session",
     "POST /notices/{provider}/{merchant}",
     "POST /operator/deals/{escrowId}/resolve",
@@ -59,6 +59,7 @@ const OWN_ROUTES: [&str; 74] = [
     "POST /operator/payouts/{payoutId}/reject",
     "POST /operator/payouts/{payoutId}/pay",
     "POST /operator/payouts/{payoutId}/return",
+    "POST /operator/payouts/{payoutId}/reopen",
     "GET /healthz",
     "GET /livez",
     "GET /readyz",

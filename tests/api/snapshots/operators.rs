@@ -189,6 +189,13 @@ fn show_money_out(app: &TestApp) {
                 app.approve(&format!("payouts/{payout}"));
                 app.approve(&format!("payouts/{payout}"));
                 app.operate(&format!("payouts/{payout}/pay"), &paid("P-1"));
+                for _ in 0..2 {
+                    app.operate(
+                        &format!("payouts/{payout}/reopen"),
+                        &json!({ "reason": "another one was paid" }),
+                    );
+                }
+                app.operate(&format!("payouts/{payout}/pay"), &paid("P-1"));
             }
         }
         app.operate(&format!("payouts/{payout}"), &nothing);
@@ -372,6 +379,7 @@ fn show_a_withdrawal(shop: &Shop<'_>, [ada, cleo]: [&str; 2], buyer: &str) {
         "payouts",
         "payouts/0123456789abcdef01234567/reject",
         "payouts/0123456789abcdef01234567/return",
+        "payouts/0123456789abcdef01234567/reopen",
         "deals/0123456789abcdef01234567/resolve",
     ] {
         shop.ask(ada, path, &json!({}));

@@ -108,7 +108,7 @@ fn in_status(status: PayoutStatus) -> Payout {
 /// An action, with the withdrawal that it settles.
 type Action = fn(&mut Payout, Option<&mut Payment>) -> Result<Effects, Refusal>;
 
-const ACTIONS: [(&str, Action); 5] = [
+const ACTIONS: [(&str, Action); 6] = [
     ("approved", |payout, _| {
         payout
             .approve(Some(operator(2)), TwoPersonRule::OFF, at(9))
@@ -125,6 +125,9 @@ const ACTIONS: [(&str, Action); 5] = [
     }),
     ("returned", |payout, withdrawal| {
         payout.take_back(withdrawal, Some("closed".to_owned()), Amount::ZERO, at(9))
+    }),
+    ("reopened", |payout, withdrawal| {
+        payout.reopen(withdrawal, Amount::ZERO, kobo(FEE), at(9))
     }),
 ];
 
@@ -195,12 +198,13 @@ fn a_source_pays_at_most_what_it_holds() {
 #[test]
 fn each_action_takes_its_statuses_and_leads_to_one() {
     use PayoutStatus::{Approved, Paid, Rejected, Requested, Returned};
-    let allowed: [(&str, &[PayoutStatus], PayoutStatus); 5] = [
+    let allowed: [(&str, &[PayoutStatus], PayoutStatus); 6] = [
         ("approved", &[Requested], Approved),
         ("exported", &[Approved], Approved),
         ("rejected", &[Requested], Rejected),
         ("paid", &[Approved], Paid),
         ("returned", &[Approved, Paid], Returned),
+        ("reopened", &[Paid], Approved),
     ];
     for &status in PayoutStatus::VARIANTS {
         assert_eq!(status.is_open(), matches!(status, Requested | Approved), "{status:?}");
@@ -313,18 +317,70 @@ fn a_return_takes_another_operator_than_the_step_before() {
     let rule = TwoPersonRule {
         alone_max: Some(kobo(AMOUNT - 1)),
     };
-    let (approver, payer) = (operator(2), operator(3));
-    for (status, refused) in [
-        (PayoutStatus::Requested, None),
-        (PayoutStatus::Approved, Some(approver)),
-        (PayoutStatus::Paid, Some(payer)),
+    let (approver, payer, reopener) = (operator(2), operator(3), operator(4));
+    for (status, recorded_by, refused) in [
+        (PayoutStatus::Requested, None, None),
+        (PayoutStatus::Approved, None, Some(approver)),
+        (PayoutStatus::Approved, Some(reopener), Some(reopener)),
+        (PayoutStatus::Paid, Some(payer), Some(payer)),
     ] {
-        let paid_by = Some(payer).filter(|_| status == PayoutStatus::Paid);
-        for by in [operator(1), approver, payer] {
-            let check = |rule| in_status(status).check_return(paid_by, Some(by), rule);
+        for by in [operator(1), approver, payer, reopener] {
+            let check = |rule| in_status(status).check_return(recorded_by, Some(by), rule);
             assert_eq!(check(rule).is_err(), refused == Some(by), "{status:?} {by}");
             assert_eq!(check(TwoPersonRule::OFF), Ok(()));
         }
+    }
+}
+
+#[test]
+fn a_reopening_takes_another_operator_than_the_payment() {
+    let alone_max = kobo(AMOUNT - 1);
+    let rule = TwoPersonRule {
+        alone_max: Some(alone_max),
+    };
+    let (approver, payer) = (operator(2), operator(3));
+    let check = |by, rule| in_status(PayoutStatus::Paid).check_reopening(Some(payer), Some(by), rule);
+    assert_eq!(check(payer, rule), Err(Refusal::SamePerson { alone_max }));
+    for (by, rule) in [(operator(1), rule), (approver, rule), (payer, TwoPersonRule::OFF)] {
+        assert_eq!(check(by, rule), Ok(()), "{by}");
+    }
+}
+
+/// A payment that never was has moved nothing and cost nothing.
+#[test]
+fn a_reopening_undoes_the_payment() {
+    let (mut payout, mut withdrawal) = (in_status(PayoutStatus::Approved), withdrawal());
+    payout.export(3, at(2)).unwrap();
+    let before = (payout.clone(), withdrawal.clone());
+    payout.pay(Some(&mut withdrawal), Some(entry()), at(3)).unwrap();
+    assert!(payout.was_paid && payout.paid.is_some() && withdrawal.status() == PaymentStatus::Success);
+    let effects = payout
+        .reopen(Some(&mut withdrawal), Amount::ZERO, kobo(FEE), at(2))
+        .unwrap();
+    assert_eq!((payout, withdrawal), before);
+    assert_eq!(
+        moves(&effects),
+        [
+            "CORRECTION outside world -> in transit 500000",
+            "CORRECTION platform fees -> in transit 2500"
+        ]
+    );
+    assert_eq!(effects.events, [], "a pending payment emits nothing");
+}
+
+#[test]
+fn a_reopening_needs_the_fee_and_room_for_the_money() {
+    let room = |left: i64| kobo(Amount::MAX.minor() - left);
+    let (needed, available) = (kobo(FEE), kobo(FEE - 1));
+    for (left, fees, outcome) in [
+        (AMOUNT, needed, Ok(())),
+        (AMOUNT, available, Err(Refusal::AlreadySpent { needed, available })),
+        (AMOUNT - 1, available, Err(Refusal::TooMuchMoney)),
+    ] {
+        let mut payout = in_status(PayoutStatus::Paid);
+        let before = payout.clone();
+        assert_eq!(payout.reopen(None, room(left), fees, at(9)).map(drop), outcome);
+        assert_eq!(payout == before, outcome.is_err(), "a refusal changes nothing");
     }
 }
 

@@ -73,6 +73,7 @@ pub(super) fn add_routes(table: &mut Routes) {
     table.operator(POST, "/operator/payouts/{payoutId}/reject", MerchantOfOperator, Approve, REASON_ALONE, payouts::reject).refusing(payouts::REJECT_REFUSALS);
     table.operator(POST, "/operator/payouts/{payoutId}/pay", MerchantOfOperator, Record, payouts::PAID, payouts::pay).refusing(payouts::PAY_REFUSALS);
     table.operator(POST, "/operator/payouts/{payoutId}/return", MerchantOfOperator, Record, REASON_ALONE, payouts::take_back).refusing(payouts::TAKE_BACK_REFUSALS);
+    table.operator(POST, "/operator/payouts/{payoutId}/reopen", MerchantOfOperator, Record, REASON_ALONE, payouts::reopen).refusing(payouts::REOPEN_REFUSALS);
     table.operator(GET, "/operator/position", Deployment, Read, NOTHING, position::get).refusing(position::GET_REFUSALS);
     table.operator(POST, "/operator/position/reconcile", Deployment, Read, position::RECONCILIATION, position::reconcile).refusing(position::RECONCILE_REFUSALS);
     table.operator(GET, "/operator/customers/{customerId}/statement", MerchantOfOperator, Read, statements::STATEMENT, statements::of_customer).refusing(statements::OF_CUSTOMER_REFUSALS);

@@ -215,6 +215,33 @@ pub(super) async fn take_back(
     .await
 }
 
+/// The refusals of [`reopen`].
+pub(super) const REOPEN_REFUSALS: Refusals = Refusals::of(&[&[
+    RefusalKind::PayoutNotFound,
+    RefusalKind::NotInStatus,
+    RefusalKind::TooMuchMoney,
+    RefusalKind::AlreadySpent,
+]])
+.in_live(&[RefusalKind::SamePerson]);
+
+/// `POST /operator/payouts/{payoutId}/reopen`: corrects a payment that was recorded by mistake.
+pub(super) async fn reopen(
+    state: Data<AppState>,
+    caller: Caller,
+    payout: Path<String>,
+    body: JsonBody,
+) -> Result<Reply<PayoutView>, ApiError> {
+    let (id, reason) = (PayoutId::named(&payout), reason(&body));
+    run(
+        &state,
+        &caller,
+        Reply::ok,
+        "Pay-out reopened successfully",
+        move |tx, policy, actor| payouts::reopen(tx, policy, actor, id, reason),
+    )
+    .await
+}
+
 async fn run<const STATUS: u16>(
     state: &AppState,
     caller: &Caller,
