@@ -3,8 +3,10 @@
 
 use serde_json::{Value, json};
 
+use crate::console::Form;
 use crate::desk::{ADA, BEN, CLEO, DAYO, EFE, paid, payout_of, reason, receipt, spawn_desk, spawn_desk_of_two};
 use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app};
+use crate::live_console::Browser;
 use crate::position::{CASHIER, Office};
 
 /// The bank's statement of what [`Office::trade`] records.
@@ -387,6 +389,32 @@ fn a_withdrawal_that_the_simulated_bank_paid_waits_for_an_operator_once_reopened
             "payment.withdrawal.reversed"
         ]
     );
+}
+
+#[test]
+fn the_desk_reopens_a_paid_pay_out() {
+    const BUTTON: &str = "Reopen: the payment was recorded by mistake";
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    app.receive(&ada, "in-1", 510);
+    let payout = approved(&app, &ada, "w-1", 500);
+    let path = "/console/desk/payouts";
+    let ben = Browser::logged_in(&app, BEN);
+    assert!(!ben.page(path).contains(BUTTON));
+    act(&app, BEN, &payout, "pay", &paid("out-1")).ok();
+    let form = Form::of(&ben.page(path), BUTTON).with("s:reason", "the wrong line");
+    ben.done(&form);
+    let page = ben.page(path);
+    assert!(
+        !page.contains(BUTTON) && page.contains("Record that it was paid"),
+        "{page}"
+    );
+    let acts = app.by(ADA, "GET", "/acts?limit=1", &Value::Null).ok();
+    assert_eq!(acts.data()["data"][0]["reason"], "the wrong line");
+    act(&app, BEN, &payout, "pay", &paid("out-1")).ok();
+    // One who may not record money is not asked to.
+    let dayo = Browser::logged_in(&app, DAYO);
+    assert!(!dayo.page(path).contains(BUTTON));
 }
 
 #[test]

@@ -178,10 +178,16 @@ fn acts(reader: &Reader, payout: &Payout, today: &str) -> Markup {
             }
         }
         @if is_in(PayoutStatus::TO_RETURN) && !reader.is_in_sandbox() && reader.may(&act("return")) {
-            p.hint { "The return of a large pay-out is recorded by another operator than its payment or, before that, its approval." }
+            p.hint { "The return of a large pay-out is recorded by another operator than the step before it: its approval, payment or reopening." }
+            @if is_in(PayoutStatus::TO_REOPEN) {
+                p.hint { "A large pay-out is reopened by another operator than the one who recorded its payment." }
+            }
         }
         @if is_in(PayoutStatus::TO_RETURN) {
             (with_reason(reader, &act("return"), BACK, &format!("return-{}", payout.id), "The bank sent it back"))
+        }
+        @if is_in(PayoutStatus::TO_REOPEN) {
+            (with_reason(reader, &act("reopen"), BACK, &format!("reopen-{}", payout.id), "Reopen: the payment was recorded by mistake"))
         }
     }
 }
