@@ -62,6 +62,14 @@ fn earnings_add_up_to_the_balances() {
     assert_eq!(row(&shown, "Fees of withdrawals"), ["10.00", "0.00", "10.00"]);
     assert_eq!(row(&shown, "Earned"), ["250.00", "360.00", "610.00"]);
 
+    // A fee of a payment that was recorded by mistake is not earned.
+    let reopen = format!("/operator/payouts/{payout}/reopen");
+    office.post(CASHIER, &reopen, &json!({"reason": "The wrong one"})).ok();
+    let shown = page(app, "");
+    assert_eq!(row(&shown, "Fees of reopened pay-outs"), ["−10.00", "0.00", "−10.00"]);
+    assert_eq!(row(&shown, "Earned"), ["240.00", "360.00", "600.00"]);
+    office.pays(&payout, "FT-1", "2026-11-02");
+
     // Money that is paid out is not earned less.
     let destination = json!({
         "bankCode": "058", "accountNumber": "0123456789", "accountName": "The Shop", "bankName": "Test Bank",

@@ -25,10 +25,12 @@ const DAYS_MAX: usize = 31;
 /// The length of the longest bar, in its own units.
 const WIDTH: i64 = 1_000;
 
-/// The kinds of transfer that earn money, in words. All others move it.
-const EARNED: [(TransferKind, &str); 5] = [
+/// The kinds of transfer that earn money, or take back what was earned by mistake, in words. All
+/// others move it.
+const EARNED: [(TransferKind, &str); 6] = [
     (TransferKind::PlatformFee, "Fees of deals"),
     (TransferKind::WithdrawalFee, "Fees of withdrawals"),
+    (TransferKind::Correction, "Fees of reopened pay-outs"),
     (TransferKind::Commission, "Commission"),
     (TransferKind::AdditionalFee, "Additional fees"),
     (TransferKind::Release, "Own sales"),
