@@ -58,7 +58,7 @@ const SEED_THAT_PAYS_EARLY: u64 = 58;
 const COMMANDS_PER_DATABASE: u64 = 100_000;
 
 /// The kinds of commands. Each must succeed and be refused at least once.
-const KINDS: [&str; 43] = [
+const KINDS: [&str; 44] = [
     "record a receipt",
     "approve a receipt",
     "reject a receipt",
@@ -70,6 +70,7 @@ const KINDS: [&str; 43] = [
     "reject a pay-out",
     "pay a pay-out",
     "return a pay-out",
+    "reopen a pay-out",
     "ask for a deposit",
     "ask for a withdrawal",
     "ask for a transfer",

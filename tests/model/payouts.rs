@@ -18,7 +18,8 @@ pub(crate) struct Payout {
     pub(crate) status: &'static str,
     requested_by: Option<usize>,
     approved_by: Option<usize>,
-    paid_by: Option<usize>,
+    /// The operator of the newest payment, or of the reopening after it.
+    recorded_by: Option<usize>,
     pub(crate) bank_reference: Option<String>,
 }
 
@@ -45,7 +46,7 @@ impl Payout {
             status: "",
             requested_by: None,
             approved_by: None,
-            paid_by: None,
+            recorded_by: None,
             bank_reference: None,
         }
     }
@@ -144,7 +145,7 @@ impl Reference {
             is_near && payout.bank_reference.as_deref() == Some(bank_reference)
         };
         refuse_if(self.payouts.iter().any(is_used), "BankReferenceUsed")?;
-        self.payouts[place].paid_by = operator;
+        self.payouts[place].recorded_by = operator;
         self.payouts[place].bank_reference = Some(bank_reference.to_owned());
         self.leave(place);
         Ok(vec![])
@@ -162,15 +163,15 @@ impl Reference {
             amount,
             status,
             approved_by,
-            paid_by,
+            recorded_by,
             ..
         } = self.payouts[place];
         if status == "approved" {
-            check_two_persons(amount, approved_by, operator)?;
+            check_two_persons(amount, recorded_by.or(approved_by), operator)?;
             self.give_back(place, "returned", "reversed");
             return Ok(vec![]);
         }
-        check_two_persons(amount, paid_by, operator)?;
+        check_two_persons(amount, recorded_by, operator)?;
         // The fee was for a payment that was made.
         let merchant = &mut self.merchants[command.merchant];
         refuse_if(merchant.deposited + amount > MOST, "TooMuchMoney")?;
@@ -178,6 +179,40 @@ impl Reference {
         self.rows.transfers += 1;
         self.credit(command.merchant, owner, amount);
         self.end(place, "returned", "reversed");
+        Ok(vec![])
+    }
+
+    pub(crate) fn reopen_payout(
+        &mut self,
+        command: &Command,
+        operator: Option<usize>,
+        payout: Option<usize>,
+    ) -> Result<Vec<usize>, String> {
+        let place = self.payout_in(command, payout, &["paid"], "reopened")?;
+        let Payout {
+            owner,
+            amount,
+            fee,
+            recorded_by,
+            ..
+        } = self.payouts[place];
+        check_two_persons(amount, recorded_by, operator)?;
+        let merchant = &mut self.merchants[command.merchant];
+        refuse_if(merchant.deposited + amount > MOST, "TooMuchMoney")?;
+        let available = merchant.platform_earned;
+        refuse_if(available < fee, &format!("AlreadySpent {fee} {available}"))?;
+        merchant.deposited += amount;
+        merchant.platform_earned -= fee;
+        self.rows.transfers += 1 + i64::from(fee > 0);
+        let reopened = &mut self.payouts[place];
+        reopened.status = "approved";
+        reopened.recorded_by = operator;
+        reopened.bank_reference = None;
+        // A pending payment emits no event.
+        if let Owner::Customer(intent) = owner {
+            self.intents[intent].status = "pending";
+            self.touched.push(intent);
+        }
         Ok(vec![])
     }
 

@@ -59,6 +59,7 @@ pub(crate) enum Step {
         bank_reference: String,
     },
     Return(Option<usize>),
+    Reopen(Option<usize>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +90,7 @@ impl Step {
             Self::Reject(_) => "reject a pay-out",
             Self::Pay { .. } => "pay a pay-out",
             Self::Return(_) => "return a pay-out",
+            Self::Reopen(_) => "reopen a pay-out",
         }
     }
 }
@@ -118,6 +120,7 @@ impl Reference {
             Step::Reject(payout) => self.reject_payout(command, *payout),
             Step::Pay { payout, bank_reference } => self.pay_payout(command, by, *payout, bank_reference),
             Step::Return(payout) => self.return_payout(command, by, *payout),
+            Step::Reopen(payout) => self.reopen_payout(command, by, *payout),
         }?;
         self.rows.acts += 1;
         Ok(deals)
@@ -191,7 +194,8 @@ pub(crate) fn next(random: &mut Random, reference: &Reference, command: &Command
                 used.collect()
             }),
         },
-        _ => Step::Return(payout(random, &["approved", "paid"])),
+        30 => Step::Return(payout(random, &["approved", "paid"])),
+        _ => Step::Reopen(payout(random, &["paid"])),
     };
     let operator = (!random.one_in(3)).then(|| random.below(usize::try_from(OPERATORS).unwrap()));
     Action::Operator(OperatorCommand { operator, step })
@@ -405,6 +409,13 @@ impl Service {
                 let id = payout(place);
                 self.run(policy, move |tx, policy| {
                     payouts::take_back(tx, policy, &actor, id, reason())
+                })
+                .map(of_payout)
+            }
+            Step::Reopen(place) => {
+                let id = payout(place);
+                self.run(policy, move |tx, policy| {
+                    payouts::reopen(tx, policy, &actor, id, reason())
                 })
                 .map(of_payout)
             }
