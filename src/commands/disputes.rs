@@ -96,10 +96,9 @@ pub fn resolve_as_operator(
     request: Result<ResolutionRequest, Refusal>,
     proof: &[FileName],
 ) -> Result<Escrow, Error> {
-    let before = tx.write_summary().newest_transfer();
     let reason = request.as_ref().ok().map(|request| request.resolution.clone());
     let escrow = resolve(tx, policy, actor.merchant, escrow, request, proof)?;
-    actor.record(tx, ActKind::DealResolved, escrow.id.to_string(), reason, before)?;
+    actor.record(tx, ActKind::DealResolved, escrow.id.to_string(), reason)?;
     Ok(escrow)
 }
 

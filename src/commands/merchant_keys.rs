@@ -107,5 +107,5 @@ fn record(
     key: &MerchantKey,
     reason: Option<String>,
 ) -> Result<(), store::Error> {
-    actor.record(tx, kind, key.id().to_string(), reason, None)
+    actor.record(tx, kind, key.id().to_string(), reason)
 }

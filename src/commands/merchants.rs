@@ -48,7 +48,7 @@ pub fn create(
         merchant: id,
         agent: agent.clone(),
     };
-    actor.record(tx, ActKind::MerchantCreated, id.0.to_string(), None, None)?;
+    actor.record(tx, ActKind::MerchantCreated, id.0.to_string(), None)?;
     Ok((merchant, key))
 }
 
@@ -74,7 +74,7 @@ pub fn change(
     }
     let merchant = change_settings(tx, policy, actor.merchant, change)?;
     let (subject, changed) = (merchant.id.0.to_string(), fields.join(", "));
-    actor.record(tx, ActKind::MerchantChanged, subject, Some(changed), None)?;
+    actor.record(tx, ActKind::MerchantChanged, subject, Some(changed))?;
     Ok(merchant)
 }
 
@@ -102,7 +102,7 @@ pub fn set_notice_secret(
     secret: Parsed<Option<SigningSecret>>,
 ) -> Result<(), Error> {
     tx.save_notice_secret(actor.merchant, provider, secret?.as_ref())?;
-    Ok(actor.record(tx, ActKind::NoticeSecretSet, provider.to_owned(), None, None)?)
+    Ok(actor.record(tx, ActKind::NoticeSecretSet, provider.to_owned(), None)?)
 }
 
 /// Returns the merchant of a sandbox key. Creates it on the first use of the key.

@@ -34,8 +34,8 @@ pub struct OperatorActor {
 }
 
 impl OperatorActor {
-    /// Records an act for the merchant, with the transfers that the command has posted after
-    /// the number `before`.
+    /// Records an act for the merchant, with the transfers that the command has posted since the act
+    /// before.
     ///
     /// # Errors
     ///
@@ -46,14 +46,13 @@ impl OperatorActor {
         kind: ActKind,
         subject: String,
         reason: Option<String>,
-        before: Option<i64>,
     ) -> Result<(), store::Error> {
         let act = NewAct {
             merchant: Some(self.merchant),
             kind,
             subject,
             reason,
-            transfers: tx.write_summary().transfers_after(before),
+            transfers: tx.transfers_of_act(),
         };
         tx.insert_act(&self.agent, &act)
     }

@@ -83,7 +83,6 @@ pub fn request(
     request: Parsed<PayoutRequest>,
 ) -> Result<PayoutWithWithdrawal, Error> {
     let request = request?;
-    let before = tx.write_summary().newest_transfer();
     let merchant = actor.merchant;
     let (source, amount, mut receipt) = match request.source {
         RequestedSource::Merchant(amount) => (Account::MerchantMain, amount, None),
@@ -120,7 +119,7 @@ pub fn request(
         withdrawal.as_ref().map(|payment| payment.transaction.id),
     )?;
     let kind = ActKind::PayoutRequested;
-    actor.record(tx, kind, payout.id.to_string(), request.reason, before)?;
+    actor.record(tx, kind, payout.id.to_string(), request.reason)?;
     Ok(PayoutWithWithdrawal {
         payout,
         withdrawal,
@@ -147,7 +146,7 @@ pub fn approve(
         return Err(Refusal::OwnerMayNotWithdraw { problem }.into());
     }
     tx.save_payout(&loaded.payout)?;
-    actor.record(tx, ActKind::PayoutApproved, id.to_string(), None, None)?;
+    actor.record(tx, ActKind::PayoutApproved, id.to_string(), None)?;
     Ok(loaded)
 }
 
@@ -164,12 +163,11 @@ pub fn reject(
     reason: Parsed<String>,
 ) -> Result<PayoutWithWithdrawal, Error> {
     let reason = Some(reason?);
-    let before = tx.write_summary().newest_transfer();
     let mut loaded = load(tx, actor.merchant, id)?;
     let now = tx.now();
     let effects = loaded.payout.reject(loaded.withdrawal.as_mut(), reason.clone(), now)?;
     save(tx, policy, actor.merchant, &loaded, &effects)?;
-    actor.record(tx, ActKind::PayoutRejected, id.to_string(), reason, before)?;
+    actor.record(tx, ActKind::PayoutRejected, id.to_string(), reason)?;
     Ok(loaded)
 }
 
@@ -189,7 +187,6 @@ pub fn pay(
     let paid = paid?;
     let now = tx.now();
     check_value_date(paid.value_date, now)?;
-    let before = tx.write_summary().newest_transfer();
     let mut loaded = load(tx, actor.merchant, id)?;
     let effects = loaded.payout.pay(loaded.withdrawal.as_mut(), Some(paid.clone()), now)?;
     let everywhere = policy.has_shared_bank_account();
@@ -197,7 +194,7 @@ pub fn pay(
         return Err(actor.refuse_bank_reference(tx, other)?.into());
     }
     save(tx, policy, actor.merchant, &loaded, &effects)?;
-    actor.record(tx, ActKind::PayoutPaid, id.to_string(), None, before)?;
+    actor.record(tx, ActKind::PayoutPaid, id.to_string(), None)?;
     Ok(loaded)
 }
 
@@ -214,7 +211,6 @@ pub fn take_back(
     reason: Parsed<String>,
 ) -> Result<PayoutWithWithdrawal, Error> {
     let reason = Some(reason?);
-    let before = tx.write_summary().newest_transfer();
     let mut loaded = load(tx, actor.merchant, id)?;
     let recorded_by = match loaded.payout.status {
         PayoutStatus::Paid => tx.payer_of(actor.merchant, id)?,
@@ -230,7 +226,7 @@ pub fn take_back(
         .payout
         .take_back(loaded.withdrawal.as_mut(), reason.clone(), inside, now)?;
     save(tx, policy, actor.merchant, &loaded, &effects)?;
-    actor.record(tx, ActKind::PayoutReturned, id.to_string(), reason, before)?;
+    actor.record(tx, ActKind::PayoutReturned, id.to_string(), reason)?;
     Ok(loaded)
 }
 
@@ -250,7 +246,6 @@ pub fn reopen(
     reason: Parsed<String>,
 ) -> Result<PayoutWithWithdrawal, Error> {
     let reason = Some(reason?);
-    let before = tx.write_summary().newest_transfer();
     let merchant = actor.merchant;
     let mut loaded = load(tx, merchant, id)?;
     if loaded.payout.status == PayoutStatus::Paid {
@@ -264,7 +259,7 @@ pub fn reopen(
     let effects = loaded.payout.reopen(loaded.withdrawal.as_mut(), inside, fees, now)?;
     save(tx, policy, merchant, &loaded, &effects)?;
     loaded.owner_problem = owner_problem(tx, merchant, &loaded.payout)?;
-    actor.record(tx, ActKind::PayoutReopened, id.to_string(), reason, before)?;
+    actor.record(tx, ActKind::PayoutReopened, id.to_string(), reason)?;
     Ok(loaded)
 }
 
@@ -351,7 +346,7 @@ pub fn export_again(
 
 fn record_export(tx: &mut Tx<'_>, actor: &OperatorActor, batch: u32, count: usize) -> Result<(), store::Error> {
     let subject = format!("batch {batch}, {count} pay-outs");
-    actor.record(tx, ActKind::PayoutsExported, subject, None, None)
+    actor.record(tx, ActKind::PayoutsExported, subject, None)
 }
 
 /// Returns a merchant's pay-out with its withdrawal, or `None` if the merchant has none with

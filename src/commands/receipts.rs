@@ -85,7 +85,6 @@ pub fn record(
 ) -> Result<ReceiptOutcome, Error> {
     let request = request?;
     check_value_date(request.entry.value_date, tx.now())?;
-    let before = tx.write_summary().newest_transfer();
     let mut receipt = insert(tx, policy, actor, &request, ReceiptSource::Operator)?;
     let takes_two = actor.agent.operator.is_some() && policy.two_person.takes_two(receipt.amount);
     let outcome = if takes_two {
@@ -94,7 +93,7 @@ pub fn record(
         take_in(tx, policy, actor.merchant, &mut receipt)?
     };
     let (kind, subject) = (ActKind::ReceiptRecorded, outcome.receipt.id.to_string());
-    actor.record(tx, kind, subject, request.note, before)?;
+    actor.record(tx, kind, subject, request.note)?;
     Ok(outcome)
 }
 
@@ -146,7 +145,6 @@ pub fn report(
     if policy.has_shared_bank_account() && tx.mistake_with_bank_reference(actor.merchant, &entry, true)?.is_some() {
         return Err(Refusal::BankReferenceUsed { id: None }.into());
     }
-    let before = tx.write_summary().newest_transfer();
     let mut target = ReceiptTarget::Unknown;
     for reference in report.references {
         if tx.deposit_with_reference(actor.merchant, &reference)?.is_some() {
@@ -163,7 +161,7 @@ pub fn report(
     let mut receipt = insert(tx, policy, actor, &request, ReceiptSource::Provider)?;
     let outcome = take_in(tx, policy, actor.merchant, &mut receipt)?;
     let (kind, subject) = (ActKind::ReceiptRecorded, outcome.receipt.id.to_string());
-    actor.record(tx, kind, subject, request.note, before)?;
+    actor.record(tx, kind, subject, request.note)?;
     Ok(outcome)
 }
 
@@ -179,11 +177,10 @@ pub fn approve(
     actor: &OperatorActor,
     id: ReceiptId,
 ) -> Result<ReceiptOutcome, Error> {
-    let before = tx.write_summary().newest_transfer();
     let mut receipt = load(tx, actor.merchant, id)?;
     receipt.check_approval(actor.agent.operator, policy.two_person)?;
     let outcome = take_in(tx, policy, actor.merchant, &mut receipt)?;
-    actor.record(tx, ActKind::ReceiptApproved, id.to_string(), None, before)?;
+    actor.record(tx, ActKind::ReceiptApproved, id.to_string(), None)?;
     Ok(outcome)
 }
 
@@ -202,7 +199,7 @@ pub fn reject(
     let mut receipt = load(tx, actor.merchant, id)?;
     receipt.reject(tx.now())?;
     tx.save_receipt(&receipt)?;
-    actor.record(tx, ActKind::ReceiptRejected, id.to_string(), Some(reason), None)?;
+    actor.record(tx, ActKind::ReceiptRejected, id.to_string(), Some(reason))?;
     Ok(ReceiptOutcome::of(receipt))
 }
 
@@ -221,7 +218,6 @@ pub fn assign(
     target: Parsed<ReceiptTarget>,
 ) -> Result<ReceiptOutcome, Error> {
     let target = target?;
-    let before = tx.write_summary().newest_transfer();
     let mut receipt = load_to_decide(tx, actor.merchant, id)?;
     receipt.check_in_suspense("assigned")?;
     let (operator, now) = (actor.agent.operator, tx.now());
@@ -231,11 +227,11 @@ pub fn assign(
     let expected = expected.map(|payment| payment.transaction.id);
     if !receipt.ask_to_assign(customer, expected, operator, policy.two_person, now)? {
         tx.save_receipt(&receipt)?;
-        actor.record(tx, ActKind::ReceiptAssignmentRequested, id.to_string(), None, None)?;
+        actor.record(tx, ActKind::ReceiptAssignmentRequested, id.to_string(), None)?;
         return Ok(ReceiptOutcome::asked(receipt));
     }
     let outcome = take_in(tx, policy, actor.merchant, &mut receipt)?;
-    actor.record(tx, ActKind::ReceiptAssigned, id.to_string(), None, before)?;
+    actor.record(tx, ActKind::ReceiptAssigned, id.to_string(), None)?;
     Ok(outcome)
 }
 
@@ -254,14 +250,13 @@ pub fn reverse(
     reason: Parsed<String>,
 ) -> Result<ReceiptOutcome, Error> {
     let reason = reason?;
-    let before = tx.write_summary().newest_transfer();
     let mut receipt = load_to_decide(tx, actor.merchant, id)?;
     let now = tx.now();
     let available = tx.balance(actor.merchant, &receipt.holder("reversed")?)?;
     if !receipt.ask_to_reverse(actor.agent.operator, policy.two_person, available, now)? {
         tx.save_receipt(&receipt)?;
         let kind = ActKind::ReceiptReversalRequested;
-        actor.record(tx, kind, id.to_string(), Some(reason), None)?;
+        actor.record(tx, kind, id.to_string(), Some(reason))?;
         return Ok(ReceiptOutcome::asked(receipt));
     }
     let mut deposit = match receipt.deposit {
@@ -274,7 +269,7 @@ pub fn reverse(
         tx.save_settled(deposit)?;
     }
     tx.save_receipt(&receipt)?;
-    actor.record(tx, ActKind::ReceiptReversed, id.to_string(), Some(reason), before)?;
+    actor.record(tx, ActKind::ReceiptReversed, id.to_string(), Some(reason))?;
     Ok(ReceiptOutcome::of(receipt))
 }
 
@@ -294,7 +289,7 @@ pub fn retract(
     receipt.retract(tx.now())?;
     tx.save_receipt(&receipt)?;
     let kind = ActKind::ReceiptRequestRetracted;
-    actor.record(tx, kind, id.to_string(), Some(reason), None)?;
+    actor.record(tx, kind, id.to_string(), Some(reason))?;
     Ok(ReceiptOutcome::of(receipt))
 }
 
@@ -321,7 +316,7 @@ pub fn expire(
     }
     give_up(tx, policy, actor.merchant, &mut deposit)?;
     let subject = deposit.transaction.id.to_string();
-    actor.record(tx, ActKind::DepositExpired, subject, Some(reason), None)?;
+    actor.record(tx, ActKind::DepositExpired, subject, Some(reason))?;
     Ok(deposit)
 }
 

@@ -89,7 +89,7 @@ pub fn rotate_secret(
 }
 
 fn record(tx: &mut Tx<'_>, actor: &OperatorActor, kind: ActKind) -> Result<(), store::Error> {
-    actor.record(tx, kind, actor.merchant.0.to_string(), None, None)
+    actor.record(tx, kind, actor.merchant.0.to_string(), None)
 }
 
 /// Sends events again to endpoints of the configuration that have answered 410. A start of

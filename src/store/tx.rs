@@ -2,7 +2,7 @@
 //! with. Each file in `tables` adds the methods for its tables.
 
 use std::mem;
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 
 use crate::domain::ids::{Entropy, EscrowId, IdSource, MerchantId, SeededIds};
 use crate::domain::sandbox::clock_offset::ClockOffset;
@@ -104,9 +104,10 @@ impl<'a> Tx<'a> {
         mem::take(&mut self.write_summary)
     }
 
-    /// Returns the transfers and events that this command has added so far.
-    pub const fn write_summary(&self) -> &WriteSummary {
-        &self.write_summary
+    /// Returns the numbers of the transfers that the command has posted since the last act that it
+    /// recorded, for the act that covers them.
+    pub fn transfers_of_act(&mut self) -> Option<RangeInclusive<i64>> {
+        self.write_summary.transfers_of_act()
     }
 
     /// Returns the time of this command on the clock of the merchant that it acts for. It is

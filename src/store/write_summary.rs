@@ -13,19 +13,18 @@ pub struct WriteSummary {
     pub transfers: Option<RangeInclusive<i64>>,
     /// The events in the order in which the command emitted them.
     pub events: Vec<EventId>,
+    /// The newest transfer that an act of an operator covers.
+    pub(crate) newest_of_acts: Option<i64>,
 }
 
 impl WriteSummary {
-    /// Returns the number of the newest transfer.
-    pub fn newest_transfer(&self) -> Option<i64> {
-        self.transfers.as_ref().map(|numbers| *numbers.end())
-    }
-
-    /// Returns the numbers of the transfers after this one. `None` stands for all.
-    pub fn transfers_after(&self, before: Option<i64>) -> Option<RangeInclusive<i64>> {
+    /// Returns the numbers of the transfers that no act covers yet, for the act that covers them.
+    pub(crate) fn transfers_of_act(&mut self) -> Option<RangeInclusive<i64>> {
         let numbers = self.transfers.as_ref()?;
-        let first = before.map_or(*numbers.start(), |before| before + 1);
-        (first <= *numbers.end()).then(|| first..=*numbers.end())
+        let (newest, covered) = (*numbers.end(), self.newest_of_acts);
+        let first = covered.map_or(*numbers.start(), |covered| covered + 1);
+        self.newest_of_acts = Some(newest);
+        (first <= newest).then_some(first..=newest)
     }
 
     /// Adds a transfer that was just posted.
@@ -37,3 +36,23 @@ impl WriteSummary {
 
 /// Transfers with their numbers, and events with their names.
 pub type WriteSummaryRows = (Vec<(i64, Transfer)>, Vec<(EventId, String)>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A command that records several acts, such as the results of a batch, gives each act its own
+    /// transfers.
+    #[test]
+    fn an_act_covers_the_transfers_since_the_act_before() {
+        let mut summary = WriteSummary::default();
+        assert_eq!(summary.transfers_of_act(), None);
+        for (posted, covered) in [(vec![7, 8], Some(7..=8)), (vec![], None), (vec![9], Some(9..=9))] {
+            for number in posted {
+                summary.add_transfer(number);
+            }
+            assert_eq!(summary.transfers_of_act(), covered);
+        }
+        assert_eq!(summary.transfers, Some(7..=9));
+    }
+}

@@ -300,6 +300,7 @@ mod tests {
             write_summaries: vec![WriteSummary {
                 transfers: Some(1..=2),
                 events: vec![EventId::new(1, 2)],
+                ..WriteSummary::default()
             }],
             ..bare.clone()
         };
