@@ -71,7 +71,8 @@ impl<T: Serialize> CreatedReply<T> {
 }
 
 impl<T: Serialize, const STATUS: u16> Reply<T, STATUS> {
-    fn success(message: &'static str, data: T) -> Self {
+    /// Returns a success with this message, with the status of the type.
+    pub(crate) fn success(message: &'static str, data: T) -> Self {
         Self::of(Rendered::new(&Envelope {
             status: STATUS,
             message,

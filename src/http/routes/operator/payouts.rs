@@ -110,7 +110,6 @@ pub(super) async fn request(
     run(
         &state,
         &caller,
-        CreatedReply::created,
         "Pay-out requested successfully",
         |tx, policy, actor| payouts::request(tx, policy, actor, request),
     )
@@ -135,7 +134,6 @@ pub(super) async fn approve(
     run(
         &state,
         &caller,
-        Reply::ok,
         "Pay-out approved successfully",
         move |tx, policy, actor| payouts::approve(tx, policy, actor, id),
     )
@@ -156,7 +154,6 @@ pub(super) async fn reject(
     run(
         &state,
         &caller,
-        Reply::ok,
         "Pay-out rejected successfully",
         move |tx, policy, actor| payouts::reject(tx, policy, actor, id, reason),
     )
@@ -179,13 +176,9 @@ pub(super) async fn pay(
 ) -> Result<Reply<PayoutView>, ApiError> {
     let id = PayoutId::named(&payout);
     let paid = body.fields().and_then(|fields| bank_entry(&fields));
-    run(
-        &state,
-        &caller,
-        Reply::ok,
-        "Pay-out recorded as paid",
-        move |tx, policy, actor| payouts::pay(tx, policy, actor, id, paid),
-    )
+    run(&state, &caller, "Pay-out recorded as paid", move |tx, policy, actor| {
+        payouts::pay(tx, policy, actor, id, paid)
+    })
     .await
 }
 
@@ -208,7 +201,6 @@ pub(super) async fn take_back(
     run(
         &state,
         &caller,
-        Reply::ok,
         "Pay-out recorded as returned",
         move |tx, policy, actor| payouts::take_back(tx, policy, actor, id, reason),
     )
@@ -235,7 +227,6 @@ pub(super) async fn reopen(
     run(
         &state,
         &caller,
-        Reply::ok,
         "Pay-out reopened successfully",
         move |tx, policy, actor| payouts::reopen(tx, policy, actor, id, reason),
     )
@@ -245,14 +236,13 @@ pub(super) async fn reopen(
 async fn run<const STATUS: u16>(
     state: &AppState,
     caller: &Caller,
-    reply: fn(&'static str, PayoutView) -> Reply<PayoutView, STATUS>,
     message: &'static str,
     command: impl FnOnce(&mut Tx<'_>, &Policy, &OperatorActor) -> Result<PayoutWithWithdrawal, commands::Error>
     + Send
     + 'static,
 ) -> Result<Reply<PayoutView, STATUS>, ApiError> {
     act(state, caller, command, move |outcome| {
-        reply(message, PayoutView::new(outcome))
+        Reply::success(message, PayoutView::new(outcome))
     })
     .await
 }

@@ -105,13 +105,9 @@ pub(super) async fn record(
     body: JsonBody,
 ) -> Result<CreatedReply<ReceiptOutcomeView>, ApiError> {
     let request = parse_receipt(&body);
-    run(
-        &state,
-        &caller,
-        CreatedReply::created,
-        "Receipt recorded successfully",
-        |tx, policy, actor| receipts::record(tx, policy, actor, request),
-    )
+    run(&state, &caller, "Receipt recorded successfully", |tx, policy, actor| {
+        receipts::record(tx, policy, actor, request)
+    })
     .await
 }
 
@@ -133,7 +129,6 @@ pub(super) async fn approve(
     run(
         &state,
         &caller,
-        Reply::ok,
         "Receipt approved successfully",
         move |tx, policy, actor| receipts::approve(tx, policy, actor, id),
     )
@@ -154,7 +149,6 @@ pub(super) async fn reject(
     run(
         &state,
         &caller,
-        Reply::ok,
         "Receipt rejected successfully",
         move |tx, _policy, actor| receipts::reject(tx, actor, id, reason),
     )
@@ -181,7 +175,6 @@ pub(super) async fn assign(
     run(
         &state,
         &caller,
-        Reply::ok,
         "Receipt assigned successfully",
         move |tx, policy, actor| receipts::assign(tx, policy, actor, id, target),
     )
@@ -207,7 +200,6 @@ pub(super) async fn reverse(
     run(
         &state,
         &caller,
-        Reply::ok,
         "Receipt reversed successfully",
         move |tx, policy, actor| receipts::reverse(tx, policy, actor, id, reason),
     )
@@ -229,7 +221,6 @@ pub(super) async fn retract(
     run(
         &state,
         &caller,
-        Reply::ok,
         "Request retracted successfully",
         move |tx, _policy, actor| receipts::retract(tx, actor, id, reason),
     )
@@ -242,13 +233,12 @@ const ASKED: &str = "Noted; the amount takes two operators, so another one must 
 async fn run<const STATUS: u16>(
     state: &AppState,
     caller: &Caller,
-    reply: fn(&'static str, ReceiptOutcomeView) -> Reply<ReceiptOutcomeView, STATUS>,
     message: &'static str,
     command: impl FnOnce(&mut Tx<'_>, &Policy, &OperatorActor) -> Result<ReceiptOutcome, commands::Error> + Send + 'static,
 ) -> Result<Reply<ReceiptOutcomeView, STATUS>, ApiError> {
     act(state, caller, command, move |outcome| {
         let message = if outcome.is_asked { ASKED } else { message };
-        reply(message, ReceiptOutcomeView::new(outcome))
+        Reply::success(message, ReceiptOutcomeView::new(outcome))
     })
     .await
 }
