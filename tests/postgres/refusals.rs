@@ -113,6 +113,42 @@ fn a_database_of_another_encoding_is_refused() {
     }
 }
 
+#[test]
+fn a_role_without_what_it_needs_is_told_the_remedy() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    for (role, settings, code, remedy) in [
+        ("guest", "", "(42501)", "GRANT CREATE ON SCHEMA public"),
+        (
+            "reader",
+            "GRANT CREATE ON SCHEMA public TO reader; ALTER ROLE reader SET default_transaction_read_only = on",
+            "(25006)",
+            "turn off default_transaction_read_only",
+        ),
+        (
+            "lost",
+            "ALTER ROLE lost SET search_path = nowhere",
+            "(3F000)",
+            "the search_path of the role must name a schema",
+        ),
+        (
+            "few",
+            "GRANT CREATE ON SCHEMA public TO few; ALTER ROLE few CONNECTION LIMIT 2",
+            "(53300)",
+            "raise max_connections or the limit of the role",
+        ),
+    ] {
+        client
+            .batch_execute(&format!("CREATE ROLE {role} LOGIN; {settings}"))
+            .unwrap();
+        let said = refusal_to_serve(&url.replace("postgres://escrowd@", &format!("postgres://{role}@")));
+        assert!(said.contains(code) && said.contains(remedy), "{role}: {said}");
+    }
+}
+
 /// The lock of a preparation that another process holds, as a copy does.
 #[test]
 fn a_start_that_waits_ends_with_a_signal() {

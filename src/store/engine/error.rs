@@ -185,12 +185,34 @@ impl From<tokio_postgres::Error> for Error {
     }
 }
 
-/// Returns what PostgreSQL says of an error, or what the connection does.
-fn describe_postgres(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(said) => format!("{} ({})", said.message(), said.code().code()),
-        None => error.to_string(),
+/// Returns what PostgreSQL says of an error, with the remedy if its settings are the cause, or what
+/// the connection does.
+pub(crate) fn describe_postgres(error: &tokio_postgres::Error) -> String {
+    let Some(said) = error.as_db_error() else {
+        return error.to_string();
+    };
+    let (message, code) = (said.message(), said.code());
+    match remedy_for(code) {
+        Some(remedy) => format!("{message} ({}); {remedy}", code.code()),
+        None => format!("{message} ({})", code.code()),
     }
+}
+
+/// Returns what an operator of the server can do about an error.
+fn remedy_for(code: &SqlState) -> Option<&'static str> {
+    Some(match *code {
+        SqlState::READ_ONLY_SQL_TRANSACTION => {
+            "name the primary in the URL, or turn off default_transaction_read_only for the role and the database"
+        }
+        SqlState::INSUFFICIENT_PRIVILEGE => {
+            "the role of the URL must own the tables and may create some in its schema (GRANT CREATE ON SCHEMA public)"
+        }
+        SqlState::INVALID_SCHEMA_NAME => "the search_path of the role must name a schema that exists",
+        SqlState::TOO_MANY_CONNECTIONS => {
+            "raise max_connections or the limit of the role or the database; docs/scaling.md says how many a process opens"
+        }
+        _ => return None,
+    })
 }
 
 impl From<io::Error> for Error {

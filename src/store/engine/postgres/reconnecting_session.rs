@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_postgres::NoTls;
 use tokio_postgres::config::{Host, SslMode};
 
-use crate::store::engine::error::Error;
+use crate::store::engine::error::{Error, describe_postgres};
 use crate::store::engine::long_reads::Reader;
 use crate::store::engine::postgres::address::Address;
 use crate::store::engine::postgres::client::{self, Client};
@@ -200,6 +200,9 @@ pub(crate) fn open_to_read_all(address: &Address) -> Result<Session, Unusable> {
 
 /// Describes why a connection failed, with the innermost cause and what can be done about it.
 fn describe(address: &Address, error: &tokio_postgres::Error) -> String {
+    if error.as_db_error().is_some() {
+        return format!("{address}: {}", describe_postgres(error));
+    }
     let mut innermost: &(dyn std::error::Error + 'static) = error;
     while let Some(source) = innermost.source() {
         innermost = source;
