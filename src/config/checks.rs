@@ -5,8 +5,10 @@ use super::Config;
 use super::error::ConfigError;
 use super::flags::Flags;
 use crate::domain::mode::Mode;
+use crate::store::Place;
 
-/// Refuses `--database` together with `ephemeral`, and `--snapshot` without it.
+/// Refuses `--database` together with `ephemeral`, `--snapshot` without it, and `--accept-loss` for a
+/// database without a log beside it.
 pub(super) fn check_flags(config: &Config, flags: &Flags) -> Result<(), ConfigError> {
     if config.ephemeral && flags.database.is_some() {
         return refuse(
@@ -17,6 +19,11 @@ pub(super) fn check_flags(config: &Config, flags: &Flags) -> Result<(), ConfigEr
         return refuse(
             "--snapshot is for --ephemeral, a sandbox that keeps nothing; `escrowd snapshot load` puts a snapshot in the \
              place of a database that is kept",
+        );
+    }
+    if flags.accepted.loss && matches!(config.database, Place::Postgres(_)) {
+        return refuse(
+            "--accept-loss is for files, whose write-ahead log can be lost; leave it out for a PostgreSQL database",
         );
     }
     Ok(())

@@ -71,6 +71,16 @@ fn a_copy_of_a_running_file_is_refused_until_the_loss_is_accepted() {
     );
 }
 
+/// PostgreSQL has no log beside a file. A start that took the option would seem to have accepted a loss.
+#[test]
+fn the_loss_of_a_log_is_not_accepted_for_postgresql() {
+    let database = ["--database", "postgres://127.0.0.1:1/escrow", "--accept-loss"];
+    let output = WorkFolder::new().run(&database);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("--accept-loss is for files"), "{said}");
+}
+
 #[test]
 fn a_killed_server_needs_its_log_and_starts_with_it() {
     let folder = WorkFolder::new();
