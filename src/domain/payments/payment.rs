@@ -126,13 +126,17 @@ impl Payment {
     }
 
     /// Sets the status and the time of settlement, and emits the event of the payment. The
-    /// caller moves the money. Changes nothing of a payment without details.
+    /// caller moves the money.
+    ///
+    /// # Panics
+    ///
+    /// Panics for a payment without details. It succeeded at once, and no receipt or pay-out
+    /// refers to it.
     pub fn settle(&mut self, status: PaymentStatus, now: Timestamp, effects: &mut Effects) {
-        if let Some(detail) = self.detail.as_mut() {
-            detail.status = status;
-            detail.settled_at = Some(now);
-            effects.emit_payment(&self.transaction, Some(&*detail));
-        }
+        let detail = self.detail.as_mut().expect("only a payment with details is settled");
+        detail.status = status;
+        detail.settled_at = Some(now);
+        effects.emit_payment(&self.transaction, Some(&*detail));
     }
 
     /// Makes a settled payment pending again, since its settlement was recorded by mistake. Emits no
@@ -286,4 +290,34 @@ fn enter(
         escrow: None,
         created_at: now,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::TransactionId;
+
+    #[test]
+    #[should_panic(expected = "only a payment with details is settled")]
+    fn a_payment_without_details_is_never_settled() {
+        let id = TransactionId::new(1, 1);
+        let mut payment = Payment {
+            transaction: Transaction {
+                id,
+                owner: Account::CustomerMain(CustomerId::parse("ada").unwrap()),
+                transaction_type: TransactionType::Deposit,
+                credit_type: CreditType::Credit,
+                amount: Amount::ONE_MAJOR,
+                reference: Reference::of(id),
+                escrow: None,
+                created_at: Timestamp::from_millis(0).unwrap(),
+            },
+            detail: None,
+            escrows: Vec::new(),
+            vault: None,
+            payees: Vec::new(),
+        };
+        let now = Timestamp::from_millis(1000).unwrap();
+        payment.settle(PaymentStatus::Reversed, now, &mut Effects::default());
+    }
 }
