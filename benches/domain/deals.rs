@@ -1,5 +1,6 @@
 //! The deals that the measurements use. They are the same in every run.
 
+use escrowd::domain::effects::Booking;
 use escrowd::domain::escrow::limits::TermsLimits;
 use escrowd::domain::escrow::terms::MilestoneOffer;
 use escrowd::domain::escrow::{Escrow, PaymentOffer, Seller, Source, fund};
@@ -19,6 +20,11 @@ pub(crate) struct CountingIds(u64);
 impl CountingIds {
     pub(crate) const fn new() -> Self {
         Self(0)
+    }
+
+    /// Begins a booking at the time of the measurements.
+    pub(crate) fn booking(&mut self) -> Booking<'_> {
+        Booking::new(self, now())
     }
 }
 
@@ -93,13 +99,13 @@ pub(crate) fn offer(milestones: usize) -> MilestoneOffer {
 pub(crate) fn funded(milestones: usize) -> Escrow {
     let mut ids = CountingIds::new();
     let (mut escrow, _) =
-        Escrow::offer_milestones(seller(), offer(milestones), &mut ids, now()).expect("the offer is valid");
+        Escrow::offer_milestones(seller(), offer(milestones), ids.booking()).expect("the offer is valid");
     let payment = PaymentOffer {
         reference: None,
         amount: None,
         source: Source::Wallet { available: Amount::MAX },
     };
-    fund(std::slice::from_mut(&mut escrow), &buyer(), payment, &mut ids, now()).expect("the buyer can pay");
+    fund(std::slice::from_mut(&mut escrow), &buyer(), payment, ids.booking()).expect("the buyer can pay");
     escrow
 }
 

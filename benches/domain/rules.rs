@@ -38,7 +38,7 @@ fn deals(criterion: &mut Criterion) {
             let mut ids = CountingIds::new();
             bencher.iter_batched(
                 || (deals::seller(), offer.clone()),
-                |(seller, offer)| Escrow::offer_milestones(seller, offer, &mut ids, deals::now()),
+                |(seller, offer)| Escrow::offer_milestones(seller, offer, ids.booking()),
                 BatchSize::SmallInput,
             );
         });
@@ -52,8 +52,7 @@ fn deals(criterion: &mut Criterion) {
             bencher.iter_batched(
                 || escrow.clone(),
                 |mut escrow| {
-                    let settlement =
-                        escrow.confirm_milestone(&buyer, milestone, ReleaseOrder::Any, &mut ids, deals::now());
+                    let settlement = escrow.confirm_milestone(&buyer, milestone, ReleaseOrder::Any, ids.booking());
                     (settlement, escrow)
                 },
                 BatchSize::SmallInput,

@@ -175,10 +175,9 @@ pub(super) fn bring_balance_to(
     customer: &CustomerId,
     balance: Amount,
 ) -> Result<(), Error> {
-    let now = tx.now();
     let from = tx.balance(merchant, &Account::CustomerMain(customer.clone()))?;
     let inside = tx.balance(merchant, &Account::OutsideWorld)?;
-    let effects = payment::set_balance(customer, from, balance, inside, tx, now)?;
+    let effects = payment::set_balance(customer, from, balance, inside, tx.booking())?;
     Ok(outbox::apply(tx, policy, merchant, &effects, &[])?)
 }
 
@@ -190,9 +189,8 @@ fn give_opening_balance(
     customer: &CustomerId,
     amount: Amount,
 ) -> Result<(), Error> {
-    let now = tx.now();
     let inside = tx.balance(merchant, &Account::OutsideWorld)?;
-    let effects = payment::opening_balance(customer, amount, inside, tx, now)?;
+    let effects = payment::opening_balance(customer, amount, inside, tx.booking())?;
     Ok(outbox::apply(tx, policy, merchant, &effects, &[])?)
 }
 

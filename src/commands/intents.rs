@@ -45,9 +45,8 @@ pub fn create(
         amount: request.amount,
     };
     let available = tx.balance(actor.merchant, &actor.wallet())?;
-    let now = tx.now();
-    let (payment, mut effects) =
-        intent::create_intent(actor.customer(), offer, &policy.withdrawal_fees, available, tx, now)?;
+    let fees = &policy.withdrawal_fees;
+    let (payment, mut effects) = intent::create_intent(actor.customer(), offer, fees, available, tx.booking())?;
     let is_withdrawal = payment.transaction.transaction_type == TransactionType::Withdrawal;
     let payout = if is_withdrawal && policy.holds_withdrawals() {
         Some(payouts::of_withdrawal(tx, &payment, available, &mut effects)?)
@@ -333,8 +332,7 @@ fn settle(
         None => None,
     };
     let sender = Sender::from(&customer.ok_or(Refusal::CustomerNotFound)?);
-    let now = tx.now();
-    let effects = intent::settle(&mut payment, outcome, balances, sender, tx, now)?;
+    let effects = intent::settle(&mut payment, outcome, balances, sender, tx.booking())?;
     outbox::apply(tx, policy, merchant, &effects, &[])?;
     tx.save_settled(&payment)?;
     tx.delete_slow_withdrawal(merchant, payment.transaction.id)?;

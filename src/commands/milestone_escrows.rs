@@ -37,9 +37,8 @@ pub fn create(
     request: Parsed<MilestoneEscrowRequest>,
 ) -> Result<Escrow, Error> {
     let offer = offer_of(tx, policy, actor, request)?;
-    let now = tx.now();
     let seller = policy.seller(tx, actor)?;
-    let (escrow, effects) = Escrow::offer_milestones(seller, offer, tx, now)?;
+    let (escrow, effects) = Escrow::offer_milestones(seller, offer, tx.booking())?;
     tx.insert_escrow(&escrow)?;
     outbox::apply_of(tx, policy, &escrow, &effects)?;
     Ok(escrow)
@@ -100,9 +99,9 @@ pub fn confirm(
 ) -> Result<Escrow, Error> {
     tx.ask_for_deal(escrow)?;
     admit(tx, policy, actor)?;
-    let now = tx.now();
     let mut escrow = load_escrow(tx, actor.merchant, &EscrowKey::Id(escrow), Refusal::MilestoneNotFound)?;
-    let confirmed = escrow.confirm_milestone(actor.customer(), milestone, policy.release_order(), tx, now);
+    let order = policy.release_order();
+    let confirmed = escrow.confirm_milestone(actor.customer(), milestone, order, tx.booking());
     let effects = explained(policy, &escrow, confirmed)?;
     let released = escrow.milestone(milestone).ok_or(Refusal::MilestoneNotFound)?;
     tx.save_release(released.id)?;

@@ -52,8 +52,7 @@ pub(super) fn fund_with(
         amount: request.amount,
         source: source_of(tx, policy, actor, request.gateway, wallet_max)?,
     };
-    let now = tx.now();
-    let (transaction, effects) = escrow::fund(&mut escrows, actor.customer(), offer, tx, now)?;
+    let (transaction, effects) = escrow::fund(&mut escrows, actor.customer(), offer, tx.booking())?;
     let deals: Vec<DealRef<'_>> = escrows.iter().map(DealRef::from).collect();
     outbox::apply(tx, policy, actor.merchant, &effects, &deals)?;
     for escrow in &escrows {
@@ -124,13 +123,12 @@ pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Parsed<Am
     }
     admit(tx, policy, actor)?;
     let amount = amount?;
-    let now = tx.now();
     if policy.strict {
-        payment::check_top_up_is_due(tx.topped_up_at(actor.merchant, actor.customer())?, now)?;
+        payment::check_top_up_is_due(tx.topped_up_at(actor.merchant, actor.customer())?, tx.now())?;
         tx.save_top_up(actor.merchant, actor.customer())?;
     }
     let inside = tx.balance(actor.merchant, &Account::OutsideWorld)?;
-    let effects = payment::top_up(actor.customer(), amount, inside, tx, now)?;
+    let effects = payment::top_up(actor.customer(), amount, inside, tx.booking())?;
     outbox::apply(tx, policy, actor.merchant, &effects, &[])?;
     Ok(tx.balance(actor.merchant, &actor.wallet())?)
 }
@@ -157,9 +155,8 @@ fn load_each(tx: &Tx<'_>, merchant: MerchantId, keys: &[EscrowKey]) -> Result<Ve
 /// funding then refuses. Sorts the escrows into funding order again, which is the order in
 /// which a repeated request reads them back.
 fn take_from_links(tx: &mut Tx<'_>, policy: &Policy, escrows: &mut [Escrow]) -> Result<(), Error> {
-    let now = tx.now();
     for escrow in escrows.iter_mut() {
-        if let Some((taken, effects)) = escrow.take_from_link(tx, now) {
+        if let Some((taken, effects)) = escrow.take_from_link(tx.booking()) {
             tx.save_link(escrow)?;
             tx.insert_escrow(&taken)?;
             outbox::apply_of(tx, policy, &taken, &effects)?;

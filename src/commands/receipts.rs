@@ -401,7 +401,6 @@ fn take_in(
     receipt: &mut Receipt,
 ) -> Result<ReceiptOutcome, Error> {
     let inside = tx.balance(merchant, &Account::OutsideWorld)?;
-    let now = tx.now();
     let mut expected = match receipt.expected {
         Some(id) => tx.payment(id)?,
         None => None,
@@ -410,8 +409,8 @@ fn take_in(
     let to_fund = expected.as_ref().filter(names_escrows);
     let not_settled = to_fund.and_then(|deposit| receipt::check_settled_by(deposit, receipt.amount).err());
     let effects: Effects = match receipt.customer.clone() {
-        Some(customer) => receipt.credit(&customer, expected.as_mut(), inside, tx, now)?,
-        None => receipt.keep_in_suspense(inside, now)?,
+        Some(customer) => receipt.credit(&customer, expected.as_mut(), inside, tx.booking())?,
+        None => receipt.keep_in_suspense(inside, tx.now())?,
     };
     outbox::apply(tx, policy, merchant, &effects, &[])?;
     let settled = expected.filter(|payment| receipt.deposit == Some(payment.transaction.id));

@@ -4,7 +4,7 @@
 
 use crate::commands::customers::{admit, admit_party, admit_seller};
 use crate::commands::{Error, Policy, categories, explained, load_deal, load_escrow, outbox};
-use crate::domain::effects::Effects;
+use crate::domain::effects::{Booking, Effects};
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::terms::{KeptTerms, Terms, TermsRequest};
 use crate::domain::file::FileName;
@@ -13,7 +13,6 @@ use crate::domain::invalid::Parsed;
 use crate::domain::money::Amount;
 use crate::domain::party::Actor;
 use crate::domain::refusal::Refusal;
-use crate::domain::time::Timestamp;
 use crate::store::Tx;
 
 /// The parsed request to edit a standard escrow.
@@ -43,9 +42,8 @@ pub fn create(
     let request = request?;
     let category = categories::find(tx, actor.merchant, &actor.party, request.category)?;
     let terms = Terms::new(request, category, &policy.terms_limits)?;
-    let now = tx.now();
     let seller = policy.seller(tx, actor)?;
-    let (escrow, effects) = Escrow::offer_standard(seller, terms, images.to_vec(), tx, now)?;
+    let (escrow, effects) = Escrow::offer_standard(seller, terms, images.to_vec(), tx.booking())?;
     tx.insert_escrow(&escrow)?;
     outbox::apply_of(tx, policy, &escrow, &effects)?;
     Ok(escrow)
@@ -103,8 +101,8 @@ pub fn set_additional_fee(
 pub fn claim(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToken) -> Result<Escrow, Error> {
     admit_party(tx, policy, actor)?;
     let escrow = load_for_seller(tx, actor, token)?;
-    close(tx, policy, escrow, |escrow, tx, now| {
-        escrow.claim(&actor.party, policy.claim_grace_seconds, tx, now)
+    close(tx, policy, escrow, |escrow, booking| {
+        escrow.claim(&actor.party, policy.claim_grace_seconds, booking)
     })
 }
 
@@ -112,8 +110,8 @@ pub fn claim(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToke
 pub fn refund(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToken) -> Result<Escrow, Error> {
     admit_party(tx, policy, actor)?;
     let escrow = load_for_seller(tx, actor, token)?;
-    close(tx, policy, escrow, |escrow, tx, now| {
-        escrow.refund(&actor.party, tx, now)
+    close(tx, policy, escrow, |escrow, booking| {
+        escrow.refund(&actor.party, booking)
     })
 }
 
@@ -121,8 +119,8 @@ pub fn refund(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentTok
 pub fn confirm_payment(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, escrow: EscrowId) -> Result<Escrow, Error> {
     admit(tx, policy, actor)?;
     let escrow = load_escrow(tx, actor.merchant, &EscrowKey::Id(escrow), Refusal::ActionNotAllowed)?;
-    close(tx, policy, escrow, |escrow, tx, now| {
-        escrow.confirm_payment(actor.customer(), tx, now)
+    close(tx, policy, escrow, |escrow, booking| {
+        escrow.confirm_payment(actor.customer(), booking)
     })
 }
 
@@ -131,10 +129,9 @@ fn close(
     tx: &mut Tx<'_>,
     policy: &Policy,
     mut escrow: Escrow,
-    rule: impl FnOnce(&mut Escrow, &mut Tx<'_>, Timestamp) -> Result<Effects, Refusal>,
+    rule: impl FnOnce(&mut Escrow, Booking<'_>) -> Result<Effects, Refusal>,
 ) -> Result<Escrow, Error> {
-    let now = tx.now();
-    let closed = rule(&mut escrow, tx, now);
+    let closed = rule(&mut escrow, tx.booking());
     let effects = explained(policy, &escrow, closed)?;
     tx.save_close(&escrow)?;
     outbox::apply_of(tx, policy, &escrow, &effects)?;

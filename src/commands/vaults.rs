@@ -34,8 +34,7 @@ pub fn create(
         merchant,
         rates: policy.settings_in_force(tx, merchant)?.rates,
     };
-    let now = tx.now();
-    let (vault, effects) = Vault::open(owner, offer, &available, tx, now)?;
+    let (vault, effects) = Vault::open(owner, offer, &available, tx.booking())?;
     tx.insert_vault(&vault)?;
     outbox::apply_of(tx, policy, &vault, &effects)?;
     Ok(vault)
@@ -51,8 +50,7 @@ pub fn declare_winner(
 ) -> Result<Vault, Error> {
     let winner = winner?;
     let mut vault = load(tx, merchant, token)?;
-    let now = tx.now();
-    let effects = vault.declare_winner(winner, tx, now)?;
+    let effects = vault.declare_winner(winner, tx.booking())?;
     tx.save_vault_close(&vault)?;
     outbox::apply_of(tx, policy, &vault, &effects)?;
     Ok(vault)
@@ -61,8 +59,7 @@ pub fn declare_winner(
 /// Returns the stakes to the participants.
 pub fn cancel(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, token: PaymentToken) -> Result<Vault, Error> {
     let mut vault = load(tx, merchant, token)?;
-    let now = tx.now();
-    let effects = vault.cancel(tx, now)?;
+    let effects = vault.cancel(tx.booking())?;
     tx.save_vault_close(&vault)?;
     outbox::apply_of(tx, policy, &vault, &effects)?;
     Ok(vault)

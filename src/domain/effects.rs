@@ -1,9 +1,9 @@
 //! The effects of a command: the transfers to post, the transactions to record in payment
-//! histories, and the events to emit.
+//! histories, and the events to emit. A [`Booking`] collects them.
 
 use strum::VariantArray;
 
-use crate::domain::ids::{EscrowId, MilestoneId, TransactionId};
+use crate::domain::ids::{EscrowId, IdSource, MilestoneId, TransactionId};
 use crate::domain::ledger::{Account, Transfer, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
@@ -21,6 +21,31 @@ pub struct Effects {
     pub details: Vec<(TransactionId, Detail)>,
     /// The events to emit, in order.
     pub events: Vec<Event>,
+}
+
+/// The effects of one command while a rule decides them, with the time of the command and the
+/// source of its ids.
+///
+/// A rule that can refuse takes it by value, passes it on by reference, and returns its
+/// effects. A refusal drops it, so a refused command has no effects.
+pub struct Booking<'a> {
+    /// Makes the ids of new objects.
+    pub ids: &'a mut dyn IdSource,
+    /// The time of the command, at which all of its effects take place.
+    pub now: Timestamp,
+    /// The effects so far, in order.
+    pub effects: Effects,
+}
+
+impl<'a> Booking<'a> {
+    /// Begins a booking without effects.
+    pub fn new(ids: &'a mut dyn IdSource, now: Timestamp) -> Self {
+        Self {
+            ids,
+            now,
+            effects: Effects::default(),
+        }
+    }
 }
 
 /// An event for the webhook endpoint (contract section 7).

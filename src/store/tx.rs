@@ -4,6 +4,7 @@
 use std::mem;
 use std::ops::{Deref, RangeInclusive};
 
+use crate::domain::effects::Booking;
 use crate::domain::ids::{Entropy, EscrowId, IdSource, MerchantId, SeededIds};
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
@@ -114,6 +115,12 @@ impl<'a> Tx<'a> {
     /// never before the time of an earlier command of that merchant.
     pub fn now(&self) -> Timestamp {
         self.clock.shown_at(self.ledger_time)
+    }
+
+    /// Begins a booking at the time of this command, with ids from this command.
+    pub fn booking(&mut self) -> Booking<'_> {
+        let now = self.now();
+        Booking::new(self, now)
     }
 
     /// Returns the ledger time of this command. It is never before the time of an earlier

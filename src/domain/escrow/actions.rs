@@ -61,7 +61,7 @@ impl Escrow {
             Action::SubmitDispute => self.takes_a_statement(exits),
             Action::ResolveDispute => matches!(
                 self.check_rulable(exits, self.updated_at),
-                Ok(_) | Err(Refusal::NoDisputeYet { .. })
+                Ok(()) | Err(Refusal::NoDisputeYet { .. })
             ),
             Action::VaultWinner | Action::VaultCancel => false,
         }

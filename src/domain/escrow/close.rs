@@ -3,14 +3,13 @@
 
 use std::mem;
 
-use crate::domain::effects::{Effects, EscrowEvent};
+use crate::domain::effects::{Booking, EscrowEvent};
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
 use crate::domain::escrow::release::Payout;
-use crate::domain::escrow::{CloseReason, Escrow, Funding, Plan, Progress};
-use crate::domain::ids::{CustomerId, IdSource, Reference};
+use crate::domain::escrow::{CloseReason, Escrow, Plan, Progress};
+use crate::domain::ids::Reference;
 use crate::domain::ledger::{Account, TransferKind};
 use crate::domain::money::Amount;
-use crate::domain::time::Timestamp;
 use crate::domain::transaction::TransactionType;
 
 impl Escrow {
@@ -22,14 +21,8 @@ impl Escrow {
     /// merchant's; on a refund it is the platform's (contract section 9.1, row 11). A
     /// refundable additional fee goes back to the buyer on a refund or a split, and
     /// otherwise to the merchant.
-    pub(super) fn close(
-        &mut self,
-        outcome: CloseReason,
-        credit: Option<&Reference>,
-        ids: &mut dyn IdSource,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
+    pub(super) fn close(&mut self, outcome: CloseReason, credit: Option<&Reference>, booking: &mut Booking<'_>) {
+        let now = booking.now;
         let Progress::Opened { funding, dispute } = mem::replace(&mut self.progress, Progress::AwaitingPayment) else {
             unreachable!("only an open escrow is closed");
         };
@@ -49,14 +42,14 @@ impl Escrow {
         }
         self.updated_at = now;
         self.progress = Progress::Closed {
-            funding: funding.clone(),
+            funding,
             dispute,
             outcome,
             at: now,
         };
-        self.emit(event, effects);
-        self.book_fee(&funding, outcome, ids, now, effects);
-        self.book_additional_fee(&funding, outcome, credit, ids, now, effects);
+        self.emit(event, &mut booking.effects);
+        self.book_fee(outcome, booking);
+        self.book_additional_fee(outcome, credit, booking);
     }
 
     /// Returns the money that went back to the buyer when the escrow closed: what was left of the
@@ -84,14 +77,7 @@ impl Escrow {
             .expect("the pool and the fees are parts of the charge, which is an amount")
     }
 
-    fn book_fee(
-        &self,
-        funding: &Funding,
-        outcome: CloseReason,
-        ids: &mut dyn IdSource,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
+    fn book_fee(&self, outcome: CloseReason, booking: &mut Booking<'_>) {
         let platform = if outcome == CloseReason::Refunded {
             self.fee.total()
         } else {
@@ -100,15 +86,14 @@ impl Escrow {
                 to: Account::MerchantMain,
                 transaction_type: TransactionType::Commission,
                 amount: self.fee.commission(),
-                reference: Some(self.payment_reference(funding).commission()),
+                reference: Some(self.payment_reference().commission()),
             };
-            self.pay_out(&funding.buyer, commission, ids, now, effects);
+            self.pay_out(commission, booking);
             self.fee.platform()
         };
-        let hold = Account::CustomerEscrow(funding.buyer.clone());
-        effects.transfer(
+        booking.effects.transfer(
             TransferKind::PlatformFee,
-            hold,
+            self.hold(),
             Account::PlatformFees,
             platform,
             Some(self.id),
@@ -118,48 +103,42 @@ impl Escrow {
     /// Returns the reference of the funding payment. If that payment funded several
     /// escrows, the reference is made unique to this one, since a reference belongs to
     /// one transaction (contract section 1.6).
-    fn payment_reference(&self, funding: &Funding) -> Reference {
-        if funding.payment.amount == self.charge() {
-            funding.payment.reference.clone()
+    fn payment_reference(&self) -> Reference {
+        let payment = &self.funding().expect("a closed escrow is funded").payment;
+        if payment.amount == self.charge() {
+            payment.reference.clone()
         } else {
-            funding.payment.reference.of_escrow(self.id)
+            payment.reference.of_escrow(self.id)
         }
     }
 
-    fn book_additional_fee(
-        &self,
-        funding: &Funding,
-        outcome: CloseReason,
-        credit: Option<&Reference>,
-        ids: &mut dyn IdSource,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
+    fn book_additional_fee(&self, outcome: CloseReason, credit: Option<&Reference>, booking: &mut Booking<'_>) {
         let goes_back =
             self.additional_fee.is_refundable && matches!(outcome, CloseReason::Refunded | CloseReason::Split(_));
         let amount = self.additional_fee.amount;
-        let out = if goes_back {
-            refund(&funding.buyer, amount)
-        } else {
-            Payout {
-                kind: TransferKind::AdditionalFee,
-                to: Account::MerchantMain,
-                transaction_type: TransactionType::Delivery,
-                amount,
-                reference: Some(credit.unwrap_or(&self.payment_reference(funding)).delivery()),
-            }
+        if goes_back {
+            self.pay_back(amount, booking);
+            return;
+        }
+        let fee = Payout {
+            kind: TransferKind::AdditionalFee,
+            to: Account::MerchantMain,
+            transaction_type: TransactionType::Delivery,
+            amount,
+            reference: Some(credit.unwrap_or(&self.payment_reference()).delivery()),
         };
-        self.pay_out(&funding.buyer, out, ids, now, effects);
+        self.pay_out(fee, booking);
     }
-}
 
-/// Returns the payout that sends money back to the buyer.
-pub(super) fn refund(buyer: &CustomerId, amount: Amount) -> Payout {
-    Payout {
-        kind: TransferKind::Refund,
-        to: Account::CustomerMain(buyer.clone()),
-        transaction_type: TransactionType::Escrow,
-        amount,
-        reference: None,
+    /// Moves money from the hold back to the buyer.
+    pub(super) fn pay_back(&self, amount: Amount, booking: &mut Booking<'_>) {
+        let back = Payout {
+            kind: TransferKind::Refund,
+            to: Account::CustomerMain(self.buyer().clone()),
+            transaction_type: TransactionType::Escrow,
+            amount,
+            reference: None,
+        };
+        self.pay_out(back, booking);
     }
 }

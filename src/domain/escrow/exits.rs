@@ -3,11 +3,9 @@
 //! the seller opens a dispute, and the merchant rules without a dispute once the parties'
 //! time has passed.
 
-use crate::domain::effects::Effects;
-use crate::domain::escrow::close::refund;
+use crate::domain::effects::{Booking, Effects};
 use crate::domain::escrow::milestone::Milestone;
-use crate::domain::escrow::{CloseReason, Escrow, Funding, Progress};
-use crate::domain::ids::IdSource;
+use crate::domain::escrow::{CloseReason, Escrow, Progress};
 use crate::domain::party::Party;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -30,14 +28,12 @@ impl Escrow {
     /// # Errors
     ///
     /// Checks that the caller is the seller, and that the escrow is open.
-    pub fn refund(&mut self, seller: &Party, ids: &mut dyn IdSource, now: Timestamp) -> Result<Effects, Refusal> {
+    pub fn refund(&mut self, seller: &Party, mut booking: Booking<'_>) -> Result<Effects, Refusal> {
         self.check_sold_by(seller)?;
-        let funding = self.check_opened()?.clone();
-        let mut effects = Effects::default();
-        let rest = refund(&funding.buyer, self.pool());
-        self.pay_out(&funding.buyer, rest, ids, now, &mut effects);
-        self.close(CloseReason::Refunded, None, ids, now, &mut effects);
-        Ok(effects)
+        self.check_opened()?;
+        self.pay_back(self.pool(), &mut booking);
+        self.close(CloseReason::Refunded, None, &mut booking);
+        Ok(booking.effects)
     }
 
     /// Returns the first moment at which the parties' time has passed: the delivery window
@@ -52,10 +48,10 @@ impl Escrow {
         Some(moved_at.seconds_later(wait_seconds))
     }
 
-    /// Checks that the escrow is funded and not closed, and returns its funding.
-    pub(super) const fn check_opened(&self) -> Result<&Funding, Refusal> {
+    /// Checks that the escrow is funded and not closed.
+    pub(super) const fn check_opened(&self) -> Result<(), Refusal> {
         match &self.progress {
-            Progress::Opened { funding, .. } => Ok(funding),
+            Progress::Opened { .. } => Ok(()),
             Progress::AwaitingPayment | Progress::Closed { .. } => Err(Refusal::ActionNotAllowed),
         }
     }

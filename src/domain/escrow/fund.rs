@@ -1,15 +1,14 @@
 //! Funding: a buyer's one payment opens one escrow or several (contract section 4.3.1).
 
-use crate::domain::effects::{Effects, EscrowEvent};
+use crate::domain::effects::{Booking, Effects, EscrowEvent};
 use crate::domain::escrow::milestone::Milestone;
 use crate::domain::escrow::{Escrow, Funding, Progress};
-use crate::domain::ids::{CustomerId, IdSource, PaymentToken, Reference};
+use crate::domain::ids::{CustomerId, PaymentToken, Reference};
 use crate::domain::invalid::Invalid;
 use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::payments::card::Card;
 use crate::domain::refusal::Refusal;
-use crate::domain::time::Timestamp;
 use crate::domain::transaction::{
     CreditType, Detail, FundingPayment, Method, PaymentStatus, Transaction, TransactionType,
 };
@@ -103,19 +102,19 @@ impl Source {
 
     /// Records the buyer's payment. A card payment has details that name the card, since
     /// the money never was in the wallet.
-    fn record(&self, transaction: Transaction, now: Timestamp, effects: &mut Effects) {
+    fn record(&self, transaction: Transaction, booking: &mut Booking<'_>) {
         match self {
-            Self::Wallet { .. } => effects.record_and_emit(transaction),
+            Self::Wallet { .. } => booking.effects.record_and_emit(transaction),
             Self::Card { card, .. } => {
                 let detail = Detail {
                     status: PaymentStatus::Success,
                     fee: Amount::ZERO,
-                    settled_at: Some(now),
+                    settled_at: Some(booking.now),
                     method: Method::Card {
                         card_id: card.id.to_string(),
                     },
                 };
-                effects.record_with(transaction, detail);
+                booking.effects.record_with(transaction, detail);
             }
         }
     }
@@ -141,8 +140,7 @@ pub fn fund(
     escrows: &mut [Escrow],
     buyer: &CustomerId,
     offer: PaymentOffer,
-    ids: &mut dyn IdSource,
-    now: Timestamp,
+    mut booking: Booking<'_>,
 ) -> Result<(Transaction, Effects), Refusal> {
     for escrow in &*escrows {
         escrow.check_payable_by(buyer)?;
@@ -152,7 +150,7 @@ pub fn fund(
         return Err(Refusal::AmountMismatch { due, offered });
     }
     offer.source.check(due)?;
-    let id = ids.transaction_id();
+    let id = booking.ids.transaction_id();
     let transaction = Transaction {
         id,
         owner: Account::CustomerMain(buyer.clone()),
@@ -161,10 +159,9 @@ pub fn fund(
         amount: due,
         reference: offer.reference.unwrap_or_else(|| Reference::of(id)),
         escrow: None,
-        created_at: now,
+        created_at: booking.now,
     };
-    let mut effects = Effects::default();
-    offer.source.record(transaction.clone(), now, &mut effects);
+    offer.source.record(transaction.clone(), &mut booking);
     let source = offer.source.account(buyer);
     for escrow in escrows {
         let payment = FundingPayment {
@@ -172,9 +169,9 @@ pub fn fund(
             reference: transaction.reference.clone(),
             amount: due,
         };
-        escrow.open(buyer.clone(), source.clone(), payment, now, &mut effects);
+        escrow.open(buyer.clone(), source.clone(), payment, &mut booking);
     }
-    Ok((transaction, effects))
+    Ok((transaction, booking.effects))
 }
 
 impl Escrow {
@@ -219,15 +216,8 @@ impl Escrow {
     }
 
     /// Opens an escrow that [`Escrow::check_payable_by`] accepted.
-    fn open(
-        &mut self,
-        buyer: CustomerId,
-        source: Account,
-        payment: FundingPayment,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
-        effects.transfer(
+    fn open(&mut self, buyer: CustomerId, source: Account, payment: FundingPayment, booking: &mut Booking<'_>) {
+        booking.effects.transfer(
             TransferKind::Fund,
             source,
             Account::CustomerEscrow(buyer.clone()),
@@ -238,11 +228,11 @@ impl Escrow {
             funding: Funding {
                 buyer,
                 payment,
-                paid_at: now,
+                paid_at: booking.now,
             },
             dispute: None,
         };
-        self.updated_at = now;
-        self.emit(EscrowEvent::Ongoing, effects);
+        self.updated_at = booking.now;
+        self.emit(EscrowEvent::Ongoing, &mut booking.effects);
     }
 }

@@ -1,11 +1,9 @@
 //! Links: one offer to several buyers, each of whom pays for an escrow of their own
 //! (contract section 4.2.8).
 
-use crate::domain::effects::{Effects, EscrowEvent};
+use crate::domain::effects::{Booking, Effects, EscrowEvent};
 use crate::domain::escrow::terms::Terms;
 use crate::domain::escrow::{Escrow, Progress};
-use crate::domain::ids::IdSource;
-use crate::domain::time::Timestamp;
 
 impl Escrow {
     /// Creates the escrow that the next buyer of a link pays for, and lowers the number
@@ -14,27 +12,26 @@ impl Escrow {
     ///
     /// The escrow takes over the terms, images and fees of the link. It has the event of
     /// its creation and none that it awaits payment, since the same command funds it.
-    pub fn take_from_link(&mut self, ids: &mut dyn IdSource, now: Timestamp) -> Option<(Self, Effects)> {
+    pub fn take_from_link(&mut self, mut booking: Booking<'_>) -> Option<(Self, Effects)> {
         if !self.is_link || self.is_sold_out() {
             return None;
         }
         self.terms.total_quantity -= 1;
-        self.updated_at = now;
+        self.updated_at = booking.now;
         let taken = Self {
-            id: ids.escrow_id(),
-            payment_token: ids.payment_token(),
+            id: booking.ids.escrow_id(),
+            payment_token: booking.ids.payment_token(),
             terms: Terms {
                 total_quantity: 1,
                 ..self.terms.clone()
             },
             is_link: false,
             progress: Progress::AwaitingPayment,
-            created_at: now,
+            created_at: booking.now,
             ..self.clone()
         };
-        let mut effects = Effects::default();
-        taken.emit(EscrowEvent::Created, &mut effects);
-        Some((taken, effects))
+        taken.emit(EscrowEvent::Created, &mut booking.effects);
+        Some((taken, booking.effects))
     }
 
     /// Returns true for a link that all its buyers have paid for.

@@ -36,6 +36,7 @@ use crate::domain::escrow::terms::Terms;
 use crate::domain::fees::{Fee, Rates};
 use crate::domain::file::FileName;
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId, MilestoneId, PaymentToken};
+use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
 use crate::domain::time::Timestamp;
@@ -253,6 +254,16 @@ impl Escrow {
             Progress::AwaitingPayment => None,
             Progress::Opened { funding, .. } | Progress::Closed { funding, .. } => Some(funding),
         }
+    }
+
+    /// Returns the buyer of an escrow whose money moves, which therefore is funded.
+    fn buyer(&self) -> &CustomerId {
+        &self.funding().expect("money leaves the hold of a funded escrow").buyer
+    }
+
+    /// Returns the account that holds the money of a funded escrow.
+    fn hold(&self) -> Account {
+        Account::CustomerEscrow(self.buyer().clone())
     }
 
     /// Returns true if this customer is the seller or the buyer.

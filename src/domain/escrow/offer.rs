@@ -1,7 +1,7 @@
 //! Offers and edits: the steps of a seller before a buyer pays, and the merchant's
 //! additional fee.
 
-use crate::domain::effects::{Effects, EscrowEvent};
+use crate::domain::effects::{Booking, Effects, EscrowEvent};
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
 use crate::domain::escrow::terms::{Conversion, KeptTerms, MilestoneOffer, MilestoneTerms, Terms, check_sum};
 use crate::domain::escrow::{AdditionalFee, Escrow, Plan, Progress, Seller};
@@ -29,13 +29,12 @@ impl Escrow {
         seller: Seller,
         terms: Terms,
         images: Vec<FileName>,
-        ids: &mut dyn IdSource,
-        now: Timestamp,
+        mut booking: Booking<'_>,
     ) -> Result<(Self, Effects), Refusal> {
-        let id = ids.escrow_id();
-        let mut escrow = Self::offer(id, seller, terms, Plan::Standard, ids, now)?;
+        let id = booking.ids.escrow_id();
+        let mut escrow = Self::offer(id, seller, terms, Plan::Standard, &mut booking)?;
         escrow.add_images(images)?;
-        Ok(escrow.announced())
+        Ok((escrow, booking.effects))
     }
 
     /// Offers a milestone escrow. It awaits payment and releases one milestone after
@@ -47,26 +46,26 @@ impl Escrow {
     pub fn offer_milestones(
         seller: Seller,
         offer: MilestoneOffer,
-        ids: &mut dyn IdSource,
-        now: Timestamp,
+        mut booking: Booking<'_>,
     ) -> Result<(Self, Effects), Refusal> {
-        let id = ids.escrow_id();
-        let plan = Plan::Milestones(fresh_milestones(id, offer.milestones, ids));
-        Ok(Self::offer(id, seller, offer.terms, plan, ids, now)?.announced())
+        let id = booking.ids.escrow_id();
+        let plan = Plan::Milestones(fresh_milestones(id, offer.milestones, booking.ids));
+        let escrow = Self::offer(id, seller, offer.terms, plan, &mut booking)?;
+        Ok((escrow, booking.effects))
     }
 
+    /// Makes the offer and emits its events.
     fn offer(
         id: EscrowId,
         seller: Seller,
         terms: Terms,
         plan: Plan,
-        ids: &mut dyn IdSource,
-        now: Timestamp,
+        booking: &mut Booking<'_>,
     ) -> Result<Self, Refusal> {
-        Ok(Self {
+        let escrow = Self {
             id,
             merchant: seller.merchant,
-            payment_token: ids.payment_token(),
+            payment_token: booking.ids.payment_token(),
             seller: seller.party,
             fee: affordable_fee(&terms, seller.rates, Amount::ZERO)?,
             additional_fee: AdditionalFee::NONE,
@@ -75,17 +74,12 @@ impl Escrow {
             terms,
             plan,
             progress: Progress::AwaitingPayment,
-            created_at: now,
-            updated_at: now,
-        })
-    }
-
-    /// Returns the offer with its events.
-    fn announced(self) -> (Self, Effects) {
-        let mut effects = Effects::default();
-        self.emit(EscrowEvent::Created, &mut effects);
-        self.emit(EscrowEvent::Pending, &mut effects);
-        (self, effects)
+            created_at: booking.now,
+            updated_at: booking.now,
+        };
+        escrow.emit(EscrowEvent::Created, &mut booking.effects);
+        escrow.emit(EscrowEvent::Pending, &mut booking.effects);
+        Ok(escrow)
     }
 
     /// Replaces the terms and the milestones of an offer that awaits payment. The fee is

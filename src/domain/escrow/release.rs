@@ -1,15 +1,14 @@
 //! Releases: money leaves the hold when the buyer confirms, or when the seller claims
 //! what the buyer did not confirm in time. The last release closes the escrow.
 
-use crate::domain::effects::{Effects, Event};
+use crate::domain::effects::{Booking, Effects, Event};
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
-use crate::domain::escrow::{CloseReason, Escrow, Funding, Plan, Progress};
-use crate::domain::ids::{CustomerId, IdSource, MilestoneId, Reference};
+use crate::domain::escrow::{CloseReason, Escrow, Plan, Progress};
+use crate::domain::ids::{CustomerId, MilestoneId, Reference};
 use crate::domain::ledger::{Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
 use crate::domain::refusal::Refusal;
-use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Transaction, TransactionType};
 
 /// The milestones that a buyer may confirm next (architecture section 5).
@@ -35,10 +34,9 @@ impl Escrow {
         buyer: &CustomerId,
         milestone: MilestoneId,
         order: ReleaseOrder,
-        ids: &mut dyn IdSource,
-        now: Timestamp,
+        mut booking: Booking<'_>,
     ) -> Result<Effects, Refusal> {
-        let funding = self.funding_of(buyer)?;
+        self.check_bought_by(buyer)?;
         let (position, found) = self
             .milestones()
             .iter()
@@ -56,17 +54,17 @@ impl Escrow {
 
         let payee = found.payee(&self.seller);
         let net = self.net_releases()[position];
-        let mut effects = Effects::default();
-        let credit = self.release(&funding.buyer, &payee, net, ids, now, &mut effects);
+        let credit = self.release(&payee, net, &mut booking);
         if let Plan::Milestones(milestones) = &mut self.plan {
-            milestones[position].status = MilestoneStatus::Released(now);
+            milestones[position].status = MilestoneStatus::Released(booking.now);
         }
-        effects.events.push(Event::MilestoneReleased(self.id, milestone));
-        self.updated_at = now;
+        let released = Event::MilestoneReleased(self.id, milestone);
+        booking.effects.events.push(released);
+        self.updated_at = booking.now;
         if !self.milestones().iter().any(Milestone::is_pending) {
-            self.close(CloseReason::Completed, Some(&credit), ids, now, &mut effects);
+            self.close(CloseReason::Completed, Some(&credit), &mut booking);
         }
-        Ok(effects)
+        Ok(booking.effects)
     }
 
     /// Releases everything to the seller of a standard escrow and closes it (contract
@@ -76,24 +74,18 @@ impl Escrow {
     ///
     /// Checks that the escrow is funded, that the caller is its buyer, that it is a
     /// standard escrow, and that it is open and undisputed.
-    pub fn confirm_payment(
-        &mut self,
-        buyer: &CustomerId,
-        ids: &mut dyn IdSource,
-        now: Timestamp,
-    ) -> Result<Effects, Refusal> {
+    pub fn confirm_payment(&mut self, buyer: &CustomerId, mut booking: Booking<'_>) -> Result<Effects, Refusal> {
         if self.progress == Progress::AwaitingPayment {
             return Err(Refusal::ActionNotAllowed);
         }
-        let funding = self.funding_of(buyer)?;
+        self.check_bought_by(buyer)?;
         if self.plan != Plan::Standard {
             return Err(Refusal::ActionNotAllowed);
         }
         self.check_ongoing()?;
-        let mut effects = Effects::default();
-        let credit = self.release(&funding.buyer, &self.seller, self.pool(), ids, now, &mut effects);
-        self.close(CloseReason::Completed, Some(&credit), ids, now, &mut effects);
-        Ok(effects)
+        let credit = self.release(&self.seller, self.pool(), &mut booking);
+        self.close(CloseReason::Completed, Some(&credit), &mut booking);
+        Ok(booking.effects)
     }
 
     /// Pays the seller of a standard escrow whose buyer has not confirmed in time, and
@@ -106,41 +98,34 @@ impl Escrow {
     ///
     /// Checks that the caller is the seller, that it is a standard escrow, that it is
     /// open and undisputed, and that the buyer's time to confirm has passed.
-    pub fn claim(
-        &mut self,
-        seller: &Party,
-        grace_seconds: i64,
-        ids: &mut dyn IdSource,
-        now: Timestamp,
-    ) -> Result<Effects, Refusal> {
+    pub fn claim(&mut self, seller: &Party, grace_seconds: i64, mut booking: Booking<'_>) -> Result<Effects, Refusal> {
         self.check_sold_by(seller)?;
         if self.plan != Plan::Standard {
             return Err(Refusal::ActionNotAllowed);
         }
-        let funding = self.check_ongoing()?.clone();
-        if let Some(claimable_at) = self.overdue_at(grace_seconds).filter(|&at| now < at) {
+        self.check_ongoing()?;
+        if let Some(claimable_at) = self.overdue_at(grace_seconds).filter(|&at| booking.now < at) {
             return Err(Refusal::ClaimTooEarly { claimable_at });
         }
-        let mut effects = Effects::default();
-        let credit = self.release(&funding.buyer, &self.seller, self.pool(), ids, now, &mut effects);
-        self.close(CloseReason::Claimed, Some(&credit), ids, now, &mut effects);
-        Ok(effects)
+        let credit = self.release(&self.seller, self.pool(), &mut booking);
+        self.close(CloseReason::Claimed, Some(&credit), &mut booking);
+        Ok(booking.effects)
     }
 
     /// Checks that the escrow is open and undisputed, so that money may leave the hold as
-    /// agreed. Returns its funding.
-    pub(super) fn check_ongoing(&self) -> Result<&Funding, Refusal> {
+    /// agreed.
+    pub(super) const fn check_ongoing(&self) -> Result<(), Refusal> {
         match &self.progress {
-            Progress::Opened { funding, dispute: None } => Ok(funding),
+            Progress::Opened { dispute: None, .. } => Ok(()),
             _ => Err(Refusal::ActionNotAllowed),
         }
     }
 
-    /// Returns the funding, if this customer is the buyer.
-    pub(super) fn funding_of(&self, buyer: &CustomerId) -> Result<Funding, Refusal> {
+    /// Checks that the escrow is funded, and then that this customer is its buyer.
+    fn check_bought_by(&self, customer: &CustomerId) -> Result<(), Refusal> {
         let funding = self.funding().ok_or(Refusal::EscrowNotFunded)?;
-        if funding.buyer == *buyer {
-            Ok(funding.clone())
+        if funding.buyer == *customer {
+            Ok(())
         } else {
             Err(Refusal::AccessDenied)
         }
@@ -148,15 +133,7 @@ impl Escrow {
 
     /// Moves money from the hold to a payee and records it in their history. Returns the
     /// reference of the payee's transaction.
-    pub(super) fn release(
-        &self,
-        buyer: &CustomerId,
-        payee: &Party,
-        amount: Amount,
-        ids: &mut dyn IdSource,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) -> Reference {
+    pub(super) fn release(&self, payee: &Party, amount: Amount, booking: &mut Booking<'_>) -> Reference {
         let out = Payout {
             kind: TransferKind::Release,
             to: payee.main_account(),
@@ -164,23 +141,16 @@ impl Escrow {
             amount,
             reference: None,
         };
-        self.pay_out(buyer, out, ids, now, effects)
+        self.pay_out(out, booking)
     }
 
     /// Moves money from the hold to an account, records it in the receiver's history and
     /// emits the event. Returns the reference of the receiver's transaction.
-    pub(super) fn pay_out(
-        &self,
-        buyer: &CustomerId,
-        out: Payout,
-        ids: &mut dyn IdSource,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) -> Reference {
-        let id = ids.transaction_id();
+    pub(super) fn pay_out(&self, out: Payout, booking: &mut Booking<'_>) -> Reference {
+        let id = booking.ids.transaction_id();
         let reference = out.reference.unwrap_or_else(|| Reference::of(id));
-        let hold = Account::CustomerEscrow(buyer.clone());
-        effects.transfer(out.kind, hold, out.to.clone(), out.amount, Some(self.id));
+        let effects = &mut booking.effects;
+        effects.transfer(out.kind, self.hold(), out.to.clone(), out.amount, Some(self.id));
         effects.record_and_emit(Transaction {
             id,
             owner: out.to,
@@ -189,7 +159,7 @@ impl Escrow {
             amount: out.amount,
             reference: reference.clone(),
             escrow: Some(self.id),
-            created_at: now,
+            created_at: booking.now,
         });
         reference
     }

@@ -5,15 +5,14 @@
 
 use crate::domain::customers::customer::Customer;
 use crate::domain::decline::Decline;
-use crate::domain::effects::Effects;
+use crate::domain::effects::{Booking, Effects};
 use crate::domain::fees::WithdrawalFees;
-use crate::domain::ids::{CustomerId, IdSource, Reference};
+use crate::domain::ids::{CustomerId, Reference};
 use crate::domain::invalid::Invalid;
 use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::payments::payment::Payment;
 use crate::domain::refusal::Refusal;
-use crate::domain::time::Timestamp;
 use crate::domain::transaction::{
     CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType, WalletTarget,
 };
@@ -115,11 +114,10 @@ pub fn create_intent(
     offer: IntentOffer,
     fees: &WithdrawalFees,
     available: Amount,
-    ids: &mut dyn IdSource,
-    now: Timestamp,
+    mut booking: Booking<'_>,
 ) -> Result<(Payment, Effects), Refusal> {
     let transaction_type = offer.method.transaction_type();
-    let id = ids.transaction_id();
+    let id = booking.ids.transaction_id();
     let transaction = Transaction {
         id,
         owner: Account::CustomerMain(customer.clone()),
@@ -131,7 +129,7 @@ pub fn create_intent(
         amount: offer.amount,
         reference: offer.reference.unwrap_or_else(|| Reference::of(id)),
         escrow: None,
-        created_at: now,
+        created_at: booking.now,
     };
     let detail = Detail {
         status: PaymentStatus::Pending,
@@ -145,8 +143,7 @@ pub fn create_intent(
     if transaction.credit_type == CreditType::Debit {
         check_balance(&transaction, detail.fee, available)?;
     }
-    let mut effects = Effects::default();
-    effects.record_with(transaction.clone(), detail.clone());
+    booking.effects.record_with(transaction.clone(), detail.clone());
     let payment = Payment {
         transaction,
         detail: Some(detail),
@@ -154,7 +151,7 @@ pub fn create_intent(
         vault: None,
         payees: Vec::new(),
     };
-    Ok((payment, effects))
+    Ok((payment, booking.effects))
 }
 
 /// Settles a pending payment. A payment that is settled already stays as it is.
@@ -169,16 +166,12 @@ pub fn settle(
     outcome: IntentOutcome,
     balances: Balances,
     sender: Sender,
-    ids: &mut dyn IdSource,
-    now: Timestamp,
+    mut booking: Booking<'_>,
 ) -> Result<Effects, Refusal> {
-    let mut effects = Effects::default();
-    let Some(detail) = &payment.detail else {
-        return Ok(effects);
+    let pending = payment.detail.as_ref();
+    let Some(detail) = pending.filter(|detail| detail.status == PaymentStatus::Pending) else {
+        return Ok(booking.effects);
     };
-    if detail.status != PaymentStatus::Pending {
-        return Ok(effects);
-    }
     let moves = moves(&payment.transaction, detail, balances)?;
     let status = match outcome {
         IntentOutcome::Success => PaymentStatus::Success,
@@ -190,17 +183,18 @@ pub fn settle(
         IntentOutcome::Failed => (&[], &[]),
         IntentOutcome::Reversed => (&moves, &moves),
     };
+    let effects = &mut booking.effects;
     for Move { kind, from, to, amount } in there {
         effects.transfer(*kind, from.clone(), to.clone(), *amount, None);
     }
     for Move { kind, from, to, amount } in back.iter().rev() {
         effects.transfer(*kind, to.clone(), from.clone(), *amount, None);
     }
-    payment.settle(status, now, &mut effects);
+    payment.settle(status, booking.now, effects);
     if let (Some(Method::Wallet(target)), IntentOutcome::Success) = (payment.method(), outcome) {
-        receive(&payment.transaction, target, sender, ids, now, &mut effects);
+        receive(&payment.transaction, target, sender, &mut booking);
     }
-    Ok(effects)
+    Ok(booking.effects)
 }
 
 /// One movement of money of a successful payment.
@@ -248,18 +242,11 @@ fn moves(transaction: &Transaction, detail: &Detail, balances: Balances) -> Resu
 
 /// Records the receiver's side of a wallet transfer: a transaction with a reference of
 /// its own, which names the sender.
-fn receive(
-    sent: &Transaction,
-    target: &WalletTarget,
-    sender: Sender,
-    ids: &mut dyn IdSource,
-    now: Timestamp,
-    effects: &mut Effects,
-) {
+fn receive(sent: &Transaction, target: &WalletTarget, sender: Sender, booking: &mut Booking<'_>) {
     let (Some(receiver), Some(sender_id)) = (CustomerId::parse(&target.customer_id), sent.owner.customer()) else {
         return;
     };
-    let id = ids.transaction_id();
+    let id = booking.ids.transaction_id();
     let entry = Transaction {
         id,
         owner: Account::CustomerMain(receiver),
@@ -268,12 +255,12 @@ fn receive(
         amount: sent.amount,
         reference: Reference::of(id),
         escrow: None,
-        created_at: now,
+        created_at: booking.now,
     };
     let detail = Detail {
         status: PaymentStatus::Success,
         fee: Amount::ZERO,
-        settled_at: Some(now),
+        settled_at: Some(booking.now),
         method: Method::Wallet(WalletTarget {
             customer_id: sender_id.to_string(),
             phone: sender.phone,
@@ -281,7 +268,7 @@ fn receive(
             narration: target.narration.clone(),
         }),
     };
-    effects.record_with(entry, detail);
+    booking.effects.record_with(entry, detail);
 }
 
 fn check_balance(transaction: &Transaction, fee: Amount, available: Amount) -> Result<(), Refusal> {
@@ -295,6 +282,8 @@ fn check_balance(transaction: &Transaction, fee: Amount, available: Amount) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::IdSource;
+    use crate::domain::time::Timestamp;
     use crate::domain::transaction::BankAccount;
 
     #[derive(Default)]
@@ -357,8 +346,7 @@ mod tests {
             offer,
             &fees,
             kobo(available),
-            &mut SequentialIds::default(),
-            at(1),
+            Booking::new(&mut SequentialIds::default(), at(1)),
         )
     }
 
@@ -371,7 +359,8 @@ mod tests {
             phone: None,
             name: "Ada".to_owned(),
         };
-        settle(payment, outcome, balances, sender, &mut SequentialIds(1 << 20), at(2))
+        let ids = &mut SequentialIds(1 << 20);
+        settle(payment, outcome, balances, sender, Booking::new(ids, at(2)))
     }
 
     /// Returns the change of an account, in minor units.

@@ -2,11 +2,11 @@
 //! 3.5, 4.3.1 and 4.3.9).
 
 use crate::domain::customers::customer::Customer;
-use crate::domain::effects::Effects;
+use crate::domain::effects::{Booking, Effects};
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::vault::Vault;
-use crate::domain::ids::{CustomerId, EscrowId, IdSource, PaymentToken, Reference};
+use crate::domain::ids::{CustomerId, EscrowId, PaymentToken, Reference};
 use crate::domain::invalid::Invalid;
 use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
@@ -185,17 +185,15 @@ pub fn top_up(
     customer: &CustomerId,
     amount: Amount,
     inside: Amount,
-    ids: &mut dyn IdSource,
-    now: Timestamp,
+    mut booking: Booking<'_>,
 ) -> Result<Effects, Refusal> {
     if !(TOP_UP_MIN..=TOP_UP_MAX).contains(&amount.minor()) {
         let expected = "a number from 1000 to 100000";
         return Err(Invalid::wrong("amount", expected, &amount.to_string()).into());
     }
-    let mut effects = Effects::default();
-    let deposit = enter(&mut effects, TransferKind::TopUp, customer, amount, inside, ids, now)?;
-    effects.record_and_emit(deposit);
-    Ok(effects)
+    let deposit = enter(TransferKind::TopUp, customer, amount, inside, &mut booking)?;
+    booking.effects.record_and_emit(deposit);
+    Ok(booking.effects)
 }
 
 /// Gives a new sandbox customer the opening balance, if it is not zero. It is recorded in
@@ -209,21 +207,11 @@ pub fn opening_balance(
     customer: &CustomerId,
     amount: Amount,
     inside: Amount,
-    ids: &mut dyn IdSource,
-    now: Timestamp,
+    mut booking: Booking<'_>,
 ) -> Result<Effects, Refusal> {
-    let mut effects = Effects::default();
-    let deposit = enter(
-        &mut effects,
-        TransferKind::OpeningBalance,
-        customer,
-        amount,
-        inside,
-        ids,
-        now,
-    )?;
-    effects.record(deposit);
-    Ok(effects)
+    let deposit = enter(TransferKind::OpeningBalance, customer, amount, inside, &mut booking)?;
+    booking.effects.record(deposit);
+    Ok(booking.effects)
 }
 
 /// Brings the wallet of a sandbox customer from one balance to another. The difference is
@@ -237,18 +225,17 @@ pub fn set_balance(
     from: Amount,
     to: Amount,
     inside: Amount,
-    ids: &mut dyn IdSource,
-    now: Timestamp,
+    mut booking: Booking<'_>,
 ) -> Result<Effects, Refusal> {
-    let mut effects = Effects::default();
     let kind = TransferKind::BalanceSet;
     if let Some(more) = to.checked_sub(from) {
-        let deposit = enter(&mut effects, kind, customer, more, inside, ids, now)?;
-        effects.record(deposit);
+        let deposit = enter(kind, customer, more, inside, &mut booking)?;
+        booking.effects.record(deposit);
     } else if let Some(less) = from.checked_sub(to) {
         let wallet = Account::CustomerMain(customer.clone());
+        let effects = &mut booking.effects;
         effects.transfer(kind, wallet.clone(), Account::OutsideWorld, less, None);
-        let id = ids.transaction_id();
+        let id = booking.ids.transaction_id();
         effects.record(Transaction {
             id,
             owner: wallet,
@@ -257,29 +244,28 @@ pub fn set_balance(
             amount: less,
             reference: Reference::of(id),
             escrow: None,
-            created_at: now,
+            created_at: booking.now,
         });
     }
-    Ok(effects)
+    Ok(booking.effects)
 }
 
 /// Transfers money from outside into a wallet. Returns the transaction, which the caller
 /// records.
 fn enter(
-    effects: &mut Effects,
     kind: TransferKind,
     customer: &CustomerId,
     amount: Amount,
     inside: Amount,
-    ids: &mut dyn IdSource,
-    now: Timestamp,
+    booking: &mut Booking<'_>,
 ) -> Result<Transaction, Refusal> {
     if !ledger::may_enter(amount, inside) {
         return Err(Refusal::TooMuchMoney);
     }
     let wallet = Account::CustomerMain(customer.clone());
+    let effects = &mut booking.effects;
     effects.transfer(kind, Account::OutsideWorld, wallet.clone(), amount, None);
-    let id = ids.transaction_id();
+    let id = booking.ids.transaction_id();
     Ok(Transaction {
         id,
         owner: wallet,
@@ -288,7 +274,7 @@ fn enter(
         amount,
         reference: Reference::of(id),
         escrow: None,
-        created_at: now,
+        created_at: booking.now,
     })
 }
 

@@ -4,8 +4,8 @@
 
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use crate::domain::effects::Effects;
-use crate::domain::ids::{CustomerId, IdSource, OperatorId, ReceiptId, Reference, TransactionId};
+use crate::domain::effects::{Booking, Effects};
+use crate::domain::ids::{CustomerId, OperatorId, ReceiptId, Reference, TransactionId};
 use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::payments::payment::Payment;
@@ -166,8 +166,7 @@ impl Receipt {
         customer: &CustomerId,
         expected: Option<&mut Payment>,
         inside: Amount,
-        ids: &mut dyn IdSource,
-        now: Timestamp,
+        mut booking: Booking<'_>,
     ) -> Result<Effects, Refusal> {
         self.check_status(&[ReceiptStatus::Recorded, ReceiptStatus::Suspense], "credited")?;
         let (kind, from) = if self.status == ReceiptStatus::Suspense {
@@ -176,8 +175,8 @@ impl Receipt {
             check_may_enter(self.amount, inside)?;
             (TransferKind::Deposit, Account::OutsideWorld)
         };
-        let mut effects = Effects::default();
         let wallet = Account::CustomerMain(customer.clone());
+        let effects = &mut booking.effects;
         effects.transfer(kind, from, wallet.clone(), self.amount, None);
         self.expected = self
             .expected
@@ -185,15 +184,15 @@ impl Receipt {
         let settled = expected.filter(|payment| check_settled_by(payment, self.amount).is_ok());
         let deposit = match settled {
             Some(payment) => {
-                payment.settle(PaymentStatus::Success, now, &mut effects);
+                payment.settle(PaymentStatus::Success, booking.now, effects);
                 payment.transaction.id
             }
-            None => record_deposit(wallet, self.amount, ids, now, &mut effects),
+            None => record_deposit(wallet, self.amount, &mut booking),
         };
         self.customer = Some(customer.clone());
         self.deposit = Some(deposit);
-        self.set_status(ReceiptStatus::Credited, now);
-        Ok(effects)
+        self.set_status(ReceiptStatus::Credited, booking.now);
+        Ok(booking.effects)
     }
 
     /// Asks to assign money in suspense to a customer, who may have announced it by the
@@ -457,14 +456,8 @@ fn check_may_enter(amount: Amount, inside: Amount) -> Result<(), Refusal> {
 }
 
 /// Records the deposit of money that no pending deposit expected, and returns its id.
-fn record_deposit(
-    wallet: Account,
-    amount: Amount,
-    ids: &mut dyn IdSource,
-    now: Timestamp,
-    effects: &mut Effects,
-) -> TransactionId {
-    let id = ids.transaction_id();
+fn record_deposit(wallet: Account, amount: Amount, booking: &mut Booking<'_>) -> TransactionId {
+    let id = booking.ids.transaction_id();
     let transaction = Transaction {
         id,
         owner: wallet,
@@ -473,18 +466,18 @@ fn record_deposit(
         amount,
         reference: Reference::of(id),
         escrow: None,
-        created_at: now,
+        created_at: booking.now,
     };
     let detail = Detail {
         status: PaymentStatus::Success,
         fee: Amount::ZERO,
-        settled_at: Some(now),
+        settled_at: Some(booking.now),
         method: Method::BankTransfer {
             account: None,
             escrow_ids: Vec::new(),
         },
     };
-    effects.record_with(transaction, detail);
+    booking.effects.record_with(transaction, detail);
     id
 }
 

@@ -2,11 +2,10 @@
 //! the money in the hold, also without a dispute once the parties' time has passed (contract
 //! sections 4.6.2, 4.6.7 and 9.4).
 
-use crate::domain::effects::{Effects, EscrowEvent};
-use crate::domain::escrow::close::refund;
+use crate::domain::effects::{Booking, Effects, EscrowEvent};
 use crate::domain::escrow::dispute::{Dispute, Ruling, Speaker, Statement};
 use crate::domain::escrow::exits::ExitRules;
-use crate::domain::escrow::{CloseReason, Escrow, Funding, Plan, Progress, Split};
+use crate::domain::escrow::{CloseReason, Escrow, Plan, Progress, Split};
 use crate::domain::ids::{CustomerId, IdSource, Reference};
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
@@ -86,7 +85,7 @@ impl Escrow {
         ids: &mut dyn IdSource,
     ) -> Result<Effects, Refusal> {
         let now = resolution.at;
-        let funding = self.check_rulable(exits, now)?.clone();
+        self.check_rulable(exits, now)?;
         let pool = self.pool();
         if let Ruling::Split { seller, buyer, .. } = ruling {
             let sum = seller.checked_add(buyer);
@@ -100,27 +99,23 @@ impl Escrow {
                 None => *dispute = Some(Dispute::new(Speaker::Merchant, resolution)),
             }
         }
-        let mut effects = Effects::default();
-        let (outcome, credit) = self.divide(ruling, pool, &funding, ids, now, &mut effects);
-        self.close(outcome, credit.as_ref(), ids, now, &mut effects);
-        Ok(effects)
+        let mut booking = Booking::new(ids, now);
+        let (outcome, credit) = self.divide(ruling, pool, &mut booking);
+        self.close(outcome, credit.as_ref(), &mut booking);
+        Ok(booking.effects)
     }
 
-    /// Checks that the merchant may rule now, and returns the funding.
-    pub(in crate::domain::escrow) fn check_rulable(
-        &self,
-        exits: ExitRules,
-        now: Timestamp,
-    ) -> Result<&Funding, Refusal> {
+    /// Checks that the merchant may rule now.
+    pub(in crate::domain::escrow) fn check_rulable(&self, exits: ExitRules, now: Timestamp) -> Result<(), Refusal> {
         match &self.progress {
             Progress::AwaitingPayment => Err(Refusal::NoDispute),
             Progress::Closed { .. } => Err(Refusal::AlreadyResolved),
             Progress::Opened { dispute: None, .. } if exits.is_strict => Err(Refusal::NoDispute),
-            Progress::Opened { funding, dispute } => {
+            Progress::Opened { dispute, .. } => {
                 let overdue_at = self.overdue_at(exits.grace_seconds);
                 match overdue_at.filter(|&at| dispute.is_none() && now < at) {
                     Some(rulable_at) => Err(Refusal::NoDisputeYet { rulable_at }),
-                    None => Ok(funding),
+                    None => Ok(()),
                 }
             }
         }
@@ -128,25 +123,17 @@ impl Escrow {
 
     /// Pays the pool out. Returns the reason of the close, and the reference of the last
     /// payment to the seller's side.
-    fn divide(
-        &mut self,
-        ruling: Ruling,
-        pool: Amount,
-        funding: &Funding,
-        ids: &mut dyn IdSource,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) -> (CloseReason, Option<Reference>) {
+    fn divide(&mut self, ruling: Ruling, pool: Amount, booking: &mut Booking<'_>) -> (CloseReason, Option<Reference>) {
         match ruling {
             Ruling::Completed => {
-                let credit = self.release_rest(funding, ids, now, effects);
+                let credit = self.release_rest(booking);
                 (CloseReason::Completed, credit)
             }
             Ruling::Refunded {
                 additional_fee_refundable,
             } => {
                 self.decide_additional_fee(additional_fee_refundable);
-                self.pay_back(&funding.buyer, pool, ids, now, effects);
+                self.pay_back(pool, booking);
                 (CloseReason::Refunded, None)
             }
             Ruling::Split {
@@ -155,8 +142,8 @@ impl Escrow {
                 additional_fee_refundable,
             } => {
                 self.decide_additional_fee(additional_fee_refundable);
-                let credit = self.release(&funding.buyer, &self.seller, seller, ids, now, effects);
-                self.pay_back(&funding.buyer, buyer, ids, now, effects);
+                let credit = self.release(&self.seller, seller, booking);
+                self.pay_back(buyer, booking);
                 let credit = Some(credit).filter(|_| !seller.is_zero());
                 (CloseReason::Split(Split { seller, buyer }), credit)
             }
@@ -164,30 +151,12 @@ impl Escrow {
     }
 
     /// Releases all that the buyer has not confirmed, each part to its payee.
-    fn release_rest(
-        &mut self,
-        funding: &Funding,
-        ids: &mut dyn IdSource,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) -> Option<Reference> {
+    fn release_rest(&self, booking: &mut Booking<'_>) -> Option<Reference> {
         let mut credit = None;
         for (payee, amount) in self.unpaid() {
-            credit = Some(self.release(&funding.buyer, &payee, amount, ids, now, effects));
+            credit = Some(self.release(&payee, amount, booking));
         }
         credit
-    }
-
-    fn pay_back(
-        &self,
-        buyer: &CustomerId,
-        amount: Amount,
-        ids: &mut dyn IdSource,
-        now: Timestamp,
-        effects: &mut Effects,
-    ) {
-        let out = refund(buyer, amount);
-        self.pay_out(buyer, out, ids, now, effects);
     }
 
     /// Returns the parts of the pool with the party that each is meant for.

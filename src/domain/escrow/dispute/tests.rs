@@ -150,7 +150,7 @@ fn refusals_of_a_statement_come_in_order() {
     for stage in 0..2 {
         let id = stages.milestones()[stage].id;
         stages
-            .confirm_milestone(&customer("ben"), id, ReleaseOrder::Any, ids, at(3))
+            .confirm_milestone(&customer("ben"), id, ReleaseOrder::Any, ids.booking_at(3))
             .unwrap();
     }
     refuses("cleo", Refusal::AccessDenied, &mut stages);
@@ -176,14 +176,14 @@ fn a_ruling_on_an_escrow_of_the_merchant_needs_no_reply() {
 fn a_dispute_freezes_every_release() {
     let ids = &mut SequentialIds::default();
     let mut escrow = disputed(standard(10_000, WhoPays::Buyer, ids), ids);
-    let refused = escrow.confirm_payment(&customer("ben"), ids, at(5));
+    let refused = escrow.confirm_payment(&customer("ben"), ids.booking_at(5));
     assert_eq!(refused, Err(Refusal::ActionNotAllowed));
     let mut stages = disputed(offered(&[(1_000, None), (2_000, None)], 0, ids), ids);
     let id = stages.milestones()[0].id;
-    let refused = stages.confirm_milestone(&customer("ben"), id, ReleaseOrder::Any, ids, at(5));
+    let refused = stages.confirm_milestone(&customer("ben"), id, ReleaseOrder::Any, ids.booking_at(5));
     assert_eq!(refused, Err(Refusal::ActionNotAllowed));
     resolve(&mut stages, REFUND, ids).unwrap();
-    let refused = stages.confirm_milestone(&customer("ben"), id, ReleaseOrder::Any, ids, at(5));
+    let refused = stages.confirm_milestone(&customer("ben"), id, ReleaseOrder::Any, ids.booking_at(5));
     assert_eq!(refused, Err(Refusal::ActionNotAllowed), "a refunded milestone");
 }
 
@@ -258,7 +258,7 @@ fn one_of_three_released(ids: &mut SequentialIds) -> Escrow {
     let mut escrow = funded(offered(&stages, 0, ids), ids);
     let first = escrow.milestones()[0].id;
     escrow
-        .confirm_milestone(&customer("ben"), first, ReleaseOrder::Any, ids, at(3))
+        .confirm_milestone(&customer("ben"), first, ReleaseOrder::Any, ids.booking_at(3))
         .unwrap();
     escrow
         .submit_statement(&customer("ben"), said("Late", 4), EXITS)
@@ -388,7 +388,7 @@ fn refusals_of_a_ruling_come_in_order() {
     assert_eq!(resolve(&mut escrow, wrong_split, ids), Err(Refusal::AlreadyResolved));
     // Closed without any dispute.
     let mut escrow = funded(standard(10_000, WhoPays::Buyer, ids), ids);
-    escrow.confirm_payment(&customer("ben"), ids, at(5)).unwrap();
+    escrow.confirm_payment(&customer("ben"), ids.booking_at(5)).unwrap();
     assert_eq!(resolve(&mut escrow, REFUND, ids), Err(Refusal::AlreadyResolved));
 }
 

@@ -41,7 +41,7 @@ fn a_refund_pays_as_a_ruling_for_the_buyer_does() {
         ruled.submit_statement(&customer("ben"), said(3), EXITS).unwrap();
         let mut refunded = ruled.clone();
         let by_ruling = ruled.resolve(REFUND, said(4), EXITS, ids).unwrap();
-        let by_seller = refunded.refund(&ada(), ids, at(4)).unwrap();
+        let by_seller = refunded.refund(&ada(), ids.booking_at(4)).unwrap();
         assert_eq!(legs(&by_seller), legs(&by_ruling));
         assert_eq!(events(&by_seller), events(&by_ruling));
         assert_eq!((refunded.status(), refunded.held()), (Status::Refunded, Amount::ZERO));
@@ -57,9 +57,9 @@ fn a_refund_of_milestones_leaves_the_released_ones() {
     let mut escrow = funded(offered(&[(300, None), (700, Some("cleo"))], 100, ids), ids);
     let first = escrow.milestones()[0].id;
     escrow
-        .confirm_milestone(&customer("ben"), first, ReleaseOrder::Any, ids, at(3))
+        .confirm_milestone(&customer("ben"), first, ReleaseOrder::Any, ids.booking_at(3))
         .unwrap();
-    let effects = escrow.refund(&ada(), ids, at(4)).unwrap();
+    let effects = escrow.refund(&ada(), ids.booking_at(4)).unwrap();
     let expected = [
         (TransferKind::Refund, hold("ben"), main("ben"), 70_000),
         (TransferKind::PlatformFee, hold("ben"), Account::PlatformFees, 3_000),
@@ -77,7 +77,7 @@ fn refusals_of_a_refund_come_in_order() {
     let offer = standard(ids);
     let open = funded(offer.clone(), ids);
     let mut closed = open.clone();
-    closed.refund(&ada(), ids, at(3)).unwrap();
+    closed.refund(&ada(), ids.booking_at(3)).unwrap();
     for escrow in [offer, closed] {
         for (who, refusal) in [
             (Party::Customer(customer("ben")), Refusal::AccessDenied),
@@ -85,11 +85,13 @@ fn refusals_of_a_refund_come_in_order() {
             (ada(), Refusal::ActionNotAllowed),
         ] {
             let mut tried = escrow.clone();
-            assert_eq!(tried.refund(&who, ids, at(4)), Err(refusal), "{who:?}");
+            assert_eq!(tried.refund(&who, ids.booking_at(4)), Err(refusal), "{who:?}");
             assert_eq!(tried, escrow);
         }
     }
-    let refused = open.clone().refund(&Party::Customer(customer("ben")), ids, at(4));
+    let refused = open
+        .clone()
+        .refund(&Party::Customer(customer("ben")), ids.booking_at(4));
     assert_eq!(refused, Err(Refusal::AccessDenied));
 }
 
@@ -132,7 +134,7 @@ fn each_release_of_a_milestone_gives_the_parties_their_time_again() {
     assert_eq!(escrow.overdue_at(DAY), Some(at(2 + 31 * DAY)));
     let first = escrow.milestones()[0].id;
     escrow
-        .confirm_milestone(&customer("ben"), first, ReleaseOrder::Any, ids, at(20 * DAY))
+        .confirm_milestone(&customer("ben"), first, ReleaseOrder::Any, ids.booking_at(20 * DAY))
         .unwrap();
     let rulable_at = at(51 * DAY);
     let refused = escrow.resolve(REFUND, said(51 * DAY - 1), EXITS, ids);

@@ -71,7 +71,7 @@ fn escrows_are_funded_in_the_order_of_their_offers() {
 fn a_wallet_pays_with_exactly_what_it_has() {
     let ids = &mut SequentialIds::default();
     let mut escrows = two_offered(ids);
-    let (transaction, _) = fund(&mut escrows, &customer("ben"), payment(kobo(6_120)), ids, at(2)).unwrap();
+    let (transaction, _) = fund(&mut escrows, &customer("ben"), payment(kobo(6_120)), ids.booking_at(2)).unwrap();
     assert_eq!(transaction.amount, kobo(6_120));
 }
 
@@ -81,7 +81,7 @@ fn a_card_pays_from_outside_into_the_hold() {
     let mut escrows = two_offered(ids);
     let due = kobo(6_120);
     let offer = by_card(0, below_max(due));
-    let (transaction, effects) = fund(&mut escrows, &customer("ben"), offer, ids, at(2)).unwrap();
+    let (transaction, effects) = fund(&mut escrows, &customer("ben"), offer, ids.booking_at(2)).unwrap();
     let leg = (TransferKind::Fund, Account::OutsideWorld, hold("ben"), 3_060);
     assert_eq!(legs(&effects), [leg.clone(), leg]);
     assert_eq!(
@@ -111,7 +111,7 @@ fn refusals_of_a_card_come_in_order() {
         (by_card(3, Amount::ZERO), Refusal::CardDeclined(Decline::Expired)),
     ] {
         let mut after = before.clone();
-        let outcome = fund(&mut after, &customer("ben"), offer, ids, at(2));
+        let outcome = fund(&mut after, &customer("ben"), offer, ids.booking_at(2));
         assert_eq!(outcome.unwrap_err(), refusal);
         assert_eq!(after, before);
     }
@@ -124,10 +124,10 @@ fn the_references_of_commissions_are_unique_to_their_escrows() {
     let offer = |ids: &mut SequentialIds| offered_standard(naira(100), WhoPays::Seller, 100, ids);
     let alone = funded(offer(ids), ids);
     let mut together = [offer(ids), offer(ids)];
-    fund(&mut together, &customer("ben"), payment(Amount::MAX), ids, at(2)).unwrap();
+    fund(&mut together, &customer("ben"), payment(Amount::MAX), ids.booking_at(2)).unwrap();
     let [first, second] = together;
     let mut commission = |mut escrow: Escrow| {
-        let effects = escrow.confirm_payment(&customer("ben"), ids, at(3)).unwrap();
+        let effects = escrow.confirm_payment(&customer("ben"), ids.booking_at(3)).unwrap();
         let references = effects.transactions.iter().map(|entry| entry.reference.as_str());
         let found = references.filter(|text| text.starts_with("CMSN-")).map(str::to_owned);
         found.collect::<Vec<String>>()

@@ -1,6 +1,6 @@
 //! Escrows, requests and identifiers for the tests.
 
-use crate::domain::effects::{Effects, Event};
+use crate::domain::effects::{Booking, Effects, Event};
 use crate::domain::escrow::exits::ExitRules;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::terms::{MilestoneOffer, MilestoneRequest, Terms, TermsRequest};
@@ -15,6 +15,13 @@ use crate::domain::time::Timestamp;
 /// Gives out 1, 2, 3, ... in the place of numbers and random bits.
 #[derive(Default)]
 pub(in crate::domain::escrow) struct SequentialIds(u64);
+
+impl SequentialIds {
+    /// Begins a booking at this second.
+    pub(in crate::domain::escrow) fn booking_at(&mut self, seconds: i64) -> Booking<'_> {
+        Booking::new(self, at(seconds))
+    }
+}
 
 impl IdSource for SequentialIds {
     fn number(&mut self) -> i64 {
@@ -115,9 +122,13 @@ pub(in crate::domain::escrow) fn offered(
     commission_bps: u16,
     ids: &mut SequentialIds,
 ) -> Escrow {
-    Escrow::offer_milestones(seller("ada", commission_bps), milestone_offer(stages), ids, at(1))
-        .unwrap()
-        .0
+    Escrow::offer_milestones(
+        seller("ada", commission_bps),
+        milestone_offer(stages),
+        ids.booking_at(1),
+    )
+    .unwrap()
+    .0
 }
 
 pub(in crate::domain::escrow) fn offered_standard(
@@ -127,7 +138,7 @@ pub(in crate::domain::escrow) fn offered_standard(
     ids: &mut SequentialIds,
 ) -> Escrow {
     let terms = Terms::new(terms_request(amount, who_pays), None, &LIMITS).unwrap();
-    Escrow::offer_standard(seller("ada", commission_bps), terms, Vec::new(), ids, at(1))
+    Escrow::offer_standard(seller("ada", commission_bps), terms, Vec::new(), ids.booking_at(1))
         .unwrap()
         .0
 }
@@ -142,7 +153,7 @@ pub(in crate::domain::escrow) fn payment(available: Amount) -> PaymentOffer {
 
 pub(in crate::domain::escrow) fn funded(mut escrow: Escrow, ids: &mut SequentialIds) -> Escrow {
     let escrows = std::slice::from_mut(&mut escrow);
-    fund(escrows, &customer("ben"), payment(Amount::MAX), ids, at(2)).unwrap();
+    fund(escrows, &customer("ben"), payment(Amount::MAX), ids.booking_at(2)).unwrap();
     escrow
 }
 

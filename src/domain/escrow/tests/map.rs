@@ -9,9 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::domain::escrow::exits::ExitRules;
 use crate::domain::escrow::tests::actions::{action, assert_actions};
-use crate::domain::escrow::tests::helpers::{
-    EXITS, STRICT_EXITS, SequentialIds, at, customer, milestone_offer, seller,
-};
+use crate::domain::escrow::tests::helpers::{EXITS, STRICT_EXITS, SequentialIds, customer, milestone_offer, seller};
 use crate::domain::escrow::tests::transitions::{ADDED_TRANSITIONS, TRANSITIONS};
 use crate::domain::escrow::tests::walk::{Attempt, COMMISSION_BPS, Node, STAGES, attempts, name, role, terms};
 use crate::domain::escrow::{Escrow, Progress, Seller};
@@ -100,11 +98,11 @@ fn offers(ids: &mut SequentialIds) -> Vec<Escrow> {
     let mut offers = Vec::new();
     for seller in [&ada, &of(Party::Merchant)] {
         let terms = terms(WhoPays::Buyer, 1);
-        let (offer, _) = Escrow::offer_standard(seller.clone(), terms, Vec::new(), ids, at(1)).unwrap();
+        let (offer, _) = Escrow::offer_standard(seller.clone(), terms, Vec::new(), ids.booking_at(1)).unwrap();
         offers.push(offer);
     }
     let stages = milestone_offer(STAGES[0]);
-    offers.push(Escrow::offer_milestones(ada, stages, ids, at(1)).unwrap().0);
+    offers.push(Escrow::offer_milestones(ada, stages, ids.booking_at(1)).unwrap().0);
     offers
 }
 

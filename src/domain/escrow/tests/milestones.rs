@@ -21,7 +21,7 @@ fn three_stages_settle_as_in_contract_example_7() {
     let milestones: Vec<MilestoneId> = escrow.milestones().iter().map(|milestone| milestone.id).collect();
 
     let escrows = std::slice::from_mut(&mut escrow);
-    let (_, effects) = fund(escrows, &customer("ben"), payment(naira(1_025_000)), ids, at(2)).unwrap();
+    let (_, effects) = fund(escrows, &customer("ben"), payment(naira(1_025_000)), ids.booking_at(2)).unwrap();
     assert_eq!(
         legs(&effects),
         [(TransferKind::Fund, main("ben"), hold("ben"), 102_500_000)]
@@ -30,7 +30,7 @@ fn three_stages_settle_as_in_contract_example_7() {
 
     let mut confirm = |milestone| {
         escrow
-            .confirm_milestone(&customer("ben"), milestone, ReleaseOrder::Any, ids, at(3))
+            .confirm_milestone(&customer("ben"), milestone, ReleaseOrder::Any, ids.booking_at(3))
             .unwrap()
     };
     let (first, second, last) = (confirm(milestones[0]), confirm(milestones[1]), confirm(milestones[2]));
@@ -71,7 +71,7 @@ fn the_hold_falls_by_each_release() {
     assert_eq!(escrow.held(), naira(1_025_000));
     let first = escrow.milestones()[0].id;
     escrow
-        .confirm_milestone(&customer("ben"), first, ReleaseOrder::Any, ids, at(3))
+        .confirm_milestone(&customer("ben"), first, ReleaseOrder::Any, ids.booking_at(3))
         .unwrap();
     assert_eq!(escrow.held(), naira(725_000));
 }
@@ -80,7 +80,7 @@ fn the_hold_falls_by_each_release() {
 fn a_commission_of_zero_has_no_transfer() {
     let ids = &mut SequentialIds::default();
     let mut escrow = funded(offered_standard(naira(1_000), WhoPays::Buyer, 0, ids), ids);
-    let effects = escrow.confirm_payment(&customer("ben"), ids, at(3)).unwrap();
+    let effects = escrow.confirm_payment(&customer("ben"), ids.booking_at(3)).unwrap();
     assert_eq!(effects.transfers.len(), 2);
     assert_eq!(effects.transactions.len(), 1);
     assert_eq!(events(&effects), ["payment.escrow.success", "escrow.completed"]);
@@ -119,7 +119,7 @@ fn standard_escrows_settle_as_in_the_worked_examples() {
         let ids = &mut SequentialIds::default();
         let mut escrow = funded(offered_standard(kobo(amount), who_pays, commission_bps, ids), ids);
         assert_eq!(escrow.held(), kobo(charge), "{name}");
-        let effects = escrow.confirm_payment(&customer("ben"), ids, at(3)).unwrap();
+        let effects = escrow.confirm_payment(&customer("ben"), ids.booking_at(3)).unwrap();
         let to = |account: &Account| -> i64 {
             let legs = effects.transfers.iter().filter(|transfer| transfer.credit == *account);
             legs.map(|transfer| transfer.amount.minor()).sum()
@@ -138,12 +138,12 @@ fn refusals_of_a_confirm_come_in_order() {
     let mut partly = funded(unfunded.clone(), ids);
     let released = partly.milestones()[0].id;
     partly
-        .confirm_milestone(&customer("ben"), released, ReleaseOrder::Any, ids, at(3))
+        .confirm_milestone(&customer("ben"), released, ReleaseOrder::Any, ids.booking_at(3))
         .unwrap();
     let mut completed = partly.clone();
     let last = completed.milestones()[1].id;
     completed
-        .confirm_milestone(&customer("ben"), last, ReleaseOrder::Any, ids, at(3))
+        .confirm_milestone(&customer("ben"), last, ReleaseOrder::Any, ids.booking_at(3))
         .unwrap();
     let standard = funded(offered_standard(naira(10), WhoPays::Buyer, 0, ids), ids);
     let nothing = MilestoneId::named("");
@@ -161,7 +161,7 @@ fn refusals_of_a_confirm_come_in_order() {
     for (index, (escrow, who, milestone, refusal)) in cases.into_iter().enumerate() {
         let mut after = escrow.clone();
         assert_eq!(
-            after.confirm_milestone(&customer(who), milestone, ReleaseOrder::Any, ids, at(9)),
+            after.confirm_milestone(&customer(who), milestone, ReleaseOrder::Any, ids.booking_at(9)),
             Err(refusal),
             "row {index}"
         );
@@ -175,7 +175,7 @@ fn refusals_of_a_standard_confirm_come_in_order() {
     let unfunded = offered_standard(naira(10), WhoPays::Buyer, 0, ids);
     let open = funded(unfunded.clone(), ids);
     let mut completed = open.clone();
-    completed.confirm_payment(&customer("ben"), ids, at(3)).unwrap();
+    completed.confirm_payment(&customer("ben"), ids.booking_at(3)).unwrap();
     let milestone = funded(offered(&[(10, None), (20, None)], 0, ids), ids);
 
     let cases = [
@@ -188,7 +188,7 @@ fn refusals_of_a_standard_confirm_come_in_order() {
     for (index, (escrow, who, refusal)) in cases.into_iter().enumerate() {
         let mut after = escrow.clone();
         assert_eq!(
-            after.confirm_payment(&customer(who), ids, at(9)),
+            after.confirm_payment(&customer(who), ids.booking_at(9)),
             Err(refusal),
             "row {index}"
         );
@@ -260,7 +260,7 @@ fn refusals_of_a_payment_come_in_order() {
     for (index, (escrows, who, offer, refusal)) in cases.into_iter().enumerate() {
         let before: Vec<Escrow> = escrows.into_iter().cloned().collect();
         let mut after = before.clone();
-        let outcome = fund(&mut after, &customer(who), offer.clone(), ids, at(9));
+        let outcome = fund(&mut after, &customer(who), offer.clone(), ids.booking_at(9));
         assert_eq!(outcome.unwrap_err(), refusal, "row {index}");
         assert_eq!(after, before, "row {index} changed an escrow");
     }
@@ -291,7 +291,7 @@ fn an_amount_that_its_fee_makes_too_large_is_refused() {
     let ids = &mut SequentialIds::default();
     let terms = |who_pays| Terms::new(terms_request(Amount::MAX, who_pays), None, &LIMITS).unwrap();
     let offer = |who_pays, ids: &mut SequentialIds| {
-        Escrow::offer_standard(seller("ada", 0), terms(who_pays), Vec::new(), ids, at(1))
+        Escrow::offer_standard(seller("ada", 0), terms(who_pays), Vec::new(), ids.booking_at(1))
     };
     assert!(matches!(offer(WhoPays::Buyer, ids), Err(Refusal::Invalid(invalid)) if invalid.field == "amount"));
     assert!(offer(WhoPays::Seller, ids).is_ok());

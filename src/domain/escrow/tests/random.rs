@@ -116,7 +116,7 @@ impl Model {
         match step {
             Step::TopUp { who: index, minor } => {
                 let inside = kobo(-self.balance(&Account::OutsideWorld));
-                let effects = top_up(&who(index), kobo(*minor), inside, ids, at(1))?;
+                let effects = top_up(&who(index), kobo(*minor), inside, ids.booking_at(1))?;
                 self.post(&effects);
             }
             Step::OfferStandard {
@@ -126,13 +126,13 @@ impl Model {
             } => {
                 let terms = Terms::new(terms_request(kobo(*minor), *who_pays), None, &LIMITS)?;
                 let (escrow, effects) =
-                    Escrow::offer_standard(seller(PEOPLE[*index], 37), terms, Vec::new(), ids, at(1))?;
+                    Escrow::offer_standard(seller(PEOPLE[*index], 37), terms, Vec::new(), ids.booking_at(1))?;
                 self.escrows.push(escrow);
                 self.post(&effects);
             }
             Step::OfferMilestones { who: index, stages } => {
                 let (escrow, effects) =
-                    Escrow::offer_milestones(seller(PEOPLE[*index], 37), offer(stages), ids, at(1))?;
+                    Escrow::offer_milestones(seller(PEOPLE[*index], 37), offer(stages), ids.booking_at(1))?;
                 self.escrows.push(escrow);
                 self.post(&effects);
             }
@@ -162,7 +162,7 @@ impl Model {
                     ..payment(available)
                 };
                 let before = loaded.clone();
-                let outcome = fund(&mut loaded, &who(index), offer, ids, at(3));
+                let outcome = fund(&mut loaded, &who(index), offer, ids.booking_at(3));
                 if outcome.is_err() {
                     assert_eq!(loaded, before, "a refused payment changed an escrow");
                 }
@@ -183,13 +183,17 @@ impl Model {
                     .get(*milestone)
                     .map(|milestone| milestone.id);
                 let milestone = found.unwrap_or(MilestoneId::named(""));
-                let effects =
-                    self.escrows[escrow].confirm_milestone(&who(index), milestone, ReleaseOrder::Any, ids, at(4))?;
+                let effects = self.escrows[escrow].confirm_milestone(
+                    &who(index),
+                    milestone,
+                    ReleaseOrder::Any,
+                    ids.booking_at(4),
+                )?;
                 self.post(&effects);
             }
             Step::ConfirmPayment { who: index, escrow } => {
                 let escrow = pick(*escrow, self)?;
-                let effects = self.escrows[escrow].confirm_payment(&who(index), ids, at(4))?;
+                let effects = self.escrows[escrow].confirm_payment(&who(index), ids.booking_at(4))?;
                 self.post(&effects);
             }
         }
@@ -236,7 +240,7 @@ proptest! {
         let mut model = Model::default();
         for person in PEOPLE.map(customer) {
             let inside = kobo(-model.balance(&Account::OutsideWorld));
-            let opening = opening_balance(&person, naira(20_000), inside, ids, at(0)).unwrap();
+            let opening = opening_balance(&person, naira(20_000), inside, ids.booking_at(0)).unwrap();
             model.post(&opening);
         }
         for step in &steps {

@@ -1,6 +1,7 @@
 //! Offers and edits of standard escrows, links, claims, and the rules of `strict` for
 //! milestones.
 
+use crate::domain::effects::Booking;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::terms::{
     Conversion, DeliveryTimeline, KeptTerms, MilestoneOffer, MilestoneRequest, MilestoneTerms, Terms, TermsRequest,
@@ -44,7 +45,7 @@ fn link(quantity: i64, ids: &mut SequentialIds) -> Escrow {
         ..terms_request(naira(1_000), WhoPays::Buyer)
     };
     let terms = Terms::new(request, None, &LIMITS).unwrap();
-    Escrow::offer_standard(seller("ada", 0), terms, Vec::new(), ids, at(1))
+    Escrow::offer_standard(seller("ada", 0), terms, Vec::new(), ids.booking_at(1))
         .unwrap()
         .0
 }
@@ -110,7 +111,7 @@ fn an_edit_sets_the_fee_anew_and_keeps_what_is_not_sent() {
     let mut escrow = link(5, ids);
     escrow.terms.description = Some("As new".to_owned());
     escrow.set_additional_fee(naira(7), Some(false), at(2)).unwrap();
-    escrow.take_from_link(ids, at(3)).unwrap();
+    escrow.take_from_link(ids.booking_at(3)).unwrap();
     escrow.add_images(vec![image(1)]).unwrap();
     let new = || terms(naira(2_000), WhoPays::Seller);
     escrow
@@ -193,7 +194,7 @@ fn an_additional_fee_goes_to_the_merchant_as_in_contract_examples_1_and_2() {
         escrow.set_additional_fee(kobo(additional), None, at(2)).unwrap();
         let mut escrow = funded(escrow, ids);
         assert_eq!(escrow.held(), kobo(charge));
-        let settlement = escrow.confirm_payment(&customer("ben"), ids, at(3)).unwrap();
+        let settlement = escrow.confirm_payment(&customer("ben"), ids.booking_at(3)).unwrap();
         assert_eq!(
             legs(&settlement),
             [
@@ -291,7 +292,7 @@ fn every_buyer_of_a_link_has_an_escrow_of_their_own() {
     let mut original = link(2, ids);
     original.set_additional_fee(naira(5), Some(false), at(2)).unwrap();
     original.add_images(vec![image(1)]).unwrap();
-    let (taken, settlement) = original.take_from_link(ids, at(3)).unwrap();
+    let (taken, settlement) = original.take_from_link(ids.booking_at(3)).unwrap();
     assert_eq!(events(&settlement), ["escrow.created"]);
     assert!(taken.id.number() > original.id.number() && taken.payment_token != original.payment_token);
     assert_eq!((taken.charge(), taken.fee), (original.charge(), original.fee));
@@ -305,16 +306,16 @@ fn every_buyer_of_a_link_has_an_escrow_of_their_own() {
         (original.is_link, original.terms.total_quantity, original.status()),
         (true, 1, Status::Pending)
     );
-    let last = original.take_from_link(ids, at(4)).unwrap().0;
+    let last = original.take_from_link(ids.booking_at(4)).unwrap().0;
     assert_eq!((original.is_link, original.terms.total_quantity), (true, 0));
     assert_eq!(funded(last, ids).held(), naira(1_025));
     refuses(&original, Refusal::EscrowNotPayable, |link| {
-        assert!(link.take_from_link(ids, at(5)).is_none());
+        assert!(link.take_from_link(ids.booking_at(5)).is_none());
         let wish = payment(Amount::MAX);
-        fund(std::slice::from_mut(link), &customer("ben"), wish, ids, at(5))
+        fund(std::slice::from_mut(link), &customer("ben"), wish, ids.booking_at(5))
     });
     let mut plain = offered_standard(naira(10), WhoPays::Buyer, 0, ids);
-    assert!(plain.take_from_link(ids, at(5)).is_none());
+    assert!(plain.take_from_link(ids.booking_at(5)).is_none());
 }
 
 #[test]
@@ -323,7 +324,7 @@ fn refusals_of_a_claim_come_in_order() {
     let unfunded = offered_standard(naira(10), WhoPays::Buyer, 0, ids);
     let open = funded(unfunded.clone(), ids);
     let mut completed = open.clone();
-    completed.confirm_payment(&customer("ben"), ids, at(3)).unwrap();
+    completed.confirm_payment(&customer("ben"), ids.booking_at(3)).unwrap();
     let milestones = funded(offered(&[(10, None), (20, None)], 0, ids), ids);
     let claimable_at = at(2 + 7 * 86_400 + 60);
     for (escrow, who, refusal) in [
@@ -335,7 +336,7 @@ fn refusals_of_a_claim_come_in_order() {
         (&open, "ada", Refusal::ClaimTooEarly { claimable_at }),
     ] {
         refuses(escrow, refusal, |escrow| {
-            escrow.claim(&Party::Customer(customer(who)), 60, ids, at(9))
+            escrow.claim(&Party::Customer(customer(who)), 60, ids.booking_at(9))
         });
     }
 }
@@ -355,7 +356,7 @@ fn a_claim_pays_like_a_confirmation_from_the_second_it_is_due() {
             ..terms_request(naira(1_000), WhoPays::Both)
         };
         let terms = Terms::new(request, None, &LIMITS).unwrap();
-        let (mut escrow, _) = Escrow::offer_standard(seller("ada", 100), terms, Vec::new(), ids, at(1)).unwrap();
+        let (mut escrow, _) = Escrow::offer_standard(seller("ada", 100), terms, Vec::new(), ids.booking_at(1)).unwrap();
         escrow.set_additional_fee(naira(5), None, at(1)).unwrap();
         let mut open = escrow.clone();
         // Late in the second that `paidAt` shows, which the deadline is counted from.
@@ -364,20 +365,21 @@ fn a_claim_pays_like_a_confirmation_from_the_second_it_is_due() {
             std::slice::from_mut(&mut open),
             &customer("ben"),
             payment(Amount::MAX),
-            ids,
-            paid_at,
+            Booking::new(ids, paid_at),
         )
         .unwrap();
         let ada = Party::Customer(customer("ada"));
         let deadline = at(2 + 6 * seconds + 86_400);
         let just_before = Timestamp::from_millis(deadline.millis() - 1).unwrap();
         refuses(&open, Refusal::ClaimTooEarly { claimable_at: deadline }, |escrow| {
-            escrow.claim(&ada, 86_400, ids, just_before)
+            escrow.claim(&ada, 86_400, Booking::new(ids, just_before))
         });
         let mut claimed = open.clone();
-        let settlement = claimed.claim(&ada, 86_400, ids, deadline).unwrap();
+        let settlement = claimed.claim(&ada, 86_400, Booking::new(ids, deadline)).unwrap();
         let mut confirmed = open.clone();
-        let as_confirmed = confirmed.confirm_payment(&customer("ben"), ids, deadline).unwrap();
+        let as_confirmed = confirmed
+            .confirm_payment(&customer("ben"), Booking::new(ids, deadline))
+            .unwrap();
         assert_eq!(legs(&settlement), legs(&as_confirmed));
         assert_eq!(
             events(&settlement),
@@ -402,10 +404,17 @@ fn the_merchant_claims_an_escrow_that_it_sells() {
         party: Party::Merchant,
         ..seller("ada", 0)
     };
-    let (escrow, _) =
-        Escrow::offer_standard(of_merchant, terms(naira(10), WhoPays::Seller), Vec::new(), ids, at(1)).unwrap();
+    let (escrow, _) = Escrow::offer_standard(
+        of_merchant,
+        terms(naira(10), WhoPays::Seller),
+        Vec::new(),
+        ids.booking_at(1),
+    )
+    .unwrap();
     let mut escrow = funded(escrow, ids);
-    let settlement = escrow.claim(&Party::Merchant, 0, ids, at(30 * 86_400 + 2)).unwrap();
+    let settlement = escrow
+        .claim(&Party::Merchant, 0, ids.booking_at(30 * 86_400 + 2))
+        .unwrap();
     assert_eq!(
         legs(&settlement)[0],
         (TransferKind::Release, hold("ben"), Account::MerchantMain, 980)
@@ -419,7 +428,12 @@ fn milestones_that_have_an_order_are_released_in_it() {
     let milestones: Vec<MilestoneId> = escrow.milestones().iter().map(|milestone| milestone.id).collect();
     let ben = customer("ben");
     let mut confirm = |escrow: &mut Escrow, position: usize| {
-        escrow.confirm_milestone(&ben, milestones[position], ReleaseOrder::FirstPending, ids, at(3))
+        escrow.confirm_milestone(
+            &ben,
+            milestones[position],
+            ReleaseOrder::FirstPending,
+            ids.booking_at(3),
+        )
     };
     for out_of_order in [1, 2] {
         refuses(&escrow, Refusal::MilestonesOutOfOrder, |escrow| {

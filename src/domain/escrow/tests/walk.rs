@@ -241,11 +241,13 @@ impl Trial<'_> {
             outcome: self.node.escrow.check_deletable_by(who).map(|()| Vec::new()),
         });
         for (what, seconds) in [("claim early", 100), ("claim in time", OVERDUE_SECONDS)] {
-            self.attempt(what, who, |escrow, ids| escrow.claim(who, 86_400, ids, at(seconds)));
+            self.attempt(what, who, |escrow, ids| {
+                escrow.claim(who, 86_400, ids.booking_at(seconds))
+            });
         }
         // A strict service has no such route.
         if !self.exits.is_strict {
-            self.attempt("refund", who, |escrow, ids| escrow.refund(who, ids, at(3)));
+            self.attempt("refund", who, |escrow, ids| escrow.refund(who, ids.booking_at(3)));
         }
     }
 
@@ -275,12 +277,12 @@ impl Trial<'_> {
         ] {
             for &milestone in &milestones {
                 self.attempt(what, who, |escrow, ids| {
-                    escrow.confirm_milestone(customer, milestone, order, ids, at(3))
+                    escrow.confirm_milestone(customer, milestone, order, ids.booking_at(3))
                 });
             }
         }
         self.attempt("confirm the payment", who, |escrow, ids| {
-            escrow.confirm_payment(customer, ids, at(3))
+            escrow.confirm_payment(customer, ids.booking_at(3))
         });
         let exits = self.exits;
         self.attempt("dispute", who, |escrow, _| {
@@ -291,13 +293,18 @@ impl Trial<'_> {
     /// Pays for the escrow or, if it is a link, for a new escrow of the link.
     fn pay(&mut self, customer: &CustomerId, what: &'static str, offer: PaymentOffer) {
         let mut link = self.node.escrow.clone();
-        let taken = link.take_from_link(self.ids, at(2));
+        let taken = link.take_from_link(self.ids.booking_at(2));
         let (mut escrow, left) = match taken {
             Some((escrow, _)) => (escrow, Some(self.node.then(link, &Effects::default()))),
             None => (link, None),
         };
         let before = escrow.clone();
-        let outcome = fund(std::slice::from_mut(&mut escrow), customer, offer, self.ids, at(2));
+        let outcome = fund(
+            std::slice::from_mut(&mut escrow),
+            customer,
+            offer,
+            self.ids.booking_at(2),
+        );
         assert!(
             outcome.is_ok() || escrow == before,
             "a refused payment changed the escrow"

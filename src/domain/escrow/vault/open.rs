@@ -1,16 +1,15 @@
 //! Opening a vault: checks the request and takes the stakes.
 
-use crate::domain::effects::{Effects, EscrowEvent};
+use crate::domain::effects::{Booking, Effects, EscrowEvent};
 use crate::domain::escrow::category::Category;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::vault::{Stake, Vault, VaultProgress, pot_of};
 use crate::domain::fees::{Fee, Rates, WhoPays};
-use crate::domain::ids::{CategoryId, CustomerId, IdSource, MerchantId, Reference};
+use crate::domain::ids::{CategoryId, CustomerId, MerchantId, Reference};
 use crate::domain::invalid::Invalid;
 use crate::domain::ledger::TransferKind;
 use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
-use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Transaction, TransactionType};
 
 /// The smallest stake in minor units: 1 major unit (contract section 1.5).
@@ -149,8 +148,7 @@ impl Vault {
         owner: VaultOwner,
         offer: VaultOffer,
         available: &[Amount],
-        ids: &mut dyn IdSource,
-        now: Timestamp,
+        mut booking: Booking<'_>,
     ) -> Result<(Self, Effects), Refusal> {
         assert_eq!(offer.stakes.len(), available.len(), "one balance for each stake");
         let is_short = |(stake, available): &(&Stake, &Amount)| **available < stake.amount;
@@ -163,33 +161,32 @@ impl Vault {
         }
         let pot = pot_of(&offer.stakes).expect("checked when it was offered");
         let vault = Self {
-            id: ids.escrow_id(),
+            id: booking.ids.escrow_id(),
             merchant: owner.merchant,
-            payment_token: ids.payment_token(),
+            payment_token: booking.ids.payment_token(),
             purpose: offer.purpose,
             description: offer.description,
             category: offer.category,
             fee: Fee::of(pot, WhoPays::Seller, owner.rates),
             stakes: offer.stakes,
             progress: VaultProgress::Opened,
-            created_at: now,
+            created_at: booking.now,
         };
-        let effects = vault.take_stakes(ids);
-        Ok((vault, effects))
+        vault.take_stakes(&mut booking);
+        Ok((vault, booking.effects))
     }
 
-    fn take_stakes(&self, ids: &mut dyn IdSource) -> Effects {
-        let mut effects = Effects::default();
+    fn take_stakes(&self, booking: &mut Booking<'_>) {
         for stake in &self.stakes {
-            effects.transfer(
+            booking.effects.transfer(
                 TransferKind::Stake,
                 stake.main_account(),
                 stake.hold(),
                 stake.amount,
                 Some(self.id),
             );
-            let id = ids.transaction_id();
-            effects.record_and_emit(Transaction {
+            let id = booking.ids.transaction_id();
+            booking.effects.record_and_emit(Transaction {
                 id,
                 owner: stake.main_account(),
                 transaction_type: TransactionType::Escrow,
@@ -197,10 +194,9 @@ impl Vault {
                 amount: stake.amount,
                 reference: Reference::of(id),
                 escrow: Some(self.id),
-                created_at: self.created_at,
+                created_at: booking.now,
             });
         }
-        effects.emit(EscrowEvent::Ongoing, self.id);
-        effects
+        booking.effects.emit(EscrowEvent::Ongoing, self.id);
     }
 }

@@ -1,13 +1,12 @@
 //! Settling a vault: the pot goes to one participant, or the stakes go back. The fee is
 //! taken in both cases (contract section 5.8).
 
-use crate::domain::effects::{Effects, EscrowEvent};
+use crate::domain::effects::{Booking, Effects, EscrowEvent};
 use crate::domain::escrow::vault::{Stake, Vault, VaultProgress};
-use crate::domain::ids::{CustomerId, IdSource, Reference, TransactionId};
+use crate::domain::ids::{CustomerId, Reference};
 use crate::domain::ledger::{Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
-use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Transaction, TransactionType};
 
 /// The parts of one stake. They add up to it.
@@ -24,33 +23,29 @@ impl Vault {
     /// # Errors
     ///
     /// Checks that the vault is not settled, and then that the winner is a participant.
-    pub fn declare_winner(
-        &mut self,
-        winner: CustomerId,
-        ids: &mut dyn IdSource,
-        now: Timestamp,
-    ) -> Result<Effects, Refusal> {
+    pub fn declare_winner(&mut self, winner: CustomerId, mut booking: Booking<'_>) -> Result<Effects, Refusal> {
         self.check_opened()?;
         if !self.stakes.iter().any(|stake| stake.customer == winner) {
             return Err(Refusal::WinnerNotAParticipant);
         }
         let account = Account::CustomerMain(winner.clone());
-        let mut effects = Effects::default();
         for parts in self.stake_parts() {
-            let hold = parts.stake.hold();
-            effects.transfer(TransferKind::Release, hold, account.clone(), parts.net, Some(self.id));
+            let (kind, hold) = (TransferKind::Release, parts.stake.hold());
+            let effects = &mut booking.effects;
+            effects.transfer(kind, hold, account.clone(), parts.net, Some(self.id));
         }
         let won = self
             .pot()
             .checked_sub(self.fee.total())
             .expect("a fee is at most its pot");
-        let id = ids.transaction_id();
-        let credit = Reference::of(id);
-        effects.record_and_emit(self.credit(id, account, TransactionType::Escrow, won, credit.clone(), now));
-        self.progress = VaultProgress::Won { winner, at: now };
-        effects.emit(EscrowEvent::Completed, self.id);
-        self.book_fee(&credit, ids, now, &mut effects);
-        Ok(effects)
+        let credit = self.credit(account, won, &mut booking);
+        self.progress = VaultProgress::Won {
+            winner,
+            at: booking.now,
+        };
+        booking.effects.emit(EscrowEvent::Completed, self.id);
+        self.book_fee(&credit, &mut booking);
+        Ok(booking.effects)
     }
 
     /// Pays each participant the stake back, less its share of the fee.
@@ -58,23 +53,21 @@ impl Vault {
     /// # Errors
     ///
     /// Checks that the vault is not settled.
-    pub fn cancel(&mut self, ids: &mut dyn IdSource, now: Timestamp) -> Result<Effects, Refusal> {
+    pub fn cancel(&mut self, mut booking: Booking<'_>) -> Result<Effects, Refusal> {
         self.check_opened()?;
-        let mut effects = Effects::default();
         let mut first_credit = None;
         for parts in self.stake_parts() {
             let (hold, main) = (parts.stake.hold(), parts.stake.main_account());
+            let effects = &mut booking.effects;
             effects.transfer(TransferKind::Refund, hold, main.clone(), parts.net, Some(self.id));
-            let id = ids.transaction_id();
-            let credit = Reference::of(id);
-            first_credit.get_or_insert_with(|| credit.clone());
-            effects.record_and_emit(self.credit(id, main, TransactionType::Escrow, parts.net, credit, now));
+            let credit = self.credit(main, parts.net, &mut booking);
+            first_credit.get_or_insert(credit);
         }
-        self.progress = VaultProgress::Cancelled { at: now };
-        effects.emit(EscrowEvent::Refunded, self.id);
+        self.progress = VaultProgress::Cancelled { at: booking.now };
+        booking.effects.emit(EscrowEvent::Refunded, self.id);
         let credit = first_credit.expect("a vault has participants");
-        self.book_fee(&credit, ids, now, &mut effects);
-        Ok(effects)
+        self.book_fee(&credit, &mut booking);
+        Ok(booking.effects)
     }
 
     pub(in crate::domain::escrow) const fn check_opened(&self) -> Result<(), Refusal> {
@@ -107,44 +100,44 @@ impl Vault {
     /// Takes the fee out of every hold. The commission goes to the merchant, as one
     /// transaction of its history, and the rest to the platform. `credit` is the
     /// reference of the payment that the participants got.
-    fn book_fee(&self, credit: &Reference, ids: &mut dyn IdSource, now: Timestamp, effects: &mut Effects) {
+    fn book_fee(&self, credit: &Reference, booking: &mut Booking<'_>) {
         for parts in self.stake_parts() {
             for (kind, to, amount) in [
                 (TransferKind::Commission, Account::MerchantMain, parts.commission),
                 (TransferKind::PlatformFee, Account::PlatformFees, parts.platform),
             ] {
+                let effects = &mut booking.effects;
                 effects.transfer(kind, parts.stake.hold(), to, amount, Some(self.id));
             }
         }
-        effects.record_and_emit(self.credit(
-            ids.transaction_id(),
-            Account::MerchantMain,
-            TransactionType::Commission,
-            self.fee.commission(),
-            credit.commission(),
-            now,
-        ));
+        let commission = Transaction {
+            id: booking.ids.transaction_id(),
+            owner: Account::MerchantMain,
+            transaction_type: TransactionType::Commission,
+            credit_type: CreditType::Credit,
+            amount: self.fee.commission(),
+            reference: credit.commission(),
+            escrow: Some(self.id),
+            created_at: booking.now,
+        };
+        booking.effects.record_and_emit(commission);
     }
 
-    /// Returns the transaction of a payment that an account got from the vault.
-    fn credit(
-        &self,
-        id: TransactionId,
-        owner: Account,
-        transaction_type: TransactionType,
-        amount: Amount,
-        reference: Reference,
-        now: Timestamp,
-    ) -> Transaction {
-        Transaction {
+    /// Records the payment that a participant's account gets from the vault, and emits its
+    /// event. Returns its reference.
+    fn credit(&self, owner: Account, amount: Amount, booking: &mut Booking<'_>) -> Reference {
+        let id = booking.ids.transaction_id();
+        let reference = Reference::of(id);
+        booking.effects.record_and_emit(Transaction {
             id,
             owner,
-            transaction_type,
+            transaction_type: TransactionType::Escrow,
             credit_type: CreditType::Credit,
             amount,
-            reference,
+            reference: reference.clone(),
             escrow: Some(self.id),
-            created_at: now,
-        }
+            created_at: booking.now,
+        });
+        reference
     }
 }

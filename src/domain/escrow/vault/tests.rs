@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::effects::Effects;
+use crate::domain::effects::{Booking, Effects};
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::fees::Rates;
 use crate::domain::ids::IdSource;
@@ -13,6 +13,13 @@ use crate::domain::refusal::Refusal;
 
 /// Gives out rising numbers, also in the place of random bits.
 struct SequentialIds(i64);
+
+impl SequentialIds {
+    /// Begins a booking at this second.
+    fn booking_at(&mut self, seconds: i64) -> Booking<'_> {
+        Booking::new(self, at(seconds))
+    }
+}
 
 impl IdSource for SequentialIds {
     fn number(&mut self) -> i64 {
@@ -83,7 +90,7 @@ fn opened(stakes: &[i64], owner: VaultOwner) -> (Vault, Effects) {
         ..limits(1)
     };
     let offer = VaultOffer::new(request(stakes), None, &limits, usize::MAX).unwrap();
-    Vault::open(owner, offer, &available, &mut SequentialIds(0), at(10)).unwrap()
+    Vault::open(owner, offer, &available, SequentialIds(0).booking_at(10)).unwrap()
 }
 
 /// Returns kind, debit, credit and minor units of each transfer.
@@ -143,7 +150,7 @@ fn the_winner_takes_the_pot_less_the_fee() {
         let (mut vault, _) = opened(&[60_000_000, 40_000_000], owner(platform_bps, 0));
         assert_eq!(vault.fee.total(), kobo(fee));
         let effects = vault
-            .declare_winner(customer(1), &mut SequentialIds(9), at(20))
+            .declare_winner(customer(1), SequentialIds(9).booking_at(20))
             .unwrap();
         assert_eq!(paid_to(&effects, &main_of(1)), won);
         assert_eq!(paid_to(&effects, &Account::PlatformFees), fee);
@@ -165,7 +172,7 @@ fn the_winner_takes_the_pot_less_the_fee() {
 fn cancelling_gives_each_their_stake_less_its_share_of_the_fee() {
     for (platform_bps, back) in [(200, [58_800_000, 39_200_000]), (250, [58_500_000, 39_000_000])] {
         let (mut vault, _) = opened(&[60_000_000, 40_000_000], owner(platform_bps, 0));
-        let effects = vault.cancel(&mut SequentialIds(9), at(20)).unwrap();
+        let effects = vault.cancel(SequentialIds(9).booking_at(20)).unwrap();
         assert_eq!([0, 1].map(|index| paid_to(&effects, &main_of(index))), back);
         assert_eq!(effects.transactions.len(), 2);
         let of_payments = ["payment.escrow.success"; 2];
@@ -181,7 +188,7 @@ fn cancelling_gives_each_their_stake_less_its_share_of_the_fee() {
 fn the_shares_of_a_fee_add_up_to_the_kobo() {
     let (mut vault, _) = opened(&[33_333, 33_333, 33_334], owner(200, 0));
     assert_eq!(vault.fee.total(), kobo(2_000));
-    let effects = vault.cancel(&mut SequentialIds(9), at(20)).unwrap();
+    let effects = vault.cancel(SequentialIds(9).booking_at(20)).unwrap();
     let back = [0, 1, 2].map(|index| paid_to(&effects, &main_of(index)));
     assert_eq!(back, [33_333 - 667, 33_333 - 666, 33_334 - 667]);
     assert_eq!(paid_to(&effects, &Account::PlatformFees), 2_000);
@@ -194,9 +201,9 @@ fn the_commission_is_paid_on_a_win_and_on_a_cancellation() {
         let (mut vault, _) = opened(&[60_000_000, 40_000_000], owner(200, 50));
         let mut ids = SequentialIds(9);
         let settled = if is_won {
-            vault.declare_winner(customer(0), &mut ids, at(20))
+            vault.declare_winner(customer(0), ids.booking_at(20))
         } else {
-            vault.cancel(&mut ids, at(20))
+            vault.cancel(ids.booking_at(20))
         };
         let effects = settled.unwrap();
         assert_eq!(paid_to(&effects, &Account::MerchantMain), 500_000);
@@ -228,10 +235,10 @@ fn a_settled_vault_stays_as_it_is() {
             ..vault.clone()
         };
         let before = vault.clone();
-        let again = vault.declare_winner(customer(9), &mut SequentialIds(9), at(20));
+        let again = vault.declare_winner(customer(9), SequentialIds(9).booking_at(20));
         assert_eq!(again, Err(Refusal::VaultAlreadySettled), "told before who is to win");
         assert_eq!(
-            vault.cancel(&mut SequentialIds(9), at(20)),
+            vault.cancel(SequentialIds(9).booking_at(20)),
             Err(Refusal::VaultAlreadySettled)
         );
         assert_eq!(vault, before);
@@ -242,7 +249,7 @@ fn a_settled_vault_stays_as_it_is() {
 fn a_stranger_cannot_win() {
     let (mut vault, _) = opened(&[60_000, 40_000], owner(200, 0));
     let before = vault.clone();
-    let refused = vault.declare_winner(customer(2), &mut SequentialIds(9), at(20));
+    let refused = vault.declare_winner(customer(2), SequentialIds(9).booking_at(20));
     assert_eq!(refused, Err(Refusal::WinnerNotAParticipant));
     assert_eq!(vault, before);
 }
@@ -251,7 +258,7 @@ fn a_stranger_cannot_win() {
 fn the_first_who_cannot_cover_their_stake_is_named() {
     let offer = offer(request(&[60_000, 40_000, 40_000])).unwrap();
     let available = [60_000, 39_999, 0].map(kobo);
-    let refused = Vault::open(owner(200, 0), offer, &available, &mut SequentialIds(9), at(10));
+    let refused = Vault::open(owner(200, 0), offer, &available, SequentialIds(9).booking_at(10));
     let short = Refusal::StakeNotCovered {
         participant: customer(1),
         stake: kobo(40_000),
@@ -339,9 +346,9 @@ proptest! {
         let (mut vault, _) = opened(&stakes, owner(platform_bps, commission_bps));
         let mut ids = SequentialIds(9);
         let settled = if is_won {
-            vault.declare_winner(customer(0), &mut ids, at(20))
+            vault.declare_winner(customer(0), ids.booking_at(20))
         } else {
-            vault.cancel(&mut ids, at(20))
+            vault.cancel(ids.booking_at(20))
         };
         let effects = settled.unwrap();
         for (index, stake) in stakes.iter().enumerate() {

@@ -4,6 +4,7 @@ use strum::VariantArray;
 
 use super::*;
 use crate::domain::effects::Event;
+use crate::domain::ids::IdSource;
 use crate::domain::ledger::Transfer;
 use crate::domain::time::Date;
 
@@ -86,7 +87,8 @@ fn announced(amount: i64) -> Payment {
 }
 
 fn credit(receipt: &mut Receipt, expected: Option<&mut Payment>, inside: Amount) -> Result<Effects, Refusal> {
-    receipt.credit(&ada(), expected, inside, &mut SequentialIds::default(), at(9))
+    let mut ids = SequentialIds::default();
+    receipt.credit(&ada(), expected, inside, Booking::new(&mut ids, at(9)))
 }
 
 /// Returns a receipt that has come to this status by the actions that lead to it.
