@@ -3,14 +3,14 @@
 
 use crate::commands::{Policy, webhook_endpoints};
 use crate::domain::customers::customer::Customer;
-use crate::domain::effects::{Effects, Event, PaymentEvent};
+use crate::domain::effects::{Effects, Event};
 use crate::domain::escrow::deal::DealRef;
 use crate::domain::events::choice;
 use crate::domain::events::delivery::Dispatch;
 use crate::domain::events::event::ordering_key;
 use crate::domain::ids::{EscrowId, IdSource, MerchantId, TransactionId};
 use crate::domain::payments::payment::PaidDeal;
-use crate::domain::transaction::{Transaction, TransactionType};
+use crate::domain::transaction::{Entry, Transaction, TransactionType};
 use crate::store::{Error, NewEvent, Tx};
 use crate::views::{self, PaymentSubject, Subject};
 
@@ -121,7 +121,7 @@ impl<'a> Outbox<'a> {
         Ok(())
     }
 
-    fn payment_subject<'e>(&self, tx: &mut Tx<'_>, payment: &'e PaymentEvent) -> Result<PaymentSubject<'e>, Error> {
+    fn payment_subject<'e>(&self, tx: &mut Tx<'_>, payment: &'e Entry) -> Result<PaymentSubject<'e>, Error> {
         let transaction = &payment.transaction;
         Ok(PaymentSubject {
             payment,

@@ -13,6 +13,7 @@ use crate::domain::party::Actor;
 use crate::domain::payments::payment::{self, Payment};
 use crate::domain::payments::request::{Gateway, PaymentRequest};
 use crate::domain::refusal::Refusal;
+use crate::domain::transaction::Entry;
 use crate::store::Tx;
 
 /// Pays for one or several escrows. If it cannot pay for all of them, it pays for none. A
@@ -52,14 +53,13 @@ pub(super) fn fund_with(
         amount: request.amount,
         source: source_of(tx, policy, actor, request.gateway, wallet_max)?,
     };
-    let (transaction, effects) = escrow::fund(&mut escrows, actor.customer(), offer, tx.booking())?;
+    let (Entry { transaction, detail }, effects) = escrow::fund(&mut escrows, actor.customer(), offer, tx.booking())?;
     let deals: Vec<DealRef<'_>> = escrows.iter().map(DealRef::from).collect();
     outbox::apply(tx, policy, actor.merchant, &effects, &deals)?;
     for escrow in &escrows {
         tx.save_funding(escrow)?;
     }
     tx.insert_request(actor.merchant, &transaction, &request_hash)?;
-    let detail = effects.details.into_iter().next().map(|(_, detail)| detail);
     Ok(Payment {
         payees: tx.payees(escrows.iter().map(DealRef::from))?,
         transaction,

@@ -1,13 +1,13 @@
-//! The effects of a command: the transfers to post, the transactions to record in payment
+//! The effects of a command: the transfers to post, the entries to record in payment
 //! histories, and the events to emit. A [`Booking`] collects them.
 
 use strum::VariantArray;
 
-use crate::domain::ids::{EscrowId, IdSource, MilestoneId, TransactionId};
+use crate::domain::ids::{EscrowId, IdSource, MilestoneId};
 use crate::domain::ledger::{Account, Transfer, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
-use crate::domain::transaction::{Detail, PaymentStatus, Transaction, TransactionType};
+use crate::domain::transaction::{Detail, Entry, PaymentStatus, Transaction, TransactionType};
 
 /// Everything that one command does beside changing its escrow. The store posts all of it
 /// or none.
@@ -15,10 +15,8 @@ use crate::domain::transaction::{Detail, PaymentStatus, Transaction, Transaction
 pub struct Effects {
     /// The transfers to post, in order.
     pub transfers: Vec<Transfer>,
-    /// The entries of payment histories.
-    pub transactions: Vec<Transaction>,
-    /// The details of those transactions that have them.
-    pub details: Vec<(TransactionId, Detail)>,
+    /// The entries of payment histories, in order.
+    pub entries: Vec<Entry>,
     /// The events to emit, in order.
     pub events: Vec<Event>,
 }
@@ -56,19 +54,8 @@ pub enum Event {
     /// The money of a milestone was released. An event of escrowd's own: it is recorded only
     /// for an endpoint that has chosen it by name.
     MilestoneReleased(EscrowId, MilestoneId),
-    /// A transaction succeeded, failed or was reversed.
-    Payment(Box<PaymentEvent>),
-}
-
-/// A transaction that succeeded, failed or was reversed. A pending transaction emits no
-/// event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PaymentEvent {
-    /// The entry in its owner's history.
-    pub transaction: Transaction,
-    /// The transaction's details. `None` if it succeeded at once, had no fee, and moved its
-    /// owner's main balance by its amount.
-    pub detail: Option<Detail>,
+    /// A transaction succeeded, failed or was reversed. A pending transaction emits no event.
+    Payment(Box<Entry>),
 }
 
 /// The events of an escrow.
@@ -128,26 +115,6 @@ impl Event {
     }
 }
 
-impl PaymentEvent {
-    /// Returns the transaction's final status.
-    pub fn status(&self) -> PaymentStatus {
-        self.detail
-            .as_ref()
-            .map_or(PaymentStatus::Success, |detail| detail.status)
-    }
-
-    /// Returns the transaction's fee. A debit takes it in addition to the amount.
-    pub fn fee(&self) -> Amount {
-        self.detail.as_ref().map_or(Amount::ZERO, |detail| detail.fee)
-    }
-
-    /// Returns the time at which the transaction succeeded, failed or was reversed.
-    pub fn updated_at(&self) -> Timestamp {
-        let settled_at = self.detail.as_ref().and_then(|detail| detail.settled_at);
-        settled_at.unwrap_or(self.transaction.created_at)
-    }
-}
-
 impl Effects {
     /// Adds a transfer. An amount of zero adds none (contract section 9.1, row 9).
     pub fn transfer(
@@ -169,29 +136,29 @@ impl Effects {
         }
     }
 
-    /// Records a transaction in its owner's history, unless its amount is zero.
-    pub fn record(&mut self, transaction: Transaction) {
-        if !transaction.amount.is_zero() {
-            self.transactions.push(transaction);
+    /// Records an entry in its owner's history, unless its amount is zero. Emits no event.
+    pub fn record(&mut self, entry: impl Into<Entry>) {
+        let entry = entry.into();
+        if !entry.transaction.amount.is_zero() {
+            self.entries.push(entry);
         }
     }
 
-    /// Records a transaction that succeeded and emits its event, unless its amount is zero.
-    pub fn record_and_emit(&mut self, transaction: Transaction) {
-        if !transaction.amount.is_zero() {
-            self.emit_payment(&transaction, None);
+    /// Records an entry as [`Self::record`] does, and emits its event unless it is pending.
+    pub fn record_and_emit(&mut self, entry: impl Into<Entry>) {
+        let entry = entry.into();
+        if !entry.transaction.amount.is_zero() && entry.status() != PaymentStatus::Pending {
+            self.emit_payment(&entry.transaction, entry.detail.as_ref());
         }
-        self.record(transaction);
+        self.record(entry);
     }
 
-    /// Records a transaction with details. Emits its event unless it is pending. The amount
-    /// must not be zero.
+    /// Records a transaction with details as [`Self::record_and_emit`] does.
     pub fn record_with(&mut self, transaction: Transaction, detail: Detail) {
-        if detail.status != PaymentStatus::Pending {
-            self.emit_payment(&transaction, Some(&detail));
-        }
-        self.details.push((transaction.id, detail));
-        self.record(transaction);
+        self.record_and_emit(Entry {
+            transaction,
+            detail: Some(detail),
+        });
     }
 
     /// Emits the event of a transaction that is no longer pending. The merchant's own
@@ -203,7 +170,7 @@ impl Effects {
             TransactionType::Commission | TransactionType::Delivery
         );
         if transaction.owner.customer().is_some() || is_earned {
-            self.events.push(Event::Payment(Box::new(PaymentEvent {
+            self.events.push(Event::Payment(Box::new(Entry {
                 transaction: transaction.clone(),
                 detail: detail.cloned(),
             })));
@@ -213,5 +180,64 @@ impl Effects {
     /// Emits an event of an escrow or a vault.
     pub fn emit(&mut self, event: EscrowEvent, deal: EscrowId) {
         self.events.push(Event::Escrow(event, deal));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{CustomerId, Reference, TransactionId};
+    use crate::domain::transaction::{CreditType, Method};
+
+    fn deposit(amount: Amount) -> Transaction {
+        let id = TransactionId::new(1, 1);
+        Transaction {
+            id,
+            owner: Account::CustomerMain(CustomerId::parse("ada").unwrap()),
+            transaction_type: TransactionType::Deposit,
+            credit_type: CreditType::Credit,
+            amount,
+            reference: Reference::of(id),
+            escrow: None,
+            created_at: Timestamp::from_millis(0).unwrap(),
+        }
+    }
+
+    fn detail(status: PaymentStatus) -> Detail {
+        Detail {
+            status,
+            fee: Amount::ZERO,
+            settled_at: None,
+            method: Method::Card {
+                card_id: "c".to_owned(),
+            },
+        }
+    }
+
+    #[test]
+    fn an_entry_is_recorded_with_its_details_and_emitted_unless_it_is_pending() {
+        for (status, events) in [
+            (PaymentStatus::Pending, 0),
+            (PaymentStatus::Success, 1),
+            (PaymentStatus::Failed, 1),
+        ] {
+            let mut effects = Effects::default();
+            effects.record_with(deposit(Amount::ONE_MAJOR), detail(status));
+            let entry = Entry {
+                transaction: deposit(Amount::ONE_MAJOR),
+                detail: Some(detail(status)),
+            };
+            let emitted = vec![Event::Payment(Box::new(entry.clone())); events];
+            assert_eq!((effects.entries, effects.events), (vec![entry], emitted));
+        }
+    }
+
+    #[test]
+    fn an_amount_of_zero_is_neither_recorded_nor_emitted() {
+        let mut effects = Effects::default();
+        effects.record(deposit(Amount::ZERO));
+        effects.record_and_emit(deposit(Amount::ZERO));
+        effects.record_with(deposit(Amount::ZERO), detail(PaymentStatus::Success));
+        assert_eq!(effects, Effects::default());
     }
 }

@@ -57,6 +57,46 @@ pub struct Transaction {
     pub created_at: Timestamp,
 }
 
+/// A transaction with its details, as it is recorded and as its event shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub transaction: Transaction,
+    /// `None` if it succeeded at once, had no fee, and moved its owner's main balance by its
+    /// amount.
+    pub detail: Option<Detail>,
+}
+
+impl From<Transaction> for Entry {
+    /// Returns the entry of a transaction without details.
+    fn from(transaction: Transaction) -> Self {
+        Self {
+            transaction,
+            detail: None,
+        }
+    }
+}
+
+impl Entry {
+    /// Returns the transaction's status.
+    pub fn status(&self) -> PaymentStatus {
+        self.detail
+            .as_ref()
+            .map_or(PaymentStatus::Success, |detail| detail.status)
+    }
+
+    /// Returns the transaction's fee. A debit takes it in addition to the amount.
+    pub fn fee(&self) -> Amount {
+        self.detail.as_ref().map_or(Amount::ZERO, |detail| detail.fee)
+    }
+
+    /// Returns the time at which the transaction succeeded, failed or was reversed, or else the
+    /// time at which it was requested.
+    pub fn updated_at(&self) -> Timestamp {
+        let settled_at = self.detail.as_ref().and_then(|detail| detail.settled_at);
+        settled_at.unwrap_or(self.transaction.created_at)
+    }
+}
+
 /// The facts of a payment that a funded escrow keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FundingPayment {

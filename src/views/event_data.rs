@@ -4,7 +4,6 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
-use crate::domain::effects::PaymentEvent;
 use crate::domain::escrow::deal::DealRef;
 use crate::domain::events::choice::known_names;
 use crate::domain::ids::{MerchantId, MilestoneId, TransactionId};
@@ -12,7 +11,7 @@ use crate::domain::mode::Mode;
 use crate::domain::payments::payment::PaidDeal;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::Method;
-use crate::domain::transaction::{CreditType, PaymentStatus, TransactionType};
+use crate::domain::transaction::{CreditType, Entry, PaymentStatus, TransactionType};
 use crate::views::Words;
 use crate::views::detailed::EventDealView;
 use crate::views::transaction::{BlockchainDetailsView, EscrowDetailsView, WalletDetailsView, WithdrawalDetailsView};
@@ -33,7 +32,7 @@ pub(crate) enum Subject<'a> {
 #[derive(Debug)]
 pub(crate) struct PaymentSubject<'a> {
     /// The transaction.
-    pub(crate) payment: &'a PaymentEvent,
+    pub(crate) payment: &'a Entry,
     /// The deals it paid for, or the one it came from.
     pub(crate) deals: Vec<PaidDeal>,
     /// The customer of the transaction. For the merchant's own earnings, the id of the

@@ -9,8 +9,9 @@ use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::payments::card::Card;
 use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
 use crate::domain::transaction::{
-    CreditType, Detail, FundingPayment, Method, PaymentStatus, Transaction, TransactionType,
+    CreditType, Detail, Entry, FundingPayment, Method, PaymentStatus, Transaction, TransactionType,
 };
 
 /// A payment that a buyer asks for. The objects that it refers to have been looked up.
@@ -100,22 +101,19 @@ impl Source {
         }
     }
 
-    /// Records the buyer's payment. A card payment has details that name the card, since
-    /// the money never was in the wallet.
-    fn record(&self, transaction: Transaction, booking: &mut Booking<'_>) {
+    /// Returns the details of the buyer's payment. That of a card names the card, since the
+    /// money never was in the wallet. That of a wallet has none.
+    fn detail(&self, now: Timestamp) -> Option<Detail> {
         match self {
-            Self::Wallet { .. } => booking.effects.record_and_emit(transaction),
-            Self::Card { card, .. } => {
-                let detail = Detail {
-                    status: PaymentStatus::Success,
-                    fee: Amount::ZERO,
-                    settled_at: Some(booking.now),
-                    method: Method::Card {
-                        card_id: card.id.to_string(),
-                    },
-                };
-                booking.effects.record_with(transaction, detail);
-            }
+            Self::Wallet { .. } => None,
+            Self::Card { card, .. } => Some(Detail {
+                status: PaymentStatus::Success,
+                fee: Amount::ZERO,
+                settled_at: Some(now),
+                method: Method::Card {
+                    card_id: card.id.to_string(),
+                },
+            }),
         }
     }
 
@@ -128,7 +126,7 @@ impl Source {
     }
 }
 
-/// Funds every escrow of one payment, or none. `escrows` must not be empty.
+/// Funds every escrow of one payment, or none. Returns the payment. `escrows` must not be empty.
 ///
 /// # Errors
 ///
@@ -141,7 +139,7 @@ pub fn fund(
     buyer: &CustomerId,
     offer: PaymentOffer,
     mut booking: Booking<'_>,
-) -> Result<(Transaction, Effects), Refusal> {
+) -> Result<(Entry, Effects), Refusal> {
     for escrow in &*escrows {
         escrow.check_payable_by(buyer)?;
     }
@@ -161,17 +159,21 @@ pub fn fund(
         escrow: None,
         created_at: booking.now,
     };
-    offer.source.record(transaction.clone(), &mut booking);
+    let paid = Entry {
+        detail: offer.source.detail(booking.now),
+        transaction,
+    };
+    booking.effects.record_and_emit(paid.clone());
     let source = offer.source.account(buyer);
     for escrow in escrows {
         let payment = FundingPayment {
-            id: transaction.id,
-            reference: transaction.reference.clone(),
+            id: paid.transaction.id,
+            reference: paid.transaction.reference.clone(),
             amount: due,
         };
         escrow.open(buyer.clone(), source.clone(), payment, &mut booking);
     }
-    Ok((transaction, booking.effects))
+    Ok((paid, booking.effects))
 }
 
 impl Escrow {

@@ -378,7 +378,13 @@ mod tests {
             let (payment, effects) = intent(method, 1_010_000).unwrap();
             assert_eq!((payment.status(), payment.fee()), (PaymentStatus::Pending, kobo(fee)));
             assert_eq!((effects.transfers.len(), effects.events.len()), (0, 0));
-            assert_eq!((effects.transactions.len(), effects.details.len()), (1, 1));
+            let [entry] = effects.entries.as_slice() else {
+                panic!("{effects:?}")
+            };
+            assert_eq!(
+                (&entry.transaction, &entry.detail),
+                (&payment.transaction, &payment.detail)
+            );
         }
     }
 

@@ -6,6 +6,7 @@ use crate::domain::effects::Effects;
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
 use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer, TransferKind};
 use crate::domain::money::Amount;
+use crate::domain::transaction::Entry;
 use crate::store::account_row::AccountRow;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Value, params};
@@ -74,15 +75,15 @@ impl Tx<'_> {
     pub fn post(&mut self, merchant: MerchantId, effects: &Effects) -> Result<(), Error> {
         let mut accounts = TouchedAccounts::load(self, merchant, effects)?;
         self.post_transfers(&mut accounts, &effects.transfers)?;
-        for transaction in &effects.transactions {
+        for Entry { transaction, detail } in &effects.entries {
             let owner = accounts.touch(&transaction.owner);
             self.insert_transaction(owner.row.id, owner.row.newest_transaction_id, transaction)?;
             owner.row.newest_transaction_id = Some(transaction.id.number());
             owner.row.transaction_count += 1;
             owner.new_transactions += 1;
-        }
-        for (transaction, detail) in &effects.details {
-            self.insert_detail(*transaction, detail)?;
+            if let Some(detail) = detail {
+                self.insert_detail(transaction.id, detail)?;
+            }
         }
         self.save_accounts(&accounts.touched)?;
         let remembered = self.memory.accounts.entry(merchant).or_default();
@@ -245,7 +246,7 @@ fn accounts_of(effects: &Effects) -> Vec<&Account> {
         .transfers
         .iter()
         .flat_map(|transfer| [&transfer.debit, &transfer.credit]);
-    let owners = effects.transactions.iter().map(|transaction| &transaction.owner);
+    let owners = effects.entries.iter().map(|entry| &entry.transaction.owner);
     let mut accounts = Vec::new();
     for account in moved.chain(owners) {
         if !accounts.contains(&account) {

@@ -71,8 +71,8 @@ fn escrows_are_funded_in_the_order_of_their_offers() {
 fn a_wallet_pays_with_exactly_what_it_has() {
     let ids = &mut SequentialIds::default();
     let mut escrows = two_offered(ids);
-    let (transaction, _) = fund(&mut escrows, &customer("ben"), payment(kobo(6_120)), ids.booking_at(2)).unwrap();
-    assert_eq!(transaction.amount, kobo(6_120));
+    let (paid, _) = fund(&mut escrows, &customer("ben"), payment(kobo(6_120)), ids.booking_at(2)).unwrap();
+    assert_eq!(paid.transaction.amount, kobo(6_120));
 }
 
 #[test]
@@ -81,17 +81,15 @@ fn a_card_pays_from_outside_into_the_hold() {
     let mut escrows = two_offered(ids);
     let due = kobo(6_120);
     let offer = by_card(0, below_max(due));
-    let (transaction, effects) = fund(&mut escrows, &customer("ben"), offer, ids.booking_at(2)).unwrap();
+    let (paid, effects) = fund(&mut escrows, &customer("ben"), offer, ids.booking_at(2)).unwrap();
     let leg = (TransferKind::Fund, Account::OutsideWorld, hold("ben"), 3_060);
     assert_eq!(legs(&effects), [leg.clone(), leg]);
     assert_eq!(
         events(&effects),
         ["payment.escrow.success", "escrow.ongoing", "escrow.ongoing"]
     );
-    assert_eq!(effects.transactions, [transaction]);
-    let [(_, detail)] = effects.details.as_slice() else {
-        panic!("{:?}", effects.details)
-    };
+    let detail = paid.detail.clone().unwrap();
+    assert_eq!(effects.entries, [paid]);
     let card_id = CardId::new(7, 8).to_string();
     assert_eq!(detail.method, Method::Card { card_id });
     assert_eq!(
@@ -128,7 +126,7 @@ fn the_references_of_commissions_are_unique_to_their_escrows() {
     let [first, second] = together;
     let mut commission = |mut escrow: Escrow| {
         let effects = escrow.confirm_payment(&customer("ben"), ids.booking_at(3)).unwrap();
-        let references = effects.transactions.iter().map(|entry| entry.reference.as_str());
+        let references = effects.entries.iter().map(|entry| entry.transaction.reference.as_str());
         let found = references.filter(|text| text.starts_with("CMSN-")).map(str::to_owned);
         found.collect::<Vec<String>>()
     };

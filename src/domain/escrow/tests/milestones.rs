@@ -60,7 +60,7 @@ fn three_stages_settle_as_in_contract_example_7() {
             "payment.commission.success"
         ]
     );
-    assert_eq!(last.transactions[1].reference.as_str(), "CMSN-REF");
+    assert_eq!(last.entries[1].transaction.reference.as_str(), "CMSN-REF");
     assert_eq!(escrow.held(), Amount::ZERO);
 }
 
@@ -82,7 +82,7 @@ fn a_commission_of_zero_has_no_transfer() {
     let mut escrow = funded(offered_standard(naira(1_000), WhoPays::Buyer, 0, ids), ids);
     let effects = escrow.confirm_payment(&customer("ben"), ids.booking_at(3)).unwrap();
     assert_eq!(effects.transfers.len(), 2);
-    assert_eq!(effects.transactions.len(), 1);
+    assert_eq!(effects.entries.len(), 1);
     assert_eq!(events(&effects), ["payment.escrow.success", "escrow.completed"]);
 }
 

@@ -208,8 +208,8 @@ fn an_additional_fee_goes_to_the_merchant_as_in_contract_examples_1_and_2() {
                 ),
             ]
         );
-        let delivery = settlement.transactions.last().unwrap();
-        let credit = settlement.transactions[0].reference.as_str();
+        let delivery = &settlement.entries.last().unwrap().transaction;
+        let credit = settlement.entries[0].transaction.reference.as_str();
         assert_eq!(delivery.reference.as_str(), format!("DLV-{credit}"));
     }
 }

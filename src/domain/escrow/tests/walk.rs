@@ -19,7 +19,7 @@ use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
 use crate::domain::refusal::Refusal;
-use crate::domain::transaction::CreditType;
+use crate::domain::transaction::{CreditType, Entry};
 
 /// Ada sells, as the merchant may too. Ben and Eve may pay.
 const PEOPLE: [&str; 3] = ["ada", "ben", "eve"];
@@ -149,7 +149,7 @@ fn check_histories(effects: &Effects) {
     assert_eq!(moved.values().sum::<i64>(), 0);
     moved.retain(|account, _| matches!(account, Account::CustomerMain(_) | Account::MerchantMain));
     let mut entered: BTreeMap<&Account, i64> = BTreeMap::new();
-    for entry in &effects.transactions {
+    for Entry { transaction: entry, .. } in &effects.entries {
         let sign = if entry.credit_type == CreditType::Credit { 1 } else { -1 };
         *entered.entry(&entry.owner).or_default() += sign * entry.amount.minor();
     }

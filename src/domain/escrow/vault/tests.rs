@@ -10,6 +10,7 @@ use crate::domain::ids::IdSource;
 use crate::domain::invalid::Invalid;
 use crate::domain::ledger::TransferKind;
 use crate::domain::refusal::Refusal;
+use crate::domain::transaction::Entry;
 
 /// Gives out rising numbers, also in the place of random bits.
 struct SequentialIds(i64);
@@ -139,7 +140,11 @@ fn opening_takes_every_stake() {
         events,
         ["payment.escrow.success", "payment.escrow.success", "escrow.ongoing"]
     );
-    let references: Vec<_> = effects.transactions.iter().map(|entry| &entry.reference).collect();
+    let references: Vec<_> = effects
+        .entries
+        .iter()
+        .map(|entry| &entry.transaction.reference)
+        .collect();
     assert_ne!(references[0], references[1], "each debit has a reference of its own");
 }
 
@@ -154,7 +159,12 @@ fn the_winner_takes_the_pot_less_the_fee() {
             .unwrap();
         assert_eq!(paid_to(&effects, &main_of(1)), won);
         assert_eq!(paid_to(&effects, &Account::PlatformFees), fee);
-        let [credit] = &effects.transactions[..] else {
+        let [
+            Entry {
+                transaction: credit, ..
+            },
+        ] = &effects.entries[..]
+        else {
             panic!("{effects:?}");
         };
         assert_eq!((credit.owner.clone(), credit.amount), (main_of(1), kobo(won)));
@@ -174,7 +184,7 @@ fn cancelling_gives_each_their_stake_less_its_share_of_the_fee() {
         let (mut vault, _) = opened(&[60_000_000, 40_000_000], owner(platform_bps, 0));
         let effects = vault.cancel(SequentialIds(9).booking_at(20)).unwrap();
         assert_eq!([0, 1].map(|index| paid_to(&effects, &main_of(index))), back);
-        assert_eq!(effects.transactions.len(), 2);
+        assert_eq!(effects.entries.len(), 2);
         let of_payments = ["payment.escrow.success"; 2];
         assert_eq!(events(&effects)[..2], of_payments);
         assert_eq!(events(&effects)[2..], ["escrow.refunded"]);
@@ -208,12 +218,12 @@ fn the_commission_is_paid_on_a_win_and_on_a_cancellation() {
         let effects = settled.unwrap();
         assert_eq!(paid_to(&effects, &Account::MerchantMain), 500_000);
         assert_eq!(paid_to(&effects, &Account::PlatformFees), 2_000_000);
-        let entry = effects.transactions.last().unwrap();
+        let entry = &effects.entries.last().unwrap().transaction;
         assert_eq!(
             (entry.owner.clone(), entry.amount),
             (Account::MerchantMain, kobo(500_000))
         );
-        let first = &effects.transactions[0].reference;
+        let first = &effects.entries[0].transaction.reference;
         assert_eq!(entry.reference, first.commission());
         assert_eq!(events(&effects).last().unwrap(), "payment.commission.success");
     }
@@ -357,7 +367,7 @@ proptest! {
         }
         prop_assert_eq!(paid_to(&effects, &Account::MerchantMain), vault.fee.commission().minor());
         prop_assert_eq!(paid_to(&effects, &Account::PlatformFees), vault.fee.platform().minor());
-        for entry in &effects.transactions {
+        for Entry { transaction: entry, .. } in &effects.entries {
             prop_assert_eq!(paid_to(&effects, &entry.owner), entry.amount.minor());
         }
     }

@@ -233,7 +233,8 @@ fn a_deposit_succeeds_by_exactly_its_amount_while_it_is_pending() {
         assert_eq!(moves(&effects), ["DEPOSIT outside world -> ada main 250000"]);
         assert_eq!(events(&effects), ["payment.deposit.success"]);
         assert_eq!(receipt.expected, Some(deposit.transaction.id));
-        let own = effects.transactions.first().map(|entry| (entry.id, entry.amount));
+        let own = effects.entries.first().map(|entry| &entry.transaction);
+        let own = own.map(|deposit| (deposit.id, deposit.amount));
         if settles {
             assert_eq!(deposit.status(), PaymentStatus::Success);
             assert_eq!((receipt.deposit, own), (Some(deposit.transaction.id), None));
