@@ -45,7 +45,7 @@ impl Operation {
 }
 
 impl Route {
-    /// Returns the methods for the `Allow` header.
+    /// Returns true if the path answers HEAD.
     fn answers_head(&self) -> bool {
         let mut operations = self.operations.iter();
         operations.any(|operation| operation.facts.answers_head(&operation.method))
