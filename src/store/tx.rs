@@ -24,15 +24,21 @@ pub struct Snapshot<'a> {
 pub struct Tx<'a> {
     snapshot: Snapshot<'a>,
     ledger_time: Timestamp,
+    entropy: &'a mut dyn Entropy,
+    pub(crate) group: &'a mut GroupMemory,
+    pub(crate) state: CommandState,
+}
+
+/// The facts that a command gathers as it runs. A part of it that fails leaves none behind.
+#[derive(Clone, Default)]
+pub(crate) struct CommandState {
     /// The merchant that the command acts for.
     pub(crate) acts_for: Option<MerchantId>,
     /// The clock offset of that merchant.
     pub(crate) clock: ClockOffset,
-    entropy: &'a mut dyn Entropy,
     seed: Option<SeededIds>,
     /// The rows that this command has loaded and changed, beside those of the group.
     pub(crate) memory: CommandMemory,
-    pub(crate) group: &'a mut GroupMemory,
     /// The merchants for whose webhook endpoints the command has added deliveries.
     pub(crate) new_deliveries: Vec<MerchantId>,
     /// The command has changed a key, or a setting that decides what a key opens.
@@ -43,7 +49,7 @@ pub struct Tx<'a> {
 }
 
 /// An inserted event, with whose data the next one may be equal.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct InsertedEvent {
     pub(crate) escrow: Option<EscrowId>,
     pub(crate) data: String,
@@ -79,42 +85,35 @@ impl<'a> Tx<'a> {
         Self {
             snapshot: Snapshot::of(connection),
             ledger_time,
-            acts_for: None,
-            clock: ClockOffset::NONE,
             entropy,
-            seed: None,
-            memory: CommandMemory::default(),
             group,
-            new_deliveries: Vec::new(),
-            has_key_change: false,
-            write_summary: WriteSummary::default(),
-            last_event: None,
+            state: CommandState::default(),
         }
     }
 
     /// Leaves what this command has loaded and changed to the next commands of the group.
     pub fn keep(&mut self) {
-        self.group.keep(&mut self.memory);
-        if self.has_key_change {
+        self.group.keep(&mut self.state.memory);
+        if self.state.has_key_change {
             self.group.key_owners.clear();
         }
     }
 
     /// Returns and clears the transfers and events that this command has added so far.
     pub fn take_write_summary(&mut self) -> WriteSummary {
-        mem::take(&mut self.write_summary)
+        mem::take(&mut self.state.write_summary)
     }
 
     /// Returns the numbers of the transfers that the command has posted since the last act that it
     /// recorded, for the act that covers them.
     pub fn transfers_of_act(&mut self) -> Option<RangeInclusive<i64>> {
-        self.write_summary.transfers_of_act()
+        self.state.write_summary.transfers_of_act()
     }
 
     /// Returns the time of this command on the clock of the merchant that it acts for. It is
     /// never before the time of an earlier command of that merchant.
     pub fn now(&self) -> Timestamp {
-        self.clock.shown_at(self.ledger_time)
+        self.state.clock.shown_at(self.ledger_time)
     }
 
     /// Begins a booking at the time of this command, with ids from this command.
@@ -140,9 +139,7 @@ impl<'a> Tx<'a> {
         &mut self,
         part: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<Result<T, E>, E> {
-        let (acts_for, clock) = (self.acts_for, self.clock);
-        let (memory, new_deliveries) = (self.memory.clone(), self.new_deliveries.len());
-        let (write_summary, seed) = (self.write_summary.clone(), self.seed.clone());
+        let before = self.state.clone();
         self.connection.begin_part()?;
         let outcome = part(self).and_then(|value| {
             self.connection.await_outcomes()?;
@@ -152,13 +149,7 @@ impl<'a> Tx<'a> {
             return Err(outcome.err().unwrap_or_else(|| Error::Abandoned.into()));
         }
         if outcome.is_err() {
-            self.last_event = None;
-            self.acts_for = acts_for;
-            self.clock = clock;
-            self.memory = memory;
-            self.new_deliveries.truncate(new_deliveries);
-            self.write_summary = write_summary;
-            self.seed = seed;
+            self.state = before;
             self.connection.undo_part()?;
         } else {
             self.connection.end_part()?;
@@ -168,19 +159,19 @@ impl<'a> Tx<'a> {
 
     /// Returns the merchant that the command acts for, or `None` before it acts for any.
     pub const fn acts_for(&self) -> Option<MerchantId> {
-        self.acts_for
+        self.state.acts_for
     }
 
     /// Returns the clock offset of the merchant that the command acts for, or
     /// [`ClockOffset::NONE`] before it acts for any.
     pub const fn clock(&self) -> ClockOffset {
-        self.clock
+        self.state.clock
     }
 
     /// Makes this command take the ids of further escrows, milestones and customers from a
     /// seed.
     pub fn use_seeded_ids(&mut self, seed: SeededIds) {
-        self.seed = Some(seed);
+        self.state.seed = Some(seed);
     }
 }
 
@@ -205,6 +196,6 @@ impl IdSource for Tx<'_> {
     }
 
     fn seeded_ids(&mut self) -> Option<&mut SeededIds> {
-        self.seed.as_mut()
+        self.state.seed.as_mut()
     }
 }

@@ -121,7 +121,7 @@ impl Tx<'_> {
         if let Some(row) = self.remembered_account(merchant, account) {
             return Ok(*row);
         }
-        if self.memory.has_removed_accounts {
+        if self.state.memory.has_removed_accounts {
             return Snapshot::account(self, merchant, account);
         }
         with_lookup(merchant, account, |sql, values| {
@@ -134,7 +134,7 @@ impl Tx<'_> {
     /// Begins to read the accounts of a deal's customers for [`Tx::ask_for_accounts`].
     pub(crate) fn ask_for_accounts_of_deal(&mut self, id: EscrowId) -> Result<(), Error> {
         if self.connection.has_trips() {
-            self.memory.asked_deal = Some(id.number());
+            self.state.memory.asked_deal = Some(id.number());
             self.connection
                 .ask_ahead_for_unchanged(SELECT_ACCOUNTS_OF_DEAL, params![id.number()])?;
         }
@@ -143,10 +143,10 @@ impl Tx<'_> {
 
     /// Begins to read the accounts of which [`Tx::account`] will return the rows.
     pub(crate) fn ask_for_accounts(&mut self, merchant: MerchantId, accounts: &[&Account]) -> Result<(), Error> {
-        if self.memory.has_removed_accounts {
+        if self.state.memory.has_removed_accounts {
             return Ok(());
         }
-        if let Some(deal) = self.memory.asked_deal.take() {
+        if let Some(deal) = self.state.memory.asked_deal.take() {
             self.remember_accounts_of_deal(merchant, deal)?;
         }
         let mut unknown = accounts
@@ -175,7 +175,12 @@ impl Tx<'_> {
         )?;
         for (account, row) in found {
             if self.remembered_account(merchant, &account).is_none() {
-                self.memory.accounts.entry(merchant).or_default().insert(account, row);
+                self.state
+                    .memory
+                    .accounts
+                    .entry(merchant)
+                    .or_default()
+                    .insert(account, row);
             }
         }
         Ok(())
@@ -184,16 +189,16 @@ impl Tx<'_> {
     /// Returns the row of an account that this command or one before it in the group has posted to.
     fn remembered_account<'s>(&'s self, merchant: MerchantId, account: &Account) -> Option<&'s AccountRow> {
         let in_rows = |rows: &'s AccountRows| rows.get(&merchant)?.get(account);
-        let of_group = Some(&self.group.accounts).filter(|_| !self.memory.has_removed_accounts);
-        in_rows(&self.memory.accounts).or_else(|| of_group.and_then(in_rows))
+        let of_group = Some(&self.group.accounts).filter(|_| !self.state.memory.has_removed_accounts);
+        in_rows(&self.state.memory.accounts).or_else(|| of_group.and_then(in_rows))
     }
 
     /// Makes the rest of this command, and the next ones of the group, read every account from the
     /// database. A command does so before it removes accounts: later ones may get their numbers and
     /// names.
     pub(crate) fn forget_accounts(&mut self) {
-        self.memory.accounts.clear();
-        self.memory.has_removed_accounts = true;
+        self.state.memory.accounts.clear();
+        self.state.memory.has_removed_accounts = true;
     }
 
     /// Inserts an empty account.

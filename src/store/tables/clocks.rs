@@ -31,7 +31,7 @@ impl Snapshot<'_> {
 impl Tx<'_> {
     /// Switches the clock of the rest of this command to ledger time.
     pub fn use_ledger_clock(&mut self) {
-        self.clock = ClockOffset::NONE;
+        self.state.clock = ClockOffset::NONE;
     }
 
     /// Moves a merchant's clock forward. [`Tx::now`] stays the same until [`Tx::act_for`]

@@ -202,7 +202,7 @@ impl Tx<'_> {
                 ],
                 "a delivery",
             )?;
-        self.new_deliveries.push(merchant);
+        self.state.new_deliveries.push(merchant);
         Ok(())
     }
 

@@ -265,6 +265,7 @@ impl Tx<'_> {
     pub fn insert_event(&mut self, event: &NewEvent<'_>) -> Result<(), Error> {
         let name = self.event_name_id(event.name)?;
         let is_shared = self
+            .state
             .last_event
             .take()
             .is_some_and(|last| last.escrow == event.escrow && last.data == event.data);
@@ -299,8 +300,8 @@ impl Tx<'_> {
                 "an event",
             )?;
         self.merchant_mut(event.merchant)?.unsaved.events += 1;
-        self.write_summary.events.push(event.id);
-        self.last_event = (!is_shared).then(|| InsertedEvent {
+        self.state.write_summary.events.push(event.id);
+        self.state.last_event = (!is_shared).then(|| InsertedEvent {
             escrow: event.escrow,
             data: event.data.to_owned(),
         });
@@ -310,7 +311,7 @@ impl Tx<'_> {
     /// Returns the number of an event's name, and inserts the name if the file does not have
     /// it yet. The commands of a group look it up once.
     fn event_name_id(&mut self, name: &str) -> Result<i64, Error> {
-        let own = self.memory.event_names.get(name);
+        let own = self.state.memory.event_names.get(name);
         if let Some(id) = own.or_else(|| self.group.event_names.get(name)) {
             return Ok(*id);
         }
@@ -322,7 +323,7 @@ impl Tx<'_> {
             Some(id) => id,
             None => self.insert_event_name(name)?,
         };
-        self.memory.event_names.insert(name.to_owned(), id);
+        self.state.memory.event_names.insert(name.to_owned(), id);
         Ok(id)
     }
 

@@ -142,7 +142,7 @@ impl Tx<'_> {
     /// Returns the owner of the key with this SHA-256 hash, also if the key has ended. The commands
     /// of a group read it once.
     pub fn owner_of_key(&mut self, key_hash: &[u8; 32]) -> Result<Option<KeyOwner>, Error> {
-        if self.has_key_change {
+        if self.state.has_key_change {
             return Snapshot::owner_of_key(self, key_hash);
         }
         if let Some(owner) = self.group.key_owners.get(key_hash) {
@@ -157,7 +157,7 @@ impl Tx<'_> {
 
     /// Adds the key of a sandbox to its merchant.
     pub fn insert_sandbox_key(&mut self, key_hash: &[u8; 32], owner: KeyOwner) -> Result<(), Error> {
-        self.has_key_change = true;
+        self.state.has_key_change = true;
         self.connection
             .prepare("INSERT INTO merchant_key (key_hash, merchant_id, scope, created_at) VALUES (?1, ?2, ?3, ?4)")?
             .change_row(
@@ -173,7 +173,7 @@ impl Tx<'_> {
 
     /// Adds a key to a live merchant.
     pub fn insert_merchant_key(&mut self, merchant: MerchantId, key: &MerchantKey) -> Result<(), Error> {
-        self.has_key_change = true;
+        self.state.has_key_change = true;
         self.connection
             .prepare(
                 "INSERT INTO merchant_key (key_hash, merchant_id, scope, label, ending, created_at, expires_at)
@@ -195,7 +195,7 @@ impl Tx<'_> {
 
     /// Saves when a key ends and when it was last used.
     pub fn save_merchant_key(&mut self, key: &MerchantKey) -> Result<(), Error> {
-        self.has_key_change = true;
+        self.state.has_key_change = true;
         self.connection
             .prepare("UPDATE merchant_key SET expires_at = ?2, revoked_at = ?3, last_used_at = ?4 WHERE key_hash = ?1")?
             .change_row(
@@ -211,7 +211,7 @@ impl Tx<'_> {
 
     /// Moves a key that exists to another merchant.
     pub fn save_key_owner(&mut self, key_hash: &[u8; 32], merchant: MerchantId) -> Result<(), Error> {
-        self.has_key_change = true;
+        self.state.has_key_change = true;
         self.connection
             .prepare("UPDATE merchant_key SET merchant_id = ?2 WHERE key_hash = ?1")?
             .change_row(params![key_hash, merchant.0], "a key")

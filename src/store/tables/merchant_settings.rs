@@ -128,7 +128,7 @@ pub(crate) fn address_ranges(stored: &str) -> Result<Vec<AddressRange>, Error> {
 impl Tx<'_> {
     /// Saves a merchant's settings.
     pub fn save_merchant_settings(&mut self, merchant: &Merchant) -> Result<(), Error> {
-        self.has_key_change = true;
+        self.state.has_key_change = true;
         let addresses: Vec<String> = merchant.allowed_addresses.iter().map(AddressRange::to_string).collect();
         self.connection
             .prepare(

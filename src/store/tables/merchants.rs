@@ -186,8 +186,8 @@ impl Tx<'_> {
     /// Sets the merchant as [`Tx::act_for`] does, also one that a reset has left behind. Only what
     /// was due before its rows are removed is done for such a merchant.
     pub fn act_for_any(&mut self, merchant: MerchantId) -> Result<(), Error> {
-        self.clock = self.merchant(merchant)?.clock;
-        self.acts_for = Some(merchant);
+        self.state.clock = self.merchant(merchant)?.clock;
+        self.state.acts_for = Some(merchant);
         Ok(())
     }
 
@@ -199,20 +199,20 @@ impl Tx<'_> {
     /// Returns the loaded row of a merchant. A method that changes the table must change
     /// this row too.
     pub(crate) fn merchant_mut(&mut self, merchant: MerchantId) -> Result<&mut MerchantRow, Error> {
-        let loaded = self.memory.merchants.iter().position(|row| row.id == merchant);
+        let loaded = self.state.memory.merchants.iter().position(|row| row.id == merchant);
         if let Some(place) = loaded {
-            return Ok(&mut self.memory.merchants[place]);
+            return Ok(&mut self.state.memory.merchants[place]);
         }
         let row = match self.group.merchants.get(&merchant) {
             Some(row) => row.clone(),
             None => self.merchant_row(merchant)?,
         };
-        Ok(self.memory.merchants.push_mut(row))
+        Ok(self.state.memory.merchants.push_mut(row))
     }
 
     /// Returns the rows of all merchants that the group has loaded.
     pub(crate) fn loaded_merchants(&mut self) -> &mut [MerchantRow] {
-        let own = &mut self.memory.merchants;
+        let own = &mut self.state.memory.merchants;
         for row in self.group.merchants.values() {
             if own.iter().all(|known| known.id != row.id) {
                 own.push(row.clone());
@@ -238,7 +238,7 @@ impl Tx<'_> {
         for merchant in of_group {
             self.merchant(merchant)?;
         }
-        for row in &mut self.memory.merchants {
+        for row in &mut self.state.memory.merchants {
             let unsaved = mem::take(&mut row.unsaved);
             if unsaved != Unsaved::default() {
                 values.push([
@@ -289,9 +289,9 @@ impl Tx<'_> {
             self.insert_account(merchant, &account)?;
         }
         // The number may be that of a merchant whose row the group has loaded and then removed.
-        self.memory.merchants.retain(|row| row.id != merchant);
+        self.state.memory.merchants.retain(|row| row.id != merchant);
         let row = self.merchant_row(merchant)?;
-        self.memory.merchants.push(row);
+        self.state.memory.merchants.push(row);
         Ok(merchant)
     }
 

@@ -86,7 +86,7 @@ impl Tx<'_> {
             }
         }
         self.save_accounts(&accounts.touched)?;
-        let remembered = self.memory.accounts.entry(merchant).or_default();
+        let remembered = self.state.memory.accounts.entry(merchant).or_default();
         remembered.extend(
             accounts
                 .touched
@@ -119,9 +119,9 @@ impl Tx<'_> {
             };
             head = head.followed_by(&posted);
             self.insert_transfer(&posted, &head)?;
-            self.write_summary.add_transfer(id);
+            self.state.write_summary.add_transfer(id);
         }
-        self.memory.newest_transfer = Some(newest_id);
+        self.state.memory.newest_transfer = Some(newest_id);
         let row = self.merchant_mut(merchant)?;
         row.chain_head = head;
         row.unsaved.has_new_head = true;
@@ -131,7 +131,7 @@ impl Tx<'_> {
     /// Returns the number of the newest transfer of all merchants, also if it was removed. The
     /// commands of a group read it once.
     fn newest_transfer_id(&self) -> Result<i64, Error> {
-        if let Some(known) = self.memory.newest_transfer.or(self.group.newest_transfer) {
+        if let Some(known) = self.state.memory.newest_transfer.or(self.group.newest_transfer) {
             return Ok(known);
         }
         self.connection

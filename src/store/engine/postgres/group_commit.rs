@@ -281,8 +281,8 @@ impl PostgresGroupCommit {
             return Ok(Ran::Failed(error));
         }
         tx.keep();
-        self.notice.merchants.append(&mut tx.new_deliveries);
-        self.notice.has_key_change |= tx.has_key_change;
+        self.notice.merchants.append(&mut tx.state.new_deliveries);
+        self.notice.has_key_change |= tx.state.has_key_change;
         Ok(Ran::InGroup(outcome))
     }
 

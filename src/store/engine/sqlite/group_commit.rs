@@ -318,7 +318,7 @@ impl FileGroupCommit {
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| command.run(&mut tx))).unwrap_or(CommandOutcome::Undo);
         if outcome == CommandOutcome::Keep {
             tx.keep();
-            self.merchants_to_wake.append(&mut tx.new_deliveries);
+            self.merchants_to_wake.append(&mut tx.state.new_deliveries);
         }
         if self.connection.is_autocommit() {
             return Ran::GroupLost(match outcome {
