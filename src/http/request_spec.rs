@@ -172,6 +172,12 @@ impl RequestSpec {
         body: BodySpec::None,
     };
 
+    /// A request with a JSON body in the format of another party.
+    pub(crate) const FOREIGN: Self = Self {
+        body: BodySpec::Foreign,
+        ..Self::NOTHING
+    };
+
     /// A request with these fields in its query.
     pub(crate) const fn of_query(query: FieldGroups) -> Self {
         Self { query, ..Self::NOTHING }

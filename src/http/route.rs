@@ -113,6 +113,20 @@ impl PathFacts {
 }
 
 impl RouteFacts {
+    /// Returns the facts of a route that changes nothing, reads no fields, refuses unknown ones and
+    /// has no refusals of its own.
+    pub(super) const fn of_section(section: Section, acts_as: ActsAs, access: Access) -> Self {
+        Self {
+            acts_as,
+            access,
+            section,
+            writes: false,
+            request: RequestSpec::NOTHING,
+            ignores_unknown: false,
+            refusals: Refusals::NONE,
+        }
+    }
+
     /// Returns the facts of the route that a request was led to.
     pub(super) fn of(request: &HttpRequest) -> Option<&Self> {
         PathFacts::of(request).map(|(facts, _)| facts)

@@ -48,7 +48,7 @@ use crate::http::media_type::JSON;
 use crate::http::openapi::{self, DescribedRoute};
 use crate::http::query;
 use crate::http::refusals::{Refusals, Work};
-use crate::http::request_spec::Rules;
+use crate::http::request_spec::{RequestSpec, Rules};
 use crate::http::route::{Access, ActsAs, RouteFacts};
 use crate::http::routes::registry::{DELETE, GET, POST, PUT, Route, Routes};
 use crate::http::state::{AppState, Limits};
@@ -147,98 +147,98 @@ fn table(mode: Mode, is_strict: bool) -> Routes {
     table.open(GET, "/readyz", ready).refusing(Refusals::by(Work::Writes));
     table.open(GET, openapi::PATH, describe);
     table.open(GET, "/files/{name}", files::serve).refusing(files::SERVE_REFUSALS);
-    table.notice(POST, "/notices/{provider}/{merchant}", notices::take).refusing(notices::TAKE_REFUSALS);
+    table.notice(POST, "/notices/{provider}/{merchant}", notices::take).reading(RequestSpec::FOREIGN).refusing(notices::TAKE_REFUSALS);
 
-    table.contract_reading(POST, "/v1/escrow/milestone/create", Customer, Business, milestone_escrows::OFFER, milestone_escrows::create).refusing(milestone_escrows::CREATE_REFUSALS);
-    table.contract_reading(PUT, "/v1/escrow/milestone/edit/{paymentToken}", Customer, Business, milestone_escrows::OFFER, milestone_escrows::edit).refusing(milestone_escrows::EDIT_REFUSALS);
-    table.contract_reading(PUT, "/v1/escrow/milestone/convert/{paymentToken}", Customer, Business, milestone_escrows::CONVERSION, milestone_escrows::convert).refusing(milestone_escrows::CONVERT_REFUSALS);
+    table.contract(POST, "/v1/escrow/milestone/create", Customer, Business, milestone_escrows::create).reading(milestone_escrows::OFFER).refusing(milestone_escrows::CREATE_REFUSALS);
+    table.contract(PUT, "/v1/escrow/milestone/edit/{paymentToken}", Customer, Business, milestone_escrows::edit).reading(milestone_escrows::OFFER).refusing(milestone_escrows::EDIT_REFUSALS);
+    table.contract(PUT, "/v1/escrow/milestone/convert/{paymentToken}", Customer, Business, milestone_escrows::convert).reading(milestone_escrows::CONVERSION).refusing(milestone_escrows::CONVERT_REFUSALS);
     table.contract(GET, "/v1/escrow/milestone/{paymentToken}", Viewer, Business, milestone_escrows::list).refusing(milestone_escrows::LIST_REFUSALS);
 
-    table.contract_reading(POST, "/v1/escrow/create", Party, Business, standard_escrows::OFFER, standard_escrows::create).refusing(standard_escrows::CREATE_REFUSALS);
-    table.contract_reading(PUT, "/v1/escrow/edit/{paymentToken}", Party, Business, standard_escrows::OFFER, standard_escrows::edit).refusing(standard_escrows::EDIT_REFUSALS);
-    table.contract_reading(PUT, "/v1/escrow/additional-fee/{paymentToken}", Merchant, SuperAdmin, standard_escrows::ADDITIONAL_FEE, standard_escrows::set_additional_fee).refusing(standard_escrows::SET_ADDITIONAL_FEE_REFUSALS);
+    table.contract(POST, "/v1/escrow/create", Party, Business, standard_escrows::create).reading(standard_escrows::OFFER).refusing(standard_escrows::CREATE_REFUSALS);
+    table.contract(PUT, "/v1/escrow/edit/{paymentToken}", Party, Business, standard_escrows::edit).reading(standard_escrows::OFFER).refusing(standard_escrows::EDIT_REFUSALS);
+    table.contract(PUT, "/v1/escrow/additional-fee/{paymentToken}", Merchant, SuperAdmin, standard_escrows::set_additional_fee).reading(standard_escrows::ADDITIONAL_FEE).refusing(standard_escrows::SET_ADDITIONAL_FEE_REFUSALS);
     table.contract(DELETE, "/v1/escrow/delete/{paymentToken}", Party, Business, standard_escrows::delete).refusing(standard_escrows::DELETE_REFUSALS);
     table.contract_writing_get("/v1/escrow/claim-funds/{paymentToken}", Party, Business, standard_escrows::claim).refusing(standard_escrows::CLAIM_REFUSALS);
     if !is_strict {
         table.added(POST, "/v1/escrow/refund/{paymentToken}", Party, Business, standard_escrows::refund).refusing(standard_escrows::REFUND_REFUSALS);
     }
-    table.contract_reading(GET, "/v1/escrow/transactions", Party, Business, standard_escrows::LIST, standard_escrows::list).refusing(standard_escrows::LIST_REFUSALS);
+    table.contract(GET, "/v1/escrow/transactions", Party, Business, standard_escrows::list).reading(standard_escrows::LIST).refusing(standard_escrows::LIST_REFUSALS);
     table.contract(POST, "/v1/escrow/confirm-payment/{escrowId}", Customer, SuperAdmin, standard_escrows::confirm_payment).refusing(standard_escrows::CONFIRM_PAYMENT_REFUSALS);
 
-    table.contract_reading(POST, "/v1/escrow/submit-dispute/{paymentToken}", Customer, SuperAdmin, disputes::STATEMENT, disputes::submit).refusing(disputes::SUBMIT_REFUSALS);
-    table.contract_reading(GET, "/v1/escrow/dispute/get", Customer, SuperAdmin, disputes::OWN_DISPUTES, disputes::list_own);
+    table.contract(POST, "/v1/escrow/submit-dispute/{paymentToken}", Customer, SuperAdmin, disputes::submit).reading(disputes::STATEMENT).refusing(disputes::SUBMIT_REFUSALS);
+    table.contract(GET, "/v1/escrow/dispute/get", Customer, SuperAdmin, disputes::list_own).reading(disputes::OWN_DISPUTES);
     table.contract(GET, "/v1/escrow/dispute/get/{escrowId}", Customer, SuperAdmin, disputes::get).refusing(disputes::GET_REFUSALS);
-    table.contract_reading(GET, "/v1/escrow/all-dispute", Merchant, SuperAdmin, disputes::ALL_DISPUTES, disputes::list_all).refusing(Refusals::by(Work::ReadsLong));
-    table.contract_reading(GET, "/v1/escrow/feeds", Merchant, SuperAdmin, disputes::FEED, disputes::feed).refusing(Refusals::by(Work::ReadsLong));
-    table.contract_reading(POST, "/v1/escrow/dispute/resolve/{escrowId}", Merchant, SuperAdmin, disputes::RULING, disputes::resolve).refusing(disputes::RESOLVE_REFUSALS);
+    table.contract(GET, "/v1/escrow/all-dispute", Merchant, SuperAdmin, disputes::list_all).reading(disputes::ALL_DISPUTES).refusing(Refusals::by(Work::ReadsLong));
+    table.contract(GET, "/v1/escrow/feeds", Merchant, SuperAdmin, disputes::feed).reading(disputes::FEED).refusing(Refusals::by(Work::ReadsLong));
+    table.contract(POST, "/v1/escrow/dispute/resolve/{escrowId}", Merchant, SuperAdmin, disputes::resolve).reading(disputes::RULING).refusing(disputes::RESOLVE_REFUSALS);
 
-    table.contract_reading(POST, "/v1/payment/escrow", Customer, SuperAdmin, payments::PAYMENT, payments::pay).refusing(payments::PAY_REFUSALS);
-    table.contract_reading(POST, "/v1/payment/topup", Customer, SuperAdmin, payments::TOP_UP, payments::top_up).refusing(payments::TOP_UP_REFUSALS);
+    table.contract(POST, "/v1/payment/escrow", Customer, SuperAdmin, payments::pay).reading(payments::PAYMENT).refusing(payments::PAY_REFUSALS);
+    table.contract(POST, "/v1/payment/topup", Customer, SuperAdmin, payments::top_up).reading(payments::TOP_UP).refusing(payments::TOP_UP_REFUSALS);
     table.contract(GET, "/v1/wallet", Customer, SuperAdmin, payments::wallet);
-    table.checkout(POST, checkout::PATH, checkout::SESSION, checkout::create).refusing(checkout::CREATE_REFUSALS);
+    table.checkout(POST, checkout::PATH, checkout::create).reading(checkout::SESSION).refusing(checkout::CREATE_REFUSALS);
 
-    table.contract_reading(POST, "/v1/customer/create", Key, SuperAdmin, customers::PROFILE, customers::create).refusing(customers::CREATE_REFUSALS);
-    table.contract_reading(GET, "/v1/customers", Key, SuperAdmin, customers::LIST, customers::list).refusing(customers::LIST_REFUSALS);
+    table.contract(POST, "/v1/customer/create", Key, SuperAdmin, customers::create).reading(customers::PROFILE).refusing(customers::CREATE_REFUSALS);
+    table.contract(GET, "/v1/customers", Key, SuperAdmin, customers::list).reading(customers::LIST).refusing(customers::LIST_REFUSALS);
     table.contract(GET, "/v1/customer/get/{customerId}", Key, SuperAdmin, customers::get).refusing(customers::GET_REFUSALS);
-    table.contract_reading(PUT, "/v1/customer/update/{customerId}", Key, SuperAdmin, customers::PROFILE_UPDATE, customers::update).refusing(customers::UPDATE_REFUSALS);
-    table.contract_reading(PUT, "/v1/customer/permissions/{customerId}", Key, SuperAdmin, customers::PERMISSIONS, customers::update_permissions).refusing(customers::UPDATE_PERMISSIONS_REFUSALS);
+    table.contract(PUT, "/v1/customer/update/{customerId}", Key, SuperAdmin, customers::update).reading(customers::PROFILE_UPDATE).refusing(customers::UPDATE_REFUSALS);
+    table.contract(PUT, "/v1/customer/permissions/{customerId}", Key, SuperAdmin, customers::update_permissions).reading(customers::PERMISSIONS).refusing(customers::UPDATE_PERMISSIONS_REFUSALS);
     table.contract(PUT, "/v1/customer/block/{customerId}", Key, SuperAdmin, customers::block).refusing(customers::BLOCK_REFUSALS);
     table.contract(PUT, "/v1/customer/unblock/{customerId}", Key, SuperAdmin, customers::unblock).refusing(customers::UNBLOCK_REFUSALS);
     table.contract(GET, "/v1/countries", Key, SuperAdmin, customers::countries).refusing(Refusals::by(Work::Reads));
 
-    table.contract_reading(POST, "/v1/payment/create-intent", Customer, SuperAdmin, intents::INTENT, intents::create).refusing(intents::CREATE_REFUSALS);
-    table.contract_reading(POST, "/v1/payment/verify", Customer, SuperAdmin, intents::VERIFICATION, intents::verify).refusing(intents::VERIFY_REFUSALS);
-    table.contract_reading(GET, "/v1/payment/history", Customer, SuperAdmin, histories::OF_CUSTOMER, histories::of_customer).refusing(histories::OF_CUSTOMER_REFUSALS);
+    table.contract(POST, "/v1/payment/create-intent", Customer, SuperAdmin, intents::create).reading(intents::INTENT).refusing(intents::CREATE_REFUSALS);
+    table.contract(POST, "/v1/payment/verify", Customer, SuperAdmin, intents::verify).reading(intents::VERIFICATION).refusing(intents::VERIFY_REFUSALS);
+    table.contract(GET, "/v1/payment/history", Customer, SuperAdmin, histories::of_customer).reading(histories::OF_CUSTOMER).refusing(histories::OF_CUSTOMER_REFUSALS);
     table.contract(GET, "/v1/payment/bank-list", Key, SuperAdmin, banks::list).refusing(banks::LIST_REFUSALS);
-    table.contract_reading(POST, "/v1/payment/verify-account", Customer, SuperAdmin, banks::ACCOUNT, banks::verify_account).refusing(banks::VERIFY_ACCOUNT_REFUSALS);
+    table.contract(POST, "/v1/payment/verify-account", Customer, SuperAdmin, banks::verify_account).reading(banks::ACCOUNT).refusing(banks::VERIFY_ACCOUNT_REFUSALS);
     table.contract(GET, "/v1/payment/verify-phone/{phone}", Key, SuperAdmin, banks::verify_phone).refusing(banks::VERIFY_PHONE_REFUSALS);
     table.contract(GET, "/v1/payment/deposit/wallet", Key, SuperAdmin, banks::deposit_wallet).refusing(banks::DEPOSIT_WALLET_REFUSALS);
     table.contract(POST, "/v1/payment/virtual-account", Customer, SuperAdmin, banks::virtual_account).refusing(banks::VIRTUAL_ACCOUNT_REFUSALS);
 
     table.contract(GET, "/v1/merchant/balance", MerchantAccount, SuperAdmin, histories::merchant_balance);
-    table.contract_reading(GET, "/v1/merchant/transactions", MerchantAccount, SuperAdmin, histories::OF_MERCHANT, histories::of_merchant).refusing(histories::OF_MERCHANT_REFUSALS);
+    table.contract(GET, "/v1/merchant/transactions", MerchantAccount, SuperAdmin, histories::of_merchant).reading(histories::OF_MERCHANT).refusing(histories::OF_MERCHANT_REFUSALS);
 
     table.contract(GET, "/v1/cards", Customer, SuperAdmin, cards::list).refusing(cards::LIST_REFUSALS);
     table.contract(DELETE, "/v1/card/{cardId}", Customer, SuperAdmin, cards::remove).refusing(cards::REMOVE_REFUSALS);
 
     table.contract(GET, "/v1/whitelist-address", Customer, SuperAdmin, whitelist::list).refusing(whitelist::LIST_REFUSALS);
-    table.contract_reading(POST, "/v1/whitelist-address", Customer, SuperAdmin, whitelist::ADDRESS, whitelist::add).refusing(whitelist::ADD_REFUSALS);
+    table.contract(POST, "/v1/whitelist-address", Customer, SuperAdmin, whitelist::add).reading(whitelist::ADDRESS).refusing(whitelist::ADD_REFUSALS);
     table.contract(DELETE, "/v1/whitelist-address/{addressId}", Customer, SuperAdmin, whitelist::remove).refusing(whitelist::REMOVE_REFUSALS);
 
-    table.contract_reading(POST, "/v1/escrow/vault/create", Merchant, SuperAdmin, vaults::VAULT, vaults::create).refusing(vaults::CREATE_REFUSALS);
-    table.contract_reading(POST, "/v1/escrow/vault/winner/{paymentToken}", Merchant, SuperAdmin, vaults::WINNER, vaults::declare_winner).refusing(vaults::DECLARE_WINNER_REFUSALS);
+    table.contract(POST, "/v1/escrow/vault/create", Merchant, SuperAdmin, vaults::create).reading(vaults::VAULT).refusing(vaults::CREATE_REFUSALS);
+    table.contract(POST, "/v1/escrow/vault/winner/{paymentToken}", Merchant, SuperAdmin, vaults::declare_winner).reading(vaults::WINNER).refusing(vaults::DECLARE_WINNER_REFUSALS);
     table.contract(POST, "/v1/escrow/vault/cancel/{paymentToken}", Merchant, SuperAdmin, vaults::cancel).refusing(vaults::CANCEL_REFUSALS);
     table.contract(GET, "/v1/escrow/vault/{paymentToken}", Merchant, SuperAdmin, vaults::get).refusing(vaults::GET_REFUSALS);
 
-    table.contract_reading(POST, "/v1/escrow/category/create", Party, Business, categories::CATEGORY, categories::create).refusing(categories::CREATE_REFUSALS);
-    table.contract_reading(PUT, "/v1/escrow/category/edit/{categoryId}", Party, Business, categories::CATEGORY_EDIT, categories::edit).refusing(categories::EDIT_REFUSALS);
-    table.contract_reading(GET, "/v1/escrow/category/get", Party, Business, query::PAGE_ALONE, categories::list);
+    table.contract(POST, "/v1/escrow/category/create", Party, Business, categories::create).reading(categories::CATEGORY).refusing(categories::CREATE_REFUSALS);
+    table.contract(PUT, "/v1/escrow/category/edit/{categoryId}", Party, Business, categories::edit).reading(categories::CATEGORY_EDIT).refusing(categories::EDIT_REFUSALS);
+    table.contract(GET, "/v1/escrow/category/get", Party, Business, categories::list).reading(query::PAGE_ALONE);
     table.contract(GET, "/v1/escrow/category/get/{categoryId}", Party, Business, categories::get).refusing(categories::GET_REFUSALS);
-    table.contract_reading(PUT, "/v1/escrow/category/position/{categoryId}", Party, Business, categories::POSITION, categories::move_to).refusing(categories::MOVE_TO_REFUSALS);
+    table.contract(PUT, "/v1/escrow/category/position/{categoryId}", Party, Business, categories::move_to).reading(categories::POSITION).refusing(categories::MOVE_TO_REFUSALS);
     table.contract(DELETE, "/v1/escrow/category/delete/{categoryId}", Party, Business, categories::delete).refusing(categories::DELETE_REFUSALS);
 
     operator::add_routes(&mut table);
 
     if mode == Mode::Sandbox {
-        table.sandbox_reading(POST, "/sandbox/test-accounts/{accountNumber}/pay", Key, intents::TEST_PAYMENT, intents::pay_test_account).refusing(intents::PAY_TEST_ACCOUNT_REFUSALS);
-        table.sandbox_reading(POST, "/sandbox/cards", Customer, cards::CARD, cards::save).refusing(cards::SAVE_REFUSALS);
-        table.sandbox_reading(POST, "/sandbox/faults", Key, faults::FAULT, faults::set).refusing(faults::SET_REFUSALS);
+        table.sandbox(POST, "/sandbox/test-accounts/{accountNumber}/pay", Key, intents::pay_test_account).reading(intents::TEST_PAYMENT).refusing(intents::PAY_TEST_ACCOUNT_REFUSALS);
+        table.sandbox(POST, "/sandbox/cards", Customer, cards::save).reading(cards::CARD).refusing(cards::SAVE_REFUSALS);
+        table.sandbox(POST, "/sandbox/faults", Key, faults::set).reading(faults::FAULT).refusing(faults::SET_REFUSALS);
         table.sandbox(GET, "/sandbox/faults", Key, faults::list).refusing(Refusals::by(Work::Reads));
         table.sandbox(DELETE, "/sandbox/faults", Key, faults::clear);
-        table.sandbox_reading(GET, "/sandbox/requests", Key, query::PAGE_ALONE, requests::list).refusing(Refusals::by(Work::Reads));
+        table.sandbox(GET, "/sandbox/requests", Key, requests::list).reading(query::PAGE_ALONE).refusing(Refusals::by(Work::Reads));
         table.sandbox(GET, "/sandbox/requests/{requestId}", Key, requests::get).refusing(requests::GET_REFUSALS);
         table.sandbox(GET, "/sandbox/clock", Key, clocks::get);
-        table.sandbox_reading(POST, "/sandbox/clock/advance", Key, clocks::ADVANCE, clocks::advance);
+        table.sandbox(POST, "/sandbox/clock/advance", Key, clocks::advance).reading(clocks::ADVANCE);
         table.sandbox(GET, "/sandbox/publishable-key", Key, publishable_key::get);
         table.sandbox(POST, "/sandbox/reset", Key, resets::reset);
-        table.sandbox_reading(POST, "/sandbox/seed", Key, seeds::SEED, seeds::load).refusing(seeds::LOAD_REFUSALS);
-        table.sandbox_reading(PUT, "/sandbox/balance", Key, balances::BALANCE, balances::set).refusing(balances::SET_REFUSALS);
+        table.sandbox(POST, "/sandbox/seed", Key, seeds::load).reading(seeds::SEED).refusing(seeds::LOAD_REFUSALS);
+        table.sandbox(PUT, "/sandbox/balance", Key, balances::set).reading(balances::BALANCE).refusing(balances::SET_REFUSALS);
 
         table.sandbox(GET, "/sandbox/callback", Key, webhook_endpoint::get);
-        table.sandbox_reading(PUT, "/sandbox/callback", Key, webhook_endpoint::SETTING, webhook_endpoint::set);
-        table.sandbox_reading(GET, "/sandbox/events", Key, events::LIST, events::list).refusing(Refusals::by(Work::ReadsLong));
-        table.sandbox_reading(POST, "/sandbox/events/replay", Key, events::REPLAY, events::replay).refusing(events::REPLAY_REFUSALS);
-        table.sandbox_reading(GET, "/sandbox/events/stream", Key, event_stream::STREAM, event_stream::open).refusing(event_stream::OPEN_REFUSALS);
+        table.sandbox(PUT, "/sandbox/callback", Key, webhook_endpoint::set).reading(webhook_endpoint::SETTING);
+        table.sandbox(GET, "/sandbox/events", Key, events::list).reading(events::LIST).refusing(Refusals::by(Work::ReadsLong));
+        table.sandbox(POST, "/sandbox/events/replay", Key, events::replay).reading(events::REPLAY).refusing(events::REPLAY_REFUSALS);
+        table.sandbox(GET, "/sandbox/events/stream", Key, event_stream::open).reading(event_stream::STREAM).refusing(event_stream::OPEN_REFUSALS);
         table.sandbox(GET, "/sandbox/events/{id}", Key, events::get).refusing(events::GET_REFUSALS);
         table.sandbox(POST, "/sandbox/events/{id}/resend", Key, events::resend).refusing(events::RESEND_REFUSALS);
     }

@@ -11,7 +11,7 @@ use crate::http::authenticated::Authenticated;
 use crate::http::known_fields::Checked;
 use crate::http::other_methods::other_methods;
 use crate::http::refusals::Refusals;
-use crate::http::request_spec::{BodySpec, RequestSpec};
+use crate::http::request_spec::RequestSpec;
 use crate::http::route::{Access, ActsAs, PathFacts, RouteFacts, RouteIndex, Section};
 
 pub(super) const DELETE: Method = Method::DELETE;
@@ -38,6 +38,12 @@ pub(super) struct Route {
 }
 
 impl Operation {
+    /// States the fields that the route reads. Without this it reads none.
+    pub(super) const fn reading(&mut self, request: RequestSpec) -> &mut Self {
+        self.facts.request = request;
+        self
+    }
+
     /// States the refusals of the route's own rules.
     pub(super) const fn refusing(&mut self, refusals: Refusals) {
         self.facts.refusals = refusals;
@@ -53,7 +59,7 @@ impl Route {
 }
 
 impl Routes {
-    /// Adds a route of the contract that reads no fields.
+    /// Adds a route of the contract. Unknown fields are ignored.
     pub(super) fn contract<F, Args>(
         &mut self,
         method: Method,
@@ -67,32 +73,10 @@ impl Routes {
         Args: FromRequest + 'static,
         F::Output: Responder + Answer + 'static,
     {
-        self.contract_reading(method, path, acts_as, access, RequestSpec::NOTHING, handler)
-    }
-
-    /// Adds a route of the contract that reads these fields.
-    pub(super) fn contract_reading<F, Args>(
-        &mut self,
-        method: Method,
-        path: &'static str,
-        acts_as: ActsAs,
-        access: Access,
-        request: RequestSpec,
-        handler: F,
-    ) -> &mut Operation
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + Answer + 'static,
-    {
         let facts = RouteFacts {
-            acts_as,
-            access,
-            section: Section::Contract,
             writes: method != Method::GET,
-            request,
             ignores_unknown: true,
-            refusals: Refusals::NONE,
+            ..RouteFacts::of_section(Section::Contract, acts_as, access)
         };
         self.add(method, path, facts, F::Output::success, Authenticated(handler))
     }
@@ -111,18 +95,14 @@ impl Routes {
         F::Output: Responder + Answer + 'static,
     {
         let facts = RouteFacts {
-            acts_as,
-            access,
-            section: Section::Contract,
             writes: true,
-            request: RequestSpec::NOTHING,
             ignores_unknown: true,
-            refusals: Refusals::NONE,
+            ..RouteFacts::of_section(Section::Contract, acts_as, access)
         };
         self.add(Method::GET, path, facts, F::Output::success, Authenticated(handler))
     }
 
-    /// Adds a route of escrowd's own under `/v1` that changes state and reads no fields.
+    /// Adds a route of escrowd's own under `/v1` that changes state.
     pub(super) fn added<F, Args>(
         &mut self,
         method: Method,
@@ -137,18 +117,13 @@ impl Routes {
         F::Output: Responder + Answer + 'static,
     {
         let facts = RouteFacts {
-            acts_as,
-            access,
-            section: Section::Contract,
             writes: true,
-            request: RequestSpec::NOTHING,
-            ignores_unknown: false,
-            refusals: Refusals::NONE,
+            ..RouteFacts::of_section(Section::Contract, acts_as, access)
         };
         self.add(method, path, facts, F::Output::success, Authenticated(Checked(handler)))
     }
 
-    /// Adds a route of the sandbox that reads no fields. Every sandbox key may use it.
+    /// Adds a route of the sandbox. Every sandbox key may use it.
     pub(super) fn sandbox<F, Args>(
         &mut self,
         method: Method,
@@ -161,44 +136,21 @@ impl Routes {
         Args: FromRequest + 'static,
         F::Output: Responder + Answer + 'static,
     {
-        self.sandbox_reading(method, path, acts_as, RequestSpec::NOTHING, handler)
-    }
-
-    /// Adds a route of the sandbox that reads these fields.
-    pub(super) fn sandbox_reading<F, Args>(
-        &mut self,
-        method: Method,
-        path: &'static str,
-        acts_as: ActsAs,
-        request: RequestSpec,
-        handler: F,
-    ) -> &mut Operation
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + Answer + 'static,
-    {
         let facts = RouteFacts {
-            acts_as,
-            access: Access::SuperAdmin,
-            section: Section::Sandbox,
             writes: method != Method::GET,
-            request,
-            ignores_unknown: false,
-            refusals: Refusals::NONE,
+            ..RouteFacts::of_section(Section::Sandbox, acts_as, Access::SuperAdmin)
         };
         self.add(method, path, facts, F::Output::success, Authenticated(Checked(handler)))
     }
 
-    /// Adds a route of operators that takes a right and reads these fields. In a sandbox every
-    /// key may use it for its own merchant.
+    /// Adds a route of operators that takes a right. In a sandbox every key may use it for its own
+    /// merchant.
     pub(super) fn operator<F, Args>(
         &mut self,
         method: Method,
         path: &'static str,
         acts_as: ActsAs,
         right: Right,
-        request: RequestSpec,
         handler: F,
     ) -> &mut Operation
     where
@@ -207,13 +159,8 @@ impl Routes {
         F::Output: Responder + Answer + 'static,
     {
         let facts = RouteFacts {
-            acts_as,
-            access: Access::Operator(right),
-            section: Section::Operator,
             writes: method != Method::GET,
-            request,
-            ignores_unknown: false,
-            refusals: Refusals::NONE,
+            ..RouteFacts::of_section(Section::Operator, acts_as, Access::Operator(right))
         };
         self.add(method, path, facts, F::Output::success, Authenticated(Checked(handler)))
     }
@@ -227,62 +174,37 @@ impl Routes {
         F::Output: Responder + Answer + 'static,
     {
         let facts = RouteFacts {
-            acts_as: ActsAs::Viewer,
-            access: Access::Business,
-            section: Section::Open,
             writes: true,
-            request: RequestSpec {
-                body: BodySpec::Foreign,
-                ..RequestSpec::NOTHING
-            },
             ignores_unknown: true,
-            refusals: Refusals::NONE,
+            ..RouteFacts::of_section(Section::Open, ActsAs::Viewer, Access::Business)
         };
         self.add(method, path, facts, F::Output::success, handler)
     }
 
     /// Adds a route of the contract that takes a publishable key in its body. Unknown fields are
     /// ignored, as on every route of the contract.
-    pub(super) fn checkout<F, Args>(
-        &mut self,
-        method: Method,
-        path: &'static str,
-        request: RequestSpec,
-        handler: F,
-    ) -> &mut Operation
+    pub(super) fn checkout<F, Args>(&mut self, method: Method, path: &'static str, handler: F) -> &mut Operation
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + Answer + 'static,
     {
         let facts = RouteFacts {
-            acts_as: ActsAs::Viewer,
-            access: Access::Business,
-            section: Section::Checkout,
             writes: true,
-            request,
             ignores_unknown: true,
-            refusals: Refusals::NONE,
+            ..RouteFacts::of_section(Section::Checkout, ActsAs::Viewer, Access::Business)
         };
         self.add(method, path, facts, F::Output::success, handler)
     }
 
-    /// Adds a route that needs no key and reads no fields.
+    /// Adds a route that needs no key.
     pub(super) fn open<F, Args>(&mut self, method: Method, path: &'static str, handler: F) -> &mut Operation
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + Answer + 'static,
     {
-        let facts = RouteFacts {
-            acts_as: ActsAs::Viewer,
-            access: Access::Business,
-            section: Section::Open,
-            writes: false,
-            request: RequestSpec::NOTHING,
-            ignores_unknown: false,
-            refusals: Refusals::NONE,
-        };
+        let facts = RouteFacts::of_section(Section::Open, ActsAs::Viewer, Access::Business);
         self.add(method, path, facts, F::Output::success, Checked(handler))
     }
 
