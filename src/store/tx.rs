@@ -9,7 +9,7 @@ use crate::domain::ids::{Entropy, EscrowId, IdSource, MerchantId, SeededIds};
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
-use crate::store::engine::sql::Connection;
+use crate::store::engine::sql::{Connection, Value};
 use crate::store::group_memory::{CommandMemory, GroupMemory};
 use crate::store::write_summary::WriteSummary;
 
@@ -58,6 +58,12 @@ pub(crate) struct InsertedEvent {
 impl<'a> Snapshot<'a> {
     pub(crate) const fn of(connection: Connection<'a>) -> Self {
         Self { connection }
+    }
+
+    /// Returns the number that a query such as `SELECT count(*)` has as its only value.
+    pub(crate) fn count(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, Error> {
+        let count: i64 = self.connection.prepare(sql)?.one(values, |row| row.get(0))?;
+        Ok(count.unsigned_abs())
     }
 }
 

@@ -287,10 +287,10 @@ impl Snapshot<'_> {
 
     /// Returns a page of the merchant's customers, newest first.
     pub fn customers(&self, merchant: MerchantId, request: PageRequest) -> Result<Page<Customer>, Error> {
-        let count: i64 = self
-            .connection
-            .prepare("SELECT count(*) FROM customer WHERE merchant_id = ?1 AND wallet_id <= ?2")?
-            .one(params![merchant.0, request.newest_counted()], |row| row.get(0))?;
+        let count = self.count(
+            "SELECT count(*) FROM customer WHERE merchant_id = ?1 AND wallet_id <= ?2",
+            params![merchant.0, request.newest_counted()],
+        )?;
         let mut statement = self.connection.prepare(select_customer!(
             "customer.id IN (SELECT id FROM customer INDEXED BY customer_by_age
                                  WHERE merchant_id = ?1 AND wallet_id <= ?4 ORDER BY wallet_id DESC LIMIT ?2 OFFSET ?3)
@@ -299,9 +299,7 @@ impl Snapshot<'_> {
         let (limit, offset) = (read_limit_of(request), offset_of(request));
         let rows = statement.query(params![merchant.0, limit, offset, request.newest()])?;
         let rows = read_all(rows, read_customer)?;
-        Ok(Page::of(rows, count.unsigned_abs(), request, |customer| {
-            customer.wallet.number()
-        }))
+        Ok(Page::of(rows, count, request, |customer| customer.wallet.number()))
     }
 
     /// Returns the newest of the merchant's customers whose id, name, email address and phone have

@@ -107,15 +107,12 @@ impl Snapshot<'_> {
     /// Counts the deliveries of a merchant that fall due while its clock moves from `after`
     /// to `until`, including those that wait behind them.
     pub fn deliveries_due(&self, merchant: MerchantId, after: Timestamp, until: Timestamp) -> Result<u64, Error> {
-        let due: i64 = self
-            .connection
-            .prepare(
-                "SELECT count(*) + coalesce(sum((SELECT count(*) FROM delivery AS behind
-                                                 WHERE behind.lane = first.lane AND behind.due_at IS NULL)), 0)
-                 FROM delivery AS first WHERE merchant_id = ?1 AND due_at > ?2 AND due_at <= ?3",
-            )?
-            .one(params![merchant.0, after.millis(), until.millis()], |row| row.get(0))?;
-        Ok(due.unsigned_abs())
+        self.count(
+            "SELECT count(*) + coalesce(sum((SELECT count(*) FROM delivery AS behind
+                                             WHERE behind.lane = first.lane AND behind.due_at IS NULL)), 0)
+             FROM delivery AS first WHERE merchant_id = ?1 AND due_at > ?2 AND due_at <= ?3",
+            params![merchant.0, after.millis(), until.millis()],
+        )
     }
 
     /// Returns the reason why an event is pending, and all attempts so far. If the

@@ -138,14 +138,11 @@ impl Snapshot<'_> {
     /// Returns the number of a merchant's events up to a number: that of all events, which is
     /// stored, without the newer ones.
     fn event_count(&self, merchant: MerchantId, newest: i64) -> Result<u64, Error> {
-        let count: i64 = self
-            .connection
-            .prepare(
-                "SELECT event_count - (SELECT count(*) FROM event WHERE merchant_id = ?1 AND id > ?2)
-                 FROM merchant WHERE id = ?1",
-            )?
-            .one(params![merchant.0, newest], |row| row.get(0))?;
-        Ok(count.unsigned_abs())
+        self.count(
+            "SELECT event_count - (SELECT count(*) FROM event WHERE merchant_id = ?1 AND id > ?2)
+             FROM merchant WHERE id = ?1",
+            params![merchant.0, newest],
+        )
     }
 }
 

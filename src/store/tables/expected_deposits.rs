@@ -45,11 +45,8 @@ impl Snapshot<'_> {
         let numbers = read_all(rows, |row| row.get::<i64>(0))?;
         let payments = numbers.into_iter().map(|number| self.payment_of_number(number));
         let payments = payments.collect::<Result<Vec<_>, _>>()?;
-        let count: i64 = self
-            .connection
-            .prepare(COUNT)?
-            .one(params![merchant.0, request.newest_counted()], |row| row.get(0))?;
-        Ok(Page::of(payments, count.unsigned_abs(), request, |payment| {
+        let count = self.count(COUNT, params![merchant.0, request.newest_counted()])?;
+        Ok(Page::of(payments, count, request, |payment| {
             payment.transaction.id.number()
         }))
     }

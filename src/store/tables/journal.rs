@@ -184,11 +184,11 @@ impl Snapshot<'_> {
     /// Returns a number from which all transfers of this time or later follow: the first of
     /// them, where times follow the numbers.
     fn first_transfer_at(&self, millis: i64) -> Result<i64, Error> {
-        let is_ordered: bool = self
+        let is_any_ahead = self
             .connection
-            .prepare("SELECT NOT EXISTS (SELECT 1 FROM merchant WHERE clock_offset_millis > 0)")?
-            .one(params![], |row| row.get(0))?;
-        if !is_ordered || millis <= 0 {
+            .prepare("SELECT 1 FROM merchant WHERE clock_offset_millis > 0 LIMIT 1")?
+            .exists(params![])?;
+        if is_any_ahead || millis <= 0 {
             return Ok(1);
         }
         let mut time_from = self

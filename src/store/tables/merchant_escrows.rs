@@ -152,10 +152,7 @@ impl Snapshot<'_> {
     ) -> Result<Page<Deal>, Error> {
         let mut query = Query::new(merchant, self.clock_of(merchant)?, filter);
         query.up_to(request.newest_counted());
-        let count: i64 = self
-            .connection
-            .prepare(&query.count())?
-            .one(&query.values, |row| row.get(0))?;
+        let count = self.count(&query.count(), &query.values)?;
         if request.newest() < request.newest_counted() {
             query.up_to(request.newest());
         }
@@ -165,7 +162,7 @@ impl Snapshot<'_> {
         let mut statement = self.connection.prepare(&sql)?;
         let rows = statement.query(&query.values)?;
         let rows = read_all(rows, |row| self.read_deal(row))?;
-        Ok(Page::of(rows, count.unsigned_abs(), request, |deal| deal.id().number()))
+        Ok(Page::of(rows, count, request, |deal| deal.id().number()))
     }
 }
 

@@ -58,24 +58,20 @@ impl Snapshot<'_> {
             ids
         ])?;
         let rows = read_all(rows, read_merchant)?;
-        let count: i64 = self
-            .connection
-            .prepare(
-                "SELECT count(*) FROM merchant
-                 WHERE name IS NOT NULL AND (?1 = '[]' OR id IN (/*sqlite*/SELECT value FROM json_each(?1)/*end*/
-                     /*postgres SELECT value::bigint FROM json_array_elements_text(?1::json) AS one (value)*/))",
-            )?
-            .one(params![&ids], |row| row.get(0))?;
-        Ok(Page::of(rows, count.unsigned_abs(), request, |merchant| merchant.id.0))
+        let count = self.count(
+            "SELECT count(*) FROM merchant
+             WHERE name IS NOT NULL AND (?1 = '[]' OR id IN (/*sqlite*/SELECT value FROM json_each(?1)/*end*/
+                 /*postgres SELECT value::bigint FROM json_array_elements_text(?1::json) AS one (value)*/))",
+            params![&ids],
+        )?;
+        Ok(Page::of(rows, count, request, |merchant| merchant.id.0))
     }
 
     /// Returns true if there is a merchant with a name: in live mode, if there is any.
     pub fn has_named_merchant(&self) -> Result<bool, Error> {
-        let exists = self
-            .connection
-            .prepare("SELECT EXISTS (SELECT 1 FROM merchant WHERE name IS NOT NULL)")?
-            .one(params![], |row| row.get(0))?;
-        Ok(exists)
+        self.connection
+            .prepare("SELECT 1 FROM merchant WHERE name IS NOT NULL LIMIT 1")?
+            .exists(params![])
     }
 
     /// Returns the name and the commission of a merchant whose commission is above this one.

@@ -167,25 +167,21 @@ impl Snapshot<'_> {
         let (limit, offset) = (read_limit_of(request), offset_of(request));
         let rows = statement.query(params![within, limit, offset, request.behind()])?;
         let rows = read_all(rows, |row| self.read_operator(row))?;
-        let count: i64 = self
-            .connection
-            .prepare(concat!("SELECT count(*) FROM operator WHERE ", is_within!()))?
-            .one(params![within], |row| row.get(0))?;
-        Ok(Page::of(rows, count.unsigned_abs(), request, |operator| {
-            operator.id.number()
-        }))
+        let count = self.count(
+            concat!("SELECT count(*) FROM operator WHERE ", is_within!()),
+            params![within],
+        )?;
+        Ok(Page::of(rows, count, request, |operator| operator.id.number()))
     }
 
     /// Returns true if an admin of all merchants other than this one has a valid key.
     pub fn has_other_admin(&self, id: OperatorId) -> Result<bool, Error> {
-        let exists = self
-            .connection
+        self.connection
             .prepare(
-                "SELECT EXISTS (SELECT 1 FROM operator WHERE role = 'admin' AND revoked_at IS NULL AND id <> ?1
-                 AND NOT EXISTS (SELECT 1 FROM operator_merchant WHERE operator_id = operator.id))",
+                "SELECT 1 FROM operator WHERE role = 'admin' AND revoked_at IS NULL AND id <> ?1
+                 AND NOT EXISTS (SELECT 1 FROM operator_merchant WHERE operator_id = operator.id) LIMIT 1",
             )?
-            .one(params![id.number()], |row| row.get(0))?;
-        Ok(exists)
+            .exists(params![id.number()])
     }
 
     fn read_operator(&self, row: Row<'_>) -> Result<Operator, Error> {
@@ -219,11 +215,9 @@ impl Snapshot<'_> {
 
     /// Returns true if a merchant exists that no reset has left behind.
     pub fn has_merchant(&self, merchant: MerchantId) -> Result<bool, Error> {
-        let exists = self
-            .connection
-            .prepare("SELECT EXISTS (SELECT 1 FROM merchant WHERE id = ?1 AND left_at IS NULL)")?
-            .one(params![merchant.0], |row| row.get(0))?;
-        Ok(exists)
+        self.connection
+            .prepare("SELECT 1 FROM merchant WHERE id = ?1 AND left_at IS NULL")?
+            .exists(params![merchant.0])
     }
 
     /// Returns the operator who recorded the newest payment of a pay-out. A reopened pay-out is paid
@@ -275,11 +269,8 @@ impl Snapshot<'_> {
                 at: row.at,
             })
         })?;
-        let count: i64 = self
-            .connection
-            .prepare(count)?
-            .one(params![of, request.newest_counted()], |row| row.get(0))?;
-        Ok(Page::of(rows, count.unsigned_abs(), request, |act| act.id))
+        let count = self.count(count, params![of, request.newest_counted()])?;
+        Ok(Page::of(rows, count, request, |act| act.id))
     }
 }
 

@@ -119,14 +119,9 @@ impl Snapshot<'_> {
         let statuses = list_of_words(statuses);
         let rows = statement.query(params![merchant.0, &statuses, limit, offset, request.newest()])?;
         let rows = read_all(rows, |row| self.read_payout(row))?;
-        let count: i64 = self
-            .connection
-            .prepare(COUNT)?
-            .one(params![merchant.0, &statuses, request.newest_counted()], |row| {
-                row.get(0)
-            })?;
+        let count = self.count(COUNT, params![merchant.0, &statuses, request.newest_counted()])?;
         let key = |payout: &StoredPayout| payout.payout.id.number();
-        Ok(Page::of(rows, count.unsigned_abs(), request, key))
+        Ok(Page::of(rows, count, request, key))
     }
 
     /// Returns the `max` oldest of a merchant's approved pay-outs that are in no batch, oldest first.

@@ -140,15 +140,8 @@ impl Snapshot<'_> {
         let statuses = list_of_words(statuses);
         let rows = statement.query(params![merchant.0, &statuses, limit, offset, request.newest()])?;
         let rows = read_all(rows, read_receipt)?;
-        let count: i64 = self
-            .connection
-            .prepare(COUNT)?
-            .one(params![merchant.0, &statuses, request.newest_counted()], |row| {
-                row.get(0)
-            })?;
-        Ok(Page::of(rows, count.unsigned_abs(), request, |receipt| {
-            receipt.id.number()
-        }))
+        let count = self.count(COUNT, params![merchant.0, &statuses, request.newest_counted()])?;
+        Ok(Page::of(rows, count, request, |receipt| receipt.id.number()))
     }
 
     /// Returns the valid receipt with this bank reference, of the merchant or, if
@@ -189,11 +182,11 @@ impl Snapshot<'_> {
     pub fn deposit_has_receipt(&self, merchant: MerchantId, deposit: TransactionId) -> Result<bool, Error> {
         self.connection
             .prepare(concat!(
-                "SELECT EXISTS (SELECT 1 FROM receipt WHERE merchant_id = ?1 AND expected_id = ?2 AND ",
+                "SELECT 1 FROM receipt WHERE merchant_id = ?1 AND expected_id = ?2 AND ",
                 waits_for_second_operator!(),
-                ")"
+                " LIMIT 1"
             ))?
-            .one(params![merchant.0, deposit.number()], |row| row.get(0))
+            .exists(params![merchant.0, deposit.number()])
     }
 }
 

@@ -16,13 +16,9 @@ impl Snapshot<'_> {
 
     /// Returns true if a merchant's endpoint is the configured one and is gone.
     pub fn has_gone_configured_endpoint(&self) -> Result<bool, Error> {
-        let found = self
-            .connection
-            .prepare(
-                "SELECT EXISTS (SELECT 1 FROM merchant WHERE callback_url IS NULL AND callback_gone_at IS NOT NULL)",
-            )?
-            .one(params![], |row| row.get(0))?;
-        Ok(found)
+        self.connection
+            .prepare("SELECT 1 FROM merchant WHERE callback_url IS NULL AND callback_gone_at IS NOT NULL LIMIT 1")?
+            .exists(params![])
     }
 }
 
