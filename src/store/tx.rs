@@ -26,12 +26,12 @@ pub struct Tx<'a> {
     ledger_time: Timestamp,
     entropy: &'a mut dyn Entropy,
     pub(crate) group: &'a mut GroupMemory,
-    pub(crate) state: CommandState,
+    pub(crate) state: TxState,
 }
 
 /// The facts that a command gathers as it runs. A part of it that fails leaves none behind.
 #[derive(Clone, Default)]
-pub(crate) struct CommandState {
+pub(crate) struct TxState {
     /// The merchant that the command acts for.
     pub(crate) acts_for: Option<MerchantId>,
     /// The clock offset of that merchant.
@@ -93,7 +93,7 @@ impl<'a> Tx<'a> {
             ledger_time,
             entropy,
             group,
-            state: CommandState::default(),
+            state: TxState::default(),
         }
     }
 
