@@ -48,6 +48,33 @@ pub(crate) const SELECT_MILESTONES: &str = concat!(
     " ORDER BY id"
 );
 
+/// Releases a pending milestone. On PostgreSQL it waits for the end of the group (`waiting_tests.rs`),
+/// as do the next two.
+pub(super) const RELEASE: &str = concat!(
+    update_checked!("milestone", is_released: "1", updated_at: "?2"),
+    " WHERE id = ?1 AND is_released = 0"
+);
+
+/// Closes an escrow whose milestones are all released.
+pub(super) const COMPLETE: &str = concat!(
+    update_checked!("escrow", state: "'CLOSED'", updated_at: "?2"),
+    " WHERE id = ?1 AND state = 'OPENED'"
+);
+
+/// Closes an escrow in another way.
+pub(super) const CLOSE: &str = concat!(
+    update_checked!(
+        "escrow",
+        state: "'CLOSED'",
+        updated_at: "?2",
+        closed_as: "?3",
+        split_seller_amount: "?4",
+        split_buyer_amount: "?5",
+        additional_fee_refundable: "?6",
+    ),
+    " WHERE id = ?1 AND state = 'OPENED'"
+);
+
 impl Snapshot<'_> {
     /// Returns the escrow of this row. The row must not be a vault's.
     pub(crate) fn escrow_of_row(&self, row: DealRow<'_>) -> Result<Escrow, Error> {
@@ -378,10 +405,7 @@ impl Tx<'_> {
     /// Marks a pending milestone as released at the current time.
     pub fn save_release(&mut self, milestone: MilestoneId) -> Result<(), Error> {
         self.connection
-            .prepare(concat!(
-                update_checked!("milestone", is_released: "1", updated_at: "?2"),
-                " WHERE id = ?1 AND is_released = 0"
-            ))?
+            .prepare(RELEASE)?
             .change_row(params![milestone.number(), self.now().millis()], "a pending milestone")
     }
 
@@ -407,40 +431,24 @@ impl Tx<'_> {
         match outcome {
             CloseReason::Completed => self
                 .connection
-                .prepare(concat!(
-                    update_checked!("escrow", state: "'CLOSED'", updated_at: "?2"),
-                    " WHERE id = ?1 AND state = 'OPENED'"
-                ))?
+                .prepare(COMPLETE)?
                 .change_row(params![escrow.id.number(), self.now().millis()], "an open escrow"),
             other => {
                 let split = match other {
                     CloseReason::Split(split) => Some(split),
                     CloseReason::Completed | CloseReason::Claimed | CloseReason::Refunded => None,
                 };
-                self.connection
-                    .prepare(concat!(
-                        update_checked!(
-                            "escrow",
-                            state: "'CLOSED'",
-                            updated_at: "?2",
-                            closed_as: "?3",
-                            split_seller_amount: "?4",
-                            split_buyer_amount: "?5",
-                            additional_fee_refundable: "?6",
-                        ),
-                        " WHERE id = ?1 AND state = 'OPENED'"
-                    ))?
-                    .change_row(
-                        params![
-                            escrow.id.number(),
-                            self.now().millis(),
-                            escrow.status().into_str(),
-                            split.map(|split| split.seller.minor()),
-                            split.map(|split| split.buyer.minor()),
-                            escrow.additional_fee.is_refundable,
-                        ],
-                        "an open escrow",
-                    )
+                self.connection.prepare(CLOSE)?.change_row(
+                    params![
+                        escrow.id.number(),
+                        self.now().millis(),
+                        escrow.status().into_str(),
+                        split.map(|split| split.seller.minor()),
+                        split.map(|split| split.buyer.minor()),
+                        escrow.additional_fee.is_refundable,
+                    ],
+                    "an open escrow",
+                )
             }
         }
     }

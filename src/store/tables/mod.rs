@@ -39,5 +39,7 @@ pub(crate) mod slow_withdrawals;
 pub(crate) mod totals;
 pub(crate) mod transfers;
 pub(crate) mod vaults;
+#[cfg(test)]
+mod waiting_tests;
 pub(crate) mod webhook_endpoints;
 pub(crate) mod whitelist;

@@ -31,6 +31,18 @@ row! {
     }
 }
 
+/// Moves a balance. On PostgreSQL it waits for the end of the group (`waiting_tests.rs`).
+pub(super) const MOVE_BALANCE: &str = concat!(
+    update_checked!(
+        "account",
+        balance: "balance + ?2",
+        newest_transaction_id: "?3",
+        transaction_count: "transaction_count + ?4",
+        updated_at: "?5",
+    ),
+    " WHERE id = ?1"
+);
+
 impl Snapshot<'_> {
     /// Returns the transfers with these numbers, oldest first, each with its number. Leaves
     /// out those that retention has removed with a merchant.
@@ -163,20 +175,7 @@ impl Tx<'_> {
                 now.into(),
             ]);
         }
-        self.connection.change_rows(
-            concat!(
-                update_checked!(
-                    "account",
-                    balance: "balance + ?2",
-                    newest_transaction_id: "?3",
-                    transaction_count: "transaction_count + ?4",
-                    updated_at: "?5",
-                ),
-                " WHERE id = ?1"
-            ),
-            &values,
-            "an account",
-        )
+        self.connection.change_rows(MOVE_BALANCE, &values, "an account")
     }
 
     fn insert_transfer(&mut self, posted: &PostedTransfer<'_>, hash: &ChainHash) -> Result<(), Error> {

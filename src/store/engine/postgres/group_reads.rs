@@ -166,6 +166,15 @@ fn inserts_first_value_as_id(tokens: &[Token<'_>]) -> bool {
         )
 }
 
+/// Returns true if a statement in SQLite's SQL makes unusable what was read of a deal's parties.
+#[cfg(test)]
+pub(crate) fn changes_parties(sql: &str) -> bool {
+    !matches!(
+        ChangedDeals::of(sql),
+        ChangedDeals::None | ChangedDeals::ProgressOfFirstValue
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

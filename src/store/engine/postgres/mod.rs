@@ -28,6 +28,10 @@ mod value_lists;
 mod waiting_tables;
 
 pub(crate) use client::{Client, CopyIn};
+#[cfg(test)]
+pub(crate) use group_reads::changes_parties;
 pub(crate) use session::{GroupQuery, Rows, Session, Statement};
 pub(crate) use tokio_postgres::{Column, Row};
 pub(crate) use value::value_of;
+#[cfg(test)]
+pub(crate) use waiting_tables::waits;

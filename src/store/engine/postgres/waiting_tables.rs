@@ -124,6 +124,12 @@ fn words_of(sql: &str) -> Vec<&str> {
     words
 }
 
+/// Returns true if a change in SQLite's SQL waits for the end of its group.
+#[cfg(test)]
+pub(crate) fn waits(sql: &str) -> bool {
+    matches!(Role::of(sql), Role::Waits(_))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
