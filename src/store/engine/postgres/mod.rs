@@ -1,5 +1,5 @@
 //! The engine around PostgreSQL: sessions, group commit under one lock, reads on threads of
-//! their own, and notices between processes.
+//! their own, and notices between processes. `session.rs` begins with the path of a statement.
 
 pub(crate) mod address;
 pub(crate) mod build;

@@ -1,4 +1,22 @@
 //! A connection to PostgreSQL with its prepared statements.
+//!
+//! The path of a query ([`Statement::query`]), until a place has its rows:
+//!
+//! | Place | What it does |
+//! |---|---|
+//! | `group_reads` | has the rows if they were read for all commands of the group, before the first of them ran |
+//! | `gathered_changes` | gives up the waiting changes that the query may read; they are sent |
+//! | `outcomes` | has the rows if this command asked for them ahead ([`Statement::send_ahead`]): until its next change, or to its end if no command of the group changes them |
+//! | `client` | asks the server |
+//!
+//! The path of a change of one row ([`Statement::send`]):
+//!
+//! | Place | What it does |
+//! |---|---|
+//! | `group_reads` | forgets the rows that the change may make wrong |
+//! | `gathered_changes` | keeps a change that can wait (`waiting_tables`) until a statement needs it or the group ends; for any other it gives up the changes that come before it |
+//! | `client` | sends the change |
+//! | `outcomes` | keeps its answer, which is awaited with that of a later query |
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
