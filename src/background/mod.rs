@@ -12,6 +12,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
+use strum::{IntoStaticStr, VariantArray};
 use tokio::time::sleep;
 
 use crate::meter::Counter;
@@ -22,8 +23,10 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest pause. After a run that lasted longer than this, the pauses begin anew.
 const PAUSE_MAX: Duration = Duration::from_mins(1);
 
-/// The work in the background.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The work in the background. The word of each is its name in the metrics and the log, and that of
+/// its thread, if it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub(crate) enum BackgroundTask {
     Backups,
     LedgerCheck,
@@ -34,27 +37,6 @@ pub(crate) enum BackgroundTask {
 }
 
 impl BackgroundTask {
-    const ALL: [Self; 6] = [
-        Self::Backups,
-        Self::LedgerCheck,
-        Self::Peers,
-        Self::Retention,
-        Self::Settlements,
-        Self::Webhooks,
-    ];
-
-    /// Returns the name of the task in the metrics and the log, and that of its thread, if it has one.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Backups => "backups",
-            Self::LedgerCheck => "ledger_check",
-            Self::Peers => "peers",
-            Self::Retention => "retention",
-            Self::Settlements => "settlements",
-            Self::Webhooks => "webhooks",
-        }
-    }
-
     /// Returns the longest pause before the task begins again.
     const fn pause_max(self) -> Duration {
         match self {
@@ -67,12 +49,13 @@ impl BackgroundTask {
 
 /// The panics since the start, by task.
 #[derive(Debug, Default)]
-pub(crate) struct Panics([Counter; BackgroundTask::ALL.len()]);
+pub(crate) struct Panics([Counter; BackgroundTask::VARIANTS.len()]);
 
 impl Panics {
     /// Returns the name of each task and the number of its panics.
-    pub(crate) fn read(&self) -> [(&'static str, u64); BackgroundTask::ALL.len()] {
-        BackgroundTask::ALL.map(|task| (task.name(), self.of(task).get()))
+    pub(crate) fn read(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let tasks = BackgroundTask::VARIANTS.iter();
+        tasks.map(|task| (task.into_str(), self.of(*task).get()))
     }
 
     const fn of(&self, task: BackgroundTask) -> &Counter {
@@ -104,7 +87,7 @@ impl<'a> Restarts<'a> {
         let pause = self.pause_after(self.began.elapsed());
         self.began = Instant::now() + pause;
         self.panics.of(self.task).add_one();
-        let (name, seconds) = (self.task.name(), pause.as_secs());
+        let (name, seconds) = (self.task.into_str(), pause.as_secs());
         log::error!("the background task {name} panicked, which is a bug; it begins again in {seconds} s");
         pause
     }
@@ -163,7 +146,7 @@ mod tests {
         })
         .await;
         assert_eq!(runs, 2);
-        let counted = |(name, count): &(&str, u64)| *count == u64::from(*name == "settlements");
-        assert!(panics.read().iter().all(counted), "{panics:?}");
+        let counted = |(name, count): (&str, u64)| count == u64::from(name == "settlements");
+        assert!(panics.read().all(counted), "{panics:?}");
     }
 }
