@@ -230,18 +230,18 @@ fn merge_variable(
         problem,
     };
     let text = text.map_err(|_| invalid("its value is not UTF-8 text".to_owned()))?;
-    let (key, default) = keys()
-        .into_iter()
+    let (key, default) = KEYS
+        .iter()
         .find(|(key, _)| name == variable_of(key))
         .ok_or_else(|| invalid(no_such_setting(name)))?;
     // A text that does not have the type of the default is refused with the values that are
     // right.
-    let value = parse_as(&default, &text).unwrap_or(Value::String(text));
-    insert(merged, &key, value);
+    let value = parse_as(default, &text).unwrap_or(Value::String(text));
+    insert(merged, key, value);
     match merged.clone().try_into() {
-        Ok(config) => Ok((config, key)),
+        Ok(config) => Ok((config, key.clone())),
         Err(error) => {
-            let name_in_section = key.rsplit('.').next().unwrap_or(&key);
+            let name_in_section = key.rsplit('.').next().unwrap_or(key);
             Err(invalid(redaction::message(name_in_section, error.message())))
         }
     }
@@ -313,24 +313,12 @@ fn parse_list(text: &str) -> Option<Value> {
     table.remove("list").filter(|_| table.is_empty())
 }
 
-/// Returns the dotted key and the default of every setting. A setting without a default has
-/// an empty string.
-fn keys() -> Vec<(String, Value)> {
+/// The dotted key and the default of every setting. A setting without a default has an empty string.
+static KEYS: LazyLock<Vec<(String, Value)>> = LazyLock::new(|| {
     let defaults: Table = DEFAULTS.parse().expect("the embedded config.toml is valid");
-    let mut keys = Vec::new();
-    for (key, value) in defaults {
-        match value {
-            Value::Table(section) => keys.extend(
-                section
-                    .into_iter()
-                    .map(|(name, value)| (format!("{key}.{name}"), value)),
-            ),
-            value => keys.push((key, value)),
-        }
-    }
-    keys.extend(KEYS_WITHOUT_DEFAULT.map(|key| (key.to_owned(), Value::String(String::new()))));
-    keys
-}
+    let without_default = KEYS_WITHOUT_DEFAULT.map(|key| (key.to_owned(), Value::String(String::new())));
+    leaves(&defaults).chain(without_default).collect()
+});
 
 /// Sets the value of a dotted key. The merged settings contain every section.
 fn insert(settings: &mut Table, key: &str, value: Value) {
