@@ -29,9 +29,7 @@ mod vaults;
 mod webhook_endpoint;
 mod whitelist;
 
-use std::sync::LazyLock;
-
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use actix_web::http::Method;
 use actix_web::web::{self, Data, ServiceConfig};
@@ -50,7 +48,7 @@ use crate::http::query;
 use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{RequestSpec, Rules};
 use crate::http::route::{Access, ActsAs, RouteFacts};
-use crate::http::routes::registry::{DELETE, GET, POST, PUT, Route, Routes};
+use crate::http::routes::registry::{DELETE, GET, POST, PUT, Routes};
 use crate::http::state::{AppState, Limits};
 use crate::store;
 
@@ -63,26 +61,20 @@ pub(crate) fn configure(config: &mut ServiceConfig, mode: Mode, is_strict: bool)
 
 /// Returns the method and the path of every route of this mode, in the order of the table.
 pub fn routes(mode: Mode, is_strict: bool) -> Vec<(String, &'static str)> {
-    let routes = table(mode, is_strict).0.into_iter();
-    let named = routes.flat_map(|route| {
-        let path = route.path;
-        let operations = route.operations.into_iter();
-        operations.map(move |operation| (operation.method.to_string(), path))
-    });
-    named.collect()
+    let operations = table(mode, is_strict).operations();
+    operations
+        .map(|(path, operation)| (operation.method.to_string(), path))
+        .collect()
 }
 
 /// Returns the facts of the route of live mode that this method and path, without its query,
 /// lead to.
 pub(super) fn facts_of_live(method: &Method, path: &str) -> Option<RouteFacts> {
     static ROUTES: LazyLock<Vec<(Method, &str, RouteFacts)>> = LazyLock::new(|| {
-        let routes = table(Mode::Live, false).0.into_iter();
-        let facts = |route: Route| {
-            let path = route.path;
-            let operations = route.operations.into_iter();
-            operations.map(move |operation| (operation.method, path, operation.facts))
-        };
-        routes.flat_map(facts).collect()
+        let operations = table(Mode::Live, false).operations();
+        operations
+            .map(|(path, operation)| (operation.method, path, operation.facts))
+            .collect()
     });
     let is_match = |pattern: &str| {
         let mut segments = pattern.split('/').zip(path.split('/'));
@@ -105,18 +97,13 @@ pub fn openapi_document(policy: &Policy, limits: &Limits) -> Value {
         escrows_per_payment_max: limits.escrows_per_payment_max,
         files_per_request_max: limits.files_per_request_max,
     };
-    let routes = table(rules.mode, rules.terms.is_strict)
-        .0
-        .into_iter()
-        .flat_map(|route| {
-            let path = route.path;
-            route.operations.into_iter().map(move |operation| DescribedRoute {
-                method: operation.method.to_string(),
-                path,
-                facts: operation.facts,
-                success: operation.success,
-            })
-        });
+    let operations = table(rules.mode, rules.terms.is_strict).operations();
+    let routes = operations.map(|(path, operation)| DescribedRoute {
+        method: operation.method.to_string(),
+        path,
+        facts: operation.facts,
+        success: operation.success,
+    });
     openapi::document(rules, &routes.collect::<Vec<_>>())
 }
 

@@ -21,7 +21,7 @@ pub(super) const PUT: Method = Method::PUT;
 
 /// The routes, in the order in which the server tries them.
 #[derive(Default)]
-pub(super) struct Routes(pub(super) Vec<Route>);
+pub(super) struct Routes(Vec<Route>);
 
 /// A method of a route.
 pub(super) struct Operation {
@@ -31,9 +31,9 @@ pub(super) struct Operation {
 }
 
 /// A path with its methods.
-pub(super) struct Route {
-    pub(super) path: &'static str,
-    pub(super) operations: Vec<Operation>,
+struct Route {
+    path: &'static str,
+    operations: Vec<Operation>,
     endpoints: Vec<actix_web::Route>,
 }
 
@@ -236,6 +236,17 @@ impl Routes {
         };
         route.endpoints.push(endpoint.to(handler));
         route.operations.push_mut(Operation { method, facts, success })
+    }
+
+    /// Returns each operation with its path, in the order of the table.
+    pub(super) fn operations(self) -> impl Iterator<Item = (&'static str, Operation)> {
+        let of_route = |route: Route| {
+            route
+                .operations
+                .into_iter()
+                .map(move |operation| (route.path, operation))
+        };
+        self.0.into_iter().flat_map(of_route)
     }
 
     /// Registers one resource for each path: the framework compiles a pattern for each resource,
