@@ -110,7 +110,7 @@ struct Authentication {
 
 impl Authentication {
     fn begin(request: &HttpRequest) -> Result<Self, ApiError> {
-        let state = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
+        let state = AppState::of(request)?;
         let facts = *RouteFacts::of(request).ok_or(ApiError::Internal)?;
         let context = RequestContext::of(request)?;
         let (key, key_hash) = read_key(request, state)?;

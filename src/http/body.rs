@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix_multipart::Multipart;
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::TryStreamExt;
 use futures_util::future::LocalBoxFuture;
 use sha2::{Digest, Sha256};
@@ -201,7 +201,7 @@ fn specs_of(request: &HttpRequest) -> Option<FieldGroups> {
 }
 
 pub(super) fn limits_of(request: &HttpRequest) -> Result<Limits, ApiError> {
-    let api = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
+    let api = AppState::of(request)?;
     Ok(api.limits)
 }
 

@@ -58,10 +58,10 @@ impl ClientAddress {
     /// that is no trusted proxy. If all of them are, it is the first one. An entry that is not
     /// an address ends the search, since nothing on its left can be trusted: the client is then
     /// the address on its right.
-    pub(super) fn of(peer: IpAddr, headers: &HeaderMap, proxies: Option<&TrustedProxies>) -> Self {
+    pub(super) fn of(peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> Self {
         let mut address = peer.to_canonical();
-        let proxies = proxies.filter(|proxies| proxies.contains(address));
-        if let Some(proxies) = proxies {
+        let is_by_proxy = proxies.contains(address);
+        if is_by_proxy {
             let values: Vec<_> = headers.get_all(X_FORWARDED_FOR).collect();
             let entries = values
                 .iter()
@@ -74,10 +74,7 @@ impl ClientAddress {
                 }
             }
         }
-        Self {
-            address,
-            is_by_proxy: proxies.is_some(),
-        }
+        Self { address, is_by_proxy }
     }
 }
 
@@ -140,7 +137,7 @@ mod tests {
         for header in headers {
             map.append(X_FORWARDED_FOR, HeaderValue::from_bytes(header.as_bytes()).unwrap());
         }
-        ClientAddress::of(peer.parse().unwrap(), &map, Some(&proxies))
+        ClientAddress::of(peer.parse().unwrap(), &map, &proxies)
     }
 
     #[test]

@@ -150,7 +150,7 @@ impl ReceivedBody {
 
 impl RequestContext {
     /// Creates the context of a new request, with a new request id.
-    pub(super) fn new(request: &ServiceRequest, proxies: Option<&TrustedProxies>) -> Self {
+    pub(super) fn new(request: &ServiceRequest, proxies: &TrustedProxies) -> Self {
         let head = request.head();
         let headers = &head.headers;
         let has_length = headers

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::TryStreamExt;
 use futures_util::future::LocalBoxFuture;
 use sha2::{Digest, Sha256};
@@ -72,7 +72,7 @@ impl CsvBody {
 }
 
 async fn read(request: &HttpRequest, payload: Payload, limits: Limits) -> Result<CsvBody, ApiError> {
-    let api = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
+    let api = AppState::of(request)?;
     let bytes_max = limits.file_bytes_max;
     let window = Duration::from_secs(limits.body_seconds_max);
     let chunks = with_progress(window, at_most(bytes_max, payload));

@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::HttpRequest;
 use actix_web::error::PayloadError;
-use actix_web::{HttpRequest, web};
 use futures_util::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -135,7 +135,7 @@ impl Limits {
 
 /// Reads a whole form.
 pub(super) async fn read(mut form: Multipart, limits: Limits, request: &HttpRequest) -> Result<FormBody, ApiError> {
-    let api = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
+    let api = AppState::of(request)?;
     let compares_files = RequestContext::of(request)?.compares_files();
     let mut read = FormBody::default();
     let mut text_bytes_left = limits.body_bytes_max;

@@ -51,7 +51,7 @@ impl Query {
 
     fn read(request: &HttpRequest) -> Result<Self, ApiError> {
         let fields = pairs_of(request)?;
-        let state = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
+        let state = AppState::of(request)?;
         let walk = ListWalk {
             walks: Arc::clone(&state.walks),
             list: list_hash(request, &fields)?,

@@ -70,10 +70,13 @@ pub fn server(
             let connections = Arc::clone(&state.connections);
             let (mode, is_strict) = (state.policy.load().mode, state.policy.load().strict);
             let door = WorkerDoor::default();
+            let state = web::Data::new(state);
             let app = App::new()
-                .app_data(web::Data::new(state))
+                .app_data(state.clone())
                 .app_data(door.clone())
-                .wrap(from_fn(middleware::observe))
+                .wrap(from_fn(move |request, next| {
+                    middleware::observe(state.clone(), request, next)
+                }))
                 .configure(|config| routes::configure(config, mode, is_strict))
                 .configure(pages.clone())
                 .into_factory();

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use actix_web::HttpRequest;
+use actix_web::web::Data;
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
@@ -111,6 +113,11 @@ impl CommandError for ApiError {
 }
 
 impl AppState {
+    /// Returns the state of the server that a request came to.
+    pub(crate) fn of(request: &HttpRequest) -> Result<&Data<Self>, ApiError> {
+        request.app_data().ok_or(ApiError::Internal)
+    }
+
     /// Runs one command with the operator's policy.
     pub(crate) async fn write<T, E>(
         &self,

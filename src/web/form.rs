@@ -1,13 +1,12 @@
 //! Forms that may be as large as the bodies that the routes take from programs.
 
 use actix_web::dev::{Payload, UrlEncoded};
-use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 
-use crate::http::{ApiError, AppState};
+use crate::http::AppState;
 use crate::web::layout::Refused;
 use crate::web::unreadable::of_form;
 
@@ -50,12 +49,11 @@ fn read<T: DeserializeOwned + 'static>(
     payload: &mut Payload,
     bytes_max: impl Fn(&AppState) -> usize,
 ) -> LocalBoxFuture<'static, Result<T, Refused>> {
-    let bytes_max = request.app_data::<Data<AppState>>().map(|state| bytes_max(state));
+    let bytes_max = AppState::of(request).map(|state| bytes_max(state));
     let form = UrlEncoded::<T>::new(request, payload);
     let request = request.clone();
     async move {
-        let bytes_max = bytes_max.ok_or(ApiError::Internal)?;
-        let limit = bytes_max.saturating_mul(ENCODED_BYTES).saturating_add(NAMES_BYTES);
+        let limit = bytes_max?.saturating_mul(ENCODED_BYTES).saturating_add(NAMES_BYTES);
         form.limit(limit).await.map_err(|error| of_form(&error, &request))
     }
     .boxed_local()

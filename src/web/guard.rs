@@ -9,10 +9,9 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
 
-use crate::http::{ApiError, AppState, Visitor, check_host};
+use crate::http::{AppState, Visitor, check_host};
 use crate::web::frame::Frame;
 use crate::web::layout::{Page, Refused, Unframed};
 use crate::web::reader::form_page_of;
@@ -39,7 +38,7 @@ pub(super) async fn page(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let state = request.app_data::<Data<AppState>>().ok_or(ApiError::Internal)?.clone();
+    let state = AppState::of(request.request())?.clone();
     let checked = check(request.request(), &state);
     // A refusal tells nothing about the visitor.
     let visitor = match &checked {

@@ -176,10 +176,7 @@ impl Reader {
     }
 
     fn of(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Refused> {
-        let state = request
-            .app_data::<Data<AppState>>()
-            .cloned()
-            .ok_or(ApiError::Internal)?;
+        let state = AppState::of(request)?.clone();
         let visitor = request.extensions().get::<Visitor>().cloned();
         let visitor = visitor.ok_or_else(|| unknown_visitor(request))?;
         visitor.count_page(&state)?;

@@ -28,6 +28,7 @@ use crate::http::headers::REQUEST_ID;
 use crate::http::media_type::JSON;
 use crate::http::rate_limit::RateState;
 use crate::http::route::{PathFacts, RouteFacts, RouteIndex};
+use crate::http::sandbox::fault_book::FaultEffect;
 use crate::http::state::AppState;
 use cors::Cors;
 use recording::Arrival;
@@ -37,26 +38,21 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// Gives the request an id, runs it, logs one line, and returns the id in `X-Request-Id`. A
 /// panic becomes a 500, and the framework's own error replies become envelopes.
 pub(crate) async fn observe(
+    state: web::Data<AppState>,
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     base_url::put_right(&mut request);
     let arrival = Arrival::now();
-    let state = request.app_data::<web::Data<AppState>>().cloned();
-    let proxies = state.as_ref().map(|state| &*state.trusted_proxies);
-    let context = Arc::new(RequestContext::new(&request, proxies));
+    let context = Arc::new(RequestContext::new(&request, &state.trusted_proxies));
     request.extensions_mut().insert(Arc::clone(&context));
     context.enter(Phase::Handler);
     let id = &context.id;
-    let counts_requests = state.as_ref().is_some_and(|state| state.rate_limiter.is_on());
-    let cors = state
-        .as_ref()
-        .map_or(Cors::Off, |state| Cors::of(&request, &state.origins.load()));
+    let cors = Cors::of(&request, &state.origins.load());
     let preflight = cors.preflight(&request);
-    let effect = state
-        .as_ref()
-        .filter(|_| !context.is_late)
-        .and_then(|state| faults::effect_on(&request, state, &context));
+    let effect = (!context.is_late)
+        .then(|| faults::effect_on(&request, &state, &context))
+        .flatten();
     let outcome = match preflight {
         _ if context.is_late => {
             let problem = "it came behind a request that closes its connection".to_owned();
@@ -75,44 +71,12 @@ pub(crate) async fn observe(
             log::error!("request {id} failed: {cause}");
         }
     };
-    let finish = |mut response: HttpResponse, route: Option<(RouteFacts, RouteIndex)>| {
-        let status = response.status().as_u16();
-        let micros = arrival.micros();
-        if let Some(state) = &state {
-            state
-                .request_meter
-                .count(route.map(|(_, index)| index), response.status(), micros);
-        }
-        request_line::log(&context, status, micros);
-        let id = HeaderValue::from_str(id).expect("an id is plain text");
-        response.headers_mut().insert(REQUEST_ID, id);
-        cors.write_headers(response.headers_mut());
-        let is_stopping = state.as_ref().is_some_and(|state| state.connections.is_stopping());
-        let is_last = context.asks_to_close || context.is_late;
-        if is_last || is_stopping || response.status() == StatusCode::REQUEST_TIMEOUT {
-            context.end_connection();
-            response.head_mut().set_connection_type(ConnectionType::Close);
-        } else if let Some(state) = &state {
-            response
-                .headers_mut()
-                .insert(KEEP_ALIVE, state.connections.keep_alive());
-        }
-        if let Some(state) = &state {
-            response = doc_url::add(response, &state.policy, context.host.as_deref());
-        }
-        if let Some(log) = state.as_ref().and_then(|state| state.requests.as_ref()) {
-            response = recording::record(log, &context, route.map(|(facts, _)| facts), arrival, effect, response);
-        }
-        context.end();
-        if context.method == Method::HEAD {
-            response = without_stream(response);
-        } else if let Some(state) = &state {
-            response = in_pieces(response, state, &context);
-        }
-        match effect {
-            Some(effect) => effect.apply_to_reply(response),
-            None => response,
-        }
+    let answered = Answered {
+        state: &state,
+        context: &context,
+        arrival,
+        cors,
+        effect,
     };
     match outcome {
         Ok(Ok(response)) => {
@@ -120,21 +84,81 @@ pub(crate) async fn observe(
             if let Some(error) = response.error() {
                 log_cause(error);
             }
-            let mut response = finish(enveloped(response), PathFacts::of(&request).copied());
-            if counts_requests && let Some(rate) = request.extensions().get::<RateState>() {
+            let mut response = answered.finish(enveloped(response), PathFacts::of(&request).copied());
+            if state.rate_limiter.is_on()
+                && let Some(rate) = request.extensions().get::<RateState>()
+            {
                 rate.write_headers(response.headers_mut());
             }
             Ok(ServiceResponse::new(request, response))
         }
         Ok(Err(error)) => {
             log_cause(&error);
-            let response = finish(enveloped(error.error_response()), None);
+            let response = answered.finish(enveloped(error.error_response()), None);
             Err(InternalError::from_response(error, response).into())
         }
         Err(_panic) => {
             log::error!("the handler of request {id} panicked");
-            let response = finish(ApiError::Internal.error_response(), None);
+            let response = answered.finish(ApiError::Internal.error_response(), None);
             Err(InternalError::from_response(ApiError::Internal, response).into())
+        }
+    }
+}
+
+/// A request that has its reply.
+struct Answered<'a> {
+    state: &'a AppState,
+    context: &'a RequestContext,
+    arrival: Arrival,
+    cors: Cors,
+    effect: Option<FaultEffect>,
+}
+
+impl Answered<'_> {
+    /// Counts, logs and records the request, and returns its reply as the client gets it.
+    fn finish(&self, mut response: HttpResponse, route: Option<(RouteFacts, RouteIndex)>) -> HttpResponse {
+        self.count_and_log(&response, route.map(|(_, index)| index));
+        self.write_headers(&mut response);
+        response = doc_url::add(response, &self.state.policy, self.context.host.as_deref());
+        if let Some(log) = &self.state.requests {
+            let facts = route.map(|(facts, _)| facts);
+            response = recording::record(log, self.context, facts, self.arrival, self.effect, response);
+        }
+        self.context.end();
+        self.with_body(response)
+    }
+
+    fn count_and_log(&self, response: &HttpResponse, route: Option<RouteIndex>) {
+        let micros = self.arrival.micros();
+        self.state.request_meter.count(route, response.status(), micros);
+        request_line::log(self.context, response.status().as_u16(), micros);
+    }
+
+    /// Writes the id, the headers of CORS, and if the connection stays open.
+    fn write_headers(&self, response: &mut HttpResponse) {
+        let (connections, context) = (&self.state.connections, self.context);
+        let id = HeaderValue::from_str(&context.id).expect("an id is plain text");
+        response.headers_mut().insert(REQUEST_ID, id);
+        self.cors.write_headers(response.headers_mut());
+        let is_last = context.asks_to_close || context.is_late || connections.is_stopping();
+        if is_last || response.status() == StatusCode::REQUEST_TIMEOUT {
+            context.end_connection();
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        } else {
+            response.headers_mut().insert(KEEP_ALIVE, connections.keep_alive());
+        }
+    }
+
+    /// Returns the reply with its body in the form in which it is sent.
+    fn with_body(&self, response: HttpResponse) -> HttpResponse {
+        let response = if self.context.method == Method::HEAD {
+            without_stream(response)
+        } else {
+            in_pieces(response, self.state, self.context)
+        };
+        match self.effect {
+            Some(effect) => effect.apply_to_reply(response),
+            None => response,
         }
     }
 }
