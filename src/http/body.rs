@@ -132,9 +132,7 @@ impl FromRequest for JsonBody {
             if !is_json(&request) {
                 return Err(ApiError::UnsupportedMediaType { expected: JSON });
             }
-            check_head(request.headers(), limits.body_bytes_max)?;
-            let body = in_time(&request, limits, read_json(payload, limits)).await?;
-            body.keep_in_context(&request)
+            json_of(&request, payload, limits).await
         })
     }
 }
@@ -151,8 +149,7 @@ impl FromRequest for OptionalJsonBody {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let limits = limits_of(&request)?;
-            check_head(request.headers(), limits.body_bytes_max)?;
-            match in_time(&request, limits, read_json(payload, limits)).await? {
+            match read_json(&request, payload, limits).await? {
                 body if body.text.is_empty() => Ok(Self(JsonBody {
                     specs: specs_of(&request),
                     ..JsonBody::of("{}")
@@ -174,9 +171,7 @@ impl FromRequest for JsonOrFormBody {
             let limits = limits_of(&request)?;
             check_content_type(request.headers())?;
             if is_json(&request) {
-                check_head(request.headers(), limits.body_bytes_max)?;
-                let body = in_time(&request, limits, read_json(payload, limits)).await?;
-                return body.keep_in_context(&request).map(Self::Json);
+                return json_of(&request, payload, limits).await.map(Self::Json);
             }
             if request.content_type().eq_ignore_ascii_case("multipart/form-data") {
                 let bytes_max = limits.form_bytes_max();
@@ -212,19 +207,10 @@ fn is_json(request: &HttpRequest) -> bool {
     request.headers().contains_key(CONTENT_TYPE) && request.content_type().eq_ignore_ascii_case(JSON)
 }
 
-/// Reads a body within the longest time for a JSON body.
-async fn in_time<T>(
-    request: &HttpRequest,
-    limits: Limits,
-    reading: impl Future<Output = Result<T, ApiError>>,
-) -> Result<T, ApiError> {
-    let seconds_max = limits.body_seconds_max;
-    let reading = async {
-        timeout(Duration::from_secs(seconds_max), reading)
-            .await
-            .unwrap_or(Err(ApiError::BodyTooSlow { seconds_max }))
-    };
-    read_whole(request, reading).await
+/// Reads the JSON body of a request, and keeps it in the request's context.
+async fn json_of(request: &HttpRequest, payload: Payload, limits: Limits) -> Result<JsonBody, ApiError> {
+    let body = read_json(request, payload, limits).await?;
+    body.keep_in_context(request)
 }
 
 /// Reads a body, and notes for its connection when the wait for it begins and ends.
@@ -242,9 +228,20 @@ pub(super) async fn read_whole<T>(
     body
 }
 
-async fn read_json(payload: Payload, limits: Limits) -> Result<JsonBody, ApiError> {
-    let unread = |error| payload_error(&error, limits);
-    let bytes = collect(at_most(limits.body_bytes_max, payload).map_err(unread)).await?;
-    let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text"))?;
-    Ok(JsonBody::of(without_bom(text)))
+/// Reads a body of JSON within its longest size and time.
+async fn read_json(request: &HttpRequest, payload: Payload, limits: Limits) -> Result<JsonBody, ApiError> {
+    check_head(request.headers(), limits.body_bytes_max)?;
+    let reading = async {
+        let unread = |error| payload_error(&error, limits);
+        let bytes = collect(at_most(limits.body_bytes_max, payload).map_err(unread)).await?;
+        let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text"))?;
+        Ok(JsonBody::of(without_bom(text)))
+    };
+    let seconds_max = limits.body_seconds_max;
+    let in_time = async {
+        timeout(Duration::from_secs(seconds_max), reading)
+            .await
+            .unwrap_or(Err(ApiError::BodyTooSlow { seconds_max }))
+    };
+    read_whole(request, in_time).await
 }

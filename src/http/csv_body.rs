@@ -1,7 +1,6 @@
 //! Reads a request's body that is a CSV file, within bounds on size, time and memory. The
 //! route parses it, away from the threads that serve requests.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
@@ -11,12 +10,12 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::TryStreamExt;
 use futures_util::future::LocalBoxFuture;
 use sha2::{Digest, Sha256};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::http::body::{limits_of, read_whole};
 use crate::http::context::{ReceivedBody, ReceivedFileSummary, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::media_type::CSV;
+use crate::http::memory_share::MemoryShare;
 use crate::http::payload::{at_most, check_content_type, check_head, payload_error, with_progress};
 use crate::http::state::{AppState, Limits};
 
@@ -24,8 +23,7 @@ use crate::http::state::{AppState, Limits};
 #[derive(Debug)]
 pub(crate) struct CsvBody {
     pub(crate) bytes: Vec<u8>,
-    /// The file's share of the memory for uploads.
-    _memory_permit: Option<OwnedSemaphorePermit>,
+    _memory_share: MemoryShare,
 }
 
 impl FromRequest for CsvBody {
@@ -81,19 +79,13 @@ async fn read(request: &HttpRequest, payload: Payload, limits: Limits) -> Result
         error => payload_error(&error, limits),
     });
     let mut chunks = std::pin::pin!(chunks);
-    let (mut bytes, mut memory_permit) = (Vec::new(), None::<OwnedSemaphorePermit>);
+    let (mut bytes, mut memory_share) = (Vec::new(), MemoryShare::default());
     while let Some(chunk) = chunks.try_next().await? {
-        let needed = u32::try_from(chunk.len()).map_err(|_| ApiError::UploadsBusy)?;
-        let permit = Arc::clone(&api.upload_memory).try_acquire_many_owned(needed);
-        let permit = permit.map_err(|_| ApiError::UploadsBusy)?;
-        match &mut memory_permit {
-            None => memory_permit = Some(permit),
-            Some(held) => held.merge(permit),
-        }
+        memory_share.grow(&api.upload_memory, chunk.len())?;
         bytes.extend_from_slice(&chunk);
     }
     Ok(CsvBody {
         bytes,
-        _memory_permit: memory_permit,
+        _memory_share: memory_share,
     })
 }

@@ -8,12 +8,13 @@ use actix_web::HttpRequest;
 use actix_web::error::PayloadError;
 use futures_util::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::domain::invalid::{Invalid, shortened};
 use crate::http::context::{ReceivedBody, ReceivedFileSummary, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
+use crate::http::memory_share::MemoryShare;
 use crate::http::payload::{collect, payload_error, unreadable, without_bom};
 use crate::http::state::{AppState, Limits};
 
@@ -37,8 +38,7 @@ pub(crate) struct ReceivedFile {
     pub(crate) bytes: Vec<u8>,
     /// SHA-256 of the bytes, if the request has an idempotency key.
     hash: Option<[u8; 32]>,
-    /// The file's share of the memory for uploads; dropping it frees the share.
-    pub(crate) memory_permit: Option<OwnedSemaphorePermit>,
+    pub(crate) memory_share: MemoryShare,
 }
 
 impl FormBody {
@@ -231,7 +231,7 @@ async fn read_file(
         field,
         bytes: Vec::new(),
         hash: None,
-        memory_permit: None,
+        memory_share: MemoryShare::default(),
     };
     while let Some(chunk) = chunks.try_next().await.map_err(|error| form_error(error, limits))? {
         if file.bytes.len() + chunk.len() > limits.file_bytes_max {
@@ -240,13 +240,7 @@ async fn read_file(
                 bytes_max: limits.file_bytes_max,
             });
         }
-        let needed = u32::try_from(chunk.len()).map_err(|_| ApiError::UploadsBusy)?;
-        let permit = Arc::clone(upload_memory).try_acquire_many_owned(needed);
-        let permit = permit.map_err(|_| ApiError::UploadsBusy)?;
-        match &mut file.memory_permit {
-            None => file.memory_permit = Some(permit),
-            Some(held) => held.merge(permit),
-        }
+        file.memory_share.grow(upload_memory, chunk.len())?;
         if let Some(hash) = &mut hash {
             hash.update(&chunk);
         }

@@ -33,6 +33,7 @@ mod in_flight;
 mod key_mistake;
 mod known_fields;
 mod media_type;
+mod memory_share;
 mod metrics_server;
 mod middleware;
 mod openapi;

@@ -2,7 +2,6 @@
 //! removes them if the command is refused.
 
 use actix_web::rt;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::commands::{self, Policy};
 use crate::domain::file::{FileKind, FileName};
@@ -14,6 +13,7 @@ use crate::http::body::JsonOrFormBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::form::ReceivedFile;
+use crate::http::memory_share::MemoryShare;
 use crate::http::state::AppState;
 use crate::store::{self, Tx};
 use crate::views::ViewContext;
@@ -24,7 +24,7 @@ pub(crate) struct Uploads {
     files: Vec<(FileKind, Vec<u8>)>,
     /// The files' shares of the memory for uploads. The server frees them once the files
     /// are on disk.
-    memory_permits: Vec<OwnedSemaphorePermit>,
+    memory_shares: Vec<MemoryShare>,
 }
 
 /// Takes the pictures in this field out of a body.
@@ -59,7 +59,7 @@ impl Uploads {
         }
         let mut uploads = Self::default();
         for ReceivedFile {
-            bytes, memory_permit, ..
+            bytes, memory_share, ..
         } in files
         {
             let kind = FileKind::of(&bytes).filter(|&kind| is_accepted(kind)).ok_or_else(|| {
@@ -71,7 +71,7 @@ impl Uploads {
                 Invalid::wrong(field, expected, got)
             })?;
             uploads.files.push((kind, bytes));
-            uploads.memory_permits.extend(memory_permit);
+            uploads.memory_shares.push(memory_share);
         }
         Ok(uploads)
     }
@@ -112,9 +112,9 @@ impl AppState {
         let run = async move {
             let store = state.store.clone();
             let keep = on_thread(move || {
-                let Uploads { files, memory_permits } = uploads;
+                let Uploads { files, memory_shares } = uploads;
                 let kept = store.keep_files(&files);
-                drop(memory_permits);
+                drop(memory_shares);
                 kept
             });
             let names = keep.await??;
