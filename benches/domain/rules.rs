@@ -3,10 +3,11 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion};
+use escrowd::domain::chain_hash::ChainHash;
 use escrowd::domain::escrow::{Escrow, ReleaseOrder};
 use escrowd::domain::fees::{Fee, WhoPays};
 use escrowd::domain::ids::{EscrowId, MerchantId, PaymentToken};
-use escrowd::domain::ledger::{ChainHash, PostedTransfer, TransferKind};
+use escrowd::domain::ledger::{PostedTransfer, TransferKind};
 use escrowd::domain::money::Amount;
 
 use crate::deals::{self, CountingIds, SIZES};

@@ -8,6 +8,7 @@
 //! build on them.
 
 pub mod address_range;
+pub mod chain_hash;
 pub mod currency;
 pub mod customers;
 pub mod decimal;

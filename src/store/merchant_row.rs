@@ -1,8 +1,8 @@
 //! The row of a merchant, loaded once for a group of commands.
 
+use crate::domain::chain_hash::ChainHash;
 use crate::domain::events::webhook_endpoint::StoredWebhookEndpoint;
 use crate::domain::ids::{MerchantId, WalletId};
-use crate::domain::ledger::ChainHash;
 use crate::domain::merchant::settings::OwnSettings;
 use crate::domain::sandbox::clock_offset::ClockOffset;
 

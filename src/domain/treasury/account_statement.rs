@@ -1,7 +1,8 @@
 //! Statements of accounts: the transfers of a period with the balances before and after
 //! them, computed back from the present balances.
 
-use crate::domain::ledger::{ChainHash, Transfer};
+use crate::domain::chain_hash::ChainHash;
+use crate::domain::ledger::Transfer;
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::treasury::signed_amount::SignedAmount;
 

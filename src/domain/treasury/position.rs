@@ -2,8 +2,8 @@
 
 use std::iter;
 
+use crate::domain::chain_hash::ChainHash;
 use crate::domain::ids::MerchantId;
-use crate::domain::ledger::ChainHash;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::reconciliation::SumTooLarge;

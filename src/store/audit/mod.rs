@@ -18,9 +18,9 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::domain::chain_hash::ChainHash;
 use crate::domain::file::FileName;
 use crate::domain::ids::MerchantId;
-use crate::domain::ledger::ChainHash;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::sql::{Connection, params};
 use crate::store::engine::sqlite::blob_content::ContentError;

@@ -5,8 +5,9 @@ use std::sync::mpsc::{Receiver, SyncSender};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::domain::chain_hash::ChainHash;
 use crate::domain::ids::MerchantId;
-use crate::domain::ledger::{ChainHash, PostedTransfer, TransferKind};
+use crate::domain::ledger::{PostedTransfer, TransferKind};
 use crate::store::audit::holds::{Fingerprint, HoldTransfer};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Connection, Row, params};

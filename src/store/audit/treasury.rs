@@ -3,7 +3,8 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::domain::treasury::act::{ActHash, PostedAct};
+use crate::domain::chain_hash::ChainHash;
+use crate::domain::treasury::act::PostedAct;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Connection, params};
 use crate::store::tables::columns::row;
@@ -159,7 +160,7 @@ fn mismatches(connection: Connection<'_>) -> Result<Vec<(i64, String)>, Error> {
 /// Returns the places where the record of acts is broken, each with its merchant or 0.
 fn broken_acts(connection: Connection<'_>) -> Result<Vec<(i64, String)>, Error> {
     let mut problems = Vec::new();
-    let mut newest: FxHashMap<i64, (i64, ActHash)> = FxHashMap::default();
+    let mut newest: FxHashMap<i64, (i64, ChainHash)> = FxHashMap::default();
     let mut statement = connection.prepare(concat!(
         "SELECT ",
         act_columns!(),
@@ -169,7 +170,7 @@ fn broken_acts(connection: Connection<'_>) -> Result<Vec<(i64, String)>, Error> 
     while let Some(row) = rows.next()? {
         let row = ActRow::read(row)?;
         let merchant = row.merchant_id.unwrap_or_default();
-        let (number, before) = newest.get(&merchant).copied().unwrap_or((0, ActHash::START));
+        let (number, before) = newest.get(&merchant).copied().unwrap_or((0, ChainHash::START));
         let hash = before.followed_by(&PostedAct {
             merchant,
             number: number + 1,
@@ -182,7 +183,7 @@ fn broken_acts(connection: Connection<'_>) -> Result<Vec<(i64, String)>, Error> 
             last_transfer: row.last_transfer,
             created_at: row.created_at,
         });
-        let stored = ActHash::from_bytes(row.hash);
+        let stored = ChainHash::from_bytes(row.hash);
         if row.number != number + 1 || hash != stored {
             let place = place(merchant);
             problems.push((
@@ -196,7 +197,7 @@ fn broken_acts(connection: Connection<'_>) -> Result<Vec<(i64, String)>, Error> 
     let mut rows = statement.query(params![])?;
     while let Some(row) = rows.next()? {
         let row = HeadRow::read(row)?;
-        if newest.remove(&row.merchant_id) != Some((row.number, ActHash::from_bytes(row.hash))) {
+        if newest.remove(&row.merchant_id) != Some((row.number, ChainHash::from_bytes(row.hash))) {
             let place = place(row.merchant_id);
             problems.push((
                 row.merchant_id,

@@ -6,7 +6,7 @@ use std::mem;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::domain::ledger::ChainHash;
+use crate::domain::chain_hash::ChainHash;
 use crate::store::audit::transfers::{StoredTransfer, Sums, transfers_after};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Connection, params};

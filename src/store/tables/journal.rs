@@ -5,8 +5,9 @@
 //! merchant's clock is ahead, as in live mode, times follow the numbers of transfers, and the
 //! beginning is found by halving.
 
+use crate::domain::chain_hash::ChainHash;
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
-use crate::domain::ledger::{Account, ChainHash, Transfer, TransferKind};
+use crate::domain::ledger::{Account, Transfer, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::account_statement::{AccountStatement, Period, PostedLine, StatementBuilder, TooManyRows};

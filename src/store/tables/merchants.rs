@@ -2,12 +2,13 @@
 
 use std::mem;
 
+use crate::domain::chain_hash::ChainHash;
 use crate::domain::customers::country::Country;
 use crate::domain::customers::customer::Wallet;
 use crate::domain::events::choice::EventChoice;
 use crate::domain::events::webhook_endpoint::{SigningSecret, StoredWebhookEndpoint, WebhookUrl, WebhookUrlChoice};
 use crate::domain::ids::{IdSource, MerchantId, WalletId};
-use crate::domain::ledger::{Account, ChainHash};
+use crate::domain::ledger::Account;
 use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::merchant::settings::OwnSettings;
 use crate::domain::mode::Mode;

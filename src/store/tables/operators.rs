@@ -1,9 +1,10 @@
 //! Operators and the record of their acts.
 
+use crate::domain::chain_hash::ChainHash;
 use crate::domain::ids::{MerchantId, OperatorId, PayoutId};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
-use crate::domain::treasury::act::{ActHash, ActKind, Agent, NewAct, PostedAct};
+use crate::domain::treasury::act::{ActKind, Agent, NewAct, PostedAct};
 use crate::domain::treasury::operator::{Operator, Role};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
@@ -331,7 +332,7 @@ impl Tx<'_> {
             .connection
             .prepare("SELECT number, hash FROM operator_act_head WHERE merchant_id = ?1")?
             .first(params![scope], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let (number, before) = newest.unwrap_or((0, *ActHash::START.bytes()));
+        let (number, before) = newest.unwrap_or((0, *ChainHash::START.bytes()));
         let posted = PostedAct {
             merchant: scope,
             number: number + 1,
@@ -344,7 +345,7 @@ impl Tx<'_> {
             last_transfer: act.transfers.as_ref().map(|transfers| *transfers.end()),
             created_at: self.ledger_time().millis(),
         };
-        let hash = ActHash::from_bytes(before).followed_by(&posted);
+        let hash = ChainHash::from_bytes(before).followed_by(&posted);
         self.connection
             .prepare(
                 "INSERT INTO operator_act (id, merchant_id, number, operator_id, kind, subject, reason, address,

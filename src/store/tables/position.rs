@@ -1,7 +1,8 @@
 //! The position of merchants, and the movements of money at the bank.
 
+use crate::domain::chain_hash::ChainHash;
 use crate::domain::ids::{MerchantId, PayoutId, ReceiptId};
-use crate::domain::ledger::{Account, ChainHash};
+use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::treasury::movement::{Movement, MovementKind};

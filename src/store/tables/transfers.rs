@@ -2,9 +2,10 @@
 
 use std::ops::RangeInclusive;
 
+use crate::domain::chain_hash::ChainHash;
 use crate::domain::effects::Effects;
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
-use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer, TransferKind};
+use crate::domain::ledger::{Account, PostedTransfer, Transfer, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::transaction::Entry;
 use crate::store::account_row::AccountRow;
