@@ -33,6 +33,7 @@ use histories::{Corrections, Histories, History};
 use holds::{Hold, read_holds};
 use rows::Rows;
 use transfers::{BATCHES_WAITING, Ledger, read_transfers};
+use verification::{ChainRow, chain_columns};
 
 /// The most findings that the audit describes. It only counts further findings.
 const FINDINGS_MAX: usize = 100;
@@ -178,13 +179,6 @@ fn start<'scope, T: Send + 'scope>(
 }
 
 row! {
-    struct ChainRow, chain_columns! {
-        id: i64,
-        chain_head: [u8; 32],
-    }
-}
-
-row! {
     struct HolderRow, holder_columns! {
         merchant_id: i64,
         customer_id: String,
@@ -201,7 +195,7 @@ row! {
 }
 
 row! {
-    struct AccountRow<'a>, account_columns! {
+    struct AuditedAccount<'a>, audited_columns! {
         id: i64,
         merchant_id: i64,
         customer_id: Option<String>,
@@ -425,11 +419,11 @@ impl Auditor {
 
     fn check_accounts(&mut self, connection: Connection<'_>) -> Result<(), Error> {
         let mut sums: FxHashMap<i64, i128> = FxHashMap::default();
-        let mut statement = connection.prepare(concat!("SELECT ", account_columns!(), " FROM account"))?;
+        let mut statement = connection.prepare(concat!("SELECT ", audited_columns!(), " FROM account"))?;
         let mut rows = statement.query(params![])?;
         while let Some(row) = rows.next()? {
             self.audit.accounts += 1;
-            let row = AccountRow::read(row)?;
+            let row = AuditedAccount::read(row)?;
             if self.not_checked.contains(&row.merchant_id) {
                 self.ledger.sums.balances.remove(&row.id);
                 self.histories.remove(&row.id);
@@ -453,7 +447,7 @@ impl Auditor {
         Ok(())
     }
 
-    fn check_account(&mut self, row: AccountRow<'_>) {
+    fn check_account(&mut self, row: AuditedAccount<'_>) {
         let (account, purpose, balance) = (row.id, row.purpose, i128::from(row.balance));
         let moved = self.ledger.sums.balances.remove(&account).unwrap_or_default();
         if moved != balance {

@@ -23,7 +23,7 @@ const STEP_ROWS: i64 = 1_000;
 const PROBLEMS_MAX: usize = 20;
 
 row! {
-    struct AccountRow<'a>, account_columns! {
+    struct ComparedAccount<'a>, compared_columns! {
         id: i64,
         merchant_id: i64,
         purpose: &'a str,
@@ -32,11 +32,12 @@ row! {
 }
 
 row! {
-    struct ChainRow, chain_columns! {
+    pub(super) struct ChainRow, chain_columns! {
         id: i64,
         chain_head: [u8; 32],
     }
 }
+pub(super) use chain_columns;
 
 /// Returns the merchants whose rows retention may be removing. Their sums are not checked.
 ///
@@ -146,13 +147,13 @@ impl Verification {
     fn compare_accounts(&mut self, connection: Connection<'_>, not_checked: &FxHashSet<i64>) -> Result<bool, Error> {
         let mut statement = connection.prepare(concat!(
             "SELECT ",
-            account_columns!(),
+            compared_columns!(),
             " FROM account WHERE id > ?1 ORDER BY id LIMIT ?2"
         ))?;
         let mut rows = statement.query(params![self.last_account, STEP_ROWS])?;
         let mut read = 0;
         while let Some(row) = rows.next()? {
-            let row = AccountRow::read(row)?;
+            let row = ComparedAccount::read(row)?;
             read += 1;
             self.last_account = row.id;
             if !not_checked.contains(&row.merchant_id) {
@@ -162,7 +163,7 @@ impl Verification {
         Ok(is_full(read))
     }
 
-    fn compare_account(&mut self, row: &AccountRow<'_>) {
+    fn compare_account(&mut self, row: &ComparedAccount<'_>) {
         self.merchants.insert(row.id, row.merchant_id);
         let balance = i128::from(row.balance);
         let moved = self.sums.balances.get(&row.id).copied().unwrap_or_default();
