@@ -111,12 +111,14 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
-    /// Returns the balance of an account, as [`Snapshot::balance`] does.
+    /// Returns the balance of an account, as [`Snapshot::balance`] does, from the memory of the group
+    /// if that has it. It has the same name so that no command reads past that memory.
     pub fn balance(&self, merchant: MerchantId, account: &Account) -> Result<Amount, Error> {
         self.account(merchant, account)?.amount(account)
     }
 
-    /// Returns the row of an account that exists.
+    /// Returns the row of an account that exists, as [`Snapshot::account`] does, from the memory of
+    /// the group if that has it.
     pub(crate) fn account(&self, merchant: MerchantId, account: &Account) -> Result<AccountRow, Error> {
         if let Some(row) = self.remembered_account(merchant, account) {
             return Ok(*row);
