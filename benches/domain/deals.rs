@@ -9,7 +9,7 @@ use escrowd::domain::ids::{CustomerId, IdSource, MerchantId};
 use escrowd::domain::money::Amount;
 use escrowd::domain::party::Party;
 use escrowd::domain::time::Timestamp;
-use escrowd::http::encoding;
+use escrowd::http::bench;
 
 /// The number of milestones of a small deal and of a large one.
 pub(crate) const SIZES: [usize; 2] = [5, 50];
@@ -91,7 +91,7 @@ pub(crate) const LIMITS: TermsLimits = TermsLimits {
 
 /// Returns the checked offer of that body.
 pub(crate) fn offer(milestones: usize) -> MilestoneOffer {
-    let request = encoding::read_milestone_escrow(body(milestones), &LIMITS).expect("the body is valid");
+    let request = bench::read_milestone_escrow(body(milestones), &LIMITS).expect("the body is valid");
     MilestoneOffer::new(request.terms, None, request.milestones, &LIMITS, now().date()).expect("the offer is valid")
 }
 

@@ -3,7 +3,7 @@
 
 use criterion::{BatchSize, Criterion};
 use escrowd::domain::party::Party;
-use escrowd::http::encoding;
+use escrowd::http::bench;
 
 use crate::deals::{self, LIMITS, SIZES};
 
@@ -14,7 +14,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         criterion.bench_function(&name, |bencher| {
             bencher.iter_batched(
                 || body.clone(),
-                |body| encoding::read_milestone_escrow(body, &LIMITS),
+                |body| bench::read_milestone_escrow(body, &LIMITS),
                 BatchSize::SmallInput,
             );
         });
@@ -25,7 +25,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         criterion.bench_function(&name, |bencher| {
             bencher.iter_batched(
                 || escrow.clone(),
-                |escrow| encoding::write_escrow(escrow, Some(&viewer), "NGN"),
+                |escrow| bench::write_escrow(escrow, Some(&viewer), "NGN"),
                 BatchSize::SmallInput,
             );
         });
