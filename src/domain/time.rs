@@ -156,9 +156,7 @@ impl Date {
         let is_plain = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
         is_plain.then(|| text.parse().ok().map(Self)).flatten()
     }
-}
 
-impl Date {
     /// Returns the day's start and end in UTC, in milliseconds since 1970-01-01. The end
     /// is the start of the next day.
     pub fn span_millis(self) -> (i64, i64) {
@@ -166,9 +164,7 @@ impl Date {
         let start = self.0.duration_since(jiff::civil::date(1970, 1, 1)).as_secs() * 1_000;
         (start, start + DAY)
     }
-}
 
-impl Date {
     /// Returns the day this many days later, up to the end of the year 9999.
     #[must_use]
     pub fn days_later(self, days: i64) -> Self {

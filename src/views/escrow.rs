@@ -17,11 +17,10 @@ use crate::domain::money::Amount;
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::PaymentStatus;
 use crate::domain::transaction::TransactionType;
-use crate::views::Words;
 use crate::views::category::CategoryView;
 use crate::views::dispute::StatementView;
 use crate::views::vault::ParticipantView;
-use crate::views::{AsText, MajorUnits, ViewContext};
+use crate::views::{AsText, MajorUnits, ViewContext, Words};
 
 /// An escrow or a vault, with null for an unknown value. `isSeller` depends on the party that
 /// the reply is for (the R view of the contract).

@@ -12,10 +12,9 @@ use crate::domain::payments::payment::PaidDeal;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::Method;
 use crate::domain::transaction::{CreditType, Entry, PaymentStatus, TransactionType};
-use crate::views::Words;
 use crate::views::detailed::EventDealView;
 use crate::views::transaction::{BlockchainDetailsView, EscrowDetailsView, WalletDetailsView, WithdrawalDetailsView};
-use crate::views::{AsText, MajorUnits, ViewContext};
+use crate::views::{AsText, MajorUnits, ViewContext, Words};
 
 /// The subject of an event.
 #[derive(Debug)]

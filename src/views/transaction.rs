@@ -9,8 +9,7 @@ use crate::domain::payments::payment::{PaidDeal, Payment};
 use crate::domain::payments::whitelist::NETWORK;
 use crate::domain::transaction::{BankAccount, BlockchainTarget, DepositAccount, Method, WalletTarget};
 use crate::domain::transaction::{CreditType, PaymentStatus, TransactionType};
-use crate::views::MajorUnits;
-use crate::views::Words;
+use crate::views::{MajorUnits, Words};
 
 /// The contract's Transaction: one entry of a payment history. Every field is sent, with
 /// null for an unknown value, except `cardId`, `testAccount` and `depositAccount`, which are

@@ -24,8 +24,7 @@ use crate::http::query::{self, Query};
 use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec, words};
 use crate::http::state::AppState;
-use crate::views::Words;
-use crate::views::{AsText, PageView};
+use crate::views::{AsText, PageView, Words};
 
 /// `GET /sandbox/events`: a page of events, newest first. With `after`, the events after
 /// the one that it names, oldest first.

@@ -29,8 +29,7 @@ use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec, words};
 use crate::http::routes::clocks::ClockView;
 use crate::http::state::AppState;
-use crate::views::Words;
-use crate::views::{AsText, MajorUnits, MilestoneView};
+use crate::views::{AsText, MajorUnits, MilestoneView, Words};
 
 /// The rules that a customer or an escrow of a seed can break.
 const OF_ENTRIES: [RefusalKind; 13] = [
