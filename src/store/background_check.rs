@@ -9,7 +9,7 @@ use crate::background::{BackgroundTask, BackgroundThread, Panics, Stop};
 use crate::store::audit::verification::{Verification, Verified};
 use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
-use crate::store::engine::long_reads::Reader;
+use crate::store::engine::read_threads::Reader;
 
 /// The thread works for a tenth of the time, so that requests hardly notice it.
 const PAUSE_PER_WORK: u32 = 9;

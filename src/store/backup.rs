@@ -17,10 +17,11 @@ use crate::domain::file::FileName;
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
 use crate::store::audit::{Audit, audit};
+use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::sql;
 use crate::store::engine::sqlite::backup::{Copying, FileCopyError, pin};
-use crate::store::engine::sqlite::file::{self, SCHEMA_VERSION, UNFINISHED, sibling};
+use crate::store::engine::sqlite::file::{self, UNFINISHED, sibling};
 use crate::store::engine::sqlite::{blobs, connection, inspection};
 use crate::store::tx::Snapshot;
 

@@ -10,9 +10,10 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::store::audit::verification::check_newest;
 use crate::store::background_check;
 use crate::store::backup::{self, Backup, BackupError, OnStep};
+use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::{Error, LogLoss, OpenError};
 use crate::store::engine::health::Health;
-use crate::store::engine::long_reads::LongReads;
+use crate::store::engine::read_threads::{ReadThreads, Sharing};
 use crate::store::engine::sql;
 use crate::store::engine::sqlite::blobs::Blobs;
 use crate::store::engine::sqlite::checkpoints::{Checkpoints, SyncHandle};
@@ -37,7 +38,7 @@ pub(super) struct FileStore {
     path: PathBuf,
     pub(super) blobs: Blobs,
     pub(super) readers: Arc<Readers>,
-    pub(super) long_reads: LongReads<rusqlite::Connection>,
+    pub(super) long_reads: ReadThreads<rusqlite::Connection>,
     pub(super) write_side: WriteSide,
     background_check: BackgroundThread,
     /// Declared after every connection, because fields drop in order: see [`SyncHandle`].
@@ -132,7 +133,7 @@ impl FileStore {
         let source = backup::Source {
             path: &self.path,
             connection: &connection,
-            version: file::SCHEMA_VERSION,
+            version: SCHEMA_VERSION,
         };
         source.copy_to(to, on_step)
     }
@@ -209,10 +210,16 @@ fn newest_of(path: &Path, connection: &rusqlite::Connection) -> Result<Newest, O
 }
 
 /// Opens the connections of long reads and starts their threads.
-fn start_long_reads(path: &Path, settings: &Settings) -> Result<LongReads<rusqlite::Connection>, OpenError> {
+fn start_long_reads(path: &Path, settings: &Settings) -> Result<ReadThreads<rusqlite::Connection>, OpenError> {
     let connections = (0..settings.long_readers).map(|_| connection::open(path, Role::Reader));
     let connections = connections.collect::<Result<_, _>>()?;
-    let started = LongReads::start(connections, settings.long_reads_waiting_max, settings.read_time_max);
+    let started = ReadThreads::start(
+        "long-reads",
+        connections,
+        Sharing::AmongMerchants,
+        settings.long_reads_waiting_max,
+        settings.read_time_max,
+    );
     started.map_err(|cause| OpenError::Io {
         path: path.to_owned(),
         cause,
@@ -258,7 +265,7 @@ fn check_file(path: &Path, settings: &Settings, entropy: &mut dyn Entropy) -> Re
         }
         checked => checked?,
     };
-    if (1..file::SCHEMA_VERSION).contains(&version) {
+    if (1..SCHEMA_VERSION).contains(&version) {
         inspection::check_purpose(path, settings.mode, &settings.currency)?;
         migrations::migrate(path, version, entropy)?;
     }

@@ -12,8 +12,8 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::store::audit::verification::check_newest;
 use crate::store::background_check;
 use crate::store::engine::error::{Error, OpenError};
+use crate::store::engine::file_content::{ContentError, OpenedFile};
 use crate::store::engine::health::Health;
-use crate::store::engine::long_reads::{LongReads, Reader};
 use crate::store::engine::postgres::Client;
 use crate::store::engine::postgres::address::Address;
 use crate::store::engine::postgres::build::Build;
@@ -22,8 +22,7 @@ use crate::store::engine::postgres::group_commit::PostgresGroupCommit;
 use crate::store::engine::postgres::peers::{self, Notice, NoticeTargets};
 use crate::store::engine::postgres::preparation::{Preparation, random_secret};
 use crate::store::engine::postgres::reconnecting_session::ReconnectingSession;
-use crate::store::engine::sqlite::blob_content::ContentError;
-use crate::store::engine::sqlite::blobs::OpenedFile;
+use crate::store::engine::read_threads::{ReadThreads, Reader, Sharing};
 use crate::store::group_memory::GroupMemory;
 use crate::store::place::Place;
 use crate::store::settings::{Settings, WriterEnded};
@@ -40,8 +39,8 @@ const FILE_SESSION_TIMEOUT: Duration = Duration::from_secs(2);
 /// An open PostgreSQL database.
 pub(super) struct PostgresStore {
     pub(super) place: Place,
-    pub(super) reads: LongReads<ReconnectingSession>,
-    pub(super) long_reads: LongReads<ReconnectingSession>,
+    pub(super) reads: ReadThreads<ReconnectingSession>,
+    pub(super) long_reads: ReadThreads<ReconnectingSession>,
     pub(super) write_side: WriteSide,
     peers: BackgroundThread,
     pub(super) secret: [u8; 32],
@@ -108,8 +107,12 @@ impl PostgresStore {
 
         let (time_max, waiting_max) = (settings.read_time_max, settings.long_reads_waiting_max);
         let sessions = |count: u32| (0..count).map(|_| session(time_max)).collect();
-        let reads = LongReads::start_for_all(sessions(settings.readers), settings.queue_commands_max, time_max);
-        let long_reads = LongReads::start(sessions(settings.long_readers), waiting_max, time_max);
+        let start = |name, threads, sharing, waiting_max| {
+            ReadThreads::start(name, sessions(threads), sharing, waiting_max, time_max)
+        };
+        let reads = start("reads", settings.readers, Sharing::None, settings.queue_commands_max);
+        let long_readers = settings.long_readers;
+        let long_reads = start("long-reads", long_readers, Sharing::AmongMerchants, waiting_max);
         let peers = peers::start(session(time_max), process, targets_of(&write_side), Arc::clone(panics));
         let health = Arc::clone(&write_side.health);
         let background_check = background_check::start(session(time_max), health, Arc::clone(panics));

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use crate::domain::mode::Mode;
 use crate::store::backup::{Backup, BackupError, OnStep, Source, failed, finish, refuse_existing};
+use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::OpenError;
 use crate::store::engine::sqlite::lock::{self, InstanceLock};
 use crate::store::engine::sqlite::{blobs, connection, file, inspection};
@@ -127,7 +128,7 @@ impl AtRest {
             let connection = connection::open_to_audit(path)?;
             return Ok(Self {
                 connection,
-                version: file::SCHEMA_VERSION,
+                version: SCHEMA_VERSION,
                 _lock: None,
             });
         }

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::file::FileName;
 use crate::store::engine::error::{Error, OpenError};
+use crate::store::engine::file_content::ContentError;
 use crate::store::engine::postgres::reconnecting_session::open_to_read_all;
 use crate::store::engine::postgres::{Session, copying};
 use crate::store::engine::sql::{Connection, params};
-use crate::store::engine::sqlite::blob_content::ContentError;
 use crate::store::engine::sqlite::file;
 use crate::store::engine::sqlite::lock::{self, InstanceLock};
 use crate::store::engine::sqlite::{blobs, connection, inspection};

@@ -10,14 +10,18 @@ pub(crate) mod command;
 pub(crate) mod delivery_wakeups;
 pub(crate) mod ephemeral;
 pub(crate) mod error;
+pub(crate) mod file_content;
 pub(crate) mod health;
 pub(crate) mod inbox;
 pub(crate) mod ledger_clock;
-pub(crate) mod long_reads;
 pub(crate) mod packing;
 pub(crate) mod postgres;
+pub(crate) mod read_threads;
 pub(crate) mod sql;
 pub(crate) mod sqlite;
 pub(crate) mod value;
 pub(crate) mod writer;
 pub(crate) mod writer_meter;
+
+/// The version of `schema.sql`.
+pub(crate) const SCHEMA_VERSION: u32 = 2;

@@ -137,8 +137,9 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Returns true if each query that is not asked for ahead takes a round trip.
-    pub(crate) const fn has_trips(self) -> bool {
+    /// Returns true if the database is a server: each query that is not asked for ahead takes a round
+    /// trip, and the content of uploaded files is in the database itself.
+    pub(crate) const fn is_server(self) -> bool {
         matches!(self, Self::Postgres(_))
     }
 
@@ -161,11 +162,6 @@ impl<'a> Connection<'a> {
             Self::Sqlite(_) => Ok(()),
             Self::Postgres(session) => session.await_outcomes(),
         }
-    }
-
-    /// Returns true if the content of files is in the database itself.
-    pub(crate) const fn has_files(self) -> bool {
-        matches!(self, Self::Postgres(_))
     }
 
     /// Runs a part of a command without checking references between rows, where that is

@@ -135,7 +135,7 @@ impl Tx<'_> {
 
     /// Begins to read the accounts of a deal's customers for [`Tx::ask_for_accounts`].
     pub(crate) fn ask_for_accounts_of_deal(&mut self, id: EscrowId) -> Result<(), Error> {
-        if self.connection.has_trips() {
+        if self.connection.is_server() {
             self.state.memory.asked_deal = Some(id.number());
             self.connection
                 .ask_ahead_for_unchanged(SELECT_ACCOUNTS_OF_DEAL, params![id.number()])?;

@@ -220,7 +220,7 @@ impl Snapshot<'_> {
     ) -> T {
         match deal {
             // The deal was read for the whole group, and its seller with it.
-            DealRef::Escrow(escrow) if self.connection.has_trips() => {
+            DealRef::Escrow(escrow) if self.connection.is_server() => {
                 work(SELECT_SELLER, params![escrow.merchant.0, escrow.id.number()])
             }
             _ => work(SELECT_BY_ID, params![deal.merchant().0, payee.as_str()]),

@@ -20,7 +20,7 @@ impl Tx<'_> {
     /// Removes the content of files that are in the database and that no command has referred to
     /// within a day. Files beside the database are removed when their command has ended.
     pub fn remove_unused_files(&mut self) -> Result<(), Error> {
-        if !self.connection.has_files() {
+        if !self.connection.is_server() {
             return Ok(());
         }
         self.connection

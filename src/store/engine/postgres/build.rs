@@ -1,9 +1,9 @@
 //! The schema of this build of escrowd, and how that of a database compares with it.
 
+use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::postgres::client::Client;
 use crate::store::engine::postgres::schema;
 use crate::store::engine::postgres::unusable::Unusable;
-use crate::store::engine::sqlite::file::SCHEMA_VERSION;
 
 /// The first version of which there are PostgreSQL databases.
 const FIRST_VERSION: u32 = 2;

@@ -7,13 +7,13 @@ use tokio_postgres::NoTls;
 use tokio_postgres::config::{Host, SslMode};
 
 use crate::store::engine::error::{Error, describe_postgres};
-use crate::store::engine::long_reads::Reader;
 use crate::store::engine::postgres::address::Address;
 use crate::store::engine::postgres::client::{self, Client};
 use crate::store::engine::postgres::pooler;
 use crate::store::engine::postgres::session::Session;
 use crate::store::engine::postgres::tls;
 use crate::store::engine::postgres::unusable::Unusable;
+use crate::store::engine::read_threads::Reader;
 use crate::store::engine::sql::Connection;
 use crate::store::tx::Snapshot;
 

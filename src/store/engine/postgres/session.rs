@@ -26,6 +26,7 @@ use std::vec::IntoIter;
 use tokio_postgres::types::{BorrowToSql, Type};
 use tokio_postgres::{Row, SimpleQueryMessage};
 
+use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::{Error, all_rows};
 use crate::store::engine::postgres::client::Client;
 use crate::store::engine::postgres::dialect;
@@ -35,7 +36,6 @@ use crate::store::engine::postgres::outcomes::{AheadRows, Change, CommandState, 
 use crate::store::engine::postgres::prepared_statements::{self, Prepared, PreparedStatements};
 use crate::store::engine::postgres::value::{OwnedValue, owned, parameters};
 use crate::store::engine::postgres::waiting_tables::Role;
-use crate::store::engine::sqlite::file::SCHEMA_VERSION;
 use crate::store::engine::value::Value;
 
 /// The most statements whose outcomes are not known yet.

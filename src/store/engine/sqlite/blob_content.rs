@@ -10,23 +10,10 @@ use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use crate::domain::file::FileName;
+use crate::store::engine::file_content::ContentError;
 
 /// The bytes that are hashed at a time.
 const PIECE_BYTES: usize = 65_536;
-
-/// The reason why the content of a blob cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ContentError {
-    #[error("file {0} is missing")]
-    Missing(FileName),
-    #[error("the content of file {0} is not the one that it had")]
-    Changed(FileName),
-    /// A folder, a named pipe, a socket or a device has its name.
-    #[error("file {0} is not a regular file")]
-    NotRegular(FileName),
-    #[error("file {file} cannot be read: {cause}")]
-    Io { file: FileName, cause: io::Error },
-}
 
 /// Opens a blob and checks its content. Returns it at its beginning, with its length in bytes.
 pub(crate) fn open(path: &Path, file: FileName) -> Result<(File, u64), ContentError> {

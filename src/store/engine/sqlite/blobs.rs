@@ -24,7 +24,8 @@ use tempfile::NamedTempFile;
 
 use crate::domain::file::{FileKind, FileName};
 use crate::store::engine::error::{Error, OpenError};
-use crate::store::engine::sqlite::blob_content::{self, ContentError};
+use crate::store::engine::file_content::{ContentError, OpenedFile};
+use crate::store::engine::sqlite::blob_content;
 use crate::store::engine::sqlite::file::{sibling, sync_folder_of};
 
 /// Only the owner may read and write.
@@ -34,22 +35,6 @@ const INCOMING: &str = "incoming";
 
 /// Returns true if a row of the database refers to a file.
 type IsReferenced = Box<dyn Fn(FileName) -> Result<bool, Error> + Send + Sync>;
-
-/// A file that was opened for reading.
-#[derive(Debug)]
-pub enum OpenedFile {
-    /// The file with the content that it had when it was sent, and its length in bytes.
-    Whole {
-        /// The file, at its beginning.
-        content: File,
-        /// Its length.
-        bytes: u64,
-    },
-    /// It does not exist.
-    Missing,
-    /// It was changed or cut off since, or something else has its name. Holds the problem.
-    Damaged(String),
-}
 
 /// The folder of blobs. It is created with the first file.
 pub(crate) struct Blobs {

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
+use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::OpenError;
 use crate::store::engine::sqlite::mark;
 use crate::store::engine::sqlite::schema::SCHEMA;
@@ -21,8 +22,6 @@ use crate::store::engine::value::stored_mode;
 
 /// Marks an escrowd file: "ESCR" in ASCII.
 pub(crate) const APPLICATION_ID: u32 = 0x4553_4352;
-/// The version of `schema.sql`.
-pub(crate) const SCHEMA_VERSION: u32 = 2;
 /// Version 3.51.3. Older SQLite libraries can corrupt a file in WAL mode.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// The page size of a fresh file, in bytes.

@@ -12,8 +12,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::domain::mode::Mode;
+use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::{Error, LogLoss, OpenError};
-use crate::store::engine::sqlite::file::{self, APPLICATION_ID, PAGE_BYTES, SCHEMA_VERSION};
+use crate::store::engine::sqlite::file::{self, APPLICATION_ID, PAGE_BYTES};
 use crate::store::engine::sqlite::log_file::LogFile;
 use crate::store::engine::sqlite::mark::{MARK_PAGE, Mark};
 use crate::store::engine::sqlite::schema;

@@ -23,7 +23,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
 
 use crate::store::engine::error::{Error, OpenError};
-use crate::store::engine::long_reads::Reader;
+use crate::store::engine::read_threads::Reader;
 use crate::store::engine::sql;
 use crate::store::engine::sqlite::connection::{self, Role};
 use crate::store::engine::sqlite::deadline;

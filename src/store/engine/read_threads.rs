@@ -1,9 +1,9 @@
-//! Reads that may take long: lists, and all that they count. They run on threads and
-//! connections of their own, so that the reads of single rows, which run on the caller's
-//! thread, never wait for them.
+//! Threads for reads, with a connection and a bounded queue of their own.
 //!
-//! The queue is bounded, and so is each merchant's part of it. While others wait, no
-//! merchant has all threads: a merchant whose lists are slow does not stop those of others.
+//! Reads that may take long, of lists and all that they count, run on such threads, so that the
+//! reads of single rows never wait for them. While others wait, no merchant has all threads: a
+//! merchant whose lists are slow does not stop those of others. On PostgreSQL the reads of single
+//! rows have such threads too, of all merchants alike; on a file they run on the caller's thread.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -30,11 +30,20 @@ pub(crate) trait Reader: Send + 'static {
 }
 
 /// The threads and their queue. Dropping it stops them.
-pub(crate) struct LongReads<R: Reader> {
+pub(crate) struct ReadThreads<R: Reader> {
     queue: Arc<Queue<R>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// The most time that a read may take, and the most time that it may wait before.
     time_max: Duration,
+}
+
+/// The share of one merchant in the threads and the queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sharing {
+    /// At most half of the queue, and never all threads if there are several.
+    AmongMerchants,
+    /// All, for short reads.
+    None,
 }
 
 struct Queue<R> {
@@ -65,32 +74,19 @@ struct QueuedRead<R> {
 
 type Run<R> = Box<dyn FnOnce(Option<&mut R>) + Send>;
 
-impl<R: Reader> LongReads<R> {
-    /// Starts a thread for each connection, of which no merchant has all.
-    pub(crate) fn start(connections: Vec<R>, waiting_max: usize, time_max: Duration) -> io::Result<Self> {
-        let running_of_one_max = connections.len().saturating_sub(1).max(1);
-        Self::start_within(
-            connections,
-            waiting_max,
-            waiting_max.div_ceil(2),
-            running_of_one_max,
-            time_max,
-        )
-    }
-
-    /// Starts a thread for each connection, for short reads of all merchants alike.
-    pub(crate) fn start_for_all(connections: Vec<R>, waiting_max: usize, time_max: Duration) -> io::Result<Self> {
-        let threads = connections.len();
-        Self::start_within(connections, waiting_max, waiting_max, threads, time_max)
-    }
-
-    fn start_within(
+impl<R: Reader> ReadThreads<R> {
+    /// Starts a thread of this name for each connection.
+    pub(crate) fn start(
+        name: &str,
         connections: Vec<R>,
+        sharing: Sharing,
         waiting_max: usize,
-        waiting_of_one_max: usize,
-        running_of_one_max: usize,
         time_max: Duration,
     ) -> io::Result<Self> {
+        let (waiting_of_one_max, running_of_one_max) = match sharing {
+            Sharing::AmongMerchants => (waiting_max.div_ceil(2), connections.len().saturating_sub(1).max(1)),
+            Sharing::None => (waiting_max, connections.len()),
+        };
         let reads = Self {
             queue: Arc::new(Queue {
                 state: Mutex::new(State {
@@ -115,7 +111,7 @@ impl<R: Reader> LongReads<R> {
                     queue.finish(next.merchant);
                 }
             };
-            let thread = thread::Builder::new().name("long-reads".to_owned()).spawn(run)?;
+            let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
             reads.threads().push(thread);
         }
         Ok(reads)
@@ -162,7 +158,7 @@ impl<R: Reader> LongReads<R> {
         let threads: Vec<_> = self.threads().drain(..).collect();
         for thread in threads {
             if thread.join().is_err() {
-                log::error!("a thread of long reads panicked");
+                log::error!("a thread for reads panicked");
             }
         }
     }
@@ -172,7 +168,7 @@ impl<R: Reader> LongReads<R> {
     }
 }
 
-impl<R: Reader> Drop for LongReads<R> {
+impl<R: Reader> Drop for ReadThreads<R> {
     fn drop(&mut self) {
         self.stop();
     }
@@ -262,9 +258,18 @@ mod tests {
     const WAITING_MAX: usize = 4;
     const FOREVER: Duration = Duration::from_hours(1);
 
-    fn long_reads(threads: usize, time_max: Duration) -> Arc<LongReads<Connection>> {
+    fn long_reads(threads: usize, time_max: Duration) -> Arc<ReadThreads<Connection>> {
         let connections = (0..threads).map(|_| Connection::open_in_memory().unwrap());
-        Arc::new(LongReads::start(connections.collect(), WAITING_MAX, time_max).unwrap())
+        Arc::new(
+            ReadThreads::start(
+                "reads",
+                connections.collect(),
+                Sharing::AmongMerchants,
+                WAITING_MAX,
+                time_max,
+            )
+            .unwrap(),
+        )
     }
 
     /// A read that runs until it is let go.
@@ -276,7 +281,7 @@ mod tests {
 
     impl Held {
         /// Queues the read.
-        async fn queued(reads: &Arc<LongReads<Connection>>, merchant: MerchantId) -> Self {
+        async fn queued(reads: &Arc<ReadThreads<Connection>>, merchant: MerchantId) -> Self {
             let (go, may_go) = mpsc::channel();
             let (begins, begun) = mpsc::channel();
             let reads = Arc::clone(reads);
@@ -293,7 +298,7 @@ mod tests {
         }
 
         /// Queues the read and waits until it runs.
-        async fn running(reads: &Arc<LongReads<Connection>>, merchant: MerchantId) -> Self {
+        async fn running(reads: &Arc<ReadThreads<Connection>>, merchant: MerchantId) -> Self {
             let held = Self::queued(reads, merchant).await;
             held.begun.recv().unwrap();
             held
