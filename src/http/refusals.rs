@@ -1,4 +1,4 @@
-//! The refusals of a route's own rules, as its file lists them beside its handler. Those that
+//! The refusals of a route's own rules, as its file lists them beside its handler. Refusals that
 //! follow from the facts of a route are in `refusal_codes`.
 
 use crate::domain::mode::Mode;

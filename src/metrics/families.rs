@@ -174,7 +174,7 @@ pub(super) fn of_totals(totals: Option<&Totals>, ledger_time: Timestamp) -> Vec<
     };
     let mut balances = family(
         "escrowd_balance_minor",
-        "The sum of all balances by purpose of the account, in minor units. That of the outside world is below zero.",
+        "The sum of all balances by purpose of the account, in minor units. The balance of the outside world is below zero.",
         MetricType::GAUGE,
     );
     for (purpose, minor) in &totals.balances {

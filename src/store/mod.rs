@@ -140,7 +140,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Those of [`Store::write`] except [`Error::QueueFull`].
+    /// The errors of [`Store::write`] except [`Error::QueueFull`].
     pub async fn write_patiently<T, E>(
         &self,
         command: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
@@ -156,7 +156,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Those of [`Store::write`].
+    /// The errors of [`Store::write`].
     pub async fn write_foreseen<T, E>(
         &self,
         foreseen: Option<Foreseen>,
@@ -178,7 +178,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Those of [`Store::write`], except [`Error::ClockJumped`].
+    /// The errors of [`Store::write`], except [`Error::ClockJumped`].
     pub async fn configure<T, E>(
         &self,
         command: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
@@ -334,7 +334,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Those of [`backup()`].
+    /// The errors of [`backup()`].
     pub fn backup(&self, to: &Path, on_step: OnStep<'_>) -> Result<Backup, BackupError> {
         match &*self.inner {
             Inner::File(store) => store.backup(to, on_step),

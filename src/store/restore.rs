@@ -47,7 +47,7 @@ pub struct Restored {
 /// # Errors
 ///
 /// Fails if the backup cannot be read or is not sound, if the path is taken or in use, and if
-/// the database there is of another mode. That database then stays in its place, or the error
+/// the database there is of another mode. The database then stays in its place, or the error
 /// names its new path.
 pub fn restore(
     from: &Path,

@@ -105,8 +105,8 @@ impl Connections {
 
     /// Adds a connection. If there are too many, closes the one that has waited longest,
     /// so that clients that only hold connections keep no other client out. A connection
-    /// of a client that has more than half of all goes first. Those of trusted proxies count for
-    /// none: the clients behind one share its address.
+    /// of a client that has more than half of all goes first. Connections of trusted proxies
+    /// count for no client: the clients behind a proxy share its address.
     pub(super) fn add(&self, address: IpAddr) -> Arc<Connection> {
         let mut open = self.open();
         if open.connections.len() >= self.limits.connections_max {

@@ -65,7 +65,7 @@ enum Chunked {
 }
 
 impl RequestBytes {
-    /// Takes bytes that have come, and returns how many of them belong to the request. That is at
+    /// Takes bytes that have come, and returns how many of them belong to the request. Takes at
     /// least one, unless the request is complete.
     pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;

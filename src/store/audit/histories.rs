@@ -76,10 +76,12 @@ row! {
     }
 }
 
-/// The corrections of the sums of histories by the details of payments. A pending, failed or
-/// reversed payment has moved nothing, a debit has cost its fee on top, a withdrawal that was
-/// paid and came back its fee alone, and a card that paid for an escrow has not touched the
-/// wallet.
+/// The corrections of the sums of histories by the details of payments:
+///
+/// - A pending, failed or reversed payment has moved nothing.
+/// - A debit has cost its fee on top.
+/// - A withdrawal that was paid and came back has cost its fee alone.
+/// - A card that paid for an escrow has not touched the wallet.
 #[derive(Default)]
 pub(super) struct Corrections {
     /// By the number of the account.

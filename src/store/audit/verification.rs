@@ -181,7 +181,7 @@ impl Verification {
         let mut statement = connection.prepare(concat!("SELECT ", chain_columns!(), " FROM merchant"))?;
         let mut merchants = read_all(statement.query(params![])?, ChainRow::read)?;
         merchants.retain(|merchant| !not_checked.contains(&merchant.id));
-        // Those of others were read before retention removed their merchant.
+        // The other transfers were read before retention removed their merchant.
         let checked: FxHashSet<i64> = merchants.iter().map(|merchant| merchant.id).collect();
         for (transfer, merchant) in &self.sums.broken_at {
             if checked.contains(&merchant.0) {

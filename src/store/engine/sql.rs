@@ -1,7 +1,7 @@
 //! Statements, their values and their rows, as the tables use them. The tables know no
 //! engine and no database library; this file leads to the one that is in use.
 //!
-//! Statements are written in SQLite's SQL. Where PostgreSQL's differs, it is translated
+//! Statements are written in SQLite's SQL. The engine of PostgreSQL translates them
 //! (`postgres/dialect.rs`).
 
 use rusqlite::config::DbConfig;

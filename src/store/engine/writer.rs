@@ -122,7 +122,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// Those of [`Writer::submit`] except [`Error::QueueFull`].
+    /// The errors of [`Writer::submit`] except [`Error::QueueFull`].
     pub(crate) async fn submit_patiently<T, E>(
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,

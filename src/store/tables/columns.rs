@@ -179,7 +179,7 @@ impl<'r> Row<'r> {
     ///
     /// # Errors
     ///
-    /// Those of [`FromColumn::from_column`].
+    /// The errors of [`FromColumn::from_column`].
     pub(crate) fn get<T: FromColumn<'r>>(self, column: usize) -> Result<T, Error> {
         T::from_column(self, column)
     }

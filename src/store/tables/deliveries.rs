@@ -318,7 +318,7 @@ impl Tx<'_> {
         Ok(events.len())
     }
 
-    /// Removes at most `limit` pending deliveries of a merchant. Those that wait behind
+    /// Removes at most `limit` pending deliveries of a merchant. Deliveries that wait behind
     /// others go first, because without the others they would never become due.
     pub fn delete_deliveries(&mut self, merchant: MerchantId, limit: usize) -> Result<(), Error> {
         self.connection

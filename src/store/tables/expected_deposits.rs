@@ -53,7 +53,7 @@ impl Snapshot<'_> {
 
     /// Returns at most `limit` pending deposits of any merchant by bank transfer that were
     /// asked for before this ledger time and have a number above `after`, each with its merchant,
-    /// oldest first. Those whose money waits for a second operator are left out. For live mode
+    /// oldest first. Deposits whose money waits for a second operator are left out. For live mode
     /// alone, where the clocks of merchants follow ledger time.
     pub fn deposits_before(
         &self,

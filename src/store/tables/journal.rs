@@ -1,9 +1,9 @@
 //! Statements: the transfers of an account, of a deal or of a merchant, with balances.
 //!
 //! No index leads from an account to its transfers, since every transfer would have to write
-//! it. A statement reads the transfers from the beginning of its period on. Where no
-//! merchant's clock is ahead, as in live mode, times follow the numbers of transfers, and the
-//! beginning is found by halving.
+//! it. A statement reads the transfers from the beginning of its period on. In live
+//! mode times follow the numbers of transfers, so a binary search finds the first one. So they do
+//! in a sandbox while no merchant's clock is ahead.
 
 use crate::domain::chain_hash::ChainHash;
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId};

@@ -36,11 +36,11 @@ pub struct RecordedAct {
 /// The acts that a list has.
 #[derive(Clone, Debug)]
 pub enum ActScope {
-    /// All of the deployment.
+    /// All acts of the deployment.
     All,
-    /// Those of a merchant.
+    /// The acts of one merchant.
     Of(MerchantId),
-    /// Those of the merchants that an operator is limited to.
+    /// The acts of the merchants that an operator is limited to.
     OfLimited(OperatorId),
 }
 

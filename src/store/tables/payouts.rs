@@ -84,7 +84,7 @@ const COUNT: &str = concat!(
 );
 
 impl Snapshot<'_> {
-    /// Returns a merchant's pay-out. Those of other merchants are not found.
+    /// Returns a merchant's pay-out. Pay-outs of other merchants are not found.
     pub fn payout(&self, merchant: MerchantId, id: PayoutId) -> Result<Option<StoredPayout>, Error> {
         let mut statement = self.connection.prepare(select_payout!(
             "payout.id = ?1 AND payout.guard = ?2 AND payout.merchant_id = ?3"

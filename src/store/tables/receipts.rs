@@ -107,7 +107,7 @@ macro_rules! waits_for_second_operator {
 pub(crate) use waits_for_second_operator;
 
 impl Snapshot<'_> {
-    /// Returns a merchant's receipt. Those of other merchants are not found.
+    /// Returns a merchant's receipt. Receipts of other merchants are not found.
     pub fn receipt(&self, merchant: MerchantId, id: ReceiptId) -> Result<Option<Receipt>, Error> {
         let mut statement = self.connection.prepare(select_receipt!(
             "receipt.id = ?1 AND receipt.guard = ?2 AND receipt.merchant_id = ?3"

@@ -22,7 +22,7 @@ macro_rules! staying {
 /// above [`Amount::MAX`](crate::domain::money::Amount::MAX).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Totals {
-    /// The balances by purpose of the account. That of the outside world is below zero.
+    /// The balances by purpose of the account. The balance of the outside world is below zero.
     pub balances: BTreeMap<String, i128>,
     /// The sums that must agree and do not: 0 if each merchant's do. A difference of one
     /// merchant never cancels that of another.

@@ -201,7 +201,7 @@ fn purses(run: &Run, number: usize, currency: &str) -> Markup {
     }
 }
 
-/// Lists the steps. Those that are done, and the next one, can be read.
+/// Lists the steps. The steps that are done, and the next one, can be read.
 fn progress(run: &Run, shown: usize, next: usize) -> Markup {
     let titles = run.story.steps.iter().map(|step| step.title).chain(["The end"]);
     html! {

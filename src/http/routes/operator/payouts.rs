@@ -305,8 +305,7 @@ pub(super) struct PayoutView {
     approved_by: Option<AsText<OperatorId>>,
     /// The number of the batch in which it was exported for the bank.
     batch: Option<u32>,
-    /// Of an open pay-out: its customer was blocked after asking for it, or may not withdraw any
-    /// more.
+    /// Set while the pay-out is open and its customer is blocked or may no longer withdraw.
     #[schemars(with = "Option<Words<OwnerProblem>>")]
     owner_problem: Option<&'static str>,
     bank_reference: Option<String>,

@@ -72,8 +72,8 @@ impl<S> FileSessions<S> {
         })
     }
 
-    /// Ends the waits and returns the sessions that are free. Those in use are dropped when their
-    /// use ends.
+    /// Ends the waits and returns the sessions that are free. Sessions in use are dropped when
+    /// their use ends.
     pub(crate) fn close(&self) -> Vec<S> {
         let mut state = self.state();
         state.is_closed = true;

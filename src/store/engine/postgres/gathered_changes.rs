@@ -46,12 +46,12 @@ pub(super) struct GatheredStatement {
 /// The changes that wait.
 #[derive(Debug, Default)]
 struct GatheredChanges {
-    /// Those of kept commands.
+    /// Changes of kept commands.
     kept: Vec<GatheredChange>,
-    /// Those of the command under way.
+    /// Changes of the command under way.
     own: Vec<GatheredChange>,
-    /// Those of kept commands that were sent during the command under way. If that one is undone,
-    /// so are they.
+    /// Changes of kept commands that were sent during the command under way. If that command is
+    /// undone, so are they.
     at_risk: Vec<GatheredChange>,
 }
 
@@ -61,7 +61,7 @@ struct GatheredChanges {
 pub(super) struct Gathering(Option<RefCell<GatheredChanges>>);
 
 impl Gathering {
-    /// Returns that of a new group.
+    /// Returns the changes of a new group: none yet.
     pub(super) fn of_group() -> Self {
         Self(Some(RefCell::default()))
     }
@@ -109,12 +109,12 @@ impl Gathering {
         self.change(GatheredChanges::keep);
     }
 
-    /// Forgets those of the command under way, whose savepoint is rolled back.
+    /// Forgets the changes of the command under way, whose savepoint is rolled back.
     pub(super) fn undo(&self) {
         self.change(GatheredChanges::undo);
     }
 
-    /// Forgets those of the part of a command that is rolled back. None waited when it began.
+    /// Forgets the changes of the part of a command that is rolled back. None waited when it began.
     pub(super) fn undo_part(&self) {
         self.change(GatheredChanges::undo_part);
     }
@@ -168,8 +168,8 @@ impl GatheredChanges {
         self.own.clear();
     }
 
-    /// Forgets the changes of the command under way. Those of others that were undone with it wait
-    /// again.
+    /// Forgets the changes of the command under way. Changes of kept commands that its
+    /// rollback undid wait again.
     fn undo(&mut self) {
         self.own.clear();
         self.at_risk.append(&mut self.kept);

@@ -217,8 +217,8 @@ impl PostgresGroupCommit {
     ///
     /// # Errors
     ///
-    /// Those of [`PostgresGroupCommit::run_one`], with which the whole group is lost. The commands
-    /// that did not run are left.
+    /// The errors of [`PostgresGroupCommit::run_one`], with which the whole group is lost. The
+    /// commands that did not run are left.
     fn run_all(
         &mut self,
         session: &Session,

@@ -13,9 +13,9 @@ pub(super) struct Table {
 pub(super) enum Waits {
     /// Its inserts, to whose rows these columns refer: each a table and a column.
     Inserts(&'static [(&'static str, &'static str)]),
-    /// Its updates whose conditions have these words: `WHERE id = ?1 ...`. Those of one row become
-    /// one, in which a value that is added, as in `balance = balance + ?2`, is the sum, and any other
-    /// is the last.
+    /// Its updates whose conditions have these words: `WHERE id = ?1 ...`. Several updates of one
+    /// row become one: values that are added, as in `balance = balance + ?2`, are summed, and of other
+    /// values the last counts.
     Updates(&'static [&'static str]),
 }
 
@@ -100,7 +100,7 @@ impl Role {
         };
         let last = TABLES.iter().rposition(must_follow);
         match waiting {
-            // Those that its own row refers to are sent before it.
+            // The rows that its own row refers to are sent before it.
             Some(place) if last.is_none_or(|last| last <= place) => Self::Waits(place),
             _ => Self::Follows(last.map_or(0, |place| place + 1)),
         }

@@ -186,7 +186,7 @@ impl Checkpoints {
     }
 
     /// Marks the file itself open, before the first commit is acknowledged that only the log
-    /// could hold. That commit has an open mark. While another program reads an older state
+    /// could hold. Such a commit has an open mark. While another program reads an older state
     /// of the file, this is not possible. Later groups then try again, and their commits go
     /// on.
     ///
