@@ -12,7 +12,7 @@ use crate::config::{Bank, Config, ConfigError};
 use crate::domain::customers::customer::Admission;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::merchant::settings::MerchantSettings;
-use crate::domain::mode::Mode;
+use crate::domain::mode::{Mode, Variant};
 use crate::domain::transaction::DepositAccount;
 use crate::domain::treasury::operator::TwoPersonRule;
 use crate::http::{self, AllowedOrigins, ConnectionLimits, EventStreamLimits, RequestLogLimits, ServerSettings};
@@ -28,11 +28,16 @@ const DAY_SECONDS: i64 = 86_400;
 ///
 /// Fails if the rates exceed their bound.
 pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
-    let admission = match config.mode {
-        Mode::Sandbox if !config.strict => Admission::Register {
+    let variant = Variant {
+        mode: config.mode,
+        is_strict: config.strict,
+    };
+    let admission = if variant.registers_unknown() {
+        Admission::Register {
             opening_balance: config.sandbox.opening_balance_minor,
-        },
-        Mode::Sandbox | Mode::Live => Admission::KnownOnly,
+        }
+    } else {
+        Admission::KnownOnly
     };
     Ok(Policy {
         mode: config.mode,

@@ -45,7 +45,7 @@ use crate::domain::fees::WithdrawalFees;
 use crate::domain::ids::{EscrowKey, MerchantId};
 use crate::domain::invalid::Invalid;
 use crate::domain::merchant::settings::MerchantSettings;
-use crate::domain::mode::Mode;
+use crate::domain::mode::{Mode, Variant};
 use crate::domain::party::{Actor, Party};
 use crate::domain::payments::bank::BankCodes;
 use crate::domain::refusal::Refusal;
@@ -145,6 +145,14 @@ impl SharedPolicy {
 }
 
 impl Policy {
+    /// Returns the variant of the server.
+    pub const fn variant(&self) -> Variant {
+        Variant {
+            mode: self.mode,
+            is_strict: self.strict,
+        }
+    }
+
     /// Returns the settings of a merchant that are in force.
     pub fn settings_in_force(&self, tx: &mut Tx<'_>, merchant: MerchantId) -> Result<MerchantSettings, store::Error> {
         Ok(self.merchant_settings_default.of(&tx.merchant(merchant)?.own))

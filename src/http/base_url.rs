@@ -11,7 +11,7 @@ use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
 
-use crate::domain::mode::Mode;
+use crate::domain::mode::{Mode, Variant};
 use crate::http::route::CONTRACT_PREFIX;
 use crate::http::routes;
 
@@ -23,7 +23,7 @@ struct FirstParts {
 
 static FIRST_PARTS: LazyLock<FirstParts> = LazyLock::new(|| {
     let (mut contract, mut own) = (HashSet::new(), HashSet::new());
-    for (_, path) in routes(Mode::Sandbox, false) {
+    for (_, path) in routes(Variant::lenient(Mode::Sandbox)) {
         match path.strip_prefix(CONTRACT_PREFIX) {
             Some(path) => contract.insert(first_part(path)),
             None => own.insert(first_part(path.trim_start_matches('/'))),
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn every_route_is_reached_by_every_form_of_the_base_url() {
-        for (_, path) in routes(Mode::Sandbox, false) {
+        for (_, path) in routes(Variant::lenient(Mode::Sandbox)) {
             assert_eq!(meant_path(path), None, "{path}");
             let rest = path.strip_prefix(CONTRACT_PREFIX).unwrap_or(&path[1..]);
             for base in ["/", "//", "/v1/", "/v1//", "//v1/", "/v1/v1/"] {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use strum::VariantArray;
 
-use crate::domain::mode::Mode;
+use crate::domain::mode::{Mode, Variant};
 use crate::domain::refusal::RefusalKind;
 use crate::domain::treasury::operator::Role;
 use crate::http::error::ApiErrorKind;
@@ -33,17 +33,17 @@ pub(super) fn all_codes() -> BTreeSet<&'static str> {
 }
 
 impl CodesByStatus {
-    /// Returns the codes of a route on a server in this mode. `is_strict` says that the server
-    /// has the strict rules.
-    pub(super) fn of(facts: &RouteFacts, mode: Mode, is_strict: bool) -> Self {
+    /// Returns the codes of a route on a server of this variant.
+    pub(super) fn of(facts: &RouteFacts, variant: Variant) -> Self {
+        let mode = variant.mode;
         let mut codes = Self::default();
         codes.add_http(&[ApiErrorKind::Internal]);
         codes.add_rules(&[RefusalKind::Invalid]);
         codes.add_body(facts);
         codes.add_callers(facts, mode);
-        codes.add_parties(facts, mode, is_strict);
+        codes.add_parties(facts, variant);
         codes.add_work(facts, mode);
-        codes.add_own(facts, mode, is_strict);
+        codes.add_own(facts, variant);
         if facts.has_faults(mode) {
             codes.add_http(&[ApiErrorKind::IdempotencyKeyInFlight]);
         }
@@ -105,7 +105,7 @@ impl CodesByStatus {
     }
 
     /// Adds the refusals of the party that the route acts for.
-    fn add_parties(&mut self, facts: &RouteFacts, mode: Mode, is_strict: bool) {
+    fn add_parties(&mut self, facts: &RouteFacts, variant: Variant) {
         match facts.acts_as {
             ActsAs::Customer => {
                 self.add_http(&[ApiErrorKind::CustomerIdRequired, ApiErrorKind::CustomerIdUnset]);
@@ -117,9 +117,9 @@ impl CodesByStatus {
         }
         let acts_for_customer = matches!(facts.acts_as, ActsAs::Customer | ActsAs::Party);
         let admits = matches!(facts.work(), Some(Work::Admits | Work::Executes));
-        if acts_for_customer && admits && !facts.refuses_all(mode) {
+        if acts_for_customer && admits && !facts.refuses_all(variant.mode) {
             self.add_rules(&[RefusalKind::CustomerBlocked]);
-            self.add_rules(if registers_unknown(mode, is_strict) {
+            self.add_rules(if variant.registers_unknown() {
                 // A new customer has money.
                 &[RefusalKind::TooMuchMoney]
             } else {
@@ -152,20 +152,20 @@ impl CodesByStatus {
     }
 
     /// Adds the refusals that the route states itself.
-    fn add_own(&mut self, facts: &RouteFacts, mode: Mode, is_strict: bool) {
+    fn add_own(&mut self, facts: &RouteFacts, variant: Variant) {
         let own = facts.refusals;
         self.add_http(own.of_http);
         if let Some((_, refusal)) = own.only_in
-            && facts.refuses_all(mode)
+            && facts.refuses_all(variant.mode)
         {
             self.add_rules(&[refusal]);
             return;
         }
-        let of_mode = match mode {
+        let of_mode = match variant.mode {
             Mode::Sandbox => own.in_sandbox,
             Mode::Live => own.in_live,
         };
-        let can_be = |rule: &&RefusalKind| can_be(**rule, mode, is_strict);
+        let can_be = |rule: &&RefusalKind| can_be(**rule, variant);
         for rules in own.rules.iter().chain([&of_mode]) {
             for rule in rules.iter().filter(can_be) {
                 self.add_rules(&[*rule]);
@@ -223,16 +223,11 @@ impl RouteFacts {
     }
 }
 
-/// Returns true if a server of this mode can refuse a request by this rule.
-const fn can_be(rule: RefusalKind, mode: Mode, is_strict: bool) -> bool {
+/// Returns true if a server of this variant can refuse a request by this rule.
+const fn can_be(rule: RefusalKind, variant: Variant) -> bool {
     match rule {
-        RefusalKind::ToppedUpToday | RefusalKind::MilestonesOutOfOrder => is_strict,
-        RefusalKind::ParticipantUnknown => !registers_unknown(mode, is_strict),
+        RefusalKind::ToppedUpToday | RefusalKind::MilestonesOutOfOrder => variant.is_strict,
+        RefusalKind::ParticipantUnknown => !variant.registers_unknown(),
         _ => true,
     }
-}
-
-/// Returns true if a server registers the customers that it does not know.
-const fn registers_unknown(mode: Mode, is_strict: bool) -> bool {
-    matches!(mode, Mode::Sandbox) && !is_strict
 }

@@ -3,7 +3,7 @@
 //! other name, and the API document tells the same names, kinds and bounds.
 
 use crate::domain::escrow::limits::TermsLimits;
-use crate::domain::mode::Mode;
+use crate::domain::mode::Variant;
 use crate::domain::money::Amount;
 
 /// The fields that a route reads from the query and from the body.
@@ -151,9 +151,9 @@ pub(crate) enum ReadAs {
 /// The rules of a server that bounds depend on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules<'a> {
-    /// The mode of the server.
-    pub(crate) mode: Mode,
-    /// The bounds of offers, and whether the rules are strict.
+    /// The variant of the server.
+    pub(crate) variant: Variant,
+    /// The bounds of offers.
     pub(crate) terms: &'a TermsLimits,
     /// The currency of every amount.
     pub(crate) currency: &'a str,

@@ -68,7 +68,7 @@ pub fn server(
             let (body_limits, policy) = (state.limits, state.policy.clone());
             let limits = *state.connections.limits();
             let connections = Arc::clone(&state.connections);
-            let (mode, is_strict) = (state.policy.load().mode, state.policy.load().strict);
+            let variant = state.policy.load().variant();
             let door = WorkerDoor::default();
             let state = web::Data::new(state);
             let app = App::new()
@@ -77,7 +77,7 @@ pub fn server(
                 .wrap(from_fn(move |request, next| {
                     middleware::observe(state.clone(), request, next)
                 }))
-                .configure(|config| routes::configure(config, mode, is_strict))
+                .configure(|config| routes::configure(config, variant))
                 .configure(pages.clone())
                 .into_factory();
             let app = fn_factory_with_config(move |config: AppConfig| {

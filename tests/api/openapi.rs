@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use escrowd::domain::events::choice::known_names;
-use escrowd::domain::mode::Mode;
+use escrowd::domain::mode::{Mode, Variant};
 use escrowd::http;
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ fn the_document_has_the_routes_of_the_server_and_no_others() {
         (Mode::Sandbox, true, strict()),
         (Mode::Live, false, spawn_live_app(|_| {})),
     ] {
-        let routes = http::routes(mode, is_strict);
+        let routes = http::routes(Variant { mode, is_strict });
         let routes: BTreeSet<String> = routes.iter().map(|(method, path)| format!("{method} {path}")).collect();
         let document = document(&app);
         assert_eq!(document["openapi"], "3.1.0");

@@ -39,7 +39,7 @@ pub(super) fn describe(rules: &Rules<'_>, route: &DescribedRoute, schemas: &mut 
         "operationId": operation_id(&route.method, route.path),
         "tags": [tag(route.facts.section)],
         "description": access(route),
-        "security": security(rules.mode, route.facts.section),
+        "security": security(rules.variant.mode, route.facts.section),
         "parameters": parameters(rules, route),
         "responses": responses,
     });

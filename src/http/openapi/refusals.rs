@@ -13,9 +13,9 @@ use crate::http::route::RouteFacts;
 /// Returns the responses of a route's refusals and failures: one for each status, with the
 /// codes that it can have. A fault of a sandbox answers with any status, which two ranges tell.
 pub(super) fn responses(rules: &Rules<'_>, facts: &RouteFacts) -> Value {
-    let CodesByStatus(mut codes) = CodesByStatus::of(facts, rules.mode, rules.terms.is_strict);
+    let CodesByStatus(mut codes) = CodesByStatus::of(facts, rules.variant);
     let fault = facts
-        .has_faults(rules.mode)
+        .has_faults(rules.variant.mode)
         .then(|| ApiErrorKind::Fault.code())
         .flatten();
     let mut responses = json!({});

@@ -41,7 +41,7 @@ pub(super) fn object(fields: FieldGroups, is_closed: bool, sent_as: SentAs, rule
 pub(super) const fn is_required(spec: &FieldSpec, rules: &Rules<'_>) -> bool {
     match spec.need {
         Need::Always | Need::AlwaysOrNull => true,
-        Need::Strict => rules.terms.is_strict,
+        Need::Strict => rules.variant.is_strict,
         Need::Never => false,
     }
 }
@@ -99,7 +99,7 @@ fn of_kind(kind: &Kind, sent_as: SentAs, rules: &Rules<'_>) -> Value {
         }),
         Kind::Amount(minor) => amount(&Amount::from_minor(minor).unwrap_or(Amount::ZERO).to_string()),
         Kind::OfferAmount => amount(&rules.terms.amount_min.to_string()),
-        Kind::MilestoneAmount if rules.terms.is_strict => amount("1"),
+        Kind::MilestoneAmount if rules.variant.is_strict => amount("1"),
         Kind::MilestoneAmount => json!({
             "type": "integer",
             "minimum": 1,

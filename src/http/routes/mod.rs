@@ -37,7 +37,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::Value;
 
 use crate::commands::Policy;
-use crate::domain::mode::Mode;
+use crate::domain::mode::{Mode, Variant};
 use crate::http::answer::{Raw, RawKind};
 use crate::http::api_document::Built;
 use crate::http::envelope::{NoData, Reply};
@@ -52,16 +52,16 @@ use crate::http::routes::registry::{DELETE, GET, POST, PUT, Routes};
 use crate::http::state::{AppState, Limits};
 use crate::store;
 
-/// Registers every route of this mode. A strict server has no routes under `/v1` but those of
+/// Registers every route of this variant. A strict server has no routes under `/v1` but those of
 /// the contract.
-pub(crate) fn configure(config: &mut ServiceConfig, mode: Mode, is_strict: bool) {
-    table(mode, is_strict).serve(config);
+pub(crate) fn configure(config: &mut ServiceConfig, variant: Variant) {
+    table(variant).serve(config);
     config.default_service(web::to(unknown_route));
 }
 
-/// Returns the method and the path of every route of this mode, in the order of the table.
-pub fn routes(mode: Mode, is_strict: bool) -> Vec<(String, &'static str)> {
-    let operations = table(mode, is_strict).operations();
+/// Returns the method and the path of every route of this variant, in the order of the table.
+pub fn routes(variant: Variant) -> Vec<(String, &'static str)> {
+    let operations = table(variant).operations();
     operations
         .map(|(path, operation)| (operation.method.to_string(), path))
         .collect()
@@ -71,7 +71,7 @@ pub fn routes(mode: Mode, is_strict: bool) -> Vec<(String, &'static str)> {
 /// lead to.
 pub(super) fn facts_of_live(method: &Method, path: &str) -> Option<RouteFacts> {
     static ROUTES: LazyLock<Vec<(Method, &str, RouteFacts)>> = LazyLock::new(|| {
-        let operations = table(Mode::Live, false).operations();
+        let operations = table(Variant::lenient(Mode::Live)).operations();
         operations
             .map(|(path, operation)| (operation.method, path, operation.facts))
             .collect()
@@ -90,14 +90,14 @@ pub(super) fn facts_of_live(method: &Method, path: &str) -> Option<RouteFacts> {
 /// Returns the OpenAPI document of a server with this policy and these limits.
 pub fn openapi_document(policy: &Policy, limits: &Limits) -> Value {
     let rules = &Rules {
-        mode: policy.mode,
+        variant: policy.variant(),
         terms: &policy.terms_limits,
         currency: &policy.currency,
         participants_max: policy.participants_max,
         escrows_per_payment_max: limits.escrows_per_payment_max,
         files_per_request_max: limits.files_per_request_max,
     };
-    let operations = table(rules.mode, rules.terms.is_strict).operations();
+    let operations = table(rules.variant).operations();
     let routes = operations.map(|(path, operation)| DescribedRoute {
         method: operation.method.to_string(),
         path,
@@ -121,7 +121,7 @@ pub(crate) fn api_document(state: &AppState) -> Arc<Built> {
 /// The server tries the routes in this order. The most frequent routes come first, and a
 /// literal path comes before a path with a placeholder.
 #[rustfmt::skip] // Keeps each route on one line.
-fn table(mode: Mode, is_strict: bool) -> Routes {
+fn table(variant: Variant) -> Routes {
     use Access::{Business, SuperAdmin};
     use ActsAs::{Customer, Key, Merchant, MerchantAccount, Party, Viewer};
 
@@ -146,7 +146,7 @@ fn table(mode: Mode, is_strict: bool) -> Routes {
     table.contract(PUT, "/v1/escrow/additional-fee/{paymentToken}", Merchant, SuperAdmin, standard_escrows::set_additional_fee).reading(standard_escrows::ADDITIONAL_FEE).refusing(standard_escrows::SET_ADDITIONAL_FEE_REFUSALS);
     table.contract(DELETE, "/v1/escrow/delete/{paymentToken}", Party, Business, standard_escrows::delete).refusing(standard_escrows::DELETE_REFUSALS);
     table.contract_writing_get("/v1/escrow/claim-funds/{paymentToken}", Party, Business, standard_escrows::claim).refusing(standard_escrows::CLAIM_REFUSALS);
-    if !is_strict {
+    if !variant.is_strict {
         table.added(POST, "/v1/escrow/refund/{paymentToken}", Party, Business, standard_escrows::refund).refusing(standard_escrows::REFUND_REFUSALS);
     }
     table.contract(GET, "/v1/escrow/transactions", Party, Business, standard_escrows::list).reading(standard_escrows::LIST).refusing(standard_escrows::LIST_REFUSALS);
@@ -206,7 +206,7 @@ fn table(mode: Mode, is_strict: bool) -> Routes {
 
     operator::add_routes(&mut table);
 
-    if mode == Mode::Sandbox {
+    if variant.mode == Mode::Sandbox {
         table.sandbox(POST, "/sandbox/test-accounts/{accountNumber}/pay", Key, intents::pay_test_account).reading(intents::TEST_PAYMENT).refusing(intents::PAY_TEST_ACCOUNT_REFUSALS);
         table.sandbox(POST, "/sandbox/cards", Customer, cards::save).reading(cards::CARD).refusing(cards::SAVE_REFUSALS);
         table.sandbox(POST, "/sandbox/faults", Key, faults::set).reading(faults::FAULT).refusing(faults::SET_REFUSALS);

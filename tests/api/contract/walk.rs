@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use escrowd::domain::mode::Mode;
+use escrowd::domain::mode::{Mode, Variant};
 use escrowd::http;
 use serde_json::{Value, json};
 
@@ -189,7 +189,7 @@ fn the_matrix_has_55_routes() {
 #[test]
 fn the_service_has_exactly_the_contracts_routes_and_its_own() {
     let of = |mode, is_strict| -> BTreeSet<String> {
-        let routes = http::routes(mode, is_strict);
+        let routes = http::routes(Variant { mode, is_strict });
         routes.iter().map(|(method, path)| format!("{method} {path}")).collect()
     };
     let contract: BTreeSet<String> = matrix::routes().iter().map(Route::name).collect();
