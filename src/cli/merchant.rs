@@ -248,6 +248,12 @@ fn print_callback(endpoint: &Value) {
             or_dash(&endpoint["goneAt"])
         );
     }
+    if !endpoint["replaySince"].is_null() {
+        say!(
+            "missed    since {}; a replay from then sends what was missed",
+            or_dash(&endpoint["replaySince"])
+        );
+    }
     if !endpoint["previousSecretUntil"].is_null() {
         say!(
             "overlap   the secret before signs too until {}",

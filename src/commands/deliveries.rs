@@ -44,7 +44,11 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
     if attempt.outcome.is_gone() {
         let endpoint = tx.webhook_endpoint(delivery.merchant)?;
         if endpoint.version == *endpoint_version && endpoint.gone_at.is_none() {
-            tx.save_webhook_gone(delivery.merchant, attempt.attempted_at)?;
+            // The events of pending deliveries are older than this attempt, and a replay must find
+            // them too.
+            let oldest = tx.oldest_pending_event_at(delivery.merchant)?;
+            let missed_since = oldest.map_or(attempt.attempted_at, |at| at.min(attempt.attempted_at));
+            tx.save_webhook_gone(delivery.merchant, missed_since)?;
             tx.finish_delivery(delivery, *since)?;
             discard_some(tx, delivery.merchant)?;
             return Ok(true);

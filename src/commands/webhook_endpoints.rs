@@ -9,6 +9,7 @@ use crate::domain::events::webhook_endpoint::{SigningSecret, StoredWebhookEndpoi
 use crate::domain::ids::MerchantId;
 use crate::domain::invalid::Parsed;
 use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
 use crate::domain::treasury::act::ActKind;
 use crate::store::{self, Tx};
 
@@ -21,6 +22,14 @@ pub struct WebhookEndpointSetting {
     pub events: Option<EventChoice>,
 }
 
+/// A webhook endpoint after it was set.
+#[derive(Clone, Debug)]
+pub struct EndpointSet {
+    pub endpoint: StoredWebhookEndpoint,
+    /// The time from which events were not sent, if the endpoint was gone until now.
+    pub missed_since: Option<Timestamp>,
+}
+
 /// Sets a merchant's webhook endpoint, which may have answered 410 before. Pending
 /// deliveries go to the new URL too, also those of events that are no longer chosen.
 /// Disabling the endpoint deletes pending deliveries, at most as many as one command
@@ -29,14 +38,16 @@ pub fn set(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
     setting: Parsed<WebhookEndpointSetting>,
-) -> Result<StoredWebhookEndpoint, Error> {
+) -> Result<EndpointSet, Error> {
     let WebhookEndpointSetting { url, events } = setting?;
+    let missed_since = tx.webhook_endpoint(merchant)?.gone_at;
     let choice = url.map_or(WebhookUrlChoice::Disabled, WebhookUrlChoice::Url);
     tx.save_webhook_endpoint(merchant, &choice, events.as_ref())?;
     if choice == WebhookUrlChoice::Disabled {
         deliveries::discard_some(tx, merchant)?;
     }
-    Ok(tx.webhook_endpoint(merchant)?)
+    let endpoint = tx.webhook_endpoint(merchant)?;
+    Ok(EndpointSet { endpoint, missed_since })
 }
 
 /// Sets a live merchant's webhook endpoint as [`set`] does. The first one gets `secret`, and the
@@ -50,16 +61,16 @@ pub fn set_as_operator(
     actor: &OperatorActor,
     setting: Parsed<WebhookEndpointSetting>,
     secret: SigningSecret,
-) -> Result<(StoredWebhookEndpoint, Option<SigningSecret>), Error> {
-    let mut endpoint = set(tx, actor.merchant, setting)?;
-    let is_first = endpoint.secret.is_none() && matches!(endpoint.choice, WebhookUrlChoice::Url(_));
+) -> Result<(EndpointSet, Option<SigningSecret>), Error> {
+    let mut set = set(tx, actor.merchant, setting)?;
+    let is_first = set.endpoint.secret.is_none() && matches!(set.endpoint.choice, WebhookUrlChoice::Url(_));
     let first_secret = is_first.then_some(secret);
     if let Some(secret) = &first_secret {
         tx.save_signing_secret(actor.merchant, secret, None)?;
-        endpoint = tx.webhook_endpoint(actor.merchant)?;
+        set.endpoint = tx.webhook_endpoint(actor.merchant)?;
     }
     record(tx, actor, ActKind::WebhookEndpointSet)?;
-    Ok((endpoint, first_secret))
+    Ok((set, first_secret))
 }
 
 /// Replaces the secret that signs a live merchant's events. Both sign until the overlap ends;

@@ -375,12 +375,16 @@ impl<'a> Deliverer<'a> {
     /// Logs that deliveries to an endpoint have ended, and how they begin again.
     async fn log_gone(&self, attempted: &Attempted) {
         let (merchant, url) = (attempted.delivery.merchant, &attempted.attempt.url);
-        let name = self.store.read(move |snapshot| snapshot.merchant_name(merchant));
-        let name = name
-            .await
-            .ok()
-            .flatten()
-            .map(|name| format!(" ({name})"))
+        let facts = self.store.read(move |snapshot| {
+            Ok((
+                snapshot.merchant_name(merchant)?,
+                snapshot.webhook_endpoint(merchant)?.gone_at,
+            ))
+        });
+        let (name, missed_since) = facts.await.unwrap_or_default();
+        let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+        let replay = missed_since
+            .map(|at| format!(", and a replay since {at} then sends what was missed"))
             .unwrap_or_default();
         let remedy = match self.orders.settings.endpoints.mode {
             Mode::Sandbox => "PUT /sandbox/callback sets it again",
@@ -388,7 +392,7 @@ impl<'a> Deliverer<'a> {
         };
         log::warn!(
             "merchant {}{name}: webhook endpoint {url} answered 410 Gone, so it gets no more events and the pending \
-             ones are discarded; {remedy}",
+             ones are discarded; {remedy}{replay}",
             merchant.0
         );
     }

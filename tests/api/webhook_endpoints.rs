@@ -60,9 +60,15 @@ fn a_merchant_sets_its_webhook_endpoint() {
     assert_eq!(fetched.data().to_string(), view(Value::Null).to_string());
     let set = app.set_webhook_endpoint(&json!(UNREACHABLE)).ok();
     assert_eq!(set.message(), "Callback updated successfully");
-    assert_eq!(set.data(), &view(json!(UNREACHABLE)));
+    let after_setting = |url: Value| {
+        let mut view = view(url);
+        view["replaySince"] = Value::Null;
+        view
+    };
+    assert_eq!(set.data(), &after_setting(json!(UNREACHABLE)));
     assert_eq!(app.webhook_endpoint().ok().data(), &view(json!(UNREACHABLE)));
-    assert_eq!(app.set_webhook_endpoint(&Value::Null).ok().data(), &view(Value::Null));
+    let unset = app.set_webhook_endpoint(&Value::Null).ok();
+    assert_eq!(unset.data(), &after_setting(Value::Null));
     assert_eq!(app.webhook_endpoint().ok().data(), &view(Value::Null));
 }
 
@@ -361,6 +367,8 @@ fn the_inbox_and_the_endpoint_say_that_it_is_gone() {
     app.refuses(400, refusal, |app| app.replay(&json!({ "from": events[0]["id"] })));
     let set = app.set_webhook_endpoint(&json!(UNREACHABLE)).ok();
     assert_eq!(set.data()["goneAt"], Value::Null);
-    app.replay(&json!({ "from": events[0]["id"] })).ok();
+    let since = &set.data()["replaySince"];
+    assert_eq!(since, &events[0]["createdAt"], "the oldest event that was not sent");
+    app.replay(&json!({ "since": since })).ok();
     assert_eq!(app.pending_deliveries(), ["1", "2", "3"]);
 }

@@ -69,6 +69,45 @@ fn an_endpoint_that_is_gone_gets_no_more_events_until_it_is_set_again() {
     assert_eq!(receiver.taken().len(), later.len(), "only the later events are sent");
 }
 
+/// A first event waits behind a 503, and a second one meets the 410, which discards both.
+#[test]
+fn a_replay_since_an_endpoint_was_gone_sends_everything_that_it_missed() {
+    let (disk, receiver) = (Disk::new(), Receiver::start());
+    let log = disk.path("log.txt");
+    let service = disk.serve_logging(&log, &[LONG_RETRIES]);
+    let top_up = |amount: u64| {
+        service.send("", "ada", "POST", "/v1/payment/topup", &json!({ "amount": amount }));
+    };
+    let endpoint = || service.send("", "", "GET", "/sandbox/callback", &Value::Null);
+    let before = service.send("", "", "PUT", "/sandbox/callback", &json!({ "url": receiver.url() }));
+    assert_eq!(before["replaySince"], Value::Null, "nothing was missed");
+    receiver.reply_with(|_| Reply::Status(503));
+    offer(&service);
+    until("the first attempt is recorded", || !disk.attempts().is_empty());
+    receiver.reply_with(|_| Reply::Status(410));
+    top_up(1000);
+    until("the endpoint is gone", || endpoint()["goneAt"] != Value::Null);
+    top_up(2000);
+    let gone_at = endpoint()["goneAt"].clone();
+    assert!(fs::read_to_string(&log).unwrap().contains(gone_at.as_str().unwrap()));
+    receiver.reply_with(|_| Reply::Status(200));
+    let set = service.send("", "", "PUT", "/sandbox/callback", &json!({ "url": receiver.url() }));
+    assert_eq!((&set["goneAt"], &set["replaySince"]), (&Value::Null, &gone_at));
+    service.send(
+        "",
+        "",
+        "POST",
+        "/sandbox/events/replay",
+        &json!({ "since": set["replaySince"] }),
+    );
+    disk.wait_for_deliveries();
+    let mut taken = receiver.taken();
+    taken.sort();
+    let all: Vec<String> = disk.events().into_iter().map(|event| event.id).collect();
+    assert_eq!(all.len(), 4);
+    assert_eq!(taken, all);
+}
+
 #[test]
 fn a_configured_endpoint_is_set_again_by_a_restart() {
     let (disk, receiver) = (Disk::new(), Receiver::start());

@@ -189,8 +189,9 @@ pub struct StoredWebhookEndpoint {
     pub choice: WebhookUrlChoice,
     /// The events that the merchant chose. `None` for all.
     pub events: Option<EventChoice>,
-    /// The time on the merchant's clock at which the endpoint answered 410 Gone. Nothing is
-    /// sent to it until it is set again.
+    /// Set if the endpoint answered 410 Gone: the time on the merchant's clock from which events
+    /// were not sent, that of the oldest one that was discarded. Nothing is sent to it until it is
+    /// set again.
     pub gone_at: Option<Timestamp>,
     /// The number of times that the merchant has set it.
     pub version: u32,

@@ -45,13 +45,19 @@ pub(crate) async fn set(
     state: Data<AppState>,
     caller: Caller,
     body: JsonBody,
-) -> Result<Reply<WebhookEndpointView>, ApiError> {
+) -> Result<Reply<SetWebhookEndpointView>, ApiError> {
     let setting = parse_setting(&body, Mode::Sandbox);
     state
         .execute(
             &caller,
             move |tx, _policy, actor| webhook_endpoints::set(tx, actor.merchant, setting),
-            |endpoint, _context| Reply::ok("Callback updated successfully", view(&endpoint, None)),
+            |set, _context| {
+                let view = SetWebhookEndpointView {
+                    endpoint: view(&set.endpoint, None),
+                    replay_since: set.missed_since.map(AsText),
+                };
+                Reply::ok("Callback updated successfully", view)
+            },
         )
         .await
 }
@@ -121,11 +127,21 @@ pub(crate) struct WebhookEndpointView {
     pub(crate) url: Option<String>,
     /// The names and patterns of the events that it gets. Null for all.
     pub(crate) events: Option<Vec<String>>,
-    /// The time at which it answered 410 Gone. Null while it gets events.
+    /// Set if it answered 410 Gone: the time of the oldest event that was not sent. Null while it gets events.
     pub(crate) gone_at: Option<AsText<Timestamp>>,
     /// The secret of the contract's signature.
     pub(crate) signing_secret: String,
     /// The secret of the Standard Webhooks signature, in the format that its libraries
     /// expect.
     pub(crate) standard_webhooks_secret: String,
+}
+
+/// A webhook endpoint after it was set.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SetWebhookEndpointView {
+    #[serde(flatten)]
+    endpoint: WebhookEndpointView,
+    /// The start of a replay that sends what was missed, if the endpoint was gone until now.
+    replay_since: Option<AsText<Timestamp>>,
 }

@@ -115,6 +115,15 @@ impl Snapshot<'_> {
         )
     }
 
+    /// Returns the time of a merchant's oldest event with a pending delivery.
+    pub fn oldest_pending_event_at(&self, merchant: MerchantId) -> Result<Option<Timestamp>, Error> {
+        self.connection
+            .prepare(
+                "SELECT created_at FROM event WHERE id = (SELECT min(event_id) FROM delivery WHERE merchant_id = ?1)",
+            )?
+            .first(params![merchant.0], |row| row.get(0))
+    }
+
     /// Returns the reason why an event is pending, and all attempts so far. If the
     /// event has several deliveries, the one with the next attempt counts.
     pub fn delivery_of(&self, event: EventId) -> Result<DeliveryProgress, Error> {

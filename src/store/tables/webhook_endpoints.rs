@@ -75,7 +75,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Marks a merchant's endpoint as gone since this time.
+    /// Marks a merchant's endpoint as gone. `at` is the time of the oldest event that it misses.
     pub fn save_webhook_gone(&mut self, merchant: MerchantId, at: Timestamp) -> Result<(), Error> {
         self.connection
             .prepare("UPDATE merchant SET callback_gone_at = ?2 WHERE id = ?1")?

@@ -67,14 +67,17 @@ pub(super) async fn set(
     state: Data<AppState>,
     caller: Caller,
     body: JsonBody,
-) -> Result<Reply<CallbackView>, ApiError> {
+) -> Result<Reply<SetCallbackView>, ApiError> {
     let setting = parse_setting(&body, Mode::Live);
     let secret = SigningSecret::new(entropy::signing_secret());
     let set = move |tx: &mut Tx<'_>, _: &Policy, actor: &OperatorActor| {
         webhook_endpoints::set_as_operator(tx, actor, setting, secret)
     };
-    let (endpoint, secret) = write_as_operator(&state, &caller, set).await?;
-    let view = CallbackView::new(&state, &endpoint, secret.as_ref());
+    let (set, secret) = write_as_operator(&state, &caller, set).await?;
+    let view = SetCallbackView {
+        callback: CallbackView::new(&state, &set.endpoint, secret.as_ref()),
+        replay_since: set.missed_since.map(AsText),
+    };
     Ok(Reply::ok("Callback updated successfully", view))
 }
 
@@ -162,13 +165,23 @@ pub(crate) struct CallbackView {
     url: Option<AsText<WebhookUrl>>,
     /// The names and patterns of the events that it gets. Null for all.
     events: Option<Vec<String>>,
-    /// The time at which it answered 410 Gone. Null while it gets events.
+    /// Set if it answered 410 Gone: the time of the oldest event that was not sent. Null while it gets events.
     gone_at: Option<AsText<Timestamp>>,
     /// The time until which the secret before the last rotation signs too. Null once it has
     /// passed.
     previous_secret_until: Option<AsText<Timestamp>>,
     #[serde(flatten)]
     secrets: Option<SecretsView>,
+}
+
+/// A webhook endpoint after it was set.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SetCallbackView {
+    #[serde(flatten)]
+    callback: CallbackView,
+    /// The start of a replay that sends what was missed, if the endpoint was gone until now.
+    replay_since: Option<AsText<Timestamp>>,
 }
 
 /// A new secret, which is shown once.

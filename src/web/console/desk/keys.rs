@@ -168,7 +168,7 @@ fn endpoint(callback: &Callback) -> Markup {
                 dl.facts {
                     dt { "Address" } dd { code { (url) } }
                     dt { "Events" } dd { @match &callback.events { Some(events) => { (events.join(", ")) }, None => "all" } }
-                    @if let Some(at) = &callback.gone_at { dt { "Disabled" } dd { span.badge.bad { "answered 410" } " " (time(at)) } }
+                    @if let Some(at) = &callback.gone_at { dt { "Disabled" } dd { span.badge.bad { "answered 410" } " events since " (time(at)) " are not sent" } }
                     @if let Some(at) = &callback.previous_secret_until { dt { "Former secret" } dd { "signs too until " (time(at)) } }
                 }
             } @else {
