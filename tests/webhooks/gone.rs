@@ -109,6 +109,31 @@ fn a_replay_since_an_endpoint_was_gone_sends_everything_that_it_missed() {
 }
 
 #[test]
+fn events_are_recorded_for_an_endpoint_that_is_gone_as_it_chose_them() {
+    let (disk, receiver) = (Disk::new(), Receiver::start());
+    let service = disk.serve(&[LONG_RETRIES]);
+    let setting = json!({ "url": receiver.url(), "events": ["escrow.completed", "milestone.released"] });
+    set(&service, &setting);
+    receiver.reply_with(|_| Reply::Status(410));
+    service.completed("", 2);
+    let endpoint = || service.send("", "", "GET", "/sandbox/callback", &Value::Null);
+    until("the endpoint is gone", || endpoint()["goneAt"] != Value::Null);
+    let known = disk.events().len();
+    service.completed("", 2);
+    let inbox = service.send("", "", "GET", "/sandbox/events?limit=50", &Value::Null);
+    let reasons = |name: &str| -> Vec<String> {
+        let events = inbox["data"].as_array().unwrap().iter();
+        let later = events.rev().skip(known).filter(|event| event["type"] == name);
+        later
+            .map(|event| event["delivery"]["reason"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(reasons("milestone.released"), ["endpoint_gone"; 2]);
+    assert_eq!(reasons("escrow.completed"), ["endpoint_gone"]);
+    assert_eq!(reasons("escrow.created"), ["not_chosen"]);
+}
+
+#[test]
 fn a_configured_endpoint_is_set_again_by_a_restart() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
     receiver.reply_with(|_| Reply::Status(410));

@@ -224,10 +224,10 @@ impl StoredWebhookEndpoint {
         };
         if self.choice.url(configured).is_none() {
             Dispatch::NoEndpoint
-        } else if self.gone_at.is_some() {
-            Dispatch::EndpointGone
         } else if !is_chosen {
             Dispatch::NotChosen
+        } else if self.gone_at.is_some() {
+            Dispatch::EndpointGone
         } else {
             Dispatch::Queued
         }
