@@ -69,7 +69,7 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
     Ok(false)
 }
 
-/// The most deliveries that one command deletes, so that other commands do not wait long.
+/// The most deliveries that one command deletes or makes due, so that other commands do not wait long.
 const DELIVERIES_PER_COMMAND_MAX: usize = 1_000;
 
 /// Deletes pending deliveries of a merchant without a webhook endpoint, at most as many as
@@ -90,6 +90,13 @@ pub fn discard_pending(
 /// Deletes pending deliveries of a merchant, at most as many as one command deletes.
 pub(super) fn discard_some(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<(), Error> {
     tx.delete_deliveries(merchant, DELIVERIES_PER_COMMAND_MAX)
+}
+
+/// Makes deliveries of a merchant that are due later due now, at most as many as one command
+/// changes. Returns true if there may be more.
+pub fn hasten_some(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<bool, Error> {
+    let hastened = tx.hasten_deliveries(merchant, tx.now(), DELIVERIES_PER_COMMAND_MAX)?;
+    Ok(hastened == DELIVERIES_PER_COMMAND_MAX)
 }
 
 /// The most events that one command deletes, so that other commands do not wait long.

@@ -1,5 +1,7 @@
 //! Delivering recorded events again.
 
+use std::collections::HashSet;
+
 use crate::commands::{Error, Policy, webhook_endpoints};
 use crate::domain::events::delivery::Dispatch;
 use crate::domain::events::event::{REPLAY_MAX, RecordedEvent, Replay, ReplayStart, ordering_key};
@@ -8,8 +10,9 @@ use crate::domain::invalid::Parsed;
 use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 
-/// Queues another delivery of one event, with the same id and the same payload bytes, and
-/// returns the event. Its type need not be chosen, because the request names the event.
+/// Sends one event again, with the same id and the same payload bytes, and returns the event. Its
+/// type need not be chosen, because the request names the event. If a delivery of the event is
+/// pending, it is sent at once instead of another one, and so is the one that it waits for.
 ///
 /// # Errors
 ///
@@ -18,12 +21,17 @@ use crate::store::Tx;
 pub fn resend(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, id: EventId) -> Result<RecordedEvent, Error> {
     let event = tx.event(merchant, id)?.ok_or(Refusal::EventNotFound)?;
     webhook_endpoints::check_set(tx, policy, merchant)?;
-    tx.insert_resend(merchant, id, ordering_key(&event.name, event.escrow), tx.now())?;
+    let now = tx.now();
+    if !tx.hasten_event(merchant, id, now)? {
+        tx.insert_resend(merchant, id, ordering_key(&event.name, event.escrow), now)?;
+    }
     Ok(tx.event(merchant, id)?.unwrap_or(event))
 }
 
-/// Queues another delivery of every event of the replay whose type the endpoint has chosen,
-/// oldest first, and returns the number of events.
+/// Sends every event of the replay again whose type the endpoint has chosen, oldest first, and
+/// returns the number of events. As in [`resend`], a pending delivery is sent at once instead of
+/// another one, unless the replay sends an earlier event of the same escrow again: the order would
+/// be lost.
 ///
 /// # Errors
 ///
@@ -44,6 +52,7 @@ pub fn replay(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, replay: Pa
     }
     let now = tx.now();
     let mut queued = 0;
+    let mut repeated_orders = HashSet::new();
     for event in &events {
         if let Some(wanted) = status
             && tx.delivery_of(event.id)?.status() != wanted
@@ -51,7 +60,13 @@ pub fn replay(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, replay: Pa
             continue;
         }
         if webhook_endpoints::dispatch(tx, policy, merchant, &event.name)? == Dispatch::Queued {
-            tx.insert_resend(merchant, event.id, ordering_key(&event.name, event.escrow), now)?;
+            let order = ordering_key(&event.name, event.escrow);
+            let follows_repeat = order.is_some_and(|order| repeated_orders.contains(&order));
+            let is_sent_anyway = event.is_pending && tx.hasten_event(merchant, event.id, now)?;
+            if !is_sent_anyway || follows_repeat {
+                tx.insert_resend(merchant, event.id, order, now)?;
+                repeated_orders.extend(order);
+            }
             queued += 1;
         }
     }

@@ -31,7 +31,9 @@ pub struct EndpointSet {
 }
 
 /// Sets a merchant's webhook endpoint, which may have answered 410 before. Pending
-/// deliveries go to the new URL too, also those of events that are no longer chosen.
+/// deliveries go to the new URL too, also those of events that are no longer chosen. Those that
+/// are due later become due now, since the pause was for the endpoint before: here at most as
+/// many as one command changes, and [`deliveries::hasten_some`] does the rest.
 /// Disabling the endpoint deletes pending deliveries, at most as many as one command
 /// deletes. The deliverer deletes the rest.
 pub fn set(
@@ -45,6 +47,8 @@ pub fn set(
     tx.save_webhook_endpoint(merchant, &choice, events.as_ref())?;
     if choice == WebhookUrlChoice::Disabled {
         deliveries::discard_some(tx, merchant)?;
+    } else {
+        deliveries::hasten_some(tx, merchant)?;
     }
     let endpoint = tx.webhook_endpoint(merchant)?;
     Ok(EndpointSet { endpoint, missed_since })

@@ -185,7 +185,7 @@ fn a_replay_sends_all_events_from_a_point_oldest_first() {
     assert_eq!(app.pending_deliveries(), ["2", "3", "4"]);
     let since = app.replay(&json!({ "since": events[2]["createdAt"] })).ok();
     assert_eq!(since.data(), &json!({ "events": 2 }));
-    assert_eq!(app.pending_deliveries(), ["2", "3", "4", "3", "4"]);
+    assert_eq!(app.pending_deliveries(), ["2", "3", "4"], "they are pending");
     assert_eq!(
         app.replay(&json!({ "since": "2999-01-01T00:00:00Z" })).ok().data()["events"],
         0

@@ -11,6 +11,7 @@ mod deliveries;
 mod failures;
 mod gone;
 mod live;
+mod pauses;
 mod receiver;
 mod refusals;
 mod request;

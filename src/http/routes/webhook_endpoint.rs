@@ -6,8 +6,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::webhook_endpoints::{self, WebhookEndpointSetting};
+use crate::commands::{Policy, deliveries};
 use crate::domain::events::choice::EventChoice;
 use crate::domain::events::webhook_endpoint::{SigningSecret, StoredWebhookEndpoint, WebhookUrl};
+use crate::domain::ids::MerchantId;
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
@@ -18,6 +20,7 @@ use crate::http::error::ApiError;
 use crate::http::fields::Field;
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec};
 use crate::http::state::AppState;
+use crate::store::Tx;
 use crate::views::AsText;
 use crate::webhooks::signing;
 
@@ -47,7 +50,8 @@ pub(crate) async fn set(
     body: JsonBody,
 ) -> Result<Reply<SetWebhookEndpointView>, ApiError> {
     let setting = parse_setting(&body, Mode::Sandbox);
-    state
+    let sends = sends_events(&setting);
+    let reply = state
         .execute(
             &caller,
             move |tx, _policy, actor| webhook_endpoints::set(tx, actor.merchant, setting),
@@ -59,7 +63,26 @@ pub(crate) async fn set(
                 Reply::ok("Callback updated successfully", view)
             },
         )
-        .await
+        .await?;
+    if let Some(merchant) = caller.merchant().filter(|_| sends && reply.is_first()) {
+        hasten_rest(&state, merchant).await;
+    }
+    Ok(reply)
+}
+
+/// Returns true if a setting is valid and has a URL.
+pub(super) fn sends_events(setting: &Parsed<WebhookEndpointSetting>) -> bool {
+    setting.as_ref().is_ok_and(|setting| setting.url.is_some())
+}
+
+/// Makes the deliveries of a merchant due that the setting of its endpoint has left for later. Those
+/// that a failure leaves are attempted when they were due before.
+pub(super) async fn hasten_rest(state: &AppState, merchant: MerchantId) {
+    let hasten = move |tx: &mut Tx<'_>, _: &Policy| {
+        tx.act_for(merchant)?;
+        deliveries::hasten_some(tx, merchant)
+    };
+    while let Ok(true) = state.write(hasten).await {}
 }
 
 fn view(endpoint: &StoredWebhookEndpoint, configured: Option<&WebhookUrl>) -> WebhookEndpointView {

@@ -212,6 +212,44 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Makes the next attempt of a pending event due at `now`, if it is due later. If the event waits
+    /// behind another with its ordering key, this is the attempt of the first of them. Returns false
+    /// if no delivery of the event is pending.
+    pub fn hasten_event(&mut self, merchant: MerchantId, event: EventId, now: Timestamp) -> Result<bool, Error> {
+        let next = self
+            .connection
+            .prepare(
+                "SELECT CASE WHEN due_at IS NULL
+                             THEN (SELECT min(id) FROM delivery AS first WHERE first.lane = delivery.lane)
+                             ELSE id END
+                 FROM delivery WHERE event_id = ?1 ORDER BY due_at IS NULL, due_at, id LIMIT 1",
+            )?
+            .first(params![event.number()], |row| row.get::<i64>(0))?;
+        let Some(next) = next else {
+            return Ok(false);
+        };
+        self.connection
+            .prepare("UPDATE delivery SET due_at = ?2 WHERE id = ?1 AND due_at > ?2")?
+            .execute(params![next, now.millis()])?;
+        self.state.new_deliveries.push(merchant);
+        Ok(true)
+    }
+
+    /// Makes at most `limit` of a merchant's deliveries that are due later due at `now`, and returns
+    /// their number.
+    pub fn hasten_deliveries(&mut self, merchant: MerchantId, now: Timestamp, limit: usize) -> Result<usize, Error> {
+        self.connection
+            .prepare(
+                "UPDATE delivery SET due_at = ?2 WHERE id IN
+                     (SELECT id FROM delivery WHERE merchant_id = ?1 AND due_at > ?2 LIMIT ?3)",
+            )?
+            .execute(params![
+                merchant.0,
+                now.millis(),
+                i64::try_from(limit).unwrap_or(i64::MAX)
+            ])
+    }
+
     /// Records an attempt and returns true, unless retention has removed the event.
     pub fn insert_attempt(&mut self, event: EventId, attempt: &Attempt) -> Result<bool, Error> {
         let (status, error, answer) = match &attempt.outcome {

@@ -36,6 +36,8 @@ pub struct ReplayedEvent {
     pub id: EventId,
     pub name: String,
     pub escrow: Option<EscrowId>,
+    /// True if a delivery of it is pending.
+    pub is_pending: bool,
 }
 
 /// The expression that is true if the row of an event is as it was recorded.
@@ -109,6 +111,7 @@ row! {
         name: String,
         escrow_id: Option<i64>,
         escrow_guard: Option<i64> = "escrow.guard",
+        is_pending: bool = "EXISTS (SELECT 1 FROM delivery WHERE event_id = event.id)",
     }
 }
 
@@ -180,6 +183,7 @@ impl Snapshot<'_> {
                 id: EventId::new(row.id, row.guard),
                 name: row.name,
                 escrow: optional_escrow_id(row.escrow_id, row.escrow_guard),
+                is_pending: row.is_pending,
             })
         })
     }

@@ -23,7 +23,8 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
-    /// Saves a merchant's choice of webhook URL and events. The endpoint is no longer gone.
+    /// Saves a merchant's choice of webhook URL and events. The endpoint is no longer gone. Wakes the
+    /// deliverer.
     pub fn save_webhook_endpoint(
         &mut self,
         merchant: MerchantId,
@@ -46,6 +47,7 @@ impl Tx<'_> {
                 "a merchant",
             )?;
         self.merchant_mut(merchant)?.webhook_endpoint = self.webhook_endpoint(merchant)?;
+        self.state.new_deliveries.push(merchant);
         Ok(())
     }
 

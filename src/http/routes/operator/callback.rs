@@ -23,7 +23,7 @@ use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::operator::acting::{check_is_live, write_as_operator};
 use crate::http::routes::operator::fields::overlap_hours;
-use crate::http::routes::webhook_endpoint::{event_names, parse_setting};
+use crate::http::routes::webhook_endpoint::{event_names, hasten_rest, parse_setting, sends_events};
 use crate::http::state::AppState;
 use crate::notices::of_provider;
 use crate::store::Tx;
@@ -69,6 +69,7 @@ pub(super) async fn set(
     body: JsonBody,
 ) -> Result<Reply<SetCallbackView>, ApiError> {
     let setting = parse_setting(&body, Mode::Live);
+    let sends = sends_events(&setting);
     let secret = SigningSecret::new(entropy::signing_secret());
     let set = move |tx: &mut Tx<'_>, _: &Policy, actor: &OperatorActor| {
         webhook_endpoints::set_as_operator(tx, actor, setting, secret)
@@ -78,6 +79,9 @@ pub(super) async fn set(
         callback: CallbackView::new(&state, &set.endpoint, secret.as_ref()),
         replay_since: set.missed_since.map(AsText),
     };
+    if sends {
+        hasten_rest(&state, state.merchant_of(&caller).await?).await;
+    }
     Ok(Reply::ok("Callback updated successfully", view))
 }
 

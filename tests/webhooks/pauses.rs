@@ -1,0 +1,109 @@
+//! Receivers that ask for a long pause, and the ways to end it.
+
+use serde_json::{Value, json};
+
+use crate::receiver::{Receiver, Reply};
+use crate::service::{Disk, Service, until};
+
+/// Sends a request without a customer.
+fn send(service: &Service, key: &str, method: &str, path: &str, body: &Value) -> Value {
+    service.send(key, "", method, path, body)
+}
+
+/// Replies with 503 and asks for a pause of a day.
+fn ask_for_a_day(receiver: &Receiver) {
+    let reply = b"HTTP/1.1 503 Busy\r\nretry-after: 86400\r\ncontent-length: 0\r\n\r\n";
+    receiver.reply_with(|_| Reply::Raw(reply.to_vec()));
+}
+
+fn set(service: &Service, key: &str, receiver: &Receiver) {
+    let setting = json!({ "url": receiver.url() });
+    send(service, key, "PUT", "/sandbox/callback", &setting);
+}
+
+/// Returns the ids of a merchant's events, oldest first.
+fn ids(service: &Service, key: &str) -> Vec<String> {
+    let inbox = send(service, key, "GET", "/sandbox/events?limit=50", &Value::Null);
+    let events = inbox["data"].as_array().unwrap().iter().rev();
+    events.map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The first of two events in the order of an escrow waits for a day, and the second behind it.
+#[test]
+fn a_pause_ends_with_a_resend_a_replay_or_a_setting_of_the_endpoint() {
+    let disk = Disk::new();
+    let service = disk.serve(&[]);
+    for remedy in ["resend first", "resend second", "replay", "same URL", "other URL"] {
+        let key = format!("sk_test_{}", remedy.replace(' ', "_"));
+        let (receiver, other) = (Receiver::start(), Receiver::start());
+        ask_for_a_day(&receiver);
+        set(&service, &key, &receiver);
+        let terms = json!({
+            "amount": 200, "purpose": "Shop fit-out", "whoPays": "buyer",
+            "milestones": [{ "title": "A", "amount": 100 }, { "title": "B", "amount": 100 }],
+        });
+        service.send(&key, "ada", "POST", "/v1/escrow/milestone/create", &terms);
+        until("the receiver has asked for a pause", || !disk.pauses().is_empty());
+        assert_eq!(disk.pauses(), [86_400_000], "{remedy}");
+        receiver.reply_with(|_| Reply::Status(200));
+        let events = ids(&service, &key);
+        assert_eq!(events.len(), 2);
+        let resend = |event: &str| {
+            let path = format!("/sandbox/events/{event}/resend");
+            send(&service, &key, "POST", &path, &Value::Null)
+        };
+        match remedy {
+            "resend first" => assert_eq!(resend(&events[0])["delivery"]["status"], "pending"),
+            "resend second" => assert_eq!(resend(&events[1])["delivery"]["status"], "pending"),
+            "replay" => {
+                let from = json!({ "from": events[0] });
+                let replay = send(&service, &key, "POST", "/sandbox/events/replay", &from);
+                assert_eq!(replay["events"], 2);
+            }
+            "same URL" => set(&service, &key, &receiver),
+            _ => set(&service, &key, &other),
+        }
+        disk.wait_for_deliveries();
+        let new = if remedy == "other URL" { &other } else { &receiver };
+        assert_eq!(new.taken(), events, "{remedy}: once each, in their order");
+    }
+}
+
+/// A replay that sends an event again also sends the later ones of its escrow again, although they
+/// are pending: the receiver gets them in their order.
+#[test]
+fn a_replay_of_delivered_and_pending_events_keeps_their_order() {
+    let (disk, receiver) = (Disk::new(), Receiver::start());
+    let service = disk.serve(&[]);
+    set(&service, "", &receiver);
+    let deal = service.funded("", 2);
+    disk.wait_for_deliveries();
+    let delivered = ids(&service, "").len();
+    ask_for_a_day(&receiver);
+    (0..2).for_each(|milestone| service.confirm("", &deal, milestone));
+    until("the receiver has asked for a pause", || {
+        disk.pending() > 0 && disk.pauses().iter().all(|pause| *pause == 86_400_000) && !disk.pauses().is_empty()
+    });
+    receiver.reply_with(|_| Reply::Status(200));
+    let events = disk.events();
+    let of_escrow: Vec<String> = events
+        .iter()
+        .filter(|event| event.name.starts_with("escrow."))
+        .map(|event| event.id.clone())
+        .collect();
+    let before = receiver.taken().len();
+    assert!(events.len() > delivered);
+    send(
+        &service,
+        "",
+        "POST",
+        "/sandbox/events/replay",
+        &json!({ "from": of_escrow[0] }),
+    );
+    disk.wait_for_deliveries();
+    let taken = receiver.taken().split_off(before);
+    let of_escrow_taken: Vec<&String> = taken.iter().filter(|id| of_escrow.contains(id)).collect();
+    let last = of_escrow.last().unwrap();
+    assert_eq!(of_escrow_taken.first(), Some(&last), "the pending one comes first");
+    assert_eq!(of_escrow_taken[1..], of_escrow.iter().collect::<Vec<_>>());
+}
