@@ -28,17 +28,30 @@ pub fn resend(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, id: EventI
     Ok(tx.event(merchant, id)?.unwrap_or(event))
 }
 
-/// Sends every event of the replay again whose type the endpoint has chosen, oldest first, and
-/// returns the number of events. As in [`resend`], a pending delivery is sent at once instead of
+/// The outcome of a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// The number of events that are sent again.
+    pub events: usize,
+    /// The first event that the replay has not looked at. `None` if it has looked at all.
+    pub next: Option<EventId>,
+}
+
+/// Sends every event of the replay again whose type the endpoint has chosen, oldest first.
+/// Looks at [`REPLAY_MAX`] events at most, so that other commands do not wait long. As in [`resend`], a pending delivery is sent at once instead of
 /// another one, unless the replay sends an earlier event of the same escrow again: the order would
 /// be lost.
 ///
 /// # Errors
 ///
 /// Refuses, in this order: an invalid replay, a start at an event that the merchant does not
-/// have, a merchant without a webhook endpoint or with one that is gone, more than
-/// [`REPLAY_MAX`] events.
-pub fn replay(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, replay: Parsed<Replay>) -> Result<usize, Error> {
+/// have, a merchant without a webhook endpoint or with one that is gone.
+pub fn replay(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    replay: Parsed<Replay>,
+) -> Result<Replayed, Error> {
     let Replay { start, status } = replay?;
     if let ReplayStart::Event(id) = start
         && tx.event(merchant, id)?.is_none()
@@ -46,10 +59,9 @@ pub fn replay(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, replay: Pa
         return Err(Refusal::EventNotFound.into());
     }
     webhook_endpoints::check_set(tx, policy, merchant)?;
-    let events = tx.events_from(merchant, start, REPLAY_MAX + 1)?;
-    if events.len() > REPLAY_MAX as usize {
-        return Err(Refusal::TooManyEvents { max: REPLAY_MAX }.into());
-    }
+    let mut events = tx.events_from(merchant, start, REPLAY_MAX + 1)?;
+    let next = events.get(REPLAY_MAX).map(|event| event.id);
+    events.truncate(REPLAY_MAX);
     let now = tx.now();
     let mut queued = 0;
     let mut repeated_orders = HashSet::new();
@@ -70,5 +82,5 @@ pub fn replay(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, replay: Pa
             queued += 1;
         }
     }
-    Ok(queued)
+    Ok(Replayed { events: queued, next })
 }

@@ -384,11 +384,6 @@ pub enum Refusal {
     #[strum_discriminants(strum(serialize = "callback_gone"))]
     #[error("The webhook endpoint answered 410 Gone and gets no events; PUT /sandbox/callback sets it again")]
     WebhookEndpointGone,
-    #[error("More than {max} events happened since then; start later")]
-    TooManyEvents {
-        /// The most events that one request sends again.
-        max: u32,
-    },
     /// The key already has the most faults that a key may have (sandbox).
     #[error("At most {max} faults can be set at once; DELETE /sandbox/faults clears them")]
     TooManyFaults { max: usize },

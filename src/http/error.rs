@@ -432,7 +432,6 @@ mod tests {
                 available: amount(5),
             }],
             Refusal::TooManyCategories { .. } => vec![Refusal::TooManyCategories { max: 1000 }],
-            Refusal::TooManyEvents { .. } => vec![Refusal::TooManyEvents { max: 10_000 }],
             Refusal::TooManyFaults { .. } => vec![Refusal::TooManyFaults { max: 100 }],
             Refusal::TooManyStreams { .. } => vec![Refusal::TooManyStreams { max: 8 }],
             Refusal::CardDeclined(_) => [Decline::InsufficientFunds, Decline::Expired, Decline::ProcessorError]

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use escrowd::domain::events::webhook_endpoint::WebhookUrl;
 use escrowd::domain::mode::Mode;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::cluster;
 use crate::helpers::{Answer, TestApp, spawn_app, spawn_app_with};
 
 const NO_ID: &str = "0123456789abcdef01234567";
@@ -181,15 +183,51 @@ fn a_replay_sends_all_events_from_a_point_oldest_first() {
     app.refuses(400, "Event not found", |app| app.replay(&json!({ "from": NO_ID })));
     let second = app.replay(&json!({ "from": events[1]["id"] })).ok();
     assert_eq!(second.message(), "Events queued successfully");
-    assert_eq!(second.data(), &json!({ "events": 3 }));
+    assert_eq!(second.data(), &json!({ "events": 3, "next": null }));
     assert_eq!(app.pending_deliveries(), ["2", "3", "4"]);
     let since = app.replay(&json!({ "since": events[2]["createdAt"] })).ok();
-    assert_eq!(since.data(), &json!({ "events": 2 }));
+    assert_eq!(since.data(), &json!({ "events": 2, "next": null }));
     assert_eq!(app.pending_deliveries(), ["2", "3", "4"], "they are pending");
     assert_eq!(
         app.replay(&json!({ "since": "2999-01-01T00:00:00Z" })).ok().data()["events"],
         0
     );
+}
+
+/// Ten thousand events lie between two payments, and the endpoint gets payments alone.
+#[test]
+fn a_replay_says_where_the_next_one_goes_on() {
+    if cluster::is_wanted() {
+        // It changes rows of a file.
+        return;
+    }
+    let app = spawn_app();
+    let id = app.event_of_new_offer();
+    app.top_up("ada", 1000).ok();
+    let other = Connection::open(app.database_file()).unwrap();
+    escrowd::store::add_functions(&other).unwrap();
+    other
+        .execute_batch(
+            "WITH RECURSIVE more (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < 9997)
+             INSERT INTO event (id, guard, merchant_id, name_id, escrow_id, transaction_id, created_at, data, checksum)
+             SELECT (SELECT max(id) FROM event) + n, guard, merchant_id, name_id, escrow_id, transaction_id, created_at, data, 0
+             FROM more, (SELECT * FROM event LIMIT 1);
+             UPDATE merchant SET event_count = (SELECT count(*) FROM event WHERE merchant_id = merchant.id)",
+        )
+        .unwrap();
+    app.pass_seconds(60);
+    app.top_up("ada", 2000).ok();
+    let newest = "SELECT printf('%016x%08x', id, guard) FROM event ORDER BY id DESC LIMIT 1";
+    let newest: String = other.query_row(newest, [], |row| row.get(0)).unwrap();
+    let setting = json!({ "url": UNREACHABLE, "events": ["payment.*"] });
+    app.as_merchant("PUT", "/sandbox/callback", Some(&setting)).ok();
+    let first = app.replay(&json!({ "from": id })).ok();
+    let expected = |next: &Value| json!({ "events": 1, "next": next });
+    let place = &first.data()["next"];
+    assert_eq!(first.data(), &expected(place));
+    let second = app.replay(&json!({ "from": place })).ok();
+    assert_eq!((place, second.data()), (&json!(newest), &expected(&Value::Null)));
+    other.execute_batch("DELETE FROM event WHERE checksum = 0").unwrap();
 }
 
 #[test]

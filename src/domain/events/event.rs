@@ -5,8 +5,8 @@ use crate::domain::events::delivery::{DeliveryProgress, DeliveryStatus, Dispatch
 use crate::domain::ids::{CustomerId, EscrowId, EventId};
 use crate::domain::time::Timestamp;
 
-/// The most events of one replay.
-pub const REPLAY_MAX: u32 = 10_000;
+/// The most events that one replay looks at.
+pub const REPLAY_MAX: usize = 10_000;
 
 /// An event as recorded in the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]

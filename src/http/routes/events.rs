@@ -100,7 +100,7 @@ pub(crate) async fn resend(
 }
 
 /// The refusals of [`replay`].
-pub(crate) const REPLAY_REFUSALS: Refusals = Refusals::of(&[&SENDING, &[RefusalKind::TooManyEvents]]);
+pub(crate) const REPLAY_REFUSALS: Refusals = Refusals::of(&[&SENDING]);
 
 /// `POST /sandbox/events/replay`.
 pub(crate) async fn replay(
@@ -113,7 +113,13 @@ pub(crate) async fn replay(
         .execute(
             &caller,
             move |tx, policy, actor| events::replay(tx, policy, actor.merchant, replay),
-            |events, _context| Reply::ok("Events queued successfully", ReplayView { events }),
+            |replayed, _context| {
+                let view = ReplayView {
+                    events: replayed.events,
+                    next: replayed.next.map(AsText),
+                };
+                Reply::ok("Events queued successfully", view)
+            },
         )
         .await
 }
@@ -250,10 +256,12 @@ struct AttemptView {
     answer: Option<String>,
 }
 
-/// The number of events that will be delivered again.
+/// The number of events that will be delivered again, and the event at which to go on.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ReplayView {
-    pub(crate) events: usize,
+    events: usize,
+    /// The `from` of the request that sends the rest. Null if nothing is left.
+    next: Option<AsText<EventId>>,
 }
 
 impl EventView {

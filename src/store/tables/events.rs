@@ -165,7 +165,7 @@ impl Snapshot<'_> {
         &self,
         merchant: MerchantId,
         start: ReplayStart,
-        limit: u32,
+        limit: usize,
     ) -> Result<Vec<ReplayedEvent>, Error> {
         let (number, millis) = match start {
             ReplayStart::Event(id) => (id.number(), 0),
@@ -177,6 +177,7 @@ impl Snapshot<'_> {
             " FROM event JOIN event_name ON event_name.id = name_id LEFT JOIN escrow ON escrow.id = escrow_id
              WHERE event.merchant_id = ?1 AND event.id >= ?2 AND event.created_at >= ?3 ORDER BY event.id LIMIT ?4"
         ))?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         read_all(statement.query(params![merchant.0, number, millis, limit])?, |row| {
             let row = ReplayRow::read(row)?;
             Ok(ReplayedEvent {

@@ -59,7 +59,7 @@ pub(super) const SNAPSHOTS: [&str; 46] = [
 ];
 
 /// Every refusal code except [`CODES_OF_TROUBLE`]. Add a new code here and to a snapshot.
-const CODES: [&str; 139] = [
+const CODES: [&str; 138] = [
     "access_denied",
     "account_not_resolved",
     "action_not_allowed",
@@ -180,7 +180,6 @@ const CODES: [&str; 139] = [
     "too_few_participants",
     "too_many_categories",
     "too_many_customers_asked",
-    "too_many_events",
     "too_many_faults",
     "too_many_files",
     "too_many_rows",
