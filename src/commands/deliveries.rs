@@ -84,12 +84,14 @@ pub fn discard_pending(
     if is_wanted(&endpoint) {
         return Ok(());
     }
-    discard_some(tx, merchant)
+    discard_some(tx, merchant).map(drop)
 }
 
-/// Deletes pending deliveries of a merchant, at most as many as one command deletes.
-pub(super) fn discard_some(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<(), Error> {
-    tx.delete_deliveries(merchant, DELIVERIES_PER_COMMAND_MAX)
+/// Deletes pending deliveries of a merchant, at most as many as one command deletes. Returns true
+/// if there may be more.
+pub(super) fn discard_some(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<bool, Error> {
+    let deleted = tx.delete_deliveries(merchant, DELIVERIES_PER_COMMAND_MAX)?;
+    Ok(deleted == DELIVERIES_PER_COMMAND_MAX)
 }
 
 /// Makes deliveries of a merchant that are due later due now, at most as many as one command

@@ -35,7 +35,8 @@ pub struct EndpointSet {
 /// are due later become due now, since the pause was for the endpoint before: here at most as
 /// many as one command changes, and [`deliveries::hasten_some`] does the rest.
 /// Disabling the endpoint deletes pending deliveries, at most as many as one command
-/// deletes. The deliverer deletes the rest.
+/// deletes. The deliverer deletes the rest, which [`discard_left`] must have done before a new URL
+/// is set.
 pub fn set(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
@@ -52,6 +53,19 @@ pub fn set(
     }
     let endpoint = tx.webhook_endpoint(merchant)?;
     Ok(EndpointSet { endpoint, missed_since })
+}
+
+/// Deletes pending deliveries that are left of an endpoint that was disabled or is gone, at most
+/// as many as one command deletes. Returns true if there may be more. While the endpoint is off none
+/// are added.
+pub fn discard_left(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<bool, store::Error> {
+    let endpoint = tx.webhook_endpoint(merchant)?;
+    let is_off = endpoint.choice == WebhookUrlChoice::Disabled || endpoint.gone_at.is_some();
+    if is_off {
+        deliveries::discard_some(tx, merchant)
+    } else {
+        Ok(false)
+    }
 }
 
 /// Sets a live merchant's webhook endpoint as [`set`] does. The first one gets `secret`, and the

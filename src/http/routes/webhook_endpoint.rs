@@ -51,6 +51,9 @@ pub(crate) async fn set(
 ) -> Result<Reply<SetWebhookEndpointView>, ApiError> {
     let setting = parse_setting(&body, Mode::Sandbox);
     let sends = sends_events(&setting);
+    if let Some(merchant) = caller.merchant().filter(|_| sends) {
+        discard_left(&state, merchant).await?;
+    }
     let reply = state
         .execute(
             &caller,
@@ -73,6 +76,17 @@ pub(crate) async fn set(
 /// Returns true if a setting is valid and has a URL.
 pub(super) fn sends_events(setting: &Parsed<WebhookEndpointSetting>) -> bool {
     setting.as_ref().is_ok_and(|setting| setting.url.is_some())
+}
+
+/// Deletes the deliveries that are left of an endpoint that was turned off, before another URL is
+/// set.
+pub(super) async fn discard_left(state: &AppState, merchant: MerchantId) -> Result<(), ApiError> {
+    let discard = move |tx: &mut Tx<'_>, _: &Policy| {
+        tx.act_for(merchant)?;
+        Ok::<_, ApiError>(webhook_endpoints::discard_left(tx, merchant)?)
+    };
+    while state.write(discard).await? {}
+    Ok(())
 }
 
 /// Makes the deliveries of a merchant due that the setting of its endpoint has left for later. Those

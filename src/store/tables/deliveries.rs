@@ -365,16 +365,15 @@ impl Tx<'_> {
         Ok(events.len())
     }
 
-    /// Removes at most `limit` pending deliveries of a merchant. Deliveries that wait behind
-    /// others go first, because without the others they would never become due.
-    pub fn delete_deliveries(&mut self, merchant: MerchantId, limit: usize) -> Result<(), Error> {
+    /// Removes at most `limit` pending deliveries of a merchant, and returns their number. Deliveries
+    /// that wait behind others go first, because without the others they would never become due.
+    pub fn delete_deliveries(&mut self, merchant: MerchantId, limit: usize) -> Result<usize, Error> {
         self.connection
             .prepare(
                 "DELETE FROM delivery WHERE id IN
                      (SELECT id FROM delivery WHERE merchant_id = ?1 ORDER BY due_at NULLS FIRST LIMIT ?2)",
             )?
-            .execute(params![merchant.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
-        Ok(())
+            .execute(params![merchant.0, i64::try_from(limit).unwrap_or(i64::MAX)])
     }
 }
 

@@ -23,7 +23,7 @@ use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::operator::acting::{check_is_live, write_as_operator};
 use crate::http::routes::operator::fields::overlap_hours;
-use crate::http::routes::webhook_endpoint::{event_names, hasten_rest, parse_setting, sends_events};
+use crate::http::routes::webhook_endpoint::{discard_left, event_names, hasten_rest, parse_setting, sends_events};
 use crate::http::state::AppState;
 use crate::notices::of_provider;
 use crate::store::Tx;
@@ -68,8 +68,12 @@ pub(super) async fn set(
     caller: Caller,
     body: JsonBody,
 ) -> Result<Reply<SetCallbackView>, ApiError> {
+    check_is_live(&state)?;
     let setting = parse_setting(&body, Mode::Live);
     let sends = sends_events(&setting);
+    if sends {
+        discard_left(&state, state.merchant_of(&caller).await?).await?;
+    }
     let secret = SigningSecret::new(entropy::signing_secret());
     let set = move |tx: &mut Tx<'_>, _: &Policy, actor: &OperatorActor| {
         webhook_endpoints::set_as_operator(tx, actor, setting, secret)
