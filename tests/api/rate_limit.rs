@@ -2,6 +2,7 @@
 
 use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app};
 use escrowd::domain::address_range::AddressRange;
+use serde_json::json;
 
 fn strict_app() -> TestApp {
     spawn_app_with(|config| config.strict = true)
@@ -186,4 +187,23 @@ fn a_request_outside_the_scope_of_its_key_counts() {
     );
     assert_exceeded(&with_key(&app, "sk_live_business", "/v1/countries"));
     with_key(&app, LIVE_KEY, "/v1/countries").ok();
+}
+
+#[test]
+fn a_seed_that_moves_the_clock_ends_the_minute() {
+    let app = limited_app(1);
+    let count = || app.send("GET", "/v1/countries", &[], None);
+    count().ok();
+    assert_exceeded(&count());
+    let seed = |status: &str| {
+        let seed = json!({
+            "customers": [{ "id": "ada" }, { "id": "ben", "balance": 50_000 }],
+            "escrows": [{ "seller": "ada", "buyer": "ben", "amount": 1000, "status": status }],
+        });
+        app.as_merchant("POST", "/sandbox/seed", Some(&seed)).ok();
+    };
+    seed("ONGOING");
+    assert_exceeded(&count());
+    seed("CLAIMED");
+    assert_eq!(rate(&count().ok()).1, 0);
 }

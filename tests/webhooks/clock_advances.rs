@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::receiver::{Receiver, Reply};
-use crate::service::Disk;
+use crate::service::{Disk, until};
 
 #[test]
 fn advancing_the_clock_makes_the_retries_that_fall_due() {
@@ -24,7 +24,7 @@ fn advancing_the_clock_makes_the_retries_that_fall_due() {
     // Both events of a new escrow have one ordering key: the second waits for the first.
     receiver.wait_for_requests(1);
     let numbers = || disk.attempts().iter().map(|attempt| attempt.number).collect::<Vec<_>>();
-    crate::service::until("the first attempt is recorded", || numbers() == [1]);
+    until("the first attempt is recorded", || numbers() == [1]);
     let advance = |by: &str| {
         service.send("", "", "POST", "/sandbox/clock/advance", &json!({ "by": by }));
         numbers()
@@ -94,4 +94,24 @@ fn a_clock_can_be_advanced_without_pending_deliveries() {
     });
     assert_eq!(offsets, [86_400, 86_400, 2 * 86_400, 86_400]);
     assert!(disk.attempts().is_empty());
+}
+
+/// The endpoint gets no event of the seed, which would make the deliverer look at the others.
+#[test]
+fn a_seed_that_moves_the_clock_makes_the_retries_that_fall_due() {
+    let (disk, receiver) = (Disk::new(), Receiver::start());
+    receiver.reply_with(|_| Reply::Status(503));
+    let service = disk.serve(&[("ESCROWD_WEBHOOKS_RETRY_SECONDS", "600")]);
+    let setting = json!({ "url": receiver.url(), "events": ["payment.deposit.*"] });
+    service.send("", "", "PUT", "/sandbox/callback", &setting);
+    service.send("", "ada", "POST", "/v1/payment/topup", &json!({ "amount": 1000 }));
+    until("the first attempt is recorded", || disk.attempts().len() == 1);
+    receiver.reply_with(|_| Reply::Status(200));
+    let seed = json!({
+        "customers": [{ "id": "ada" }, { "id": "ben", "balance": 50_000 }],
+        "escrows": [{ "seller": "ada", "buyer": "ben", "amount": 1000, "status": "CLAIMED" }],
+    });
+    service.send("", "", "POST", "/sandbox/seed", &seed);
+    disk.wait_for_deliveries();
+    assert_eq!(receiver.taken().len(), 1);
 }

@@ -1,6 +1,8 @@
 //! The clock offset of a sandbox merchant: its clock is ledger time plus this offset. The
 //! offset never shrinks, so that no stored time is ever in the merchant's future.
 
+use std::time::Duration;
+
 use crate::domain::sandbox::span::Span;
 use crate::domain::time::Timestamp;
 
@@ -30,6 +32,11 @@ impl ClockOffset {
     /// Returns the offset in whole seconds, rounded down.
     pub const fn seconds(self) -> i64 {
         self.0 / 1000
+    }
+
+    /// Returns the time by which a clock with this offset is ahead of one with an earlier offset.
+    pub fn time_since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.millis() - earlier.millis()).unwrap_or_default())
     }
 
     /// Returns the sum of the offset and a span, or `None` above [`ClockOffset::MAX`].

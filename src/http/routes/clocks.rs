@@ -37,6 +37,9 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply<C
 
 /// `POST /sandbox/clock/advance`. Replies after an attempt for every delivery that the
 /// advance made due, or after [`FLUSH_TIMEOUT`].
+///
+/// Runs in a task of its own, because the server drops a handler when its client disconnects. The
+/// task still does what fell due.
 pub(crate) async fn advance(
     state: Data<AppState>,
     caller: Caller,
@@ -44,31 +47,37 @@ pub(crate) async fn advance(
 ) -> Result<Reply<AdvancedClockView>, ApiError> {
     let by = parse_advance(&body);
     let time = by.as_ref().map_or(Duration::ZERO, |by| by.duration());
-    let reply = state
-        .execute(
-            &caller,
-            |tx, policy, actor| clocks::advance(tx, policy, actor.merchant, by),
-            |moved, _context| {
-                let clock = ClockView::new(moved.clock.now, moved.clock.ahead);
-                Reply::ok(
-                    "Clock advanced successfully",
-                    AdvancedClockView::new(clock, moved.deliveries),
-                )
-            },
-        )
-        .await?;
-    if reply.is_first() {
-        let limiter = &state.rate_limiter;
-        limiter.advance(&caller.key_hash, time);
-    }
-    // A merchant that this request created has no deliveries, and nothing that is due.
-    if let Some(merchant) = caller.merchant() {
-        settle_rest(&state, merchant).await;
-        let flush = state.webhooks.flush(merchant);
-        // After the timeout, the deliverer makes the remaining attempts.
-        drop(rt::time::timeout(FLUSH_TIMEOUT, flush).await);
-    }
-    Ok(reply)
+    let task = rt::spawn(async move {
+        let reply = state
+            .execute(
+                &caller,
+                |tx, policy, actor| clocks::advance(tx, policy, actor.merchant, by),
+                |moved, _context| {
+                    let clock = ClockView::new(moved.clock.now, moved.clock.ahead);
+                    Reply::ok(
+                        "Clock advanced successfully",
+                        AdvancedClockView::new(clock, moved.deliveries),
+                    )
+                },
+            )
+            .await?;
+        if reply.is_first() {
+            state.rate_limiter.advance(&caller.key_hash, time);
+        }
+        // A merchant that this request created has no deliveries, and nothing that is due.
+        if let Some(merchant) = caller.merchant() {
+            do_what_is_due(&state, merchant).await;
+        }
+        Ok(reply)
+    });
+    task.await.map_err(|_| ApiError::Internal)?
+}
+
+/// Does what fell due when a merchant's clock was moved: settles withdrawals, and attempts the
+/// deliveries. Ends after [`FLUSH_TIMEOUT`], and then the deliverer makes the remaining attempts.
+pub(crate) async fn do_what_is_due(state: &AppState, merchant: MerchantId) {
+    settle_rest(state, merchant).await;
+    drop(rt::time::timeout(FLUSH_TIMEOUT, state.webhooks.flush(merchant)).await);
 }
 
 /// Settles what is due behind the first commands' worth, which the advance has settled. After a

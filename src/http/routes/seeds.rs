@@ -1,12 +1,14 @@
 //! The route that loads a seed into a sandbox merchant.
 
 use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 
+use actix_web::rt;
 use actix_web::web::Data;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::commands::seeds;
+use crate::commands::{clocks, seeds};
 use crate::domain::customers::profile::PartialProfileRequest;
 use crate::domain::escrow::terms::{
     DeliveryTimeline, MAX_DELIVERY_DEFAULT, MAX_DELIVERY_MAX, MilestoneRequest, STANDARD_MAX_DELIVERY_DEFAULT,
@@ -27,7 +29,7 @@ use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec, words};
-use crate::http::routes::clocks::ClockView;
+use crate::http::routes::clocks::{ClockView, do_what_is_due};
 use crate::http::state::AppState;
 use crate::views::{AsText, MajorUnits, MilestoneView, Words};
 
@@ -51,24 +53,46 @@ const OF_ENTRIES: [RefusalKind; 13] = [
 /// The refusals of [`load`].
 pub(crate) const LOAD_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::SeededBefore]]).of_entries(&[&OF_ENTRIES]);
 
-/// `POST /sandbox/seed`, as the merchant of the key.
+/// `POST /sandbox/seed`, as the merchant of the key. A seed with a claimed deal moves the clock; then
+/// the reply does not wait for the deliveries that fell due.
+///
+/// Runs in a task of its own, because the server drops a handler when its client disconnects. The
+/// task still does what fell due.
 pub(crate) async fn load(
     state: Data<AppState>,
     caller: Caller,
     body: JsonBody,
 ) -> Result<CreatedReply<SeedView>, ApiError> {
     let request = parse_seed(&body);
-    state
-        .execute(
-            &caller,
-            move |tx, policy, actor| seeds::load(tx, policy, actor.merchant, request),
-            |seeded, _context| {
-                let clock = ClockView::new(seeded.clock.now, seeded.clock.ahead);
-                let view = SeedView::new(seeded.customers, seeded.escrows, clock);
-                Reply::created("Sandbox seeded successfully", view)
-            },
-        )
-        .await
+    let task = rt::spawn(async move {
+        let moved = Arc::new(OnceLock::new());
+        let note = Arc::clone(&moved);
+        let reply = state
+            .execute(
+                &caller,
+                move |tx, policy, actor| {
+                    let before = clocks::read(tx).ahead;
+                    let seeded = seeds::load(tx, policy, actor.merchant, request)?;
+                    note.get_or_init(|| (actor.merchant, seeded.clock.ahead.time_since(before)));
+                    Ok(seeded)
+                },
+                |seeded, _context| {
+                    let clock = ClockView::new(seeded.clock.now, seeded.clock.ahead);
+                    let view = SeedView::new(seeded.customers, seeded.escrows, clock);
+                    Reply::created("Sandbox seeded successfully", view)
+                },
+            )
+            .await?;
+        if let Some(&(merchant, time)) = moved.get()
+            && reply.is_first()
+            && !time.is_zero()
+        {
+            state.rate_limiter.advance(&caller.key_hash, time);
+            rt::spawn(async move { do_what_is_due(&state, merchant).await });
+        }
+        Ok(reply)
+    });
+    task.await.map_err(|_| ApiError::Internal)?
 }
 
 const CUSTOMER: [FieldSpec; 8] = [
