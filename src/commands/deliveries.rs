@@ -54,7 +54,12 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
             return Ok(true);
         }
     }
-    match schedule.after(delivery.attempts, &attempt.outcome, *retry_after_seconds, *since) {
+    let next = match schedule.after(delivery.attempts, &attempt.outcome, *retry_after_seconds, *since) {
+        // Another attempt of the event, which began no earlier, was taken meanwhile.
+        NextAttempt::At(_) if tx.is_delivered_since(delivery.event, attempt.attempted_at)? => NextAttempt::None,
+        next => next,
+    };
+    match next {
         NextAttempt::At(due) if attempt.outcome.is_refused() => {
             tx.postpone_refused_delivery(delivery, due, *since)?;
         }

@@ -8,11 +8,12 @@ use crate::domain::events::event::{REPLAY_MAX, RecordedEvent, Replay, ReplayStar
 use crate::domain::ids::{EventId, MerchantId};
 use crate::domain::invalid::Parsed;
 use crate::domain::refusal::Refusal;
-use crate::store::Tx;
+use crate::store::{Hastened, Tx};
 
 /// Sends one event again, with the same id and the same payload bytes, and returns the event. Its
 /// type need not be chosen, because the request names the event. If a delivery of the event is
-/// pending, it is sent at once instead of another one, and so is the one that it waits for.
+/// pending, it is sent at once instead of another one, and so is the one that it waits for. Beside
+/// an attempt under way that has no place in an order, another one is made.
 ///
 /// # Errors
 ///
@@ -22,7 +23,7 @@ pub fn resend(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, id: EventI
     let event = tx.event(merchant, id)?.ok_or(Refusal::EventNotFound)?;
     webhook_endpoints::check_set(tx, policy, merchant)?;
     let now = tx.now();
-    if !tx.hasten_event(merchant, id, now)? {
+    if tx.hasten_event(merchant, id, now)? != Hastened::Due {
         tx.insert_resend(merchant, id, ordering_key(&event.name, event.escrow), now)?;
     }
     Ok(tx.event(merchant, id)?.unwrap_or(event))
@@ -74,7 +75,7 @@ pub fn replay(
         if webhook_endpoints::dispatch(tx, policy, merchant, &event.name)? == Dispatch::Queued {
             let order = ordering_key(&event.name, event.escrow);
             let follows_repeat = order.is_some_and(|order| repeated_orders.contains(&order));
-            let is_sent_anyway = event.is_pending && tx.hasten_event(merchant, event.id, now)?;
+            let is_sent_anyway = event.is_pending && tx.hasten_event(merchant, event.id, now)? != Hastened::NotPending;
             if !is_sent_anyway || follows_repeat {
                 tx.insert_resend(merchant, event.id, order, now)?;
                 repeated_orders.extend(order);

@@ -55,6 +55,7 @@ pub use group_memory::GroupMemory;
 pub use place::{Place, PlaceError};
 pub use restore::{RequiredMode, Restored, restore};
 pub use settings::{Settings, WriterEnded};
+pub use tables::deliveries::Hastened;
 pub use tables::events::{NewEvent, ReplayedEvent};
 pub use tables::idempotency::ExpiredRecord;
 pub use tables::journal::MadeStatement;

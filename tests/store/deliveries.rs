@@ -18,14 +18,14 @@ fn at(millis: i64) -> Timestamp {
 }
 
 /// A merchant with two escrows for events.
-struct Shop {
-    store: Store,
-    merchant: MerchantId,
+pub(crate) struct Shop {
+    pub(crate) store: Store,
+    pub(crate) merchant: MerchantId,
     escrows: [EscrowId; 2],
 }
 
 impl Shop {
-    fn on(database: &TestDatabase) -> Self {
+    pub(crate) fn on(database: &TestDatabase) -> Self {
         let trade = Trade::of_key(&database.open(), 1);
         let escrows = [100, 200].map(|amount| trade.offer_milestones("ada", &[amount, amount]).id);
         Self {
@@ -54,7 +54,7 @@ impl Shop {
 
     /// Emits an event of one of the escrows, or of no escrow, with a delivery that is due
     /// now.
-    fn emit(&self, escrow: Option<usize>) -> EventId {
+    pub(crate) fn emit(&self, escrow: Option<usize>) -> EventId {
         let (merchant, of_row) = (self.merchant, self.escrows[escrow.unwrap_or(0)]);
         let ordering_key = escrow.map(|at| self.escrows[at]);
         write(&self.store, move |tx| {
@@ -71,7 +71,7 @@ impl Shop {
         });
     }
 
-    fn next(&self) -> Vec<Delivery> {
+    pub(crate) fn next(&self) -> Vec<Delivery> {
         let merchant = self.merchant;
         read(&self.store, move |snapshot| snapshot.next_deliveries(merchant, 100))
     }
@@ -82,13 +82,17 @@ impl Shop {
     }
 
     /// Records this outcome for the only next delivery, three seconds later.
-    fn attempt(&self, event: EventId, status: u16) {
+    pub(crate) fn attempt(&self, event: EventId, status: u16) {
+        self.attempt_after(3_000, event, status);
+    }
+
+    fn attempt_after(&self, millis: i64, event: EventId, status: u16) {
         let delivery = self
             .next()
             .into_iter()
             .find(|delivery| delivery.event == event)
             .unwrap();
-        let attempted_at = at(START + 3_000);
+        let attempted_at = at(START + millis);
         let attempted = Attempted {
             delivery,
             attempt: Attempt {
@@ -260,7 +264,7 @@ fn a_resend_waits_behind_pending_deliveries() {
     shop.attempt(a, 200);
     shop.attempt(b, 200);
     assert_eq!(shop.turns(), [a]);
-    shop.attempt(a, 504);
+    shop.attempt_after(4_000, a, 504);
     let progress = read(&shop.store, move |snapshot| snapshot.delivery_of(a));
     let statuses: Vec<&AttemptOutcome> = progress.attempts.iter().map(|attempt| &attempt.outcome).collect();
     assert!(matches!(
@@ -271,7 +275,7 @@ fn a_resend_waits_behind_pending_deliveries() {
             AttemptOutcome::Responded { status: 504, .. }
         ]
     ));
-    assert_eq!(progress.next_attempt_at(), Some(at(START + 63_000)));
+    assert_eq!(progress.next_attempt_at(), Some(at(START + 64_000)));
 }
 
 #[test]

@@ -32,6 +32,7 @@ mod migrations;
 mod overwritten;
 mod postgres;
 mod released;
+mod resends;
 mod schema;
 mod seeds;
 mod treasury;

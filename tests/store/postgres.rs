@@ -6,11 +6,12 @@ use std::process::Command;
 use crate::cluster;
 
 /// The tests, by parts of their names.
-const TESTS: [&str; 7] = [
+const TESTS: [&str; 8] = [
     "audit::a_changed_balance",
     "deliveries::",
     "kept_files::a_referenced_file_is_kept",
     "kept_files::an_upload_that_waits",
+    "resends::",
     "wrong_clocks::a_quiet_service",
     "writer::a_commit_that_postgresql_refuses",
     "writer::a_foreign_lock",

@@ -1,4 +1,7 @@
-//! Receivers that ask for a long pause, and the ways to end it.
+//! Receivers that ask for a long pause or do not answer, and the ways to go on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
@@ -75,15 +78,13 @@ fn a_pause_ends_with_a_resend_a_replay_or_a_setting_of_the_endpoint() {
 fn a_replay_of_delivered_and_pending_events_keeps_their_order() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
     let service = disk.serve(&[]);
-    set(&service, "", &receiver);
+    let setting = json!({ "url": receiver.url(), "events": ["escrow.*"] });
+    send(&service, "", "PUT", "/sandbox/callback", &setting);
     let deal = service.funded("", 2);
     disk.wait_for_deliveries();
-    let delivered = ids(&service, "").len();
     ask_for_a_day(&receiver);
     (0..2).for_each(|milestone| service.confirm("", &deal, milestone));
-    until("the receiver has asked for a pause", || {
-        disk.pending() > 0 && disk.pauses().iter().all(|pause| *pause == 86_400_000) && !disk.pauses().is_empty()
-    });
+    until("the receiver has asked for a pause", || disk.pauses() == [86_400_000]);
     receiver.reply_with(|_| Reply::Status(200));
     let events = disk.events();
     let of_escrow: Vec<String> = events
@@ -92,7 +93,6 @@ fn a_replay_of_delivered_and_pending_events_keeps_their_order() {
         .map(|event| event.id.clone())
         .collect();
     let before = receiver.taken().len();
-    assert!(events.len() > delivered);
     send(
         &service,
         "",
@@ -106,4 +106,38 @@ fn a_replay_of_delivered_and_pending_events_keeps_their_order() {
     let last = of_escrow.last().unwrap();
     assert_eq!(of_escrow_taken.first(), Some(&last), "the pending one comes first");
     assert_eq!(of_escrow_taken[1..], of_escrow.iter().collect::<Vec<_>>());
+}
+
+/// The first attempt fails after the resend was taken. Its retry would be refused as a repeat.
+#[test]
+fn a_resend_that_is_taken_ends_the_retries_of_an_attempt_under_way() {
+    let (disk, receiver) = (Disk::new(), Receiver::start());
+    let service = disk.serve(&[("ESCROWD_WEBHOOKS_RETRY_SECONDS", "600")]);
+    set(&service, "", &receiver);
+    let (begun, may_fail) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (attempts, is_taken) = (Arc::clone(&begun), Arc::clone(&may_fail));
+    receiver.reply_with(move |_| match attempts.fetch_add(1, Ordering::SeqCst) {
+        0 => {
+            until("the resend is taken", || is_taken.load(Ordering::SeqCst));
+            Reply::Status(500)
+        }
+        _ => Reply::Status(200),
+    });
+    service.send("", "ada", "POST", "/v1/payment/topup", &json!({ "amount": 1000 }));
+    let event = &ids(&service, "")[0];
+    until("the first attempt is under way", || begun.load(Ordering::SeqCst) == 1);
+    let resent = send(
+        &service,
+        "",
+        "POST",
+        &format!("/sandbox/events/{event}/resend"),
+        &Value::Null,
+    );
+    assert_eq!(resent["delivery"]["status"], "pending");
+    until("the resend is recorded", || disk.attempts().len() == 1);
+    may_fail.store(true, Ordering::SeqCst);
+    until("the first attempt is recorded", || disk.attempts().len() == 2);
+    assert_eq!(disk.pending(), 0);
+    let shown = send(&service, "", "GET", &format!("/sandbox/events/{event}"), &Value::Null);
+    assert_eq!(shown["delivery"]["status"], "delivered");
 }

@@ -163,8 +163,11 @@ impl DeliveryProgress {
         }
     }
 
+    /// Returns the status, which the attempt decides that began last. One that began before it may have
+    /// ended after it, if both were under way.
     pub fn status(&self) -> DeliveryStatus {
-        match self.attempts.last() {
+        let began = |attempt: &&Attempt| (attempt.attempted_at, attempt.outcome.is_delivered());
+        match self.attempts.iter().max_by_key(began) {
             _ if self.waits_for.is_some() => DeliveryStatus::Pending,
             None => DeliveryStatus::None,
             Some(attempt) if attempt.outcome.is_delivered() => DeliveryStatus::Delivered,
@@ -280,9 +283,33 @@ mod tests {
         ] {
             let progress = DeliveryProgress {
                 waits_for: is_pending.then_some(Wait::Attempt(Timestamp::EPOCH)),
-                attempts: attempts.iter().copied().map(attempt).collect(),
+                attempts: (0..)
+                    .zip(attempts.iter().copied())
+                    .map(|(at, status)| began_at(at, status))
+                    .collect(),
             };
             assert_eq!(progress.status(), status, "{is_pending} {attempts:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_attempts_at_once_the_later_one_decides_the_status() {
+        for (first, second) in [
+            (began_at(1, Some(200)), began_at(0, Some(500))),
+            (began_at(1, Some(200)), began_at(1, None)),
+        ] {
+            let progress = DeliveryProgress {
+                waits_for: None,
+                attempts: vec![first, second],
+            };
+            assert_eq!(progress.status(), DeliveryStatus::Delivered, "{progress:?}");
+        }
+    }
+
+    fn began_at(millis: i64, status: Option<u16>) -> Attempt {
+        Attempt {
+            attempted_at: Timestamp::from_millis(millis).unwrap(),
+            ..attempt(status)
         }
     }
 }

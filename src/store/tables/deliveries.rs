@@ -30,6 +30,17 @@ row! {
     }
 }
 
+/// The delivery of an event that is asked for again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hastened {
+    /// No delivery of the event is pending.
+    NotPending,
+    /// Its attempt is due already, perhaps under way, and has no place in an order.
+    UnderWay,
+    /// Its attempt is due, or that of the delivery for which it waits.
+    Due,
+}
+
 row! {
     struct AttemptRow, attempt_columns! {
         attempted_at: Timestamp,
@@ -213,26 +224,32 @@ impl Tx<'_> {
     }
 
     /// Makes the next attempt of a pending event due at `now`, if it is due later. If the event waits
-    /// behind another with its ordering key, this is the attempt of the first of them. Returns false
-    /// if no delivery of the event is pending.
-    pub fn hasten_event(&mut self, merchant: MerchantId, event: EventId, now: Timestamp) -> Result<bool, Error> {
-        let next = self
+    /// behind another with its ordering key, this is the attempt of the first of them.
+    pub fn hasten_event(&mut self, merchant: MerchantId, event: EventId, now: Timestamp) -> Result<Hastened, Error> {
+        let pending = self
             .connection
             .prepare(
                 "SELECT CASE WHEN due_at IS NULL
                              THEN (SELECT min(id) FROM delivery AS first WHERE first.lane = delivery.lane)
-                             ELSE id END
+                             ELSE id END, lane IS NULL
                  FROM delivery WHERE event_id = ?1 ORDER BY due_at IS NULL, due_at, id LIMIT 1",
             )?
-            .first(params![event.number()], |row| row.get::<i64>(0))?;
-        let Some(next) = next else {
-            return Ok(false);
+            .first(params![event.number()], |row| {
+                Ok((row.get::<i64>(0)?, row.get::<bool>(1)?))
+            })?;
+        let Some((next, is_unordered)) = pending else {
+            return Ok(Hastened::NotPending);
         };
-        self.connection
+        let hastened = self
+            .connection
             .prepare("UPDATE delivery SET due_at = ?2 WHERE id = ?1 AND due_at > ?2")?
             .execute(params![next, now.millis()])?;
         self.state.new_deliveries.push(merchant);
-        Ok(true)
+        if is_unordered && hastened == 0 {
+            Ok(Hastened::UnderWay)
+        } else {
+            Ok(Hastened::Due)
+        }
     }
 
     /// Makes at most `limit` of a merchant's deliveries that are due later due at `now`, and returns
@@ -275,6 +292,16 @@ impl Tx<'_> {
                 answer
             ])?;
         Ok(inserted > 0)
+    }
+
+    /// Returns true if an attempt at this time or later has delivered an event.
+    pub fn is_delivered_since(&self, event: EventId, since: Timestamp) -> Result<bool, Error> {
+        self.connection
+            .prepare(
+                "SELECT EXISTS (SELECT 1 FROM delivery_attempt
+                                WHERE event_id = ?1 AND attempted_at >= ?2 AND status BETWEEN 200 AND 299)",
+            )?
+            .one(params![event.number(), since.millis()], |row| row.get(0))
     }
 
     /// Counts a failed attempt and schedules the next one. Does nothing if the delivery was
