@@ -36,12 +36,15 @@ pub(super) fn fund_with(
     request: Parsed<PaymentRequest>,
     wallet_max: Option<Amount>,
 ) -> Result<Payment, Error> {
-    admit(tx, policy, actor)?.check_may_buy()?;
-    let request = request?;
-    let request_hash = request.fingerprint();
-    if let Some(first) = first_payment(tx, actor, request.reference.as_ref(), &request_hash)? {
+    let access = admit(tx, policy, actor)?;
+    if let Ok(request) = &request
+        && let Some(first) = first_payment(tx, actor, request.reference.as_ref(), &request.fingerprint())?
+    {
         return Ok(first);
     }
+    access.check_may_buy()?;
+    let request = request?;
+    let request_hash = request.fingerprint();
 
     let mut escrows = load_each(tx, actor.merchant, &request.escrows)?;
     if let Some(token) = &request.token {

@@ -101,6 +101,21 @@ fn a_customer_without_permission_to_buy_cannot_pay() {
 }
 
 #[test]
+fn a_repeated_payment_gets_its_first_result_after_the_permission_to_buy_is_withdrawn() {
+    let app = spawn_app();
+    let (deal, other) = (app.offered(), app.offered());
+    let of = |deal: &str| json!({ "reference": "order-1", "escrowDetails": { "escrowId": deal } });
+    let first = app.pay("ben", &of(&deal.id)).ok();
+    app.permit("ben", &json!({ "canBuy": false })).ok();
+    let before = app.dump();
+    let again = app.pay("ben", &of(&deal.id)).ok();
+    assert_eq!(again.body.to_string(), first.body.to_string());
+    assert_eq!(app.dump(), before);
+    app.refuses(400, "Duplicate reference", |app| app.pay("ben", &of(&other.id)));
+    app.refuses(401, NO_BUYING, |app| app.pay_for("ben", &other));
+}
+
+#[test]
 fn a_customer_without_permission_to_sell_cannot_create_an_offer() {
     let app = spawn_app();
     let deal = app.offered();
