@@ -3,9 +3,11 @@
 
 use crate::commands::customers::admit;
 use crate::commands::payments::first_payment;
-use crate::commands::{Error, Policy, cards, load_escrow, outbox, payouts, receipts};
+use crate::commands::{Error, Policy, announced, cards, outbox, payouts, receipts};
 use crate::domain::customers::customer::CustomerAccess;
 use crate::domain::decline;
+use crate::domain::escrow;
+use crate::domain::escrow::deal::Deal;
 use crate::domain::ids::{CardId, EscrowId, EscrowKey, IdSource, MerchantId, Reference};
 use crate::domain::invalid::Parsed;
 use crate::domain::ledger::Account;
@@ -65,8 +67,8 @@ pub fn create(
 }
 
 /// Creates an intent as [`create`] does, for a checkout. If the customer has announced a bank
-/// transfer of the same amount for the same deal, which may have been in another checkout at the
-/// same moment, returns that one: only the first of two transfers would pay for the deal.
+/// transfer of the same amount for the same deal and terms, which may have been in another checkout at
+/// the same moment, returns that one: only the first of two transfers would pay for the deal.
 pub fn create_of_checkout(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -77,7 +79,8 @@ pub fn create_of_checkout(
         && let IntentKind::Deposit { card: None, escrows } = &request.kind
         && let [deal] = escrows.as_slice()
         && let Party::Customer(customer) = &actor.party
-        && let Some(announced) = tx.pending_transfer(actor.merchant, customer, EscrowId::named(deal), request.amount)?
+        && let Some(Deal::Escrow(deal)) = tx.deal(actor.merchant, &EscrowKey::Id(EscrowId::named(deal)))?
+        && let Some(announced) = tx.pending_transfer(actor.merchant, customer, &deal, request.amount)?
     {
         admit(tx, policy, actor)?;
         return Ok(announced);
@@ -202,20 +205,24 @@ fn method_of(
 ) -> Result<Method, Error> {
     match kind {
         IntentKind::Deposit { card: None, escrows } => {
+            let mut named = Vec::with_capacity(escrows.len());
             for id in &escrows {
-                let key = EscrowKey::Id(EscrowId::named(id));
-                let escrow = load_escrow(tx, actor.merchant, &key, Refusal::EscrowNotPayable)?;
+                let escrow = announced::load(tx, actor.merchant, id)?;
                 escrow.check_open_to_buyers()?;
                 escrow.check_buyer(actor.customer())?;
+                named.push(escrow);
             }
+            let terms_hash = (!named.is_empty()).then(|| escrow::terms_hash(&named));
             Ok(match policy.mode {
                 Mode::Sandbox => Method::TestAccount {
                     account_number: unused_account_number(tx, actor.merchant)?,
                     escrow_ids: escrows,
+                    terms_hash,
                 },
                 Mode::Live => Method::BankTransfer {
                     account: Some(policy.deposit_account(tx, actor.merchant)?),
                     escrow_ids: escrows,
+                    terms_hash,
                 },
             })
         }

@@ -6,6 +6,7 @@
 //! objects, because the order in which refusals are found is part of the contract (section
 //! 9.3, row 64).
 
+mod announced;
 pub mod cards;
 pub mod categories;
 pub mod clocks;

@@ -2,7 +2,7 @@
 //! it.
 
 use crate::commands::operators::OperatorActor;
-use crate::commands::{Error, Policy, outbox, payments};
+use crate::commands::{Error, Policy, announced, outbox, payments};
 use crate::domain::effects::Effects;
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, IdSource, MerchantId, ReceiptId, Reference, TransactionId};
 use crate::domain::invalid::Parsed;
@@ -432,8 +432,8 @@ fn take_in(
 /// Funds the escrows that a deposit names with the money that came by it, or none of them. The
 /// inner error says why they were not funded.
 ///
-/// Other money in the customer's wallet is not touched: the price may have changed since the
-/// deposit was announced, and a checkout may have announced it in the customer's absence.
+/// The customer has agreed to the terms of that time, so changed ones are not funded. Other money in
+/// the wallet is not touched.
 pub(super) fn fund_escrows_of(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -459,7 +459,11 @@ pub(super) fn fund_escrows_of(
         merchant,
         party: Party::Customer(customer.clone()),
     };
-    let funded = tx.attempt(|tx| payments::fund_with(tx, policy, &actor, Ok(request), Some(came)))?;
+    let funded = tx.attempt(|tx| {
+        let funded = payments::fund_with(tx, policy, &actor, Ok(request), Some(came))?;
+        announced::check_terms(tx, merchant, method)?;
+        Ok(funded)
+    })?;
     match funded {
         Ok(payment) => Ok(Ok(payment.escrows.iter().map(|escrow| escrow.id).collect())),
         Err(Error::Refused(refusal)) => Ok(Err(refusal)),

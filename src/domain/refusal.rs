@@ -200,6 +200,8 @@ pub enum Refusal {
     BuyerIsSeller,
     #[error("A milestone's beneficiary and the buyer must be different customers")]
     BuyerIsBeneficiary,
+    #[error("The terms were changed after the deposit was announced")]
+    TermsChanged,
     #[error("Amount mismatch")]
     AmountMismatch {
         /// The price of the escrows with their fees.
@@ -389,8 +391,7 @@ pub enum Refusal {
     TooManyFaults { max: usize },
     /// The key already has the most streams of events that a key may have (sandbox).
     #[error(
-        "At most {max} streams of events can be open at once; close one, or raise \
-             sandbox.event_streams_per_key_max"
+        "At most {max} streams of events can be open at once; close one, or raise sandbox.event_streams_per_key_max"
     )]
     TooManyStreams { max: usize },
 

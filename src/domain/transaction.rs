@@ -145,6 +145,10 @@ pub enum Method {
         /// The escrows to fund with the deposit.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         escrow_ids: Vec<String>,
+        /// The hash of the terms of these escrows at the time of the request. `None` without
+        /// escrows, and for a request to an earlier version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        terms_hash: Option<String>,
     },
     /// A deposit by a transfer to the operator's bank account.
     BankTransfer {
@@ -153,6 +157,10 @@ pub enum Method {
         /// The escrows to fund with the deposit.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         escrow_ids: Vec<String>,
+        /// The hash of the terms of these escrows at the time of the request. `None` without
+        /// escrows, and for a request to an earlier version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        terms_hash: Option<String>,
     },
     /// A deposit from a saved card.
     Card { card_id: String },
@@ -170,6 +178,14 @@ impl Method {
         match self {
             Self::TestAccount { escrow_ids, .. } | Self::BankTransfer { escrow_ids, .. } => escrow_ids,
             Self::Card { .. } | Self::Bank(_) | Self::Blockchain(_) | Self::Wallet(_) => &[],
+        }
+    }
+
+    /// Returns the hash of the terms that the customer has agreed to with the deposit.
+    pub fn terms_hash(&self) -> Option<&str> {
+        match self {
+            Self::TestAccount { terms_hash, .. } | Self::BankTransfer { terms_hash, .. } => terms_hash.as_deref(),
+            Self::Card { .. } | Self::Bank(_) | Self::Blockchain(_) | Self::Wallet(_) => None,
         }
     }
 

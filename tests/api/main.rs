@@ -15,6 +15,7 @@ mod banks;
 mod browsers;
 mod cards;
 mod categories;
+mod changed_terms;
 mod checkout;
 mod claims;
 mod clients;

@@ -14,6 +14,7 @@ use escrowd::domain::transaction::{BankAccount, Method};
 use crate::generator::{Random, any_customer, deal};
 use crate::helpers::{kobo, read};
 use crate::payouts::{Owner, Payout};
+use crate::records::AgreedTerms;
 use crate::reference::{
     Action, Command, Id, MISSING, MOST, Named, Reference, check_buyer, refuse_if, without_reference,
 };
@@ -88,6 +89,8 @@ pub(crate) struct Intent {
     pub(crate) due_at: Option<i64>,
     /// The place of a withdrawal's pay-out.
     payout: Option<usize>,
+    /// The terms of the deals that a deposit names, when the customer asked for it.
+    agreed: Vec<AgreedTerms>,
 }
 
 impl Intent {
@@ -105,6 +108,7 @@ impl Intent {
             status: "",
             due_at: None,
             payout: None,
+            agreed: Vec::new(),
         }
     }
 
@@ -216,6 +220,7 @@ impl Reference {
             fee,
             status: "pending",
             payout: self.touched_payouts.first().copied(),
+            agreed: self.terms_of(kind),
             ..Intent::missing()
         });
         Ok(())
@@ -338,13 +343,21 @@ impl Reference {
         Ok(vec![])
     }
 
+    /// Returns the present terms of the deals that a deposit names.
+    fn terms_of(&self, kind: &Kind) -> Vec<AgreedTerms> {
+        let Kind::Deposit { escrows } = kind else {
+            return vec![];
+        };
+        escrows.iter().map(|&deal| self.deals[deal].agreed_terms()).collect()
+    }
+
     /// Funds the deals that a deposit names with its money, or none of them.
     pub(crate) fn fund_named(&mut self, command: &Command, intent: usize) -> Vec<usize> {
         let intent = &self.intents[intent];
         let Kind::Deposit { escrows } = &intent.kind else {
             return vec![];
         };
-        if escrows.is_empty() {
+        if escrows.is_empty() || intent.agreed != self.terms_of(&intent.kind) {
             return vec![];
         }
         let due: i128 = escrows.iter().map(|&deal| i128::from(self.deals[deal].charge())).sum();

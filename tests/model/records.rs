@@ -242,6 +242,18 @@ pub(crate) struct Milestone {
     pub(crate) is_released: bool,
 }
 
+/// The terms of a deal that its buyer agrees to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AgreedTerms {
+    amount: i64,
+    fee: i64,
+    buyer_fee: i64,
+    extra: (i64, bool),
+    delivery_seconds: i64,
+    /// The amount and the beneficiary of each.
+    milestones: Option<Vec<(i64, Option<String>)>>,
+}
+
 impl Terms {
     pub(crate) fn milestone_sum(&self) -> i128 {
         self.milestones
@@ -281,6 +293,21 @@ impl Deal {
 
     pub(crate) const fn charge(&self) -> i64 {
         self.amount + self.buyer_fee + self.extra
+    }
+
+    pub(crate) fn agreed_terms(&self) -> AgreedTerms {
+        let stage = |milestone: &Milestone| (milestone.amount, milestone.payee.clone());
+        AgreedTerms {
+            amount: self.amount,
+            fee: self.platform_fee + self.commission,
+            buyer_fee: self.buyer_fee,
+            extra: (self.extra, self.extra_is_refundable),
+            delivery_seconds: self.delivery_seconds,
+            milestones: self
+                .milestones
+                .as_ref()
+                .map(|stages| stages.iter().map(stage).collect()),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! escrow only if none applies.
 
 pub mod actions;
+mod agreed;
 pub mod category;
 mod close;
 pub mod deal;
@@ -23,6 +24,7 @@ pub mod terms;
 mod tests;
 pub mod vault;
 
+pub use agreed::{check_terms_agreed, terms_hash};
 pub use fund::{PaymentOffer, Source, check_not_listed, check_token, fund, sort_for_funding};
 pub use offer::IMAGES_MAX;
 pub use release::ReleaseOrder;

@@ -475,6 +475,7 @@ fn record_deposit(wallet: Account, amount: Amount, booking: &mut Booking<'_>) ->
         method: Method::BankTransfer {
             account: None,
             escrow_ids: Vec::new(),
+            terms_hash: None,
         },
     };
     booking.effects.record_with(transaction, detail);

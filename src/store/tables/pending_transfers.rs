@@ -1,6 +1,9 @@
 //! Bank transfers that customers have announced for a deal.
 
-use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
+use std::slice;
+
+use crate::domain::escrow::{self, Escrow};
+use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::money::Amount;
 use crate::domain::payments::payment::Payment;
 use crate::domain::transaction::Method;
@@ -21,21 +24,24 @@ const PENDING: &str = "SELECT transaction_id FROM account
 
 impl Snapshot<'_> {
     /// Returns the oldest pending deposit of a customer by bank transfer that is to pay this amount
-    /// for this deal alone.
+    /// for this deal alone, with the terms that it has now.
     pub fn pending_transfer(
         &self,
         merchant: MerchantId,
         customer: &CustomerId,
-        deal: EscrowId,
+        deal: &Escrow,
         amount: Amount,
     ) -> Result<Option<Payment>, Error> {
         let mut statement = self.connection.prepare(PENDING)?;
         let rows = statement.query(params![merchant.0, customer.as_str(), amount.minor()])?;
-        let deal = deal.to_string();
+        let id = deal.id.to_string();
         for number in read_all(rows, |row| row.get::<i64>(0))? {
             let payment = self.payment_of_number(number)?;
-            let pays_for = payment.method().map_or(&[][..], Method::escrow_ids);
-            if *pays_for == [deal.as_str()] {
+            let pays_for = |method: &Method| {
+                let agreed = escrow::check_terms_agreed(slice::from_ref(deal), method.terms_hash());
+                *method.escrow_ids() == [id.as_str()] && agreed.is_ok()
+            };
+            if payment.method().is_some_and(pays_for) {
                 return Ok(Some(payment));
             }
         }

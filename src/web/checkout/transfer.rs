@@ -1,9 +1,11 @@
 //! Paying by bank transfer, in live mode: the account and the reference to pay to, and what has
 //! come.
 
+use std::slice;
+
 use maud::{Markup, html};
 
-use crate::domain::escrow::Escrow;
+use crate::domain::escrow::{self, Escrow};
 use crate::domain::money::Amount;
 use crate::domain::payments::payment::Payment;
 use crate::domain::transaction::{DepositAccount, Method, PaymentStatus};
@@ -41,6 +43,12 @@ pub(super) fn show(
                 (_, PaymentStatus::Pending) => (no_longer_wanted(visit, transfer, currency)),
                 (Standing::Paid, PaymentStatus::Success) => {
                     p { "Your transfer came, and the money is in your wallet at the shop." }
+                }
+                (Standing::Open(escrow), PaymentStatus::Success) if has_changed(escrow, transfer) => {
+                    p {
+                        "Your transfer came, and the money is in your wallet at the shop. It did not pay for the deal: the seller has "
+                        "changed the offer since you announced the transfer."
+                    }
                 }
                 (Standing::Open(escrow), PaymentStatus::Success) if !escrow.is_link => {
                     p { "Your transfer came, and the money is in your wallet at the shop. The shop shows what became of the deal." }
@@ -119,9 +127,20 @@ fn expected(visit: &Visit, escrow: &Escrow, transfer: &Payment, currency: &str) 
         }
         @if amount != escrow.charge() {
             p.notice.warn { "The price has changed since. Go back to the shop and begin the checkout again." }
+        } @else if has_changed(escrow, transfer) {
+            p.notice.warn {
+                "The seller has changed the offer since you announced this transfer, so it no longer pays for the deal. Money that "
+                "comes stays in your wallet at the shop. Go back to the shop and begin the checkout again."
+            }
         }
         (look(visit))
     }
+}
+
+/// Returns true if the seller has changed the offer since the transfer was announced.
+fn has_changed(escrow: &Escrow, transfer: &Payment) -> bool {
+    let agreed = transfer.method().and_then(Method::terms_hash);
+    escrow::check_terms_agreed(slice::from_ref(escrow), agreed).is_err()
 }
 
 /// Says that the transfer can no longer pay for the deal, without the account to transfer to.

@@ -257,7 +257,7 @@ impl Visit {
 }
 
 /// Returns the payer's transfer with the reference of the session, or else the one that another
-/// session of the payer has announced for the same deal and amount.
+/// session of the payer has announced for the same deal, terms and amount.
 fn transfer_of(
     snapshot: &Snapshot<'_>,
     merchant: MerchantId,
@@ -267,7 +267,7 @@ fn transfer_of(
 ) -> Result<Option<Payment>, store::Error> {
     let own = snapshot.deposit_with_reference(merchant, reference)?;
     let found = match (own, offered) {
-        (None, Some(escrow)) => snapshot.pending_transfer(merchant, payer, escrow.id, escrow.charge())?,
+        (None, Some(escrow)) => snapshot.pending_transfer(merchant, payer, escrow, escrow.charge())?,
         (own, _) => own,
     };
     Ok(found.filter(|transfer| transfer.transaction.owner.customer() == Some(payer)))

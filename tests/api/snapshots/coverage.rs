@@ -59,7 +59,7 @@ pub(super) const SNAPSHOTS: [&str; 46] = [
 ];
 
 /// Every refusal code except [`CODES_OF_TROUBLE`]. Add a new code here and to a snapshot.
-const CODES: [&str; 138] = [
+const CODES: [&str; 139] = [
     "access_denied",
     "account_not_resolved",
     "action_not_allowed",
@@ -175,6 +175,7 @@ const CODES: [&str; 138] = [
     "split_does_not_add_up",
     "stake_not_covered",
     "sum_too_large",
+    "terms_changed",
     "test_account_not_found",
     "too_few_milestones",
     "too_few_participants",

@@ -135,6 +135,19 @@ fn show_money_in(app: &TestApp) {
     app.operate("deposits/expire", &given_up);
     app.operate("deposits/expire", &given_up);
     app.operate("deposits/expire", &json!({ "reference": "D-9", "reason": "unknown" }));
+    app.note("For terms that were changed since");
+    let deal = app.unrecorded(TestApp::offered);
+    deposit["reference"] = json!("D-4");
+    deposit["depositDetails"] = json!({ "escrowId": deal.id });
+    app.unrecorded(|app| {
+        app.create_intent("ben", &deposit).ok();
+        let mut other = two_milestones();
+        other["purpose"] = json!("A brick");
+        app.edit_milestone_escrow("ada", &deal.token, &other).ok()
+    });
+    let mut request = receipt(10_200, "FT-5");
+    request["depositReference"] = json!("D-4");
+    app.operate("receipts", &request);
     app.note("Of nobody known, assigned, reversed, and sent back");
     let unknown = app.operate("receipts", &receipt(700, "FT-3")).text("id");
     app.operate(

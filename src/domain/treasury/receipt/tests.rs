@@ -78,6 +78,7 @@ fn announced(amount: i64) -> Payment {
             method: Method::BankTransfer {
                 account: None,
                 escrow_ids: Vec::new(),
+                terms_hash: None,
             },
         }),
         escrows: Vec::new(),
