@@ -6,6 +6,7 @@ use crate::csv::errors::{FileErrors, quoted};
 use crate::csv::statement::{one_line, read_date};
 use crate::csv::table::{Column, Row, Table};
 use crate::domain::time::Date;
+use crate::domain::treasury::reference::ReferenceKey;
 
 /// The columns of the file. It has no others, since a misspelled one would be lost.
 pub const COLUMNS: [&str; 5] = ["payoutId", "status", "bankReference", "valueDate", "reason"];
@@ -115,6 +116,18 @@ impl<'a> Field<'a> {
     }
 }
 
+/// Reads the bank's reference of a payment. One without a letter or digit would equal no reference
+/// of the bank's statement.
+fn read_payment_reference(field: &Field<'_>, errors: &mut FileErrors) -> Option<String> {
+    let reference = one_line(field.text());
+    let is_one = !ReferenceKey::of(&reference).is_empty();
+    if !is_one {
+        let expected = "the bank's reference of the payment, with at least one letter or digit";
+        field.refuse(expected, errors);
+    }
+    is_one.then_some(reference)
+}
+
 /// Reads the fields behind the id. A paid pay-out has no reason, because a reason beside
 /// `paid` is more likely a wrong status.
 fn read_outcome(
@@ -127,7 +140,7 @@ fn read_outcome(
     let day = read_date(value_date.row, value_date.column, errors);
     match status.text().to_ascii_lowercase().as_str() {
         "paid" => {
-            let reference = bank_reference.required("the bank's reference of the payment", errors);
+            let reference = read_payment_reference(bank_reference, errors);
             let has_reason = !reason.text().is_empty();
             if has_reason {
                 reason.refuse("empty for a pay-out that is paid", errors);
@@ -200,13 +213,14 @@ mod tests {
     #[test]
     fn wrong_lines_are_told_with_what_is_right() {
         let text = format!(
-            "{HEADER}a,paid,,2026-11-27,\na,paid,FT-1,tomorrow,\nb,returned,,2026-11-27,\nc,failed,FT-2,2026-11-27,x\n\
+            "{HEADER}a,paid,- - -,2026-11-27,\na,paid,FT-1,tomorrow,\nb,returned,,2026-11-27,\nc,failed,FT-2,2026-11-27,x\n\
              ,paid,FT-3,2026-11-27,x\n"
         );
         assert_eq!(
             errors(&text),
             [
-                "line 2, column \"bankReference\" must be the bank's reference of the payment; got \"\"",
+                "line 2, column \"bankReference\" must be the bank's reference of the payment, with at least one letter \
+                 or digit; got \"- - -\"",
                 "line 3, column \"valueDate\" must be a day such as 2026-11-27, 27/11/2026, 27-11-2026, 27-Nov-2026 \
                  or 27 Nov 2026, the day before the month; got \"tomorrow\"",
                 "line 3, column \"payoutId\" must be the id of another pay-out than that of line 2; got \"a\"",

@@ -35,6 +35,8 @@ fn a_withdrawal_is_paid_in_two_steps() {
     let approved = act(&app, DAYO, &payout, "approve", &Value::Null).ok();
     assert_eq!(approved.text("status"), "approved");
     assert_eq!(app.own_balances(), ["IN_TRANSIT 51000"]);
+    let message = "bankReference must be a text with at least one letter or digit; got \"- - -\"";
+    app.refuses(400, message, |app| act(app, BEN, &payout, "pay", &paid("- - -")));
     for (action, body) in [("approve", Value::Null), ("reject", reason())] {
         app.refuses_code(409, "not_in_status", |app| act(app, DAYO, &payout, action, &body));
     }

@@ -556,6 +556,14 @@ fn a_balance_can_be_compared_without_a_statement() {
             "closing must be the bank's balance, since no statement was sent; got nothing",
             |_| office.reconcile("opening=5", ""),
         );
+        for query in ["", "opening=5", "to=2026-11-04"] {
+            office.app.refuses(
+                400,
+                "closing must be the bank's balance, or from the first day of the statement, since it has no lines; got \
+                 nothing",
+                |_| office.reconcile(query, "date,amount,reference\n"),
+            );
+        }
     }
 }
 

@@ -138,6 +138,19 @@ fn a_bank_reference_is_used_once() {
     record(&app, "shop", 500).ok();
 }
 
+/// No line of a bank's statement could be matched to it.
+#[test]
+fn a_bank_reference_has_a_letter_or_digit() {
+    let app = spawn_desk();
+    for written in ["---", "- - -", "***", "€"] {
+        let message = format!("bankReference must be a text with at least one letter or digit; got \"{written}\"");
+        app.refuses(400, &message, |app| {
+            app.by(BEN, "POST", "/receipts", &receipt(500, written, &json!({})))
+        });
+    }
+    app.by(BEN, "POST", "/receipts", &receipt(500, "-7-", &json!({}))).ok();
+}
+
 /// A day far away would leave the money out of every comparison with the bank's statement.
 #[test]
 fn money_comes_and_goes_on_a_day_that_has_begun() {

@@ -6,6 +6,7 @@ use crate::domain::payments::bank::BankCodes;
 use crate::domain::transaction::BankAccount;
 use crate::domain::treasury::payout::BankEntry;
 use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;
+use crate::domain::treasury::reference::ReferenceKey;
 use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::http::body::JsonBody;
 use crate::http::fields::{Field, Fields};
@@ -20,7 +21,9 @@ pub(super) const REASON_CHARS_MAX: usize = 500;
 pub(super) const REASON: Kind = Kind::TextUpTo(REASON_CHARS_MAX);
 /// The fields of [`bank_entry`].
 pub(super) const BANK_ENTRY: [FieldSpec; 2] = [
-    FieldSpec::required("bankReference", Kind::TextUpTo(BANK_REFERENCE_CHARS_MAX)).example("\"FT-1\""),
+    FieldSpec::required("bankReference", Kind::TextUpTo(BANK_REFERENCE_CHARS_MAX))
+        .about("With at least one letter or digit; case, spaces and punctuation do not count")
+        .example("\"FT-1\""),
     FieldSpec::required("valueDate", Kind::Date)
         .about("From 1970-01-01 to tomorrow, in UTC")
         .example("\"2026-01-31\""),
@@ -30,10 +33,16 @@ pub(super) const REASON_ALONE: RequestSpec = RequestSpec::of_body(&[&[FieldSpec:
 /// The fields of [`destination`].
 pub(super) const DESTINATION: FieldGroups = &[&BANK_ACCOUNT];
 
-/// Parses the bank's words for a movement.
+/// Parses the bank's words for a movement. A reference without a letter or digit is refused: it
+/// would equal no reference of the bank's statement.
 pub(super) fn bank_entry(fields: &Fields<'_>) -> Parsed<BankEntry> {
+    let field = fields.field("bankReference");
+    let reference = text_up_to(&field, BANK_REFERENCE_CHARS_MAX)?;
+    if ReferenceKey::of(&reference).is_empty() {
+        return Err(field.must_be("a text with at least one letter or digit"));
+    }
     Ok(BankEntry {
-        reference: text_up_to(&fields.field("bankReference"), BANK_REFERENCE_CHARS_MAX)?,
+        reference,
         value_date: fields.field("valueDate").date()?,
     })
 }

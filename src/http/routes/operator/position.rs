@@ -204,12 +204,17 @@ impl ReconcileRequest {
         })
     }
 
-    /// Reads the lines of the file, all of which must be in the days that the query names.
+    /// Reads the lines of the file, all of which must be in the days that the query names. A file
+    /// without lines is compared only by the days or the balance that the query names.
     fn lines(&self, body: &CsvBody, currency: &str) -> Result<Vec<StatementLine>, ApiError> {
         if body.bytes.is_empty() {
             return Ok(Vec::new());
         }
         let lines = read_statement(&body.bytes, &self.columns, currency)?;
+        if lines.is_empty() && self.period.from.is_none() && self.closing.is_none() {
+            let expected = "the bank's balance, or from the first day of the statement, since it has no lines";
+            return Err(Invalid::wrong("closing", expected, "nothing").into());
+        }
         let days = || lines.iter().map(|line| line.value_date);
         if let (Some(from), Some(first)) = (self.period.from, days().min())
             && first < from
