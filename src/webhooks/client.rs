@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use reqwest::{Response, redirect, retry};
+use tokio::time::{Instant, timeout_at};
 
 use crate::clock::SystemClock;
 use crate::domain::events::delivery::AttemptOutcome;
@@ -21,6 +22,9 @@ use crate::webhooks::{retry_after, signing};
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a response body to keep.
 const BEGINNING_BYTES_MAX: usize = 256;
+/// The time to wait for a response body. The status alone decides if an event is delivered, and an
+/// attempt has one of the places for attempts.
+const BODY_TIME_MAX: Duration = Duration::from_secs(1);
 /// The hosted API's text (contract section 7.5). Receivers in the field look at it.
 const USER_AGENT: &str = "Payluk-Webhook/1.0";
 /// Idle connections to keep for one host.
@@ -155,12 +159,13 @@ fn pause_asked_for(response: &Response) -> Option<u32> {
     retry_after::pause_of(header(RETRY_AFTER)?, header(DATE), SystemClock.now())
 }
 
-/// Returns the first bytes of a response body. A body that breaks off or times out is not
+/// Returns the first bytes of a response body. A body that breaks off or takes long is not
 /// a failure, because the status alone decides if the event is delivered.
 async fn beginning_of(mut response: Response) -> String {
     let mut beginning = Vec::new();
     let mut read = 0;
-    while let Ok(Some(chunk)) = response.chunk().await {
+    let until = Instant::now() + BODY_TIME_MAX;
+    while let Ok(Ok(Some(chunk))) = timeout_at(until, response.chunk()).await {
         read += chunk.len();
         let room = BEGINNING_BYTES_MAX - beginning.len();
         beginning.extend_from_slice(&chunk[..chunk.len().min(room)]);
@@ -173,8 +178,10 @@ async fn beginning_of(mut response: Response) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::net::{IpAddr, TcpListener};
     use std::sync::Mutex;
+    use std::thread;
 
     use super::*;
     use crate::domain::events::webhook_endpoint::{SigningSecret, SigningSecrets, WebhookUrl};
@@ -190,7 +197,11 @@ mod tests {
     }
 
     fn outcome(mode: Mode, lookup: Lookup, url: &str) -> AttemptOutcome {
-        let client = WebhookClient::new(mode, Duration::from_millis(500), lookup).unwrap();
+        outcome_within(Duration::from_millis(500), mode, lookup, url)
+    }
+
+    fn outcome_within(timeout: Duration, mode: Mode, lookup: Lookup, url: &str) -> AttemptOutcome {
+        let client = WebhookClient::new(mode, timeout, lookup).unwrap();
         let endpoint = WebhookEndpoint {
             url: WebhookUrl::parse(url, mode).unwrap(),
             secrets: SigningSecrets {
@@ -237,5 +248,27 @@ mod tests {
         let refused = |outcome| matches!(outcome, AttemptOutcome::Failed(problem) if problem.contains("metadata"));
         assert!(!refused(outcome(Mode::Sandbox, Arc::clone(&lookup), &url)));
         assert!(refused(outcome(Mode::Sandbox, lookup, &url)));
+    }
+
+    #[test]
+    fn a_body_that_drips_does_not_hold_an_attempt() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n";
+            stream.write_all(head).unwrap();
+            while stream.write_all(b"a").is_ok() {
+                thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let started = std::time::Instant::now();
+        let AttemptOutcome::Responded { status, beginning } =
+            outcome_within(Duration::from_secs(30), Mode::Sandbox, resolving_to(&[]), &url)
+        else {
+            panic!("there was an answer");
+        };
+        assert_eq!((status, &beginning[..2]), (200, "aa"));
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     }
 }
