@@ -206,6 +206,7 @@ impl<'a> Deliverer<'a> {
         }
         let Some(pending) = self.pending_of(merchant, room).await? else {
             self.set_none_due(merchant);
+            self.forget_if_off(merchant).await;
             return Ok(());
         };
         let now = pending.clock.shown_at(self.store.ledger_time());
@@ -297,6 +298,21 @@ impl<'a> Deliverer<'a> {
     fn set_none_due(&mut self, merchant: MerchantId) {
         self.queues.queue_mut(merchant).end_flush_if_done(None);
         self.queues.set_timer(merchant, None);
+    }
+
+    /// Forgets that the endpoint of a merchant without pending deliveries failed, if the merchant has
+    /// turned it off or was removed. Otherwise its queue would be kept for as long as the process lives.
+    async fn forget_if_off(&mut self, merchant: MerchantId) {
+        if !self.queues.queue_mut(merchant).only_fails() {
+            return;
+        }
+        let read = self.store.read(move |snapshot| snapshot.webhook_endpoint(merchant));
+        let is_on = read
+            .await
+            .is_ok_and(|stored| self.orders.settings.endpoints.is_set(&stored));
+        if !is_on {
+            self.queues.queue_mut(merchant).reset_health();
+        }
     }
 
     async fn start_attempt(
@@ -447,3 +463,6 @@ fn log_health(merchant: MerchantId, attempt: &Attempt) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,6 +97,11 @@ impl MerchantQueue {
         self.health = EndpointHealth::Unknown;
     }
 
+    /// Returns true if nothing but the failing endpoint keeps the queue.
+    pub(super) fn only_fails(&self) -> bool {
+        self.health == EndpointHealth::Failing && self.is_otherwise_idle()
+    }
+
     /// Returns how many more attempts may start.
     pub(super) fn room(&self) -> usize {
         let most = if self.is_healthy() {
@@ -132,7 +137,11 @@ impl MerchantQueue {
     /// Returns true if the queue can be removed. The only fact lost is that the endpoint
     /// is healthy.
     pub(super) fn is_idle(&self) -> bool {
-        let is_busy = self.health == EndpointHealth::Failing || self.is_ready || self.is_discarding;
+        self.health != EndpointHealth::Failing && self.is_otherwise_idle()
+    }
+
+    fn is_otherwise_idle(&self) -> bool {
+        let is_busy = self.is_ready || self.is_discarding;
         !is_busy && self.in_flight.is_empty() && self.timer.is_none() && self.flush.is_none()
     }
 
