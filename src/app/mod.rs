@@ -33,7 +33,7 @@ use crate::http::{
 use crate::metrics::{Measured, Metrics};
 use crate::retention::{self, Retention};
 use crate::settlements;
-use crate::store::{self, EphemeralFolder, Place, RequiredMode, Store, WriterEnded};
+use crate::store::{self, EphemeralFolder, Place, RequiredPurpose, Store, WriterEnded};
 use crate::web;
 use crate::webhooks;
 
@@ -168,7 +168,7 @@ impl App {
         // give up meanwhile.
         let opening = rt::task::spawn_blocking(move || {
             if let (Some(snapshot), Some(path)) = (&snapshot, store_settings.place.path()) {
-                load_snapshot(snapshot, path)?;
+                load_snapshot(snapshot, path, &store_settings.currency)?;
             }
             Ok::<_, AppError>(Store::open(&store_settings, clock, entropy)?)
         });
@@ -371,10 +371,11 @@ fn state_of(config: &Config, reloader: &Reloader, connections: &Arc<Connections>
 }
 
 /// Begins a throwaway sandbox with a saved state.
-fn load_snapshot(snapshot: &Path, database: &Path) -> Result<(), AppError> {
-    let sandbox = RequiredMode {
+fn load_snapshot(snapshot: &Path, database: &Path, currency: &str) -> Result<(), AppError> {
+    let sandbox = RequiredPurpose {
         mode: Mode::Sandbox,
-        rule: "a throwaway sandbox begins with a snapshot of a sandbox",
+        mode_rule: "a throwaway sandbox begins with a snapshot of a sandbox",
+        currency,
     };
     store::restore(snapshot, database, false, Some(sandbox), &mut |_| {
         ControlFlow::Continue(())

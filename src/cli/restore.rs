@@ -12,7 +12,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::domain::mode::Mode;
 use crate::domain::time::{Clock, Timestamp};
-use crate::store::{self, RequiredMode, Restored};
+use crate::store::{self, RequiredPurpose, Restored};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RestoreArguments {
@@ -40,12 +40,12 @@ pub(super) fn run(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Restores a backup, and prints what was done. If `required` is given, refuses a backup of another
-/// mode.
+/// mode or currency.
 pub(super) fn put_in_place(
     backup: &Path,
     to: &Path,
     replace: bool,
-    required: Option<RequiredMode>,
+    required: Option<RequiredPurpose<'_>>,
 ) -> anyhow::Result<Restored> {
     let is_itself = matches!((backup.canonicalize(), to.canonicalize()), (Ok(backup), Ok(to)) if backup == to);
     ensure!(

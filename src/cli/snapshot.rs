@@ -12,7 +12,7 @@ use crate::cli::restore::put_in_place;
 use crate::cli::settings::{FileParser, PlaceParser, variables};
 use crate::config::{Config, Flags};
 use crate::domain::mode::Mode;
-use crate::store::{self, Place, RequiredMode};
+use crate::store::{self, Place, RequiredPurpose};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SnapshotArguments {
@@ -73,12 +73,18 @@ pub(super) fn run(arguments: SnapshotArguments) -> anyhow::Result<ExitCode> {
             let mut progress = Progress::new()?;
             let made = store::backup(database, &to, &mut |step| progress.show(step));
             progress.clear();
-            say!("{}: {}", to.display(), described(&made?));
+            say!(
+                "saved {} as {}: {}",
+                database.display(),
+                to.display(),
+                described(&made?)
+            );
         }
         SnapshotCommand::Load { from, replace } => {
-            let sandbox = RequiredMode {
+            let sandbox = RequiredPurpose {
                 mode: Mode::Sandbox,
-                rule: SANDBOX_ONLY,
+                mode_rule: SANDBOX_ONLY,
+                currency: &config.currency,
             };
             put_in_place(&from, database, replace, Some(sandbox))?;
         }

@@ -140,6 +140,16 @@ pub enum BackupError {
         wanted: &'static str,
     },
     /// The write-ahead log of the source grew too much while its pages were copied.
+    /// The database has another currency than it must have.
+    #[error("{path} is in {found}, and {wanted}")]
+    OtherCurrency {
+        /// The database.
+        path: PathBuf,
+        /// Its currency.
+        found: String,
+        /// The rule, with the other currency and the remedy.
+        wanted: String,
+    },
     #[error(
         "{path} is written so fast that its write-ahead log reached {log_bytes} bytes before all pages were copied; back it up at a quieter time, or to a faster disk"
     )]

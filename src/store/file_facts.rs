@@ -9,7 +9,8 @@ use crate::domain::treasury::position::Position;
 use crate::domain::treasury::reconciliation::SumTooLarge;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::sql::Connection;
-use crate::store::engine::sqlite::{connection, file, inspection};
+use crate::store::engine::sqlite::inspection::{self, Purpose};
+use crate::store::engine::sqlite::{connection, file};
 use crate::store::opened::{Opened, unreadable};
 use crate::store::place::Place;
 use crate::store::tx::Snapshot;
@@ -20,9 +21,24 @@ use crate::store::tx::Snapshot;
 ///
 /// Fails if it is not a database of escrowd, or cannot be read.
 pub fn mode_of(path: &Path) -> Result<Mode, OpenError> {
+    purpose_of(path).map(|purpose| purpose.mode)
+}
+
+/// Returns the mode and the currency that a database was made for. It may be in use.
+pub(super) fn purpose_of(path: &Path) -> Result<Purpose, OpenError> {
     let path = &*file::resolve_link(path)?;
     connection::check_to_audit(path)?;
-    inspection::mode_of(path, &connection::open_to_copy(path)?)
+    inspection::purpose_of(path, &connection::open_to_copy(path)?)
+}
+
+/// Checks that there is a database and that it has the schema of this version. Only reads, and may
+/// run beside a server.
+///
+/// # Errors
+///
+/// Fails if it is missing, has another schema or cannot be read.
+pub fn check_existing(place: &Place) -> Result<(), OpenError> {
+    Opened::open(&Opened::check(place)?).map(drop)
 }
 
 /// Returns the ledger time of the newest commit in a database, `None` in a fresh one. Only

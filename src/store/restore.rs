@@ -14,21 +14,44 @@ use crate::domain::mode::Mode;
 use crate::store::backup::{Backup, BackupError, OnStep, Source, failed, finish, refuse_existing};
 use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::OpenError;
+use crate::store::engine::sqlite::inspection::Purpose;
 use crate::store::engine::sqlite::lock::{self, InstanceLock};
 use crate::store::engine::sqlite::{blobs, connection, file, inspection};
-use crate::store::file_facts::mode_of;
+use crate::store::file_facts::purpose_of;
 
 /// The rule for a restore over a database of another mode.
 const SAME_MODE: &str = "the backup is of the other mode; choose another path, or move that database away yourself";
 /// The parts of a database, its file first, in the order in which they are moved.
 const PARTS: [&str; 4] = ["", "-wal", "-shm", "-files"];
 
-/// The mode that a backup must have.
+/// The mode and the currency that a backup must have: those of the configuration.
 #[derive(Clone, Copy, Debug)]
-pub struct RequiredMode {
+pub struct RequiredPurpose<'a> {
     pub mode: Mode,
-    /// The rule, for the message of a refusal.
-    pub rule: &'static str,
+    /// The rule on the mode, for the message of a refusal.
+    pub mode_rule: &'static str,
+    pub currency: &'a str,
+}
+
+impl RequiredPurpose<'_> {
+    /// Checks a backup that was made for this purpose.
+    fn check(&self, from: &Path, found: &Purpose) -> Result<(), BackupError> {
+        if found.mode != self.mode {
+            return Err(BackupError::OtherMode {
+                path: from.to_owned(),
+                found: found.mode,
+                wanted: self.mode_rule,
+            });
+        }
+        if found.currency != self.currency {
+            return Err(BackupError::OtherCurrency {
+                path: from.to_owned(),
+                found: found.currency.clone(),
+                wanted: format!("currency is {:?}; set currency = {:?}", self.currency, found.currency),
+            });
+        }
+        Ok(())
+    }
 }
 
 /// A restored database.
@@ -42,18 +65,18 @@ pub struct Restored {
 
 /// Copies a backup to the path of a database that no service uses. With `replace`, moves the
 /// database that is there aside, with its log and its files. If `required` is given, refuses a
-/// backup of another mode.
+/// backup of another mode or currency.
 ///
 /// # Errors
 ///
 /// Fails if the backup cannot be read or is not sound, if the path is taken or in use, and if
-/// the database there is of another mode. The database then stays in its place, or the error
+/// the database there is of another mode or currency. That database then stays in its place, or the error
 /// names its new path.
 pub fn restore(
     from: &Path,
     to: &Path,
     replace: bool,
-    required: Option<RequiredMode>,
+    required: Option<RequiredPurpose<'_>>,
     on_step: OnStep<'_>,
 ) -> Result<Restored, BackupError> {
     let to = &file::resolve(to)?;
@@ -72,7 +95,7 @@ pub fn restore(
 fn restore_locked(
     from: &Path,
     to: &Path,
-    required: Option<RequiredMode>,
+    required: Option<RequiredPurpose<'_>>,
     on_step: OnStep<'_>,
 ) -> Result<Restored, BackupError> {
     refuse_in_use(to)?;
@@ -82,17 +105,11 @@ fn restore_locked(
         version,
         _lock: of_source,
     } = AtRest::open(from)?;
-    let found = inspection::mode_of(from, &connection)?;
-    if let Some(RequiredMode { mode, rule }) = required
-        && found != mode
-    {
-        return Err(BackupError::OtherMode {
-            path: from.to_owned(),
-            found,
-            wanted: rule,
-        });
+    let found = inspection::purpose_of(from, &connection)?;
+    if let Some(required) = required {
+        required.check(from, &found)?;
     }
-    refuse_other_mode(to, found, required.map_or(SAME_MODE, |required| required.rule))?;
+    refuse_other_purpose(to, &found, required.map_or(SAME_MODE, |required| required.mode_rule))?;
     let source = Source {
         path: from,
         connection: &connection,
@@ -165,17 +182,30 @@ fn refuse_in_use(to: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Refuses to move a database of another mode aside. One whose mode cannot be read, such as a
-/// damaged one, is moved.
-fn refuse_other_mode(to: &Path, mode: Mode, wanted: &'static str) -> Result<(), BackupError> {
-    match mode_of(to) {
-        Ok(found) if found != mode => Err(BackupError::OtherMode {
+/// Refuses to move a database of another mode or currency aside. One that does not say them, such as
+/// a damaged one, is moved.
+fn refuse_other_purpose(to: &Path, backup: &Purpose, mode_rule: &'static str) -> Result<(), BackupError> {
+    let Ok(Purpose { mode, currency }) = purpose_of(to) else {
+        return Ok(());
+    };
+    if mode != backup.mode {
+        return Err(BackupError::OtherMode {
             path: to.to_owned(),
-            found,
-            wanted,
-        }),
-        _ => Ok(()),
+            found: mode,
+            wanted: mode_rule,
+        });
     }
+    if currency != backup.currency {
+        return Err(BackupError::OtherCurrency {
+            path: to.to_owned(),
+            found: currency,
+            wanted: format!(
+                "the backup is in {}; choose another path, or move that database away yourself",
+                backup.currency
+            ),
+        });
+    }
+    Ok(())
 }
 
 fn exists(path: &Path) -> bool {

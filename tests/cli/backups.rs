@@ -534,7 +534,8 @@ fn a_sandbox_is_saved_loaded_and_begun_from_a_snapshot() {
     let folder = WorkFolder::new();
     let server = folder.serve(&["--database", "work.db"]);
     top_up(&server, 1_000);
-    succeeds(&folder.run(&["snapshot", "save", "fixture.db", "--database", "work.db"]));
+    let said = succeeds(&folder.run(&["snapshot", "save", "fixture.db", "--database", "work.db"]));
+    assert!(said.starts_with("saved work.db as fixture.db: transfers 2,"), "{said}");
     top_up(&server, 2_000);
     refuses(
         &folder.run(&["snapshot", "load", "fixture.db", "--database", "work.db", "--replace"]),
@@ -604,4 +605,35 @@ fn a_snapshot_is_of_a_sandbox() {
         &["live.db", "live mode"],
     );
     assert!(!folder.path().join("copy.db").exists() && !folder.path().join("new.db").exists());
+}
+
+/// A start would refuse it.
+#[test]
+fn a_database_of_another_currency_is_not_put_in_place() {
+    let folder = WorkFolder::new();
+    folder.write("naira.toml", "currency = \"NGN\"\n");
+    folder.write("shilling.toml", "currency = \"KES\"\n");
+    drop(folder.serve(&["--config", "naira.toml", "--database", "naira.db"]));
+    drop(folder.serve(&["--config", "shilling.toml", "--database", "shilling.db"]));
+    refuses(
+        &folder.run(&["restore", "naira.db", "shilling.db", "--replace"]),
+        &["shilling.db is in KES, and the backup is in NGN; choose another path"],
+    );
+    let load = |to: &str| {
+        let load = ["snapshot", "load", "naira.db", "--replace", "--config", "shilling.toml"];
+        folder.run(&[&load[..], &["--database", to]].concat())
+    };
+    for to in ["shilling.db", "new.db"] {
+        refuses(
+            &load(to),
+            &["naira.db is in NGN, and currency is \"KES\"; set currency = \"NGN\""],
+        );
+    }
+    let ephemeral = ["--ephemeral", "--snapshot", "naira.db", "--config", "shilling.toml"];
+    refuses(&folder.run(&ephemeral), &["naira.db is in NGN"]);
+    assert!(
+        !names(folder.path())
+            .iter()
+            .any(|name| name.contains("replaced") || name.starts_with("new.db"))
+    );
 }

@@ -277,43 +277,41 @@ fn check_rows(path: &Path, connection: &Connection, mode: Mode, currency: &str) 
 }
 
 fn check_instance(path: &Path, connection: &Connection, mode: Mode, currency: &str) -> Result<(), OpenError> {
-    let sqlite = |cause| OpenError::Sqlite {
-        path: path.to_owned(),
-        cause,
-    };
-    let no_purpose = || OpenError::NotOurs {
-        path: path.to_owned(),
-        reason: "it does not say what it is for".to_owned(),
-    };
-    let made_for: Option<(String, String)> = connection
-        .query_row("SELECT mode, currency FROM instance", [], |row| {
-            Ok((row.get("mode")?, row.get("currency")?))
-        })
-        .optional()
-        .map_err(sqlite)?;
-    let (made_mode, made_currency) = made_for.ok_or_else(no_purpose)?;
-    if made_mode == stored_mode(mode) && made_currency == currency {
+    let made_for = purpose_of(path, connection)?;
+    if made_for.mode == mode && made_for.currency == currency {
         return Ok(());
     }
     Err(OpenError::OtherInstance {
         path: path.to_owned(),
-        made_for: format!("{} mode in {made_currency}", made_mode.to_lowercase()),
+        made_for: format!("{} mode in {}", made_for.mode, made_for.currency),
         asked_for: format!("{mode} mode in {currency}"),
     })
 }
 
-/// Returns the mode that a file was made for.
-pub(crate) fn mode_of(path: &Path, connection: &Connection) -> Result<Mode, OpenError> {
-    let mode: Option<String> = connection
-        .query_row("SELECT mode FROM instance", [], |row| row.get(0))
+/// The mode and the currency that a file was made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Purpose {
+    pub(crate) mode: Mode,
+    pub(crate) currency: String,
+}
+
+/// Returns the mode and the currency that a file was made for.
+pub(crate) fn purpose_of(path: &Path, connection: &Connection) -> Result<Purpose, OpenError> {
+    let row: Option<(String, String)> = connection
+        .query_row("SELECT mode, currency FROM instance", [], |row| {
+            Ok((row.get("mode")?, row.get("currency")?))
+        })
         .optional()
         .map_err(|cause| OpenError::Sqlite {
             path: path.to_owned(),
             cause,
         })?;
-    let known = [Mode::Sandbox, Mode::Live].into_iter();
-    let mut found = known.filter(|known| mode.as_deref() == Some(stored_mode(*known)));
-    found.next().ok_or_else(|| OpenError::NotOurs {
+    let purpose = row.and_then(|(stored, currency)| {
+        let mut known = [Mode::Sandbox, Mode::Live].into_iter();
+        let mode = known.find(|known| stored == stored_mode(*known))?;
+        Some(Purpose { mode, currency })
+    });
+    purpose.ok_or_else(|| OpenError::NotOurs {
         path: path.to_owned(),
         reason: "it does not say what it is for".to_owned(),
     })

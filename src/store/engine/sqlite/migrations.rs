@@ -92,7 +92,7 @@ impl Way<'_> {
 
     /// Says which settings of merchants a migrated live file lacks.
     fn tell_of_settings(&self, connection: &Connection) -> Result<(), OpenError> {
-        if self.from <= SETTINGS_IN_CONFIGURATION && inspection::mode_of(self.path, connection)? == Mode::Live {
+        if self.from <= SETTINGS_IN_CONFIGURATION && inspection::purpose_of(self.path, connection)?.mode == Mode::Live {
             log::warn!(
                 "the settings of merchants are in the database now, and the sections [[merchant]] of the configuration \
                  are gone: set each merchant's commission, allowed addresses, bank account, webhook endpoint and \
