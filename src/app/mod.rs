@@ -396,6 +396,16 @@ pub fn open_store(config: &Config) -> Result<Store, AppError> {
 }
 
 /// Refuses a configuration that raises the platform's part so far that a merchant's stored commission
+/// Opens the database as [`open_store`] does, but makes and migrates none.
+///
+/// # Errors
+///
+/// Fails as a start of the service does, and if there is no database or it has an earlier schema.
+pub fn open_existing_store(config: &Config) -> Result<Store, AppError> {
+    store::check_existing(&config.database)?;
+    open_store(config)
+}
+
 /// does not fit beside it.
 async fn check_commissions(store: &Store, policy: &Policy) -> Result<(), AppError> {
     let platform = policy.merchant_settings_default.rates.platform_bps();

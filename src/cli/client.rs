@@ -248,8 +248,33 @@ fn header_value(name: &str, value: &str) -> anyhow::Result<HeaderValue> {
     HeaderValue::from_str(value).map_err(|_| anyhow!("the {name} has a line break or another control character"))
 }
 
+/// The reason why a request failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+struct RequestError {
+    text: String,
+    /// No connection was established.
+    is_unconnected: bool,
+}
+
 /// Describes why a request failed by its innermost cause, which does not repeat the URL.
 #[expect(clippy::needless_pass_by_value, reason = "it maps the errors of results")]
 fn cause(error: reqwest::Error) -> anyhow::Error {
-    anyhow!(innermost(&error))
+    anyhow::Error::new(RequestError {
+        text: innermost(&error),
+        is_unconnected: error.is_connect(),
+    })
+}
+
+/// Returns true if a request failed because no connection to the server could be established.
+pub(super) fn is_unconnected(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        matches!(
+            cause.downcast_ref(),
+            Some(RequestError {
+                is_unconnected: true,
+                ..
+            })
+        )
+    })
 }

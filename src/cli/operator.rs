@@ -1,6 +1,7 @@
 //! `escrowd operator`: makes, lists and revokes operators. With the key of an admin it asks the
 //! running service; without one it opens the file, which no service may use then. So the first
-//! admin is made, and another one when all keys are lost.
+//! admin is made, and another one when all keys are lost. Only `create` makes or migrates a database,
+//! as a start does.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,6 +11,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::app;
+use crate::cli::client::is_unconnected;
 use crate::cli::log_output;
 use crate::cli::output::{BOLD, say};
 use crate::cli::service::{ServiceArguments, all_pages, or_dash};
@@ -90,7 +92,16 @@ pub(super) fn run(arguments: OperatorArguments) -> anyhow::Result<ExitCode> {
                  out one of them (ESCROWD_KEY is the key, too)"
             );
         }
-        return ask(&arguments.service, arguments.command);
+        return ask(&arguments.service, arguments.command).map_err(|error| {
+            if is_unconnected(&error) {
+                error.context(
+                    "no escrowd answers; without --url and a key (--key, ESCROWD_KEY) this command works on the database \
+                     of a stopped service",
+                )
+            } else {
+                error
+            }
+        });
     }
     let flags = Flags {
         config: arguments.config,
@@ -107,20 +118,34 @@ pub(super) fn run(arguments: OperatorArguments) -> anyhow::Result<ExitCode> {
         LogLevel::Warn | LogLevel::Info => LogLevel::Warn,
     };
     log_output::start(level, config.log_format).context("cannot start the log")?;
-    let store = app::open_store(&config).context(
+    let creates = matches!(arguments.command, OperatorCommand::Create { .. });
+    let is_new = config.database.path().is_some_and(|path| !path.exists());
+    let opened = if creates {
+        app::open_store(&config)
+    } else {
+        app::open_existing_store(&config)
+    };
+    let store = opened.context(
         "cannot open the database; while the service runs, an admin's key in ESCROWD_KEY makes this command ask it",
     )?;
-    let work = run_on(&store, &arguments.service, arguments.command);
+    let new_database = is_new.then_some(&config.database);
+    let work = run_on(&store, new_database, &arguments.service, arguments.command);
     actix_web::rt::System::new().block_on(work)?;
     store.close();
     Ok(ExitCode::SUCCESS)
 }
 
-async fn run_on(store: &Store, output: &ServiceArguments, command: OperatorCommand) -> anyhow::Result<()> {
+/// Runs a subcommand on an open database. `new_database` is its place if it was not there before.
+async fn run_on(
+    store: &Store,
+    new_database: Option<&Place>,
+    output: &ServiceArguments,
+    command: OperatorCommand,
+) -> anyhow::Result<()> {
     match command {
         OperatorCommand::Create { name, role, merchants } => {
             let made = create(store, name, role.into(), &merchants).await?;
-            show_created(output, &made);
+            show_created(output, new_database, &made);
         }
         OperatorCommand::List => output.show(&list(store).await?, print_list),
         OperatorCommand::Revoke { id, reason } => output.show(&revoke(store, id, reason).await?, print_revoked),
@@ -176,7 +201,7 @@ fn ask(service: &ServiceArguments, command: OperatorCommand) -> anyhow::Result<E
             if !merchants.is_empty() {
                 body["merchantIds"] = json!(merchants);
             }
-            show_created(service, &client.ask_as_operator("POST", PATH, None, Some(&body))?);
+            show_created(service, None, &client.ask_as_operator("POST", PATH, None, Some(&body))?);
         }
         OperatorCommand::List => service.show(&Value::Array(all_pages(&client, PATH)?), print_list),
         OperatorCommand::Revoke { id, reason } => {
@@ -189,12 +214,15 @@ fn ask(service: &ServiceArguments, command: OperatorCommand) -> anyhow::Result<E
 }
 
 /// Prints a new operator. If that is not possible, the error says that it was made.
-fn show_created(output: &ServiceArguments, made: &Value) {
+fn show_created(output: &ServiceArguments, new_database: Option<&Place>, made: &Value) {
     let done = || {
         let id = or_dash(&made["id"]);
         format!("operator {id} was made: revoke it with `escrowd operator revoke {id} --reason TEXT`, and make another")
     };
     output.show_done(made, done, |made| {
+        if let Some(place) = new_database {
+            say!("Made a new database: {place}");
+        }
         let [name, role, id, key] = ["name", "role", "id", "key"].map(|field| or_dash(&made[field]));
         say!("Operator {BOLD}{name}{BOLD:#} ({role}) has id {id}.");
         say!("The key is shown once and not stored:\n\n    {key}\n");

@@ -184,6 +184,48 @@ fn an_operator_of_a_named_service_is_not_made_in_a_file() {
 }
 
 #[test]
+fn only_the_command_that_makes_an_operator_makes_a_database() {
+    let folder = WorkFolder::new();
+    folder.write("config.toml", "mode = \"live\"\n");
+    let list = ["operator", "list", "--database", "typo.db"];
+    let id = "00d10d7a8bc10000219f93aa";
+    let revoke = ["operator", "revoke", id, "--reason", "left", "--database", "typo.db"];
+    for arguments in [&list[..], &revoke] {
+        let refused = folder.run(arguments);
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        assert!(stderr(&refused).contains("typo.db cannot be opened"), "{refused:?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+    let make = |name: &str| {
+        let make = ["operator", "create", name, "--role", "admin", "--database", "live.db"];
+        stdout(&folder.run(&make))
+    };
+    assert!(make("Ada").starts_with("Made a new database: live.db\n"));
+    assert!(make("Ben").starts_with("Operator Ben"));
+
+    // A start would migrate it.
+    let file = rusqlite::Connection::open(folder.path().join("live.db")).unwrap();
+    file.pragma_update(None, "user_version", 1).unwrap();
+    drop(file);
+    let refused = folder.run(&["operator", "list", "--database", "live.db"]);
+    let told = "has schema version 1 and this escrowd reads version 2: a start of the service";
+    assert!(stderr(&refused).contains(told), "{refused:?}");
+    assert!(!folder.path().join("live.db.version-1").exists());
+}
+
+#[test]
+fn without_an_answer_the_way_to_a_stopped_service_is_told() {
+    let folder = WorkFolder::new();
+    let mut list = folder.command(&["operator", "list"]);
+    list.env("ESCROWD_URL", "http://127.0.0.1:9")
+        .env("ESCROWD_KEY", "op_live_x");
+    let refused = stderr(&list.output().unwrap());
+    let told = "no escrowd answers; without --url and a key (--key, ESCROWD_KEY) this command works on the database of a \
+                stopped service: GET /operator/operators";
+    assert!(refused.contains(told), "{refused}");
+}
+
+#[test]
 fn operators_of_a_file_are_printed_as_json_when_asked() {
     let folder = WorkFolder::new();
     folder.write("config.toml", "mode = \"live\"\n");
