@@ -319,7 +319,10 @@ fn a_restored_backup_takes_the_place_of_a_database_and_removes_nothing() {
     );
     refuses(
         &folder.run(&["restore", "copy.db", "escrowd.db", "--replace"]),
-        &["in use by the escrowd server with process id"],
+        &[
+            "in use by the escrowd process with process id",
+            "wait for its end or stop it",
+        ],
     );
     assert_wallet(&server, 1_008_000);
     // A killed server leaves a log, which must not be applied to the restored file.

@@ -237,7 +237,7 @@ fn a_database_in_use_is_not_copied() {
     let url = cluster::new_database();
     let service = Service::start(&file);
     let told = refusal(&file, &url);
-    assert!(told.contains("is in use by the escrowd server"), "{told}");
+    assert!(told.contains("is in use by the escrowd process"), "{told}");
     assert_eq!(objects(&url), [0, 0, 0]);
     drop(service);
 

@@ -273,8 +273,8 @@ fn describe(in_log: Option<(i64, i64)>) -> String {
 /// The reason why a file cannot be opened. The messages name the path and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another server has the file open.
-    #[error("{path} is in use by {holder}; stop that server, or choose another file")]
+    /// Another process has the file open: a server, or a command that ends by itself.
+    #[error("{path} is in use by {holder}; wait for its end or stop it, or choose another file")]
     InUse {
         /// The database file.
         path: PathBuf,

@@ -17,7 +17,8 @@ use rustix::fs::OFlags;
 use crate::store::engine::error::OpenError;
 use crate::store::engine::sqlite::file::{FILE_PERMISSIONS, sibling};
 
-/// The beginning of the line in a lock.
+/// The beginning of the line in a lock. Older programs take a file that begins in another way for
+/// one of another program, so it does not change.
 const HOLDER: &str = "the escrowd server";
 /// The bytes that are read of it.
 const HOLDER_BYTES_MAX: u64 = 256;
@@ -66,14 +67,9 @@ impl InstanceLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let holder = if holder.is_empty() {
-                    "another server"
-                } else {
-                    holder.trim_end()
-                };
                 return Err(OpenError::InUse {
                     path: database.to_owned(),
-                    holder: holder.to_owned(),
+                    holder: shown(&holder),
                 });
             }
             Err(TryLockError::Error(cause)) => return Err(io(cause)),
@@ -99,6 +95,14 @@ impl InstanceLock {
             log::debug!("{} stays: {error}", path.display());
         }
     }
+}
+
+/// Describes the holder by the line in its lock, which may be a service or a command.
+fn shown(holder: &str) -> String {
+    holder.trim_end().strip_prefix(HOLDER).map_or_else(
+        || "another escrowd process".to_owned(),
+        |id| format!("the escrowd process{id}"),
+    )
 }
 
 fn not_a_lock(database: &Path, path: &Path) -> OpenError {
@@ -137,7 +141,7 @@ pub(crate) fn lock_file(database: &Path, file: &File) -> Result<(), OpenError> {
     }
     Err(OpenError::InUse {
         path: database.to_owned(),
-        holder: "another escrowd server, which opened it by another path or whose .lock file was removed".to_owned(),
+        holder: "another escrowd process, which opened it by another path or whose .lock file was removed".to_owned(),
     })
 }
 
