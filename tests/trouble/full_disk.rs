@@ -50,7 +50,9 @@ fn on_a_full_disk_the_service_refuses_only_writes_and_recovers_by_itself() {
         skip("this user may not mount a small disk, also not by sudo");
         return;
     };
-    let mut server = work_folder.serve(&["--database", "test.db"]);
+    let log_folder = WorkFolder::new();
+    let log = log_folder.path().join("log");
+    let mut server = work_folder.serve_with_log(&["--database", "test.db"], &log);
     let url = server.url("");
     assert_eq!(top_up(&url).0, 200);
     let mut acknowledged = 1;
@@ -72,6 +74,13 @@ fn on_a_full_disk_the_service_refuses_only_writes_and_recovers_by_itself() {
         assert_eq!(status, 200, "{body}");
         acknowledged += 1;
         assert_topped_up(&url, acknowledged);
+    }
+    let log = fs::read_to_string(log).unwrap();
+    for line in [
+        "test.db is full; writes are refused until there is room",
+        "test.db has room again",
+    ] {
+        assert_eq!(log.matches(line).count(), 3, "{line}:\n{log}");
     }
 
     // A server that stops without room for its last checkpoint keeps the write-ahead log.

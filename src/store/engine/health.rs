@@ -21,6 +21,8 @@ pub(crate) struct Health {
     database: Option<PathBuf>,
     /// The error of the last write, `None` after a success.
     last: Mutex<Option<Error>>,
+    /// The log has told that the disk is full, and not yet that there is room again.
+    is_full: AtomicBool,
     /// The error that ended the writer, if callers must know it.
     end: OnceLock<Error>,
     /// The damage because of which writes are refused, although the writer runs.
@@ -44,6 +46,7 @@ impl Health {
         Self {
             database: database.map(Path::to_owned),
             last: Mutex::new(None),
+            is_full: AtomicBool::new(false),
             end: OnceLock::new(),
             damage: OnceLock::new(),
             has_ended: AtomicBool::new(false),
@@ -51,9 +54,30 @@ impl Health {
         }
     }
 
-    /// Records the outcome of a write to the disk.
+    /// Records the outcome of a write to the disk. The log tells once that the disk is full, and
+    /// once that there is room again.
     pub(crate) fn record(&self, outcome: Result<(), Error>) {
+        match &outcome {
+            Err(Error::StorageFull) => {
+                if !self.is_full.swap(true, Ordering::Relaxed) {
+                    log::error!(
+                        "the disk of {} is full; writes are refused until there is room",
+                        self.place()
+                    );
+                }
+            }
+            Ok(()) if self.is_full.load(Ordering::Relaxed) && self.has_room() => {
+                self.is_full.store(false, Ordering::Relaxed);
+                log::warn!("the disk of {} has room again; writes go on", self.place());
+            }
+            Ok(()) | Err(_) => {}
+        }
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = outcome.err();
+    }
+
+    fn place(&self) -> String {
+        let database = self.database.as_deref();
+        database.map_or_else(|| "the PostgreSQL server".to_owned(), |path| path.display().to_string())
     }
 
     /// Returns the error of the last write.
