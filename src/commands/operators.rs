@@ -162,7 +162,7 @@ pub(super) fn covers(tx: &Tx<'_>, agent: &Agent, merchants: &[MerchantId]) -> Re
 pub fn note_use(tx: &mut Tx<'_>, id: OperatorId) -> Result<(), store::Error> {
     let now = tx.ledger_time();
     if let Some(mut operator) = tx.operator(id)?
-        && is_use_to_note(operator.last_used_at, now)
+        && is_use_to_note(operator.last_used_at, LAST_USE_PRECISION, now)
     {
         operator.last_used_at = Some(now);
         tx.save_operator(&operator)?;
@@ -170,9 +170,9 @@ pub fn note_use(tx: &mut Tx<'_>, id: OperatorId) -> Result<(), store::Error> {
     Ok(())
 }
 
-/// Returns true if the stored last use of a key is older than [`LAST_USE_PRECISION`].
-pub fn is_use_to_note(last_used_at: Option<Timestamp>, now: Timestamp) -> bool {
-    let precision = i64::try_from(LAST_USE_PRECISION.as_millis()).expect("an hour is short");
+/// Returns true if the stored last use of a key is at least as old as `precision`.
+pub fn is_use_to_note(last_used_at: Option<Timestamp>, precision: Duration, now: Timestamp) -> bool {
+    let precision = i64::try_from(precision.as_millis()).expect("an hour is short");
     last_used_at.is_none_or(|last| last.millis_later(precision) <= now)
 }
 

@@ -12,7 +12,6 @@ use actix_web::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use sha2::{Digest, Sha256};
 
-use crate::commands::operators::is_use_to_note;
 use crate::commands::{merchant_keys, merchants};
 use crate::domain::address_range::AddressRange;
 use crate::domain::idempotency::Principal;
@@ -216,7 +215,7 @@ pub(super) fn note_use(state: &AppState, key_hash: &[u8; 32], access: &KeyAccess
         return;
     }
     let now = state.store.ledger_time();
-    if is_use_to_note(access.last_used_at, now) {
+    if merchant_keys::is_use_to_note(access.last_used_at, access.ends_at, now) {
         state.api_keys.note_use(key_hash, now);
         let (store, key_hash, merchant) = (state.store.clone(), *key_hash, access.owner.merchant.0);
         actix_web::rt::spawn(async move {

@@ -83,7 +83,11 @@ async fn merchant_of(state: &AppState, operator: Operator, named: Option<&str>) 
 
 /// Saves the use of the key beside the request, if the stored one is old enough.
 pub(super) fn note_use(state: &AppState, operator: &Operator) {
-    if operators::is_use_to_note(operator.last_used_at, state.store.ledger_time()) {
+    if operators::is_use_to_note(
+        operator.last_used_at,
+        operators::LAST_USE_PRECISION,
+        state.store.ledger_time(),
+    ) {
         let (store, id) = (state.store.clone(), operator.id);
         actix_web::rt::spawn(async move {
             if let Err(error) = store.write(move |tx| operators::note_use(tx, id)).await {

@@ -157,6 +157,32 @@ fn the_last_use_of_a_key_is_kept_to_the_hour() {
     used_after(first);
 }
 
+/// By the last use an operator decides if a client still has the old key.
+#[test]
+fn the_last_use_of_a_rotated_key_is_kept_to_the_minute() {
+    let app = spawn_desk();
+    let key = create(&app, "bakery", &json!({}));
+    let old = || {
+        let keys = app.by_for(ADA, "bakery", "GET", "/keys", &Value::Null).ok();
+        let ends = |key: &&Value| keys.data().as_array().unwrap().len() == 1 || !key["expiresAt"].is_null();
+        keys.data().as_array().unwrap().iter().find(ends).unwrap().clone()
+    };
+    while old()["lastUsedAt"].is_null() {
+        countries(&app, &key).ok();
+    }
+    let before = old()["lastUsedAt"].clone();
+    let rotate = format!("/keys/{}/rotate", old()["id"].as_str().unwrap());
+    app.by_for(ADA, "bakery", "POST", &rotate, &json!({ "overlapHours": 24 }))
+        .ok();
+    app.pass_seconds(61);
+    // It is saved beside the request.
+    let saved = (0..500).any(|_| {
+        countries(&app, &key).ok();
+        old()["lastUsedAt"] != before
+    });
+    assert!(saved, "{before}");
+}
+
 #[test]
 fn addresses_are_allowed_and_no_more_while_the_service_runs() {
     let app = spawn_desk();

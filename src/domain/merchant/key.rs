@@ -167,7 +167,7 @@ pub struct MerchantKey {
     /// From then on it opens nothing. `None` without an end.
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
-    /// The last use, to the hour.
+    /// The last use, to the hour, or to the minute if the key ends.
     pub last_used_at: Option<Timestamp>,
 }
 
