@@ -181,6 +181,7 @@ impl App {
         }
         restore_configured_endpoints(&store).await?;
         settings::warn_of_one_person(config);
+        settings::warn_of_trusted_clients(config);
         let retention = settings::retention(config, &policy);
         let backups = settings::backups(config);
         let backups = backups
@@ -395,7 +396,6 @@ pub fn open_store(config: &Config) -> Result<Store, AppError> {
     Ok(store)
 }
 
-/// Refuses a configuration that raises the platform's part so far that a merchant's stored commission
 /// Opens the database as [`open_store`] does, but makes and migrates none.
 ///
 /// # Errors
@@ -406,6 +406,7 @@ pub fn open_existing_store(config: &Config) -> Result<Store, AppError> {
     open_store(config)
 }
 
+/// Refuses a configuration that raises the platform's part so far that a merchant's stored commission
 /// does not fit beside it.
 async fn check_commissions(store: &Store, policy: &Policy) -> Result<(), AppError> {
     let platform = policy.merchant_settings_default.rates.platform_bps();

@@ -37,6 +37,7 @@ impl Reloader {
         // The address that the server listens on stays.
         policy.local_url = Arc::clone(&self.policy.load().local_url);
         settings::warn_of_one_person(config);
+        settings::warn_of_trusted_clients(config);
         self.policy.replace(policy);
         self.origins.store(Arc::new(settings::allowed_origins(config)));
         self.trusted_proxies.replace(config.trusted_proxies.clone());

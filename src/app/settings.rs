@@ -88,6 +88,18 @@ pub(super) fn warn_of_one_person(config: &Config) {
     }
 }
 
+/// Warns of a live service to which every client can tell the address that it takes for the client's.
+pub(super) fn warn_of_trusted_clients(config: &Config) {
+    if config.mode == Mode::Live {
+        for range in config.trusted_proxies.iter().filter(|range| range.has_every_address()) {
+            log::warn!(
+                "trusted_proxies has {range}, which is every address: any client can set its own address in \
+                 X-Forwarded-For; list the proxies' addresses alone"
+            );
+        }
+    }
+}
+
 /// Returns the rule that large amounts take two operators. A sandbox has no operators.
 fn two_person_rule(config: &Config) -> TwoPersonRule {
     let is_on = config.mode == Mode::Live && config.operators.two_person;

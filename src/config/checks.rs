@@ -29,9 +29,19 @@ pub(super) fn check_flags(config: &Config, flags: &Flags) -> Result<(), ConfigEr
     Ok(())
 }
 
-/// Refuses a sandbox that other machines can reach, and a live database that is not kept.
+/// Refuses a sandbox that other machines can reach, a live database that is not kept, and one
+/// address for two servers.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     config.rates()?;
+    if let Some(address) = config.metrics.listen
+        && address == config.listen
+        && address.port() != 0
+    {
+        return refuse(format!(
+            "listen and metrics.listen are both {address}, and one of the two servers could not start; choose another \
+             port for metrics.listen"
+        ));
+    }
     match config.mode {
         Mode::Live if config.webhooks.callback_url.is_some() => refuse(
             "webhooks.callback_url is for mode \"sandbox\"; in live mode each merchant has an endpoint of its own: \

@@ -48,6 +48,11 @@ impl AddressRange {
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
     }
+
+    /// Returns true for a range of all IPv4 or all IPv6 addresses.
+    pub fn has_every_address(&self) -> bool {
+        self.0.prefix_len() == 0
+    }
 }
 
 /// Returns the IPv4 range that an IPv4-mapped range stands for.

@@ -91,12 +91,26 @@ fn the_folder_for_backups_is_shown() {
 }
 
 #[test]
+fn two_servers_take_no_address_together_unless_the_port_is_free() {
+    let work_folder = WorkFolder::new();
+    let both = |port: u16| format!("listen = \"127.0.0.1:{port}\"\n[metrics]\nlisten = \"127.0.0.1:{port}\"\n");
+    work_folder.write("config.toml", &both(8089));
+    let refused = stderr(&work_folder.run(&["config"]));
+    let told = "listen and metrics.listen are both 127.0.0.1:8089";
+    assert!(refused.contains(told), "{refused}");
+    work_folder.write("config.toml", &both(0));
+    let shown = work_folder.run(&["config"]);
+    assert!(shown.status.success(), "{}", stderr(&shown));
+}
+
+#[test]
 fn an_invalid_configuration_fails_as_a_start_does() {
     let work_folder = WorkFolder::new();
     for config in [
         "listne = 1\n",
         "listen = \"0.0.0.0:0\"\n",
         "mode = \"live\"\nephemeral = true\n",
+        "listen = \"127.0.0.1:8089\"\n[metrics]\nlisten = \"127.0.0.1:8089\"\n",
     ] {
         work_folder.write("config.toml", config);
         let (shown, started) = (work_folder.run(&["config"]), work_folder.run(&[]));

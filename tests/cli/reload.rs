@@ -219,6 +219,21 @@ fn log_limits_origins_and_proxies_change_without_a_restart() {
     assert_eq!(length(), before, "requests are not logged");
 }
 
+/// Each client could then choose the address that limits and the record of acts have.
+#[test]
+fn trust_in_every_address_is_warned_of_at_a_start_and_a_reload() {
+    let work_folder = WorkFolder::new();
+    let trusting = |proxies: &str| format!("mode = \"live\"\ntrusted_proxies = [{proxies}]\n");
+    let server = serve_logging(&work_folder, &trusting("\"10.0.0.0/8\", \"0.0.0.0/0\""));
+    let warning = "any client can set its own address in X-Forwarded-For";
+    let line = line_with(&work_folder, warning);
+    assert!(line.contains("trusted_proxies has 0.0.0.0/0,"), "{line}");
+    reload(&work_folder, &server, &trusting("\"::/0\""));
+    line_with(&work_folder, "trusted_proxies has ::/0,");
+    let log = fs::read_to_string(work_folder.path().join("log")).unwrap();
+    assert_eq!(log.matches(warning).count(), 2, "{log}");
+}
+
 #[test]
 fn the_environment_still_overrides_the_file() {
     let work_folder = WorkFolder::new();
