@@ -81,7 +81,10 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     if more > 0 {
         say!("  and {more} more");
     }
-    say!("{BAD}The ledger is broken:{BAD:#} {findings_total} findings. Keep the file and restore a backup.");
+    say!(
+        "{BAD}The ledger is broken:{BAD:#} {}. Keep the file and restore a backup.",
+        store::counted_findings(findings_total)
+    );
     Ok(ExitCode::FAILURE)
 }
 

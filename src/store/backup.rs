@@ -118,7 +118,8 @@ pub enum BackupError {
     },
     /// The copy is no sound ledger, since the source is none.
     #[error(
-        "{path} is damaged ({total} findings): {}; keep it as it is, run `escrowd check --deep` on it, and restore an earlier backup",
+        "{path} is damaged ({}): {}; keep it as it is, run `escrowd check --deep` on it, and restore an earlier backup",
+        counted_findings(*total),
         findings.join("; ")
     )]
     Damaged {
@@ -139,7 +140,6 @@ pub enum BackupError {
         /// The rule, and the command for the other mode.
         wanted: &'static str,
     },
-    /// The write-ahead log of the source grew too much while its pages were copied.
     /// The database has another currency than it must have.
     #[error("{path} is in {found}, and {wanted}")]
     OtherCurrency {
@@ -150,6 +150,7 @@ pub enum BackupError {
         /// The rule, with the other currency and the remedy.
         wanted: String,
     },
+    /// The write-ahead log of the source grew too much while its pages were copied.
     #[error(
         "{path} is written so fast that its write-ahead log reached {log_bytes} bytes before all pages were copied; back it up at a quieter time, or to a faster disk"
     )]
@@ -162,6 +163,14 @@ pub enum BackupError {
     /// The service stops.
     #[error("the backup was ended before it was whole, since the service stops")]
     Stopped,
+}
+
+/// Returns a number of findings in words.
+pub fn counted_findings(findings: u64) -> String {
+    match findings {
+        1 => "1 finding".to_owned(),
+        findings => format!("{findings} findings"),
+    }
 }
 
 /// Copies a database and its files to a new name, which is a whole database of its own. The
@@ -479,4 +488,14 @@ pub(super) fn failed(error: FileCopyError, to: &Path) -> BackupError {
         },
     };
     BackupError::Failed { path, problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_finding_is_not_told_in_the_plural() {
+        assert_eq!([1, 2].map(counted_findings), ["1 finding", "2 findings"]);
+    }
 }

@@ -469,7 +469,7 @@ fn a_buyer_pays_by_card_from_a_link_and_confirms_each_stage() {
 fn the_clock_is_moved_by_a_day() {
     let app = spawn_app();
     let moved = Form::of(&page(&app, "/console/clock"), "One day later").send(&app);
-    assert!(page(&app, &place_after(&moved)).contains("moved by 1 days"));
+    assert!(page(&app, &place_after(&moved)).contains("moved by 1 day"));
 }
 
 #[test]

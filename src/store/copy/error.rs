@@ -1,7 +1,7 @@
 //! The reasons why there is no copy.
 
 use crate::store::audit::Finding;
-use crate::store::backup::{BackupError, SHOWN_MAX};
+use crate::store::backup::{BackupError, SHOWN_MAX, counted_findings};
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::place::Place;
 
@@ -50,8 +50,9 @@ pub enum CopyError {
     },
     /// The copy is no sound ledger, since the source is none.
     #[error(
-        "the ledger of {from} is broken ({total} findings): {}; nothing was left at {to}; run `escrowd check` on {from}, and \
+        "the ledger of {from} is broken ({}): {}; nothing was left at {to}; run `escrowd check` on {from}, and \
          restore an earlier backup",
+        counted_findings(*total),
         findings.join("; ")
     )]
     Damaged {

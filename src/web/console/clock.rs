@@ -14,8 +14,10 @@ use crate::web::console::done::Shown;
 use crate::web::console::timeline::time;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
+use crate::web::text;
 
 const BACK: &str = "/console/clock";
+const DAY_SECONDS: u64 = 86_400;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,14 +31,15 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
     let clock: Clock = reader.api.get("/sandbox/clock").await?;
     let done = done::notice(&reader, shown.done()).await?;
     let advance = |by: &str| Request::new(Method::POST, "/sandbox/clock/advance").with(json!({"by": by}));
-    let days = clock.offset_seconds / 86_400;
+    let seconds = clock.offset_seconds.unsigned_abs();
+    let days = seconds / DAY_SECONDS;
     Ok(Page::new("Clock").section(BACK).narrow().show(&html! {
         (done)
         h1 { "Clock" }
         section.card.figure {
             p.label { "The time of your deals" }
             p.value { (time(&clock.now)) }
-            p.small.muted { @if clock.offset_seconds == 0 { "as everywhere" } @else { "moved by " (days) " days and " (clock.offset_seconds % 86_400) " seconds" } }
+            p.small.muted { @if clock.offset_seconds == 0 { "as everywhere" } @else { "moved by " (text::counted(days, "day")) " and " (text::counted(seconds % DAY_SECONDS, "second")) } }
             div.actions {
                 (button(&reader, &advance("1h"), BACK, "One hour later", ""))
                 (button(&reader, &advance("1d"), BACK, "One day later", "primary"))

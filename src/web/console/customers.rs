@@ -113,7 +113,7 @@ pub(super) async fn list(
         } @else {
             div.table-scroll tabindex="0" {
                 table {
-                    caption { (customers.count) " customers" @if customers.count > u64::from(LIMIT_MAX) { ", the newest " (LIMIT_MAX) } }
+                    caption { (text::counted(customers.count, "customer")) @if customers.count > u64::from(LIMIT_MAX) { ", the newest " (LIMIT_MAX) } }
                     thead { tr {
                         th scope="col" { "Customer" }
                         th.end scope="col" { "In the wallet" }

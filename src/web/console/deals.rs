@@ -133,7 +133,7 @@ pub(super) async fn list(reader: Reader, Query(filter): Query<Filter>) -> Result
         } @else {
             div.table-scroll tabindex="0" {
                 table {
-                    caption { (deals.count) " deals, newest first" }
+                    caption { (text::counted(deals.count, "deal")) ", newest first" }
                     thead { tr {
                         th scope="col" { "For" }
                         th scope="col" { "Money" }

@@ -109,8 +109,8 @@ fn transfers(journal: &AccountStatement, currency: &str) -> Markup {
 fn invariants(audit: &Audit) -> Markup {
     html! {
         p.small.muted {
-            "Just computed from the first transfer on: " (audit.transfers) " transfers, " (audit.accounts) " accounts and "
-            (audit.escrows) " deals of all merchants of this file."
+            "Just computed from the first transfer on: " (text::counted(audit.transfers, "transfer")) ", "
+            (text::counted(audit.accounts, "account")) " and " (text::counted(audit.escrows, "deal")) " of all merchants of this file."
         }
         ol.steps {
             @for (index, invariant) in INVARIANTS.iter().enumerate() {

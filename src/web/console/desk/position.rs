@@ -55,7 +55,7 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
     let (accounts, currency) = (&position.accounts, position.currency.as_str());
     let lines = [
         ("Customers' wallets", accounts.wallets),
-        ("Held in deals", accounts.holds),
+        ("Held in deals, with fees", accounts.holds),
         ("The merchant's own", accounts.merchants),
         ("Fees of the platform", accounts.platform_fees),
         ("On its way out", accounts.in_transit),
