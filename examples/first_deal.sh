@@ -7,7 +7,8 @@ key="sk_test_$(date +%s)_$$" # a merchant of this run alone
 
 # Sends a request as a customer and prints the reply: METHOD PATH CUSTOMER [BODY]
 call() {
-    curl -s --fail-with-body -X "$1" "$url$2" -H "authorization: Bearer $key" -H "customer-id: $3" ${4:+--json "$4"}
+    curl -s --fail-with-body -X "$1" "$url$2" -H "authorization: Bearer $key" -H "customer-id: $3" \
+        ${4:+-H "content-type: application/json" -d "$4"}
 }
 
 # Prints the values of a field in a reply, one to a line: FIELD

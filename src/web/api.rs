@@ -124,7 +124,9 @@ impl Request {
             }
         }
         if let Some(body) = &self.body {
-            words.push(format!("\\\n  --json {}", quoted(&body.to_string())));
+            // Not --json, which curl has since 7.82 only.
+            words.push("\\\n  -H 'content-type: application/json'".to_owned());
+            words.push(format!("\\\n  -d {}", quoted(&body.to_string())));
         }
         words.join(" ")
     }
@@ -352,8 +354,8 @@ mod tests {
             .with(json!({"purpose": "it's $HOME `here`"}));
         assert_eq!(
             request.curl("http://localhost:8080", false),
-            "curl 'http://localhost:8080/v1/x?a=b&c=d' \\\n  -H 'customer-id: ben' \\\n  --json \
-             '{\"purpose\":\"it'\\''s $HOME `here`\"}'"
+            "curl 'http://localhost:8080/v1/x?a=b&c=d' \\\n  -H 'customer-id: ben' \\\n  -H \
+             'content-type: application/json' \\\n  -d '{\"purpose\":\"it'\\''s $HOME `here`\"}'"
         );
         let request = Request::new(Method::DELETE, "/v1/x");
         assert_eq!(request.curl("http://h", false), "curl -X DELETE http://h/v1/x");

@@ -65,7 +65,7 @@ fn the_refusal_shown_is_the_one_given() {
     let work_folder = WorkFolder::new();
     let server = work_folder.serve(&["--database", "test.db"]);
     let script = format!(
-        "curl -s http://{SHOWN_ADDRESS}/v1/escrow/milestone/create -H 'customer-id: ada' --json '{}'",
+        "curl -s http://{SHOWN_ADDRESS}/v1/escrow/milestone/create -H 'customer-id: ada' -H 'content-type: application/json' -d '{}'",
         r#"{"amount":12.5,"purpose":"x","whoPays":"buyer","milestones":[{"title":"a","amount":12.5}]}"#
     );
     let given: Value = serde_json::from_str(&run(&script, &server.address)).unwrap();

@@ -11,10 +11,15 @@ use crate::helpers::{WorkFolder, stderr, stdout};
 const DOCUMENT: &str = include_str!("../../docs/self-hosting.md");
 /// The address in the document.
 const SHOWN_ADDRESS: &str = "127.0.0.1:8080";
+/// The command after which a second merchant is made, with which the later commands work too.
+const FIRST_MERCHANT_IS_LISTED: &str = "escrowd merchant list\n";
 
 /// Returns the commands of the document as one script that ends at the first failure.
 fn script(address: &str) -> String {
-    let blocks = DOCUMENT.split("```bash\n").skip(1);
+    assert_eq!(DOCUMENT.matches(FIRST_MERCHANT_IS_LISTED).count(), 1);
+    let second = format!("{FIRST_MERCHANT_IS_LISTED}escrowd merchant create second > /dev/null\n");
+    let document = DOCUMENT.replace(FIRST_MERCHANT_IS_LISTED, &second);
+    let blocks = document.split("```bash\n").skip(1);
     let commands = blocks.map(|rest| rest.split("```").next().unwrap().replace(SHOWN_ADDRESS, address));
     let parts: Vec<String> =
         std::iter::once("set -eu -o pipefail\ntrap 'kill $SERVICE 2> /dev/null || true' EXIT\n".to_owned())
