@@ -1,9 +1,8 @@
 //! Backups: a copy of a database with the files that its rows name, made while a service may
 //! be using it, and audited before it gets its name.
 //!
-//! The copy is one snapshot. Its files are those that rows of the snapshot name; files are
-//! never changed, and never removed once a row has named them, so they may be copied after
-//! the rows.
+//! The copy is one snapshot. Its files are those that rows of the snapshot name; files are never changed, and
+//! never removed once a row has named them, so they may be copied after the rows.
 
 use std::ffi::OsStr;
 use std::fs;

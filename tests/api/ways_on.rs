@@ -177,7 +177,7 @@ fn a_filter_takes_a_status_as_the_page_writes_it() {
     app.create_escrow("ada", &standard_terms()).ok();
     let none = page(&app, "/console/deals?status=ongoing");
     assert!(none.contains("No deal fits this filter"), "{none}");
-    assert!(page(&app, "/console/deals?status=pending").contains("1 deals"));
+    assert!(page(&app, "/console/deals?status=pending").contains("1 deal, newest first"));
     let unknown = page(&app, "/console/deals?status=late");
     assert!(unknown.contains("There is no status “late”"), "{unknown}");
 }
