@@ -39,6 +39,7 @@ mod middleware;
 mod openapi;
 mod operator_auth;
 mod other_methods;
+mod own_task;
 mod parts_hash;
 mod payload;
 mod query;

@@ -1,8 +1,6 @@
 //! Uploaded files. The server checks them, writes them to disk before the command runs, and
 //! removes them if the command is refused.
 
-use actix_web::rt;
-
 use crate::commands::{self, Policy};
 use crate::domain::file::{FileKind, FileName};
 use crate::domain::invalid::{Invalid, Parsed};
@@ -14,6 +12,7 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::form::ReceivedFile;
 use crate::http::memory_share::MemoryShare;
+use crate::http::own_task::in_own_task;
 use crate::http::state::AppState;
 use crate::store::{self, Tx};
 use crate::views::ViewContext;
@@ -131,7 +130,7 @@ impl AppState {
             }
             outcome
         };
-        rt::spawn(run).await.map_err(|_| ApiError::Internal)?
+        in_own_task(run).await
     }
 }
 

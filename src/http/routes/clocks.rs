@@ -17,6 +17,7 @@ use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
+use crate::http::own_task::in_own_task;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::state::AppState;
 use crate::store::Tx;
@@ -38,8 +39,7 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply<C
 /// `POST /sandbox/clock/advance`. Replies after an attempt for every delivery that the
 /// advance made due, or after [`FLUSH_TIMEOUT`].
 ///
-/// Runs in a task of its own, because the server drops a handler when its client disconnects. The
-/// task still does what fell due.
+/// Does what fell due also if the client disconnects.
 pub(crate) async fn advance(
     state: Data<AppState>,
     caller: Caller,
@@ -47,7 +47,7 @@ pub(crate) async fn advance(
 ) -> Result<Reply<AdvancedClockView>, ApiError> {
     let by = parse_advance(&body);
     let time = by.as_ref().map_or(Duration::ZERO, |by| by.duration());
-    let task = rt::spawn(async move {
+    in_own_task(async move {
         let reply = state
             .execute(
                 &caller,
@@ -69,8 +69,8 @@ pub(crate) async fn advance(
             do_what_is_due(&state, merchant).await;
         }
         Ok(reply)
-    });
-    task.await.map_err(|_| ApiError::Internal)?
+    })
+    .await
 }
 
 /// Does what fell due when a merchant's clock was moved: settles withdrawals, and attempts the

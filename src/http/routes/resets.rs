@@ -1,6 +1,5 @@
 //! The route that resets a sandbox merchant.
 
-use actix_web::rt;
 use actix_web::web::Data;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -11,16 +10,16 @@ use crate::domain::party::Actor;
 use crate::http::auth::Caller;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
+use crate::http::own_task::in_own_task;
 use crate::http::state::AppState;
 use crate::store::Tx;
 use crate::views::ViewContext;
 
 /// `POST /sandbox/reset`. A `customer-id` header has no effect.
 ///
-/// Runs in a task of its own, because the server drops a handler when its client
-/// disconnects. The task still clears the API key cache, which holds the key's old merchant.
+/// Clears the API key cache, which holds the key's old merchant, also if the client disconnects.
 pub(crate) async fn reset(state: Data<AppState>, caller: Caller) -> Result<Reply<ResetView>, ApiError> {
-    let task = rt::spawn(async move {
+    in_own_task(async move {
         let (key_hash, is_new) = (caller.key_hash, caller.merchant().is_none());
         let reset = move |tx: &mut Tx<'_>, _: &Policy, actor: &Actor| {
             // A merchant that this request created is empty.
@@ -36,8 +35,8 @@ pub(crate) async fn reset(state: Data<AppState>, caller: Caller) -> Result<Reply
             state.faults.clear(&key_hash);
         }
         reply
-    });
-    task.await.map_err(|_| ApiError::Internal)?
+    })
+    .await
 }
 
 /// The new merchant, which the key belongs to from now on.

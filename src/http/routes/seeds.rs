@@ -27,6 +27,7 @@ use crate::http::body::JsonBody;
 use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
+use crate::http::own_task::in_own_task;
 use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec, words};
 use crate::http::routes::clocks::{ClockView, do_what_is_due};
@@ -56,15 +57,14 @@ pub(crate) const LOAD_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::SeededB
 /// `POST /sandbox/seed`, as the merchant of the key. A seed with a claimed deal moves the clock; then
 /// the reply does not wait for the deliveries that fell due.
 ///
-/// Runs in a task of its own, because the server drops a handler when its client disconnects. The
-/// task still does what fell due.
+/// Does what fell due also if the client disconnects.
 pub(crate) async fn load(
     state: Data<AppState>,
     caller: Caller,
     body: JsonBody,
 ) -> Result<CreatedReply<SeedView>, ApiError> {
     let request = parse_seed(&body);
-    let task = rt::spawn(async move {
+    in_own_task(async move {
         let moved = Arc::new(OnceLock::new());
         let note = Arc::clone(&moved);
         let reply = state
@@ -91,8 +91,8 @@ pub(crate) async fn load(
             rt::spawn(async move { do_what_is_due(&state, merchant).await });
         }
         Ok(reply)
-    });
-    task.await.map_err(|_| ApiError::Internal)?
+    })
+    .await
 }
 
 const CUSTOMER: [FieldSpec; 8] = [

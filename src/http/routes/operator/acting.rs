@@ -7,6 +7,7 @@ use crate::domain::refusal::Refusal;
 use crate::http::auth::Caller;
 use crate::http::envelope::{Rendered, Reply};
 use crate::http::error::ApiError;
+use crate::http::own_task::in_own_task;
 use crate::http::state::AppState;
 use crate::store::Tx;
 
@@ -70,12 +71,12 @@ pub(super) async fn change_access<T: Send + 'static>(
     command: impl FnOnce(&mut Tx<'_>, &Policy, &OperatorActor) -> Result<T, commands::Error> + Send + 'static,
 ) -> Result<T, ApiError> {
     let (state, caller) = (state.clone(), caller.clone());
-    let task = actix_web::rt::spawn(async move {
+    in_own_task(async move {
         let outcome = write_as_operator(&state, &caller, command).await;
         state.api_keys.invalidate_all();
         outcome
-    });
-    task.await.map_err(|_| ApiError::Internal)?
+    })
+    .await
 }
 
 /// Refuses a sandbox, in which every key is a merchant and its owner acts alone.

@@ -1,0 +1,19 @@
+//! Work of a handler that must come to its end.
+
+use std::future::Future;
+
+use actix_web::rt;
+
+use crate::http::error::ApiError;
+
+/// Does work in a task of its own. The server drops a handler when its client disconnects; the task goes
+/// on.
+///
+/// # Errors
+///
+/// Fails as the work does, and with [`ApiError::Internal`] if it panics.
+pub(crate) async fn in_own_task<T: 'static>(
+    work: impl Future<Output = Result<T, ApiError>> + 'static,
+) -> Result<T, ApiError> {
+    rt::spawn(work).await.map_err(|_| ApiError::Internal)?
+}
