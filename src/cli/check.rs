@@ -10,6 +10,7 @@ use crate::cli::output::{BAD, GOOD, say};
 use crate::cli::settings::PlaceParser;
 use crate::clock::SystemClock;
 use crate::domain::ledger_time::TOLERANCE_MILLIS;
+use crate::domain::text::counted;
 use crate::domain::time::{Clock, Timestamp};
 use crate::store::{self, Place};
 
@@ -83,7 +84,7 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     }
     say!(
         "{BAD}The ledger is broken:{BAD:#} {}. Keep the file and restore a backup.",
-        store::counted_findings(findings_total)
+        counted(findings_total, "finding")
     );
     Ok(ExitCode::FAILURE)
 }

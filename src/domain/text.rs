@@ -1,6 +1,13 @@
-//! Checks of the texts that callers write: a required line, and optional prose.
+//! Checks of the texts that callers write: a required line, and optional prose. Numbers of things in
+//! words.
 
 use crate::domain::invalid::Invalid;
+
+/// Writes a number of things, whose name takes an s for all numbers but one.
+pub fn counted(number: u64, name: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {name}{ending}")
+}
 
 /// Returns `text` if it is one line that is not blank.
 ///
@@ -127,6 +134,12 @@ fn bounded(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thing_is_not_told_in_the_plural() {
+        let told = [0, 1, 2].map(|number| counted(number, "deal"));
+        assert_eq!(told, ["0 deals", "1 deal", "2 deals"]);
+    }
 
     /// Texts that show nothing.
     const BLANK: [&str; 14] = [

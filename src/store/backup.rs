@@ -1,8 +1,9 @@
 //! Backups: a copy of a database with the files that its rows name, made while a service may
 //! be using it, and audited before it gets its name.
 //!
-//! The copy is one snapshot. Its files are those that rows of the snapshot name; files are never changed, and
-//! never removed once a row has named them, so they may be copied after the rows.
+//! The copy is one snapshot. Its files are those that rows of the snapshot name; files are
+//! never changed, and never removed once a row has named them, so they may be copied after
+//! the rows.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,6 +15,7 @@ use rusqlite::{Connection, ErrorCode, Transaction};
 
 use crate::domain::file::FileName;
 use crate::domain::mode::Mode;
+use crate::domain::text::counted;
 use crate::domain::time::Timestamp;
 use crate::store::audit::{Audit, audit};
 use crate::store::engine::SCHEMA_VERSION;
@@ -118,7 +120,7 @@ pub enum BackupError {
     /// The copy is no sound ledger, since the source is none.
     #[error(
         "{path} is damaged ({}): {}; keep it as it is, run `escrowd check --deep` on it, and restore an earlier backup",
-        counted_findings(*total),
+        counted(*total, "finding"),
         findings.join("; ")
     )]
     Damaged {
@@ -162,14 +164,6 @@ pub enum BackupError {
     /// The service stops.
     #[error("the backup was ended before it was whole, since the service stops")]
     Stopped,
-}
-
-/// Returns a number of findings in words.
-pub fn counted_findings(findings: u64) -> String {
-    match findings {
-        1 => "1 finding".to_owned(),
-        findings => format!("{findings} findings"),
-    }
 }
 
 /// Copies a database and its files to a new name, which is a whole database of its own. The
@@ -487,14 +481,4 @@ pub(super) fn failed(error: FileCopyError, to: &Path) -> BackupError {
         },
     };
     BackupError::Failed { path, problem }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_finding_is_not_told_in_the_plural() {
-        assert_eq!([1, 2].map(counted_findings), ["1 finding", "2 findings"]);
-    }
 }

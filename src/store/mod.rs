@@ -37,7 +37,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 pub use audit::{Audit, Finding, audit, check_structure};
-pub use backup::{Backup, BackupError, OnStep, Step, backup, counted_findings};
+pub use backup::{Backup, BackupError, OnStep, Step, backup};
 pub use copy::{Copied, CopyError, CopyStep, copy};
 pub use engine::command::CommandError;
 pub use engine::ephemeral::EphemeralFolder;

@@ -57,12 +57,6 @@ pub(super) fn account(account: &Account) -> Markup {
     }
 }
 
-/// Writes a number of things, whose name takes an s for all numbers but one.
-pub(super) fn counted(number: u64, name: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{number} {name}{ending}")
-}
-
 /// Names the kind of a transfer.
 pub(super) fn kind(kind: TransferKind) -> String {
     kind.into_str().replace('_', " ")
@@ -125,12 +119,6 @@ fn grouped(amount: Amount) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_thing_is_not_told_in_the_plural() {
-        let told = [0, 1, 2].map(|number| counted(number, "deal"));
-        assert_eq!(told, ["0 deals", "1 deal", "2 deals"]);
-    }
 
     #[test]
     fn a_path_that_leads_elsewhere_is_none_of_ours() {

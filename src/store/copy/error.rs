@@ -1,7 +1,8 @@
 //! The reasons why there is no copy.
 
+use crate::domain::text::counted;
 use crate::store::audit::Finding;
-use crate::store::backup::{BackupError, SHOWN_MAX, counted_findings};
+use crate::store::backup::{BackupError, SHOWN_MAX};
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::place::Place;
 
@@ -52,7 +53,7 @@ pub enum CopyError {
     #[error(
         "the ledger of {from} is broken ({}): {}; nothing was left at {to}; run `escrowd check` on {from}, and \
          restore an earlier backup",
-        counted_findings(*total),
+        counted(*total, "finding"),
         findings.join("; ")
     )]
     Damaged {

@@ -7,6 +7,7 @@ use maud::html;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::domain::text::counted;
 use crate::web::api::Request;
 use crate::web::console::call::{button, hidden};
 use crate::web::console::done;
@@ -14,7 +15,6 @@ use crate::web::console::done::Shown;
 use crate::web::console::timeline::time;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
-use crate::web::text;
 
 const BACK: &str = "/console/clock";
 const DAY_SECONDS: u64 = 86_400;
@@ -39,7 +39,7 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
         section.card.figure {
             p.label { "The time of your deals" }
             p.value { (time(&clock.now)) }
-            p.small.muted { @if clock.offset_seconds == 0 { "as everywhere" } @else { "moved by " (text::counted(days, "day")) " and " (text::counted(seconds % DAY_SECONDS, "second")) } }
+            p.small.muted { @if clock.offset_seconds == 0 { "as everywhere" } @else { "moved by " (counted(days, "day")) " and " (counted(seconds % DAY_SECONDS, "second")) } }
             div.actions {
                 (button(&reader, &advance("1h"), BACK, "One hour later", ""))
                 (button(&reader, &advance("1d"), BACK, "One day later", "primary"))

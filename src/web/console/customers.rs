@@ -14,6 +14,7 @@ use crate::domain::ledger::Account;
 use crate::domain::page::{LIMIT_MAX, Page as ListPage, PageRequest};
 use crate::domain::payments::history::{HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
+use crate::domain::text::counted;
 use crate::domain::transaction::CreditType;
 use crate::web::api::Request;
 use crate::web::console::call::{MADE, hidden};
@@ -113,7 +114,7 @@ pub(super) async fn list(
         } @else {
             div.table-scroll tabindex="0" {
                 table {
-                    caption { (text::counted(customers.count, "customer")) @if customers.count > u64::from(LIMIT_MAX) { ", the newest " (LIMIT_MAX) } }
+                    caption { (counted(customers.count, "customer")) @if customers.count > u64::from(LIMIT_MAX) { ", the newest " (LIMIT_MAX) } }
                     thead { tr {
                         th scope="col" { "Customer" }
                         th.end scope="col" { "In the wallet" }

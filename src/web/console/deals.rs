@@ -11,6 +11,7 @@ use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::merchant_escrows::MerchantEscrowFilter;
 use crate::domain::ids::{CustomerId, PaymentToken};
 use crate::domain::page::{Page as ListPage, PageRequest};
+use crate::domain::text::counted;
 use crate::web::console::money_bar::{draw, stages};
 use crate::web::layout::{Page, Refused};
 use crate::web::parts::Part;
@@ -133,7 +134,7 @@ pub(super) async fn list(reader: Reader, Query(filter): Query<Filter>) -> Result
         } @else {
             div.table-scroll tabindex="0" {
                 table {
-                    caption { (text::counted(deals.count, "deal")) ", newest first" }
+                    caption { (counted(deals.count, "deal")) ", newest first" }
                     thead { tr {
                         th scope="col" { "For" }
                         th scope="col" { "Money" }

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use maud::{Markup, html};
 use tokio::sync::Mutex;
 
+use crate::domain::text::counted;
 use crate::domain::treasury::account_statement::{AccountStatement, Period};
 use crate::http::on_thread;
 use crate::store::{Audit, OpenError, audit};
@@ -109,8 +110,8 @@ fn transfers(journal: &AccountStatement, currency: &str) -> Markup {
 fn invariants(audit: &Audit) -> Markup {
     html! {
         p.small.muted {
-            "Just computed from the first transfer on: " (text::counted(audit.transfers, "transfer")) ", "
-            (text::counted(audit.accounts, "account")) " and " (text::counted(audit.escrows, "deal")) " of all merchants of this file."
+            "Just computed from the first transfer on: " (counted(audit.transfers, "transfer")) ", "
+            (counted(audit.accounts, "account")) " and " (counted(audit.escrows, "deal")) " of all merchants of this file."
         }
         ol.steps {
             @for (index, invariant) in INVARIANTS.iter().enumerate() {
