@@ -39,9 +39,9 @@ pub struct Replayed {
 }
 
 /// Sends every event of the replay again whose type the endpoint has chosen, oldest first.
-/// Looks at [`REPLAY_MAX`] events at most, so that other commands do not wait long. As in [`resend`], a pending delivery is sent at once instead of
-/// another one, unless the replay sends an earlier event of the same escrow again: the order would
-/// be lost.
+/// Looks at [`REPLAY_MAX`] events at most, so that other commands do not wait long. As in [`resend`], a
+/// pending delivery is sent at once instead of another one, unless the replay sends an earlier event of
+/// the same escrow again: the order would be lost.
 ///
 /// # Errors
 ///

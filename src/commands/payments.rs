@@ -37,14 +37,18 @@ pub(super) fn fund_with(
     wallet_max: Option<Amount>,
 ) -> Result<Payment, Error> {
     let access = admit(tx, policy, actor)?;
-    if let Ok(request) = &request
-        && let Some(first) = first_payment(tx, actor, request.reference.as_ref(), &request.fingerprint())?
-    {
+    let request = match request {
+        Ok(request) => request,
+        Err(invalid) => {
+            access.check_may_buy()?;
+            return Err(invalid.into());
+        }
+    };
+    let request_hash = request.fingerprint();
+    if let Some(first) = first_payment(tx, actor, request.reference.as_ref(), &request_hash)? {
         return Ok(first);
     }
     access.check_may_buy()?;
-    let request = request?;
-    let request_hash = request.fingerprint();
 
     let mut escrows = load_each(tx, actor.merchant, &request.escrows)?;
     if let Some(token) = &request.token {

@@ -18,8 +18,8 @@ use crate::http::sandbox::route_pattern::RoutePattern;
 /// The most faults of one key at once.
 const FAULTS_PER_KEY_MAX: usize = 100;
 /// The most keys with faults at once. To make room for one more, the book drops the faults
-/// of the key that set its last fault longest ago. It probably belongs to a test run that
-/// ended without clearing its faults.
+/// of the key that set its last fault longest ago. The key probably belongs to a test run
+/// that ended without clearing its faults.
 const KEYS_MAX: usize = 1_000;
 
 /// The fault that a merchant asks for.

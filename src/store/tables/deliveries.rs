@@ -298,10 +298,10 @@ impl Tx<'_> {
     pub fn is_delivered_since(&self, event: EventId, since: Timestamp) -> Result<bool, Error> {
         self.connection
             .prepare(
-                "SELECT EXISTS (SELECT 1 FROM delivery_attempt
-                                WHERE event_id = ?1 AND attempted_at >= ?2 AND status BETWEEN 200 AND 299)",
+                "SELECT 1 FROM delivery_attempt
+                 WHERE event_id = ?1 AND attempted_at >= ?2 AND status BETWEEN 200 AND 299 LIMIT 1",
             )?
-            .one(params![event.number(), since.millis()], |row| row.get(0))
+            .exists(params![event.number(), since.millis()])
     }
 
     /// Counts a failed attempt and schedules the next one. Does nothing if the delivery was

@@ -38,8 +38,8 @@ impl Snapshot<'_> {
         for number in read_all(rows, |row| row.get::<i64>(0))? {
             let payment = self.payment_of_number(number)?;
             let pays_for = |method: &Method| {
-                let agreed = escrow::check_terms_agreed(slice::from_ref(deal), method.terms_hash());
-                *method.escrow_ids() == [id.as_str()] && agreed.is_ok()
+                *method.escrow_ids() == [id.as_str()]
+                    && escrow::check_terms_agreed(slice::from_ref(deal), method.terms_hash()).is_ok()
             };
             if payment.method().is_some_and(pays_for) {
                 return Ok(Some(payment));
