@@ -1,6 +1,7 @@
 //! Deliveries in the database: their order, the outcomes of attempts, and the wakeups after a
 //! commit.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use escrowd::commands::deliveries::{self, Attempted};
@@ -50,6 +51,14 @@ impl Shop {
 
     fn payload(&self, event: EventId) -> Option<String> {
         wait_for(self.store.read(move |snapshot| snapshot.payload_of(event))).ok()
+    }
+
+    /// Returns the merchants for whom the deliverer is woken within a short time.
+    pub(crate) fn heard(&self) -> Option<BTreeSet<MerchantId>> {
+        wait_for(async {
+            let deliveries = self.store.wait_for_deliveries();
+            tokio::time::timeout(Duration::from_millis(50), deliveries).await.ok()
+        })
     }
 
     /// Emits an event of one of the escrows, or of no escrow, with a delivery that is due
@@ -421,19 +430,11 @@ fn only_committed_deliveries_wake_the_deliverer() {
     }));
     assert!(refused.is_err());
     write(&shop.store, name_merchant("acme"));
-    let heard = || {
-        let store = shop.store.clone();
-        wait_for(async move {
-            tokio::time::timeout(Duration::from_millis(50), store.wait_for_deliveries())
-                .await
-                .ok()
-        })
-    };
-    assert_eq!(heard(), None);
+    assert_eq!(shop.heard(), None);
     shop.emit(None);
     shop.emit(Some(0));
-    assert_eq!(heard(), Some([merchant].into()));
-    assert_eq!(heard(), None, "one commit woke the wait twice");
+    assert_eq!(shop.heard(), Some([merchant].into()));
+    assert_eq!(shop.heard(), None, "one commit woke the wait twice");
 }
 
 #[test]
