@@ -9,7 +9,7 @@ use crate::background::{BackgroundTask, BackgroundThread, Panics, Stop};
 use crate::store::audit::verification::{Verification, Verified};
 use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
-use crate::store::engine::read_threads::Reader;
+use crate::store::engine::reader::{self, Reader};
 
 /// The thread works for a tenth of the time, so that requests hardly notice it.
 const PAUSE_PER_WORK: u32 = 9;
@@ -32,11 +32,15 @@ pub(crate) fn start(
     })
 }
 
-fn run(connection: &mut impl Reader, health: &Health, stop: &Stop) {
+fn run(connection: &mut dyn Reader, health: &Health, stop: &Stop) {
     let mut verification = Verification::default();
     loop {
         let started = Instant::now();
-        let pause_min = match connection.read(STEP_TIME_MAX, |snapshot| verification.step(snapshot.connection)) {
+        let outcome = reader::answer(
+            |snapshot| verification.step(snapshot.connection),
+            |query| connection.read(STEP_TIME_MAX, query),
+        );
+        let pause_min = match outcome {
             Ok(Some(verified)) => return report(&verified, health),
             Ok(None) => Duration::ZERO,
             // Another program holds the file's locks, the disk is slow, or PostgreSQL comes back.

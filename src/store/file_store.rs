@@ -14,6 +14,7 @@ use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::{Error, LogLoss, OpenError};
 use crate::store::engine::health::Health;
 use crate::store::engine::read_threads::{ReadThreads, Sharing};
+use crate::store::engine::reader::Reader;
 use crate::store::engine::sql;
 use crate::store::engine::sqlite::blobs::Blobs;
 use crate::store::engine::sqlite::checkpoints::{Checkpoints, SyncHandle};
@@ -38,7 +39,7 @@ pub(super) struct FileStore {
     path: PathBuf,
     pub(super) blobs: Blobs,
     pub(super) readers: Arc<Readers>,
-    pub(super) long_reads: ReadThreads<rusqlite::Connection>,
+    pub(super) long_reads: ReadThreads,
     pub(super) write_side: WriteSide,
     background_check: BackgroundThread,
     /// Declared after every connection, because fields drop in order: see [`SyncHandle`].
@@ -210,9 +211,9 @@ fn newest_of(path: &Path, connection: &rusqlite::Connection) -> Result<Newest, O
 }
 
 /// Opens the connections of long reads and starts their threads.
-fn start_long_reads(path: &Path, settings: &Settings) -> Result<ReadThreads<rusqlite::Connection>, OpenError> {
-    let connections = (0..settings.long_readers).map(|_| connection::open(path, Role::Reader));
-    let connections = connections.collect::<Result<_, _>>()?;
+fn start_long_reads(path: &Path, settings: &Settings) -> Result<ReadThreads, OpenError> {
+    let open = |_| -> Result<Box<dyn Reader>, OpenError> { Ok(Box::new(connection::open(path, Role::Reader)?)) };
+    let connections = (0..settings.long_readers).map(open).collect::<Result<_, _>>()?;
     let started = ReadThreads::start(
         "long-reads",
         connections,

@@ -22,10 +22,12 @@ use crate::store::engine::postgres::group_commit::PostgresGroupCommit;
 use crate::store::engine::postgres::peers::{self, Notice, NoticeTargets};
 use crate::store::engine::postgres::preparation::{Preparation, random_secret};
 use crate::store::engine::postgres::reconnecting_session::ReconnectingSession;
-use crate::store::engine::read_threads::{ReadThreads, Reader, Sharing};
+use crate::store::engine::read_threads::{ReadThreads, Sharing};
+use crate::store::engine::reader::{self, Reader};
 use crate::store::group_memory::GroupMemory;
 use crate::store::place::Place;
 use crate::store::settings::{Settings, WriterEnded};
+use crate::store::tx::Snapshot;
 use crate::store::write_side::{WriteSide, WriterParts};
 
 /// The longest time in which a stop waits for the last commit. The requests have had their time before.
@@ -39,8 +41,8 @@ const FILE_SESSION_TIMEOUT: Duration = Duration::from_secs(2);
 /// An open PostgreSQL database.
 pub(super) struct PostgresStore {
     pub(super) place: Place,
-    pub(super) reads: ReadThreads<ReconnectingSession>,
-    pub(super) long_reads: ReadThreads<ReconnectingSession>,
+    pub(super) reads: ReadThreads,
+    pub(super) long_reads: ReadThreads,
     pub(super) write_side: WriteSide,
     peers: BackgroundThread,
     pub(super) secret: [u8; 32],
@@ -106,9 +108,9 @@ impl PostgresStore {
         let (write_side, writer_ended) = started.map_err(thread_failed)?;
 
         let (time_max, waiting_max) = (settings.read_time_max, settings.long_reads_waiting_max);
-        let sessions = |count: u32| (0..count).map(|_| session(time_max)).collect();
-        let start = |name, threads, sharing, waiting_max| {
-            ReadThreads::start(name, sessions(threads), sharing, waiting_max, time_max)
+        let reader = |_| -> Box<dyn Reader> { Box::new(session(time_max)) };
+        let start = |name, threads: u32, sharing, waiting_max| {
+            ReadThreads::start(name, (0..threads).map(reader).collect(), sharing, waiting_max, time_max)
         };
         let reads = start("reads", settings.readers, Sharing::None, settings.queue_commands_max);
         let long_readers = settings.long_readers;
@@ -121,7 +123,10 @@ impl PostgresStore {
             long_reads: long_reads.map_err(thread_failed)?,
             peers: peers.map_err(thread_failed)?,
             background_check: background_check.map_err(thread_failed)?,
-            files: FileSessions::new(sessions(FILE_SESSIONS), FILE_SESSION_TIMEOUT),
+            files: FileSessions::new(
+                (0..FILE_SESSIONS).map(|_| session(time_max)).collect(),
+                FILE_SESSION_TIMEOUT,
+            ),
             secret,
             write_side,
             place: Place::Postgres((*address).clone()),
@@ -199,10 +204,11 @@ impl Drop for PostgresStore {
 ///
 /// [`Error::Corrupt`] if the newest transfers do not follow from each other.
 fn newest_of(session: &mut ReconnectingSession, time_max: Duration) -> Result<(Option<Timestamp>, i64), Error> {
-    session.read(time_max, |snapshot| match check_newest(snapshot.connection)? {
+    let newest = |snapshot: &Snapshot<'_>| match check_newest(snapshot.connection)? {
         Some(problem) => Err(Error::Corrupt(problem)),
         None => Ok((snapshot.newest_ledger_time()?, snapshot.newest_number()?)),
-    })
+    };
+    reader::answer(newest, |query| session.read(time_max, query))
 }
 
 /// Returns the parts of the store that the notices of other processes change.

@@ -17,6 +17,7 @@ pub(crate) mod ledger_clock;
 pub(crate) mod packing;
 pub(crate) mod postgres;
 pub(crate) mod read_threads;
+pub(crate) mod reader;
 pub(crate) mod sql;
 pub(crate) mod sqlite;
 pub(crate) mod value;

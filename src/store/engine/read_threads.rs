@@ -17,21 +17,12 @@ use tokio::sync::oneshot;
 
 use crate::domain::ids::MerchantId;
 use crate::store::engine::error::Error;
+use crate::store::engine::reader::{Query, Reader, answer};
 use crate::store::tx::Snapshot;
 
-/// A connection that reads from snapshots.
-pub(crate) trait Reader: Send + 'static {
-    /// Runs a query on a snapshot of its own, and stops it when `time_max` is over.
-    fn read<T>(
-        &mut self,
-        time_max: Duration,
-        query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
-    ) -> Result<T, Error>;
-}
-
 /// The threads and their queue. Dropping it stops them.
-pub(crate) struct ReadThreads<R: Reader> {
-    queue: Arc<Queue<R>>,
+pub(crate) struct ReadThreads {
+    queue: Arc<Queue>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// The most time that a read may take, and the most time that it may wait before.
     time_max: Duration,
@@ -46,8 +37,8 @@ pub(crate) enum Sharing {
     None,
 }
 
-struct Queue<R> {
-    state: Mutex<State<R>>,
+struct Queue {
+    state: Mutex<State>,
     /// Signals that a read may be able to run.
     changed: Condvar,
     /// The most reads that wait, of all merchants and of one.
@@ -57,28 +48,28 @@ struct Queue<R> {
     running_of_one_max: usize,
 }
 
-struct State<R> {
-    waiting: VecDeque<QueuedRead<R>>,
+struct State {
+    waiting: VecDeque<QueuedRead>,
     /// The numbers of reads that run, without merchants that have none.
     running: HashMap<MerchantId, usize>,
     is_stopped: bool,
 }
 
-struct QueuedRead<R> {
+struct QueuedRead {
     merchant: MerchantId,
     since: Instant,
     /// Runs the read and sends its outcome. Without a connection it sends that there were
     /// too many reads.
-    run: Run<R>,
+    run: Run,
 }
 
-type Run<R> = Box<dyn FnOnce(Option<&mut R>) + Send>;
+type Run = Box<dyn FnOnce(Option<&mut dyn Reader>) + Send>;
 
-impl<R: Reader> ReadThreads<R> {
+impl ReadThreads {
     /// Starts a thread of this name for each connection.
     pub(crate) fn start(
         name: &str,
-        connections: Vec<R>,
+        connections: Vec<Box<dyn Reader>>,
         sharing: Sharing,
         waiting_max: usize,
         time_max: Duration,
@@ -107,7 +98,7 @@ impl<R: Reader> ReadThreads<R> {
             let run = move || {
                 while let Some(next) = queue.take() {
                     let is_late = next.since.elapsed() > time_max;
-                    (next.run)((!is_late).then_some(&mut connection));
+                    (next.run)((!is_late).then_some(&mut *connection));
                     queue.finish(next.merchant);
                 }
             };
@@ -131,14 +122,11 @@ impl<R: Reader> ReadThreads<R> {
     ) -> Result<T, Error> {
         let (reply, outcome) = oneshot::channel();
         let time_max = self.time_max;
-        let run = move |connection: Option<&mut R>| {
+        let run = move |connection: Option<&mut dyn Reader>| {
             if reply.is_closed() {
                 return;
             }
-            let outcome = connection.map_or(Err(Error::TooManyReads), |connection| {
-                let read = AssertUnwindSafe(|| connection.read(time_max, query));
-                panic::catch_unwind(read).unwrap_or(Err(Error::Panicked))
-            });
+            let outcome = answer(query, |query| read(connection, time_max, query));
             // The receiver is gone if the caller has stopped waiting.
             drop(reply.send(outcome));
         };
@@ -168,14 +156,21 @@ impl<R: Reader> ReadThreads<R> {
     }
 }
 
-impl<R: Reader> Drop for ReadThreads<R> {
+/// Runs a query on a connection, if the read got one.
+fn read(connection: Option<&mut dyn Reader>, time_max: Duration, query: &mut Query<'_>) -> Result<(), Error> {
+    let connection = connection.ok_or(Error::TooManyReads)?;
+    let read = AssertUnwindSafe(|| connection.read(time_max, query));
+    panic::catch_unwind(read).unwrap_or(Err(Error::Panicked))
+}
+
+impl Drop for ReadThreads {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-impl<R> Queue<R> {
-    fn add(&self, merchant: MerchantId, run: Run<R>) -> Result<(), Error> {
+impl Queue {
+    fn add(&self, merchant: MerchantId, run: Run) -> Result<(), Error> {
         let mut state = self.state();
         if state.is_stopped {
             return Err(Error::Stopped);
@@ -195,7 +190,7 @@ impl<R> Queue<R> {
     }
 
     /// Waits for a read that may run and takes it. Returns `None` once the queue is stopped.
-    fn take(&self) -> Option<QueuedRead<R>> {
+    fn take(&self) -> Option<QueuedRead> {
         let mut state = self.state();
         loop {
             if state.is_stopped {
@@ -220,19 +215,19 @@ impl<R> Queue<R> {
         self.changed.notify_one();
     }
 
-    fn state(&self) -> MutexGuard<'_, State<R>> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<R> State<R> {
+impl State {
     fn running_of(&self, merchant: MerchantId) -> usize {
         self.running.get(&merchant).copied().unwrap_or_default()
     }
 
     /// Takes the oldest read of a merchant with the fewest running reads, if that merchant
     /// may run one more.
-    fn take(&mut self, running_of_one_max: usize) -> Option<QueuedRead<R>> {
+    fn take(&mut self, running_of_one_max: usize) -> Option<QueuedRead> {
         let running = |place: &usize| self.running_of(self.waiting[*place].merchant);
         let place = (0..self.waiting.len()).min_by_key(running)?;
         if running(&place) >= running_of_one_max {
@@ -258,8 +253,9 @@ mod tests {
     const WAITING_MAX: usize = 4;
     const FOREVER: Duration = Duration::from_hours(1);
 
-    fn long_reads(threads: usize, time_max: Duration) -> Arc<ReadThreads<Connection>> {
-        let connections = (0..threads).map(|_| Connection::open_in_memory().unwrap());
+    fn long_reads(threads: usize, time_max: Duration) -> Arc<ReadThreads> {
+        let open = |_| -> Box<dyn Reader> { Box::new(Connection::open_in_memory().unwrap()) };
+        let connections = (0..threads).map(open);
         Arc::new(
             ReadThreads::start(
                 "reads",
@@ -281,7 +277,7 @@ mod tests {
 
     impl Held {
         /// Queues the read.
-        async fn queued(reads: &Arc<ReadThreads<Connection>>, merchant: MerchantId) -> Self {
+        async fn queued(reads: &Arc<ReadThreads>, merchant: MerchantId) -> Self {
             let (go, may_go) = mpsc::channel();
             let (begins, begun) = mpsc::channel();
             let reads = Arc::clone(reads);
@@ -298,7 +294,7 @@ mod tests {
         }
 
         /// Queues the read and waits until it runs.
-        async fn running(reads: &Arc<ReadThreads<Connection>>, merchant: MerchantId) -> Self {
+        async fn running(reads: &Arc<ReadThreads>, merchant: MerchantId) -> Self {
             let held = Self::queued(reads, merchant).await;
             held.begun.recv().unwrap();
             held

@@ -13,7 +13,7 @@ use crate::store::engine::postgres::pooler;
 use crate::store::engine::postgres::session::Session;
 use crate::store::engine::postgres::tls;
 use crate::store::engine::postgres::unusable::Unusable;
-use crate::store::engine::read_threads::Reader;
+use crate::store::engine::reader::{Query, Reader};
 use crate::store::engine::sql::Connection;
 use crate::store::tx::Snapshot;
 
@@ -98,11 +98,7 @@ impl ReconnectingSession {
 }
 
 impl Reader for ReconnectingSession {
-    fn read<T>(
-        &mut self,
-        _time_max: Duration,
-        query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    fn read(&mut self, _time_max: Duration, query: &mut Query<'_>) -> Result<(), Error> {
         self.begin(|session| session.begin(BEGIN_SNAPSHOT))?;
         let session = self.session.as_ref().ok_or(Error::Stopped)?;
         read_and_end(session, |connection| query(&Snapshot::of(connection)))

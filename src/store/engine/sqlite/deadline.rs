@@ -31,7 +31,7 @@ pub(crate) fn heed(connection: &Connection) -> rusqlite::Result<()> {
 /// # Errors
 ///
 /// [`Error::ReadTooLong`] if one was stopped, or the error of the query.
-pub(crate) fn within<T>(limit: Duration, query: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+pub(crate) fn within(limit: Duration, query: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
     let deadline = Deadline::begin(limit);
     let outcome = query();
     drop(deadline);

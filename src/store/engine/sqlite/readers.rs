@@ -23,7 +23,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
 
 use crate::store::engine::error::{Error, OpenError};
-use crate::store::engine::read_threads::Reader;
+use crate::store::engine::reader::{Query, Reader, answer};
 use crate::store::engine::sql;
 use crate::store::engine::sqlite::connection::{self, Role};
 use crate::store::engine::sqlite::deadline;
@@ -79,6 +79,10 @@ impl Readers {
     /// [`Error::NoReader`] when no connection becomes free in time, [`Error::ReadTooLong`]
     /// when the query takes too long, or the error of the query.
     pub(crate) fn read<T>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        answer(query, |query| self.run(query))
+    }
+
+    fn run(&self, query: &mut Query<'_>) -> Result<(), Error> {
         if let Some(mut reader) = self.keeping.iter().find_map(if_free) {
             return reader.read(&self.commits, self.time_max, query);
         }
@@ -111,21 +115,13 @@ impl Readers {
 }
 
 impl Reader for Connection {
-    fn read<T>(
-        &mut self,
-        time_max: Duration,
-        query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    fn read(&mut self, time_max: Duration, query: &mut Query<'_>) -> Result<(), Error> {
         read_on(self, time_max, query)
     }
 }
 
 /// Runs a query on a snapshot of its own, and stops it when `time_max` is over.
-fn read_on<T>(
-    connection: &Connection,
-    time_max: Duration,
-    query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
-) -> Result<T, Error> {
+fn read_on(connection: &Connection, time_max: Duration, query: &mut Query<'_>) -> Result<(), Error> {
     let transaction = ReadTransaction::begin(connection)?;
     deadline::within(time_max, || {
         query(&Snapshot::of(sql::Connection::of(transaction.connection)))
@@ -151,12 +147,7 @@ impl KeepingReader {
 
     /// Runs a query on the kept snapshot if nothing was committed since it began, and
     /// otherwise on a new one. Keeps the snapshot if it is still current afterwards.
-    fn read<T>(
-        &mut self,
-        commits: &AtomicU64,
-        time_max: Duration,
-        query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    fn read(&mut self, commits: &AtomicU64, time_max: Duration, query: &mut Query<'_>) -> Result<(), Error> {
         let before = commits.load(Ordering::SeqCst);
         let mut transaction = if self.kept_since == Some(before) {
             ReadTransaction::resume(&self.connection)

@@ -1,0 +1,34 @@
+//! Connections that read from snapshots, of either engine.
+//!
+//! A read has a type of its own for each query that it answers. The code of a reader does not
+//! depend on it: it would be compiled again for each of some hundred queries.
+
+use std::time::Duration;
+
+use crate::store::engine::error::Error;
+use crate::store::tx::Snapshot;
+
+/// A query that keeps what it found. A reader runs it once at most.
+pub(crate) type Query<'a> = dyn FnMut(&Snapshot<'_>) -> Result<(), Error> + 'a;
+
+/// A connection that reads from snapshots.
+pub(crate) trait Reader: Send + 'static {
+    /// Runs a query on a snapshot of its own, and stops it when `time_max` is over.
+    fn read(&mut self, time_max: Duration, query: &mut Query<'_>) -> Result<(), Error>;
+}
+
+/// Has a reader run a query, and returns what the query found.
+pub(crate) fn answer<T>(
+    query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
+    read: impl FnOnce(&mut Query<'_>) -> Result<(), Error>,
+) -> Result<T, Error> {
+    let mut query = Some(query);
+    let mut found = None;
+    read(&mut |snapshot| {
+        if let Some(query) = query.take() {
+            found = Some(query(snapshot)?);
+        }
+        Ok(())
+    })?;
+    found.ok_or(Error::Stopped)
+}
