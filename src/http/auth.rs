@@ -43,8 +43,8 @@ const CUSTOMER_ID: HeaderName = HeaderName::from_static("customer-id");
 /// The relation of the page that caused a request to this server, which browsers send.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The authenticated caller of a route, whose handler is
-/// [`Authenticated`](crate::http::authenticated::Authenticated).
+/// The caller of a route with a key, whom [`authenticate`](crate::http::authenticated::authenticate)
+/// found.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(super) key: Key,

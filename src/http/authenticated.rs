@@ -1,17 +1,8 @@
 //! Authenticates the caller of a request before anything but its key is read.
-//!
-//! The key may have to be looked up in the store, and the server makes all arguments of a
-//! handler at once. So every route with a key has an [`Authenticated`] handler, whose arguments
-//! are made when the caller is known. No body is read for a stranger, and no other refusal
-//! comes before that of the key.
 
-use std::future::ready;
 use std::sync::Arc;
 
-use actix_web::dev::Payload;
-use actix_web::{Error, FromRequest, Handler, HttpMessage, HttpRequest, web};
-use futures_util::FutureExt;
-use futures_util::future::{Either, LocalBoxFuture, Map};
+use actix_web::{HttpMessage, HttpRequest};
 
 use crate::domain::merchant::key::{KeyAccess, KeyOwner, KeyScope, LIVE_KEY_PREFIX, SandboxKey};
 use crate::domain::mode::Mode;
@@ -26,62 +17,21 @@ use crate::http::operator_auth;
 use crate::http::route::{Access, RouteFacts};
 use crate::http::state::AppState;
 
-/// A handler that runs only for a caller whose key opens the route. It finds the [`Caller`]
-/// among its arguments.
-#[derive(Clone)]
-pub(crate) struct Authenticated<F>(pub(crate) F);
-
-/// The arguments of a handler, made after the caller was authenticated.
-pub(crate) struct AuthenticatedArgs<Args>(Args);
-
-impl<F, Args> Handler<AuthenticatedArgs<Args>> for Authenticated<F>
-where
-    F: Handler<Args>,
-{
-    type Output = F::Output;
-    type Future = F::Future;
-
-    fn call(&self, AuthenticatedArgs(args): AuthenticatedArgs<Args>) -> Self::Future {
-        self.0.call(args)
-    }
-}
-
-impl<Args: FromRequest + 'static> FromRequest for AuthenticatedArgs<Args> {
-    type Error = Error;
-    type Future = Either<
-        Map<Args::Future, fn(Result<Args, Args::Error>) -> Result<Self, Error>>,
-        LocalBoxFuture<'static, Result<Self, Error>>,
-    >;
-
-    /// Goes on at once if the key is in the cache, as it is for nearly every request. The
-    /// arguments then need no box.
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let authentication = match Authentication::begin(request) {
-            Ok(begun) => begun,
-            Err(refused) => return refuse(refused),
-        };
-        if let Some(access) = authentication.cached_access() {
-            return match authentication.finish(Some(access)) {
-                Ok(caller) => {
-                    request.extensions_mut().insert(caller);
-                    Either::Left(Args::from_request(request, payload).map(Self::of))
-                }
-                Err(refused) => refuse(refused),
-            };
-        }
-        let (request, mut payload) = (request.clone(), payload.take());
-        Either::Right(Box::pin(async move {
-            let caller = authentication.by_store().await?;
-            request.extensions_mut().insert(caller);
-            Self::of(Args::from_request(&request, &mut payload).await)
-        }))
-    }
-}
-
-impl<Args: FromRequest + 'static> AuthenticatedArgs<Args> {
-    fn of(args: Result<Args, Args::Error>) -> Result<Self, Error> {
-        args.map(Self).map_err(Into::into)
-    }
+/// Finds out who sent a request, and if their key opens the route. The handler finds the [`Caller`]
+/// among its arguments. Waits only if the key is not in the cache, as it is for nearly every
+/// request.
+///
+/// # Errors
+///
+/// The refusals of keys, addresses, rates, scopes and of the header `customer-id`.
+pub(super) async fn authenticate(request: &HttpRequest, facts: &RouteFacts) -> Result<(), ApiError> {
+    let authentication = Authentication::begin(request, facts)?;
+    let caller = match authentication.cached_access() {
+        Some(access) => authentication.finish(Some(access))?,
+        None => authentication.by_store().await?,
+    };
+    request.extensions_mut().insert(caller);
+    Ok(())
 }
 
 /// Returns true for the live key of a merchant or an operator. A client that sends one to a sandbox
@@ -92,15 +42,11 @@ fn is_live_key(key: &str) -> bool {
         .any(|beginning| key.starts_with(beginning))
 }
 
-fn refuse<Args: FromRequest + 'static>(refused: ApiError) -> <AuthenticatedArgs<Args> as FromRequest>::Future {
-    Either::Right(Box::pin(ready(Err(refused.into()))))
-}
-
 /// A request whose key was read, and is not checked yet.
-struct Authentication {
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    facts: RouteFacts,
+struct Authentication<'a> {
+    request: &'a HttpRequest,
+    state: &'a AppState,
+    facts: &'a RouteFacts,
     context: Arc<RequestContext>,
     key: String,
     key_hash: [u8; 32],
@@ -108,15 +54,14 @@ struct Authentication {
     version: u64,
 }
 
-impl Authentication {
-    fn begin(request: &HttpRequest) -> Result<Self, ApiError> {
+impl<'a> Authentication<'a> {
+    fn begin(request: &'a HttpRequest, facts: &'a RouteFacts) -> Result<Self, ApiError> {
         let state = AppState::of(request)?;
-        let facts = *RouteFacts::of(request).ok_or(ApiError::Internal)?;
         let context = RequestContext::of(request)?;
         let (key, key_hash) = read_key(request, state)?;
         Ok(Self {
-            request: request.clone(),
-            state: state.clone(),
+            request,
+            state,
             facts,
             context,
             key,
@@ -153,7 +98,7 @@ impl Authentication {
     }
 
     async fn of_operator(self, right: Right) -> Result<Caller, ApiError> {
-        let (request, state, context) = (&self.request, &self.state, &self.context);
+        let (request, state, context) = (self.request, self.state, &self.context);
         let found = operator_auth::admit(request, state, &self.key_hash, right, self.facts.acts_as).await?;
         let (operator, merchant) = found.ok_or_else(|| refuse_unknown_key(request, state))?;
         context.key_hash.get_or_init(|| self.key_hash);
@@ -182,7 +127,7 @@ impl Authentication {
             key_hash,
             version,
         } = self;
-        let access = access.filter(|access| is_valid(&state, access));
+        let access = access.filter(|access| is_valid(state, access));
         let on_behalf = request.extensions().get::<OnBehalf>().copied();
         let key = match (&access, on_behalf) {
             (_, Some(OnBehalf { merchant, .. })) => Key::Known(KeyOwner {
@@ -191,7 +136,7 @@ impl Authentication {
             }),
             (Some(access), None) => Key::Known(access.owner),
             (None, None) if state.policy.load().mode == Mode::Live || is_live_key(&key) => {
-                return Err(refuse_unknown_key(&request, &state));
+                return Err(refuse_unknown_key(request, state));
             }
             (None, None) => Key::New(SandboxKey::new(&key)),
         };
@@ -200,10 +145,10 @@ impl Authentication {
             context.merchant.get_or_init(|| owner.merchant);
         }
         // Count first, so that a request counts even if one of the next checks refuses it.
-        let rate = facts.is_limited().then(|| count(&request, &state, key_hash)).flatten();
+        let rate = facts.is_limited().then(|| count(request, state, key_hash)).flatten();
         if let Some(access) = &access {
             check_address(access, context.address())?;
-            note_use(&state, &key_hash, access);
+            note_use(state, &key_hash, access);
         }
         if let Some(rate) = rate.filter(|rate| rate.is_exceeded) {
             return Err(ApiError::TooManyRequests {
@@ -214,7 +159,7 @@ impl Authentication {
             check_scope(owner.scope, facts.access)?;
         }
         Ok(Caller {
-            party: party_of(&request, &context, facts.acts_as)?,
+            party: party_of(request, &context, facts.acts_as)?,
             key,
             key_hash,
             seen: access.map(|KeyAccess { ends_at, .. }| SeenKey { version, ends_at }),

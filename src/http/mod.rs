@@ -49,6 +49,7 @@ mod refusals;
 mod request_meter;
 mod request_spec;
 mod route;
+mod route_handler;
 mod routes;
 mod sandbox;
 mod server;

@@ -138,6 +138,11 @@ impl RouteFacts {
         *method == Method::GET && !self.writes
     }
 
+    /// Returns true if a request needs a secret key in its header.
+    pub(crate) const fn needs_key(&self) -> bool {
+        !matches!(self.section, Section::Checkout | Section::Open)
+    }
+
     /// Returns true if a request counts against its key's rate limit.
     pub(crate) const fn is_limited(self) -> bool {
         matches!(self.section, Section::Contract)

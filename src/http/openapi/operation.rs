@@ -130,7 +130,7 @@ fn parameters(rules: &Rules<'_>, route: &DescribedRoute) -> Vec<Value> {
     match route.facts.acts_as {
         ActsAs::Customer => parameters.push(customer(CUSTOMER_ID)),
         ActsAs::Party => parameters.push(customer("^[!-~]{0,128}$")),
-        ActsAs::Viewer if !matches!(route.facts.section, Section::Open | Section::Checkout) => {
+        ActsAs::Viewer if route.facts.needs_key() => {
             parameters.push(customer("^"));
         }
         ActsAs::MerchantOfOperator | ActsAs::Deployment => {

@@ -7,12 +7,11 @@ use actix_web::{FromRequest, Handler, Resource, Responder, guard};
 
 use crate::domain::treasury::operator::Right;
 use crate::http::answer::{Answer, SuccessOf};
-use crate::http::authenticated::Authenticated;
-use crate::http::known_fields::Checked;
 use crate::http::other_methods::other_methods;
 use crate::http::refusals::Refusals;
 use crate::http::request_spec::RequestSpec;
 use crate::http::route::{Access, ActsAs, PathFacts, RouteFacts, RouteIndex, Section};
+use crate::http::route_handler::RouteHandler;
 
 pub(super) const DELETE: Method = Method::DELETE;
 pub(super) const GET: Method = Method::GET;
@@ -78,7 +77,7 @@ impl Routes {
             ignores_unknown: true,
             ..RouteFacts::of_section(Section::Contract, acts_as, access)
         };
-        self.add(method, path, facts, F::Output::success, Authenticated(handler))
+        self.add(method, path, facts, F::Output::success, RouteHandler::new(handler))
     }
 
     /// Adds a GET route of the contract that changes state (section 4.2.6).
@@ -99,7 +98,7 @@ impl Routes {
             ignores_unknown: true,
             ..RouteFacts::of_section(Section::Contract, acts_as, access)
         };
-        self.add(Method::GET, path, facts, F::Output::success, Authenticated(handler))
+        self.add(Method::GET, path, facts, F::Output::success, RouteHandler::new(handler))
     }
 
     /// Adds a route of escrowd's own under `/v1` that changes state.
@@ -120,7 +119,7 @@ impl Routes {
             writes: true,
             ..RouteFacts::of_section(Section::Contract, acts_as, access)
         };
-        self.add(method, path, facts, F::Output::success, Authenticated(Checked(handler)))
+        self.add(method, path, facts, F::Output::success, RouteHandler::new(handler))
     }
 
     /// Adds a route of the sandbox. Every sandbox key may use it.
@@ -140,7 +139,7 @@ impl Routes {
             writes: method != Method::GET,
             ..RouteFacts::of_section(Section::Sandbox, acts_as, Access::SuperAdmin)
         };
-        self.add(method, path, facts, F::Output::success, Authenticated(Checked(handler)))
+        self.add(method, path, facts, F::Output::success, RouteHandler::new(handler))
     }
 
     /// Adds a route of operators that takes a right. In a sandbox every key may use it for its own
@@ -162,7 +161,7 @@ impl Routes {
             writes: method != Method::GET,
             ..RouteFacts::of_section(Section::Operator, acts_as, Access::Operator(right))
         };
-        self.add(method, path, facts, F::Output::success, Authenticated(Checked(handler)))
+        self.add(method, path, facts, F::Output::success, RouteHandler::new(handler))
     }
 
     /// Adds a route for notices that carry a signature in place of a key. Their fields are the
@@ -178,7 +177,7 @@ impl Routes {
             ignores_unknown: true,
             ..RouteFacts::of_section(Section::Open, ActsAs::Viewer, Access::Business)
         };
-        self.add(method, path, facts, F::Output::success, handler)
+        self.add(method, path, facts, F::Output::success, RouteHandler::new(handler))
     }
 
     /// Adds a route of the contract that takes a publishable key in its body. Unknown fields are
@@ -194,7 +193,7 @@ impl Routes {
             ignores_unknown: true,
             ..RouteFacts::of_section(Section::Checkout, ActsAs::Viewer, Access::Business)
         };
-        self.add(method, path, facts, F::Output::success, handler)
+        self.add(method, path, facts, F::Output::success, RouteHandler::new(handler))
     }
 
     /// Adds a route that needs no key.
@@ -205,22 +204,17 @@ impl Routes {
         F::Output: Responder + Answer + 'static,
     {
         let facts = RouteFacts::of_section(Section::Open, ActsAs::Viewer, Access::Business);
-        self.add(method, path, facts, F::Output::success, Checked(handler))
+        self.add(method, path, facts, F::Output::success, RouteHandler::new(handler))
     }
 
-    fn add<F, Args>(
+    fn add(
         &mut self,
         method: Method,
         path: &'static str,
         facts: RouteFacts,
         success: SuccessOf,
-        handler: F,
-    ) -> &mut Operation
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
+        handler: RouteHandler,
+    ) -> &mut Operation {
         let endpoint = if facts.answers_head(&method) {
             web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
         } else {
@@ -234,7 +228,7 @@ impl Routes {
                 endpoints: Vec::new(),
             }),
         };
-        route.endpoints.push(endpoint.to(handler));
+        route.endpoints.push(handler.serve(endpoint));
         route.operations.push_mut(Operation { method, facts, success })
     }
 
