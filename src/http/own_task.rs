@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use actix_web::rt;
+use futures_util::future::LocalBoxFuture;
 
 use crate::http::error::ApiError;
 
@@ -15,5 +16,7 @@ use crate::http::error::ApiError;
 pub(crate) async fn in_own_task<T: 'static>(
     work: impl Future<Output = Result<T, ApiError>> + 'static,
 ) -> Result<T, ApiError> {
+    // One type for all work, so that the runtime's code for a task is compiled once for each outcome.
+    let work: LocalBoxFuture<'static, Result<T, ApiError>> = Box::pin(work);
     rt::spawn(work).await.map_err(|_| ApiError::Internal)?
 }

@@ -14,7 +14,7 @@ use crate::http::form::ReceivedFile;
 use crate::http::memory_share::MemoryShare;
 use crate::http::own_task::in_own_task;
 use crate::http::state::AppState;
-use crate::store::{self, Tx};
+use crate::store::{self, Store, Tx};
 use crate::views::ViewContext;
 
 /// The files of one form field, of a kind that the route accepts.
@@ -74,6 +74,27 @@ impl Uploads {
         }
         Ok(uploads)
     }
+
+    /// Writes the files to disk and returns their names.
+    async fn keep(self, store: &Store) -> Result<Vec<FileName>, ApiError> {
+        let store = store.clone();
+        let keep = on_thread(move || {
+            let kept = store.keep_files(&self.files);
+            drop(self.memory_shares);
+            kept
+        });
+        Ok(keep.await??)
+    }
+}
+
+/// Removes the files that no row refers to. The command has an outcome all the same, so a failure is
+/// logged only.
+async fn unmark(store: &Store, names: Vec<FileName>) {
+    let store = store.clone();
+    let unmarked = on_thread(move || store.unmark_files(&names)).await;
+    if let Err(cause) = unmarked.and_then(|unmarked| Ok(unmarked?)) {
+        log::warn!("uploaded files could not be removed before the next start: {cause}");
+    }
 }
 
 impl AppState {
@@ -109,24 +130,12 @@ impl AppState {
         };
         let state = self.clone();
         let run = async move {
-            let store = state.store.clone();
-            let keep = on_thread(move || {
-                let Uploads { files, memory_shares } = uploads;
-                let kept = store.keep_files(&files);
-                drop(memory_shares);
-                kept
-            });
-            let names = keep.await??;
+            let names = uploads.keep(&state.store).await?;
             let outcome = state
                 .execute(&caller, with_names(Ok(request), names.clone()), render)
                 .await;
             if !is_outcome_unknown(&outcome) {
-                let store = state.store.clone();
-                let unmarked = on_thread(move || store.unmark_files(&names)).await;
-                // The command has an outcome all the same.
-                if let Err(cause) = unmarked.and_then(|unmarked| Ok(unmarked?)) {
-                    log::warn!("uploaded files could not be removed before the next start: {cause}");
-                }
+                unmark(&state.store, names).await;
             }
             outcome
         };

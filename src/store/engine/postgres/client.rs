@@ -134,11 +134,13 @@ impl Client {
     /// Waits for an outcome, during which the connection is read and written. Without one in time,
     /// the connection is closed, and the outcome says so.
     pub(super) fn wait<T>(&self, outcome: impl Future<Output = T>) -> T {
+        // One type for all calls, so that the runtime's code for a wait is compiled once for each
+        // outcome.
+        let mut outcome: Pin<&mut dyn Future<Output = T>> = pin!(outcome);
         let Some(time_max) = self.answer_time_max.get() else {
             return self.runtime.block_on(outcome);
         };
         self.runtime.block_on(async {
-            let mut outcome = pin!(outcome);
             if let Ok(answer) = time::timeout(time_max, outcome.as_mut()).await {
                 return answer;
             }
