@@ -22,6 +22,11 @@ pub(super) const PUT: Method = Method::PUT;
 #[derive(Default)]
 pub(super) struct Routes(Vec<Route>);
 
+/// A function that handles the requests of a route, and whose reply the API document describes.
+pub(super) trait Handle<Args>: Handler<Args, Output: Responder + Answer + 'static> {}
+
+impl<Args, F: Handler<Args, Output: Responder + Answer + 'static>> Handle<Args> for F {}
+
 /// A method of a route.
 pub(super) struct Operation {
     pub(super) method: Method,
@@ -59,152 +64,127 @@ impl Route {
 
 impl Routes {
     /// Adds a route of the contract. Unknown fields are ignored.
-    pub(super) fn contract<F, Args>(
+    pub(super) fn contract<Args: FromRequest + 'static>(
         &mut self,
         method: Method,
         path: &'static str,
         acts_as: ActsAs,
         access: Access,
-        handler: F,
-    ) -> &mut Operation
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + Answer + 'static,
-    {
+        handler: impl Handle<Args>,
+    ) -> &mut Operation {
         let facts = RouteFacts {
             writes: method != Method::GET,
             ignores_unknown: true,
             ..RouteFacts::of_section(Section::Contract, acts_as, access)
         };
-        self.add(method, path, facts, F::Output::success, RouteHandler::new(handler))
+        self.add(method, path, facts, described(handler))
     }
 
     /// Adds a GET route of the contract that changes state (section 4.2.6).
-    pub(super) fn contract_writing_get<F, Args>(
+    pub(super) fn contract_writing_get<Args: FromRequest + 'static>(
         &mut self,
         path: &'static str,
         acts_as: ActsAs,
         access: Access,
-        handler: F,
-    ) -> &mut Operation
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + Answer + 'static,
-    {
+        handler: impl Handle<Args>,
+    ) -> &mut Operation {
         let facts = RouteFacts {
             writes: true,
             ignores_unknown: true,
             ..RouteFacts::of_section(Section::Contract, acts_as, access)
         };
-        self.add(Method::GET, path, facts, F::Output::success, RouteHandler::new(handler))
+        self.add(Method::GET, path, facts, described(handler))
     }
 
     /// Adds a route of escrowd's own under `/v1` that changes state.
-    pub(super) fn added<F, Args>(
+    pub(super) fn added<Args: FromRequest + 'static>(
         &mut self,
         method: Method,
         path: &'static str,
         acts_as: ActsAs,
         access: Access,
-        handler: F,
-    ) -> &mut Operation
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + Answer + 'static,
-    {
+        handler: impl Handle<Args>,
+    ) -> &mut Operation {
         let facts = RouteFacts {
             writes: true,
             ..RouteFacts::of_section(Section::Contract, acts_as, access)
         };
-        self.add(method, path, facts, F::Output::success, RouteHandler::new(handler))
+        self.add(method, path, facts, described(handler))
     }
 
     /// Adds a route of the sandbox. Every sandbox key may use it.
-    pub(super) fn sandbox<F, Args>(
+    pub(super) fn sandbox<Args: FromRequest + 'static>(
         &mut self,
         method: Method,
         path: &'static str,
         acts_as: ActsAs,
-        handler: F,
-    ) -> &mut Operation
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + Answer + 'static,
-    {
+        handler: impl Handle<Args>,
+    ) -> &mut Operation {
         let facts = RouteFacts {
             writes: method != Method::GET,
             ..RouteFacts::of_section(Section::Sandbox, acts_as, Access::SuperAdmin)
         };
-        self.add(method, path, facts, F::Output::success, RouteHandler::new(handler))
+        self.add(method, path, facts, described(handler))
     }
 
     /// Adds a route of operators that takes a right. In a sandbox every key may use it for its own
     /// merchant.
-    pub(super) fn operator<F, Args>(
+    pub(super) fn operator<Args: FromRequest + 'static>(
         &mut self,
         method: Method,
         path: &'static str,
         acts_as: ActsAs,
         right: Right,
-        handler: F,
-    ) -> &mut Operation
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + Answer + 'static,
-    {
+        handler: impl Handle<Args>,
+    ) -> &mut Operation {
         let facts = RouteFacts {
             writes: method != Method::GET,
             ..RouteFacts::of_section(Section::Operator, acts_as, Access::Operator(right))
         };
-        self.add(method, path, facts, F::Output::success, RouteHandler::new(handler))
+        self.add(method, path, facts, described(handler))
     }
 
     /// Adds a route for notices that carry a signature in place of a key. Their fields are the
     /// sender's, so unknown ones are ignored.
-    pub(super) fn notice<F, Args>(&mut self, method: Method, path: &'static str, handler: F) -> &mut Operation
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + Answer + 'static,
-    {
+    pub(super) fn notice<Args: FromRequest + 'static>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        handler: impl Handle<Args>,
+    ) -> &mut Operation {
         let facts = RouteFacts {
             writes: true,
             ignores_unknown: true,
             ..RouteFacts::of_section(Section::Open, ActsAs::Viewer, Access::Business)
         };
-        self.add(method, path, facts, F::Output::success, RouteHandler::new(handler))
+        self.add(method, path, facts, described(handler))
     }
 
     /// Adds a route of the contract that takes a publishable key in its body. Unknown fields are
     /// ignored, as on every route of the contract.
-    pub(super) fn checkout<F, Args>(&mut self, method: Method, path: &'static str, handler: F) -> &mut Operation
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + Answer + 'static,
-    {
+    pub(super) fn checkout<Args: FromRequest + 'static>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        handler: impl Handle<Args>,
+    ) -> &mut Operation {
         let facts = RouteFacts {
             writes: true,
             ignores_unknown: true,
             ..RouteFacts::of_section(Section::Checkout, ActsAs::Viewer, Access::Business)
         };
-        self.add(method, path, facts, F::Output::success, RouteHandler::new(handler))
+        self.add(method, path, facts, described(handler))
     }
 
     /// Adds a route that needs no key.
-    pub(super) fn open<F, Args>(&mut self, method: Method, path: &'static str, handler: F) -> &mut Operation
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + Answer + 'static,
-    {
+    pub(super) fn open<Args: FromRequest + 'static>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        handler: impl Handle<Args>,
+    ) -> &mut Operation {
         let facts = RouteFacts::of_section(Section::Open, ActsAs::Viewer, Access::Business);
-        self.add(method, path, facts, F::Output::success, RouteHandler::new(handler))
+        self.add(method, path, facts, described(handler))
     }
 
     fn add(
@@ -212,8 +192,7 @@ impl Routes {
         method: Method,
         path: &'static str,
         facts: RouteFacts,
-        success: SuccessOf,
-        handler: RouteHandler,
+        (handler, success): (RouteHandler, SuccessOf),
     ) -> &mut Operation {
         let endpoint = if facts.answers_head(&method) {
             web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
@@ -263,4 +242,9 @@ impl Routes {
             config.service(resource.default_service(other_methods(&methods, answers_head)));
         }
     }
+}
+
+/// Returns a handler with the description of its success.
+fn described<F: Handle<Args>, Args: FromRequest + 'static>(handler: F) -> (RouteHandler, SuccessOf) {
+    (RouteHandler::new(handler), F::Output::success)
 }
