@@ -178,7 +178,7 @@ async fn beginning_of(mut response: Response) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Read, Write};
     use std::net::{IpAddr, TcpListener};
     use std::sync::Mutex;
     use std::thread;
@@ -256,6 +256,8 @@ mod tests {
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
+            // An answer that is there before the request is an error of the protocol.
+            stream.read_exact(&mut [0]).unwrap();
             let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n";
             stream.write_all(head).unwrap();
             while stream.write_all(b"a").is_ok() {
