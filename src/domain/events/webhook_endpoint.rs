@@ -286,6 +286,21 @@ mod tests {
     }
 
     #[test]
+    fn the_host_of_a_webhook_url_may_be_in_any_script() {
+        for (text, host) in [
+            ("https://B\u{dc}CHER.example/", "xn--bcher-kva.example"),
+            (
+                "https://\u{4f8b}\u{3048}.\u{30c6}\u{30b9}\u{30c8}/",
+                "xn--r8jz45g.xn--zckzah",
+            ),
+            ("https://\u{645}\u{62b}\u{627}\u{644}.example/", "xn--mgbh0fb.example"),
+        ] {
+            let url = WebhookUrl::parse(text, Mode::Live).unwrap();
+            assert_eq!(url.as_str(), format!("https://{host}/"), "{text}");
+        }
+    }
+
+    #[test]
     fn a_sandbox_webhook_url_may_be_local() {
         for text in [
             "http://127.0.0.1:9000/hook",
