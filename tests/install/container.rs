@@ -281,3 +281,72 @@ fn a_stop_right_after_the_start_is_heeded() {
         thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// Runs the build of the Dockerfile on a small package with a procedural macro. The compiler makes
+/// none for a target whose C library is linked statically.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_image_is_built_from_a_package_with_a_procedural_macro() {
+    const DOCKERFILE: &str = include_str!("../../Dockerfile");
+    let flags = DOCKERFILE
+        .split_once("ENV RUSTFLAGS=\"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .unwrap()
+        .0;
+    let (_, steps) = DOCKERFILE
+        .split_once("--mount=type=cache,target=/source/target \\\n")
+        .unwrap();
+    let (steps, _) = steps.split_once("\n\n").unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let package = |name: &str| format!("name = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
+    let files = [
+        (
+            "Cargo.toml",
+            format!(
+                "[package]\n{}[dependencies]\nmade = {{ path = \"made\" }}",
+                package("escrowd")
+            ),
+        ),
+        (
+            "Cargo.lock",
+            "version = 4\n[[package]]\nname = \"escrowd\"\nversion = \"0.1.0\"\ndependencies = [\"made\"]\n\
+             [[package]]\nname = \"made\"\nversion = \"0.1.0\"\n"
+                .to_owned(),
+        ),
+        ("src/main.rs", "fn main() { made::nothing!() }".to_owned()),
+        (
+            "made/Cargo.toml",
+            format!("[package]\n{}[lib]\nproc-macro = true", package("made")),
+        ),
+        (
+            "made/src/lib.rs",
+            "use proc_macro::TokenStream;\n#[proc_macro]\n\
+             pub fn nothing(_: TokenStream) -> TokenStream { TokenStream::new() }"
+                .to_owned(),
+        ),
+    ];
+    for (name, text) in files {
+        let file = folder.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    let built = Command::new("sh")
+        .args([
+            "-c",
+            &steps
+                .replace(" /escrowd", &format!(" {path}/escrowd"))
+                .replace(" /data", &format!(" {path}/data")),
+        ])
+        .current_dir(folder.path())
+        .env("RUSTFLAGS", flags)
+        .env_remove("CARGO_TARGET_DIR")
+        .env_remove("CARGO_BUILD_TARGET")
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", printed(&built));
+    let binary = folder.path().join("escrowd");
+    assert!(libraries(&binary).is_empty(), "the image has no libraries");
+    assert!(folder.path().join("data").is_dir());
+}
