@@ -5,7 +5,7 @@
 #   docker run --rm --read-only --cap-drop ALL -p 127.0.0.1:8080:8080 -v escrowd:/data \
 #     -e ESCROWD_SANDBOX_EXPOSE=true escrowd
 
-FROM rust:1.95-alpine AS build
+FROM docker.io/library/rust:1.95-alpine AS build
 RUN apk add --no-cache ca-certificates musl-dev
 WORKDIR /source
 # The flag stops a change of the default, which is to link musl statically. With --target it does

@@ -278,3 +278,19 @@ fn both_examples_agree() {
         assert!(differs || several.contains(&line), "compose.yaml lacks {line:?}");
     }
 }
+
+/// Asserts that the images have full names, without which Podman pulls none.
+#[test]
+fn images_have_full_names() {
+    let files = [
+        COMPOSE,
+        include_str!("../../compose.yaml"),
+        include_str!("../../Dockerfile"),
+    ];
+    let lines = files.iter().flat_map(|text| text.lines()).map(str::trim);
+    let named = lines.filter_map(|line| line.strip_prefix("image: ").or(line.strip_prefix("FROM ")));
+    let (full, short): (Vec<_>, Vec<_>) = named.partition(|name| name.starts_with("docker.io/library/"));
+    assert_eq!(full.len(), 4, "{full:?}");
+    let own = "${ESCROWD_IMAGE:-escrowd}";
+    assert_eq!(short, [own, own, "scratch"]);
+}
