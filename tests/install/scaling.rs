@@ -294,3 +294,16 @@ fn images_have_full_names() {
     let own = "${ESCROWD_IMAGE:-escrowd}";
     assert_eq!(short, [own, own, "scratch"]);
 }
+
+/// Asserts that the proxies listen on IPv4 alone. Docker passes IPv6 on to these networks from their
+/// own gateway, so that all such clients would have its address.
+#[test]
+fn proxies_listen_on_ipv4_alone() {
+    for text in [COMPOSE, include_str!("../../compose.yaml")] {
+        let ports: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("ports: "))
+            .collect();
+        assert_eq!(ports, [r#"["0.0.0.0:443:8443", "0.0.0.0:80:8080"]"#]);
+    }
+}
