@@ -4,6 +4,7 @@
 //! `INSTALL_BINARY` names another binary than the one of this build, such as the static one
 //! of a release.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::BufReader;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -349,4 +350,54 @@ fn the_image_is_built_from_a_package_with_a_procedural_macro() {
     let binary = folder.path().join("escrowd");
     assert!(libraries(&binary).is_empty(), "the image has no libraries");
     assert!(folder.path().join("data").is_dir());
+}
+
+/// Asserts that the build of the image gets every file that the library of this build was made from.
+#[test]
+fn the_build_of_the_image_has_every_file_that_the_library_embeds() {
+    let taken: Vec<&str> = include_str!("../../.dockerignore")
+        .lines()
+        .filter_map(|line| line.strip_prefix('!'))
+        .collect();
+    let is_taken = |file: &str| {
+        taken.iter().any(|taken| match taken.split_once('*') {
+            Some((folder, ending)) => file
+                .strip_prefix(folder)
+                .and_then(|name| name.strip_suffix(ending))
+                .is_some_and(|name| !name.contains('/')),
+            None => file
+                .strip_prefix(taken)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        })
+    };
+    let files = sources_of_the_library();
+    for file in ["src/lib.rs", "schema.sql", "docs/errors.md"] {
+        assert!(files.iter().any(|known| known == file), "{file} is not in {files:?}");
+    }
+    let missing: Vec<&String> = files.iter().filter(|file| !is_taken(file)).collect();
+    assert_eq!(missing, [""; 0], ".dockerignore keeps these from the build");
+}
+
+/// Returns the files that the compiler has read to make the library, as it lists them beside it.
+fn sources_of_the_library() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = Path::new(env!("CARGO_BIN_EXE_escrowd")).with_file_name("deps");
+    let mut sources = BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "d") {
+            continue;
+        }
+        let list = fs::read_to_string(path).unwrap();
+        if !list.contains("/libescrowd-") {
+            continue;
+        }
+        // A list of an earlier build may name a file that is gone.
+        for file in list.split_whitespace().filter(|file| file.starts_with("src/")) {
+            if let Ok(file) = root.join(file).canonicalize() {
+                sources.insert(file.strip_prefix(root).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    sources
 }
