@@ -154,12 +154,40 @@ impl Amount {
 /// Formats the amount in major units without trailing zeros: `1500`, `100.2`, `24.69`.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (major, minor) = (self.0 / MINOR_PER_MAJOR, self.0 % MINOR_PER_MAJOR);
-        match minor {
-            0 => write!(f, "{major}"),
-            _ if minor % 10 == 0 => write!(f, "{major}.{}", minor / 10),
-            _ => write!(f, "{major}.{minor:02}"),
-        }
+        write_major(f, i128::from(self.0))
+    }
+}
+
+/// An exact sum of amounts in minor units, which may be above [`Amount::MAX`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AmountSum(i128);
+
+impl AmountSum {
+    /// Adds an amount. The sum of as many amounts as a `u64` counts fits.
+    pub fn add(&mut self, amount: Amount) {
+        self.0 += i128::from(amount.0);
+    }
+
+    pub const fn minor(self) -> i128 {
+        self.0
+    }
+}
+
+/// Formats the sum as [`Amount`] does.
+impl fmt::Display for AmountSum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_major(f, self.0)
+    }
+}
+
+/// Writes minor units as major units without trailing zeros.
+fn write_major(f: &mut fmt::Formatter<'_>, units: i128) -> fmt::Result {
+    let per_major = i128::from(MINOR_PER_MAJOR);
+    let (major, minor) = (units / per_major, units % per_major);
+    match minor {
+        0 => write!(f, "{major}"),
+        _ if minor % 10 == 0 => write!(f, "{major}.{}", minor / 10),
+        _ => write!(f, "{major}.{minor:02}"),
     }
 }
 

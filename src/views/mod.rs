@@ -39,7 +39,7 @@ pub(crate) use schemas::Words;
 pub(crate) use transaction::TransactionView;
 
 use crate::domain::file::FileName;
-use crate::domain::money::Amount;
+use crate::domain::money::{Amount, AmountSum};
 use crate::domain::party::Party;
 use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::domain::web_address::origin_of_host;
@@ -98,6 +98,17 @@ impl Serialize for MajorUnits {
         if let Some(whole) = self.0.whole_major() {
             return serializer.serialize_i64(whole);
         }
+        let digits = RawValue::from_string(self.0.to_string()).map_err(serde::ser::Error::custom)?;
+        digits.serialize(serializer)
+    }
+}
+
+/// Serializes a sum of amounts as [`MajorUnits`] does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SumInMajorUnits(pub(crate) AmountSum);
+
+impl Serialize for SumInMajorUnits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let digits = RawValue::from_string(self.0.to_string()).map_err(serde::ser::Error::custom)?;
         digits.serialize(serializer)
     }

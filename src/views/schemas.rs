@@ -21,7 +21,7 @@ use crate::domain::merchant::key::KeyId;
 use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::money::Amount;
 use crate::domain::time::{Date, Timestamp};
-use crate::views::{AsText, MajorUnits, SignedMajorUnits};
+use crate::views::{AsText, MajorUnits, SignedMajorUnits, SumInMajorUnits};
 
 /// A value whose text has a form that a schema can tell.
 pub(crate) trait TextForm {
@@ -108,6 +108,25 @@ impl JsonSchema for MajorUnits {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         amount(Amount::ZERO.to_string())
+    }
+}
+
+impl JsonSchema for SumInMajorUnits {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "AmountSum".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "number",
+            "minimum": 0,
+            "description": "Major units of the currency, with at most two decimals. The sum is exact and \
+                has no largest value",
+        })
     }
 }
 

@@ -291,7 +291,7 @@ fn a_new_customer_has_an_empty_list() {
 }
 
 #[test]
-fn a_report_caps_its_sum_at_the_largest_amount() {
+fn a_report_is_exact_above_the_largest_amount() {
     let app = spawn_app();
     let mut terms = standard_terms();
     terms["amount"] = json!(90_071_992_547_409_i64);
@@ -300,5 +300,10 @@ fn a_report_caps_its_sum_at_the_largest_amount() {
     }
     let report = app.escrows("ada", "type=sales").ok().data()["report"].clone();
     assert_eq!(report["total"], 3);
-    assert_eq!(report["amount"]["total"], json!(90_071_992_547_409.9));
+    assert_eq!(report["amount"]["total"], json!(270_215_977_642_227_i64));
+    let cents = |sum: &str| sum.parse::<f64>().unwrap();
+    terms["amount"] = json!(1234.56);
+    app.create_escrow("ada", &terms).ok();
+    let report = app.escrows("ada", "type=sales").ok().data()["report"].clone();
+    assert_eq!(report["amount"]["total"], json!(cents("270215977643461.56")));
 }

@@ -4,7 +4,7 @@ use strum::{IntoStaticStr, VariantArray};
 
 use crate::domain::escrow::{Escrow, Status};
 use crate::domain::ids::CategoryId;
-use crate::domain::money::Amount;
+use crate::domain::money::{Amount, AmountSum};
 use crate::domain::page::Page;
 use crate::domain::party::Party;
 
@@ -53,9 +53,9 @@ pub struct EscrowReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EscrowTotal {
     pub count: u64,
-    /// The sum, or [`Amount::MAX`] if it is higher. Only offers that no buyer could pay
-    /// for add up to more.
-    pub amount: Amount,
+    /// The sum, which is above [`Amount::MAX`] for enough offers of high amounts: an offer needs
+    /// no money behind it.
+    pub amount: AmountSum,
 }
 
 impl EscrowReport {
@@ -74,7 +74,7 @@ impl EscrowReport {
 impl EscrowTotal {
     fn count(&mut self, amount: Amount) {
         self.count += 1;
-        self.amount = self.amount.checked_add(amount).unwrap_or(Amount::MAX);
+        self.amount.add(amount);
     }
 }
 
@@ -96,11 +96,13 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_above_the_maximum_is_the_maximum() {
+    fn a_sum_above_the_largest_amount_is_exact() {
         let mut report = EscrowReport::default();
-        for _ in 0..3 {
+        for _ in 0..2_000 {
             report.count(Status::Pending, Amount::MAX);
         }
-        assert_eq!((report.total.count, report.total.amount), (3, Amount::MAX));
+        let total = report.total;
+        assert_eq!((total.count, total.amount.minor()), (2_000, 18_014_398_509_481_982_000));
+        assert!(total.amount.minor() > i128::from(i64::MAX));
     }
 }

@@ -25,7 +25,7 @@ use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec, words};
 use crate::http::routes::shared_fields::{CATEGORY_ID, STANDARD_TERMS, standard_terms};
 use crate::http::state::AppState;
 use crate::http::uploads::{self, Uploads};
-use crate::views::{DetailedEscrowView, EscrowView, MajorUnits, PageView, ViewContext};
+use crate::views::{DetailedEscrowView, EscrowView, PageView, SumInMajorUnits, ViewContext};
 
 /// The form field with the pictures of an escrow.
 const PICTURES: &str = "imageUrl";
@@ -339,10 +339,10 @@ struct ReportView {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct AmountsView {
-    total: MajorUnits,
-    completed: MajorUnits,
-    ongoing: MajorUnits,
-    dispute: MajorUnits,
+    total: SumInMajorUnits,
+    completed: SumInMajorUnits,
+    ongoing: SumInMajorUnits,
+    dispute: SumInMajorUnits,
 }
 
 impl EscrowListView {
@@ -363,10 +363,10 @@ impl ReportView {
             ongoing: report.ongoing.count,
             dispute: report.dispute.count,
             amount: AmountsView {
-                total: MajorUnits(report.total.amount),
-                completed: MajorUnits(report.completed.amount),
-                ongoing: MajorUnits(report.ongoing.amount),
-                dispute: MajorUnits(report.dispute.amount),
+                total: SumInMajorUnits(report.total.amount),
+                completed: SumInMajorUnits(report.completed.amount),
+                ongoing: SumInMajorUnits(report.ongoing.amount),
+                dispute: SumInMajorUnits(report.dispute.amount),
             },
         }
     }
