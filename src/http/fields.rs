@@ -239,9 +239,7 @@ impl<'a> Field<'a> {
     /// Parses a whole number. Some languages write one as `1.0` or `1e3`.
     pub(crate) fn integer(&self) -> Result<i64, Invalid> {
         self.check_kind(ReadAs::Integer);
-        let number = Decimal::parse(self.required()?.as_written());
-        let number = number.filter(|number| number.decimals() == 0);
-        let number = number.ok_or_else(|| self.must_be("a whole number"))?;
+        let number = self.whole_number()?;
         let (min, max) = match self.kind {
             Some(&Kind::Integer(min, max)) => (min, max),
             _ => (i64::MIN, i64::MAX),
@@ -253,6 +251,21 @@ impl<'a> Field<'a> {
                 format!("a whole number of at most {max}")
             })
         })
+    }
+
+    /// Parses a whole number as [`Self::integer`] does. One beyond 64 bits counts as the largest
+    /// or the smallest of them: it is as far beyond every bound of a list.
+    pub(crate) fn clamped_integer(&self) -> Result<i64, Invalid> {
+        self.check_kind(ReadAs::Integer);
+        let number = self.whole_number()?;
+        let bound = if number.is_negative { i64::MIN } else { i64::MAX };
+        Ok(number.scaled(0).unwrap_or(bound))
+    }
+
+    fn whole_number(&self) -> Result<Decimal, Invalid> {
+        let number = Decimal::parse(self.required()?.as_written());
+        let number = number.filter(|number| number.decimals() == 0);
+        number.ok_or_else(|| self.must_be("a whole number"))
     }
 
     /// Parses an amount of money in major units, with at most two decimals.

@@ -126,7 +126,7 @@ fn mark_of(path: &str) -> ListMark {
 
 /// The fields that [`page_of`] reads.
 pub(crate) const PAGE_START: [FieldSpec; 2] = [
-    FieldSpec::optional("page", Kind::Integer(1, u32::MAX as i64)),
+    FieldSpec::optional("page", Kind::Integer(1, i64::MAX)),
     FieldSpec::optional("cursor", Kind::ObjectId).about("The nextCursor of a page, in the place of page"),
 ];
 /// The fields that [`page`] reads.
@@ -141,7 +141,7 @@ pub(crate) const PAGE_ALONE: RequestSpec = RequestSpec::of_query(&[&PAGE]);
 /// Parses `page` or `cursor`, and `limit`. A limit above [`LIMIT_MAX`] is an error.
 pub(crate) fn page(fields: &Fields<'_>) -> Parsed<PageRequest> {
     let limit = fields.field("limit");
-    let rows = limit.optional(Field::integer)?.map(u32::try_from);
+    let rows = limit.optional(Field::clamped_integer)?.map(u32::try_from);
     let page = page_of(fields, LIMIT_DEFAULT)?;
     match rows {
         None => Ok(page),
@@ -151,13 +151,13 @@ pub(crate) fn page(fields: &Fields<'_>) -> Parsed<PageRequest> {
 }
 
 /// Parses `page`, which is 1 if the query leaves it out, or `cursor` in its place, of a list with
-/// so many rows on a page.
+/// so many rows on a page. A page beyond the last is empty, however large its number is.
 pub(crate) fn page_of(fields: &Fields<'_>, limit: u32) -> Parsed<PageRequest> {
     let (page, cursor) = (fields.field("page"), fields.field("cursor"));
-    let number = match page.optional(Field::integer)?.map(u32::try_from) {
+    let number = match page.optional(Field::clamped_integer)? {
         None => 1,
-        Some(Ok(number @ 1..)) => number,
-        Some(_) => return Err(page.must_be(format!("a whole number from 1 to {}", u32::MAX))),
+        Some(number @ 1..) => u32::try_from(number).unwrap_or(u32::MAX),
+        Some(_) => return Err(page.must_be("a whole number of 1 or more")),
     };
     let list = fields.list();
     let start = match cursor.optional(|field| {

@@ -310,7 +310,7 @@ fn a_refusal_names_the_invalid_query_field() {
                 });
             }
         }
-        let message = "page must be a whole number from 1 to 4294967295; got 0";
+        let message = "page must be a whole number of 1 or more; got 0";
         app.refuses(400, message, |app| get(app, customer, &format!("{path}?page=0")));
     }
     for (path, customer) in &paths[1..] {

@@ -312,3 +312,55 @@ fn the_cursor_of_another_list_is_refused() {
         assert_eq!(ids(&unmarked), ids(cursor), "{}", list.path);
     }
 }
+
+/// A number does not lose its meaning beyond the bits that the service counts with.
+#[test]
+fn a_page_beyond_every_bound_is_empty_and_a_limit_beyond_every_bound_is_too_large() {
+    const LARGE: [&str; 4] = [
+        "4294967296",
+        "9223372036854775807",
+        "9223372036854775808",
+        "99999999999999999999999999",
+    ];
+    let app = spawn_app();
+    for list in LISTS.iter().chain(&OWN_LISTS) {
+        (list.insert)(&app, 1);
+        let ask = |query: String| {
+            let headers = [("customer-id", list.customer)];
+            let headers = if list.customer.is_empty() { &[][..] } else { &headers };
+            app.send("GET", &format!("{}&{query}", list.path), headers, None)
+        };
+        for number in LARGE {
+            let page = ask(format!("page={number}")).ok();
+            assert_eq!(list.ids(&page), Vec::<Value>::new(), "{} {number}", list.path);
+            let pagination = &page.data()["pagination"];
+            assert_ne!(pagination["count"], 0, "{} {number}", list.path);
+            assert_eq!(pagination["isLastPage"], true, "{} {number}", list.path);
+
+            // Each list answers a limit of 101 in its own way, and these limits likewise.
+            let (expected, answer) = (ask("limit=101".to_owned()), ask(format!("limit={number}")));
+            let message = expected.message().replace("101", number);
+            assert_eq!(
+                (answer.status, answer.message()),
+                (expected.status, &*message),
+                "{}",
+                list.path
+            );
+        }
+        let first = app.send(
+            "GET",
+            &format!("{}&page=-99999999999999999999", list.path),
+            &[("customer-id", list.customer)][usize::from(list.customer.is_empty())..],
+            None,
+        );
+        assert_eq!(
+            (first.status, first.message()),
+            (
+                400,
+                "page must be a whole number of 1 or more; got -99999999999999999999"
+            ),
+            "{}",
+            list.path
+        );
+    }
+}

@@ -341,14 +341,16 @@ pub(crate) fn parse_customers_query(fields: &Fields<'_>) -> Result<CustomersRequ
 }
 
 fn limit(field: &Field<'_>) -> Result<u32, Refusal> {
-    match field.optional(Field::integer)?.map(u32::try_from) {
-        None => Ok(LIMIT_DEFAULT),
-        Some(Ok(rows @ 1..=CUSTOMERS_PER_PAGE_MAX)) => Ok(rows),
-        Some(Ok(0) | Err(_)) => {
+    let Some(rows) = field.optional(Field::clamped_integer)? else {
+        return Ok(LIMIT_DEFAULT);
+    };
+    match u32::try_from(rows) {
+        Ok(rows @ 1..=CUSTOMERS_PER_PAGE_MAX) => Ok(rows),
+        _ if rows < 1 => {
             let expected = format!("a whole number from 1 to {CUSTOMERS_PER_PAGE_MAX}");
             Err(field.must_be(expected).into())
         }
-        Some(Ok(_)) => Err(Refusal::TooManyCustomersAsked),
+        _ => Err(Refusal::TooManyCustomersAsked),
     }
 }
 

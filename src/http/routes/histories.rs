@@ -159,8 +159,8 @@ fn parse_history(fields: &Fields<'_>, types: &[TransactionType]) -> Parsed<(Hist
     if filter.reference.is_some() || filter.from.is_some() || filter.to.is_some() {
         return Ok((filter, HistoryShape::Flat));
     }
-    let limit = match fields.field("limit").integer().map(u32::try_from) {
-        Ok(Ok(rows @ 1..)) => rows.min(LIMIT_MAX),
+    let limit = match fields.field("limit").clamped_integer() {
+        Ok(rows @ 1..) => u32::try_from(rows).map_or(LIMIT_MAX, |rows| rows.min(LIMIT_MAX)),
         _ => LIMIT_DEFAULT,
     };
     Ok((filter, HistoryShape::Page(page_of(fields, limit)?)))
