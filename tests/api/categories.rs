@@ -100,6 +100,33 @@ fn a_form_is_read_like_json() {
     assert_eq!(app.names("ada"), ["Shoes", "Caps"]);
 }
 
+/// A description can be removed, as that of an escrow. A field that an edit leaves out stays.
+#[test]
+fn an_edit_clears_the_description_that_it_sends_empty() {
+    let app = spawn_app();
+    let body = json!({ "name": "Shoes", "description": "For feet", "category_position": 1 });
+    let id = app.create_category("ada", &body).ok().text("id");
+    let after = |edit: &Value| app.edit_category("ada", &id, edit).ok().data()["description"].clone();
+    assert_eq!(after(&json!({ "name": "Boots" })), "For feet");
+    assert_eq!(after(&json!({ "description": null })), Value::Null);
+    assert_eq!(after(&json!({ "description": "For winter" })), "For winter");
+    assert_eq!(after(&json!({ "description": "" })), Value::Null);
+    assert_eq!(after(&json!({ "description": "For rain" })), "For rain");
+    // Name and position have no empty value, so null leaves them as they are.
+    let kept = app
+        .edit_category("ada", &id, &json!({ "name": null, "category_position": null }))
+        .ok();
+    assert_eq!(
+        (kept.text("name"), &kept.data()["category_position"]),
+        ("Boots".to_owned(), &json!(1))
+    );
+    assert_eq!(kept.data()["description"], "For rain");
+    let path = format!("/v1/escrow/category/edit/{id}");
+    let form = app.form("PUT", &path, "ada", &[("description", None, b"")]).ok();
+    assert_eq!(form.data()["description"], Value::Null);
+    assert_eq!(app.category("ada", &id).ok().data(), form.data());
+}
+
 /// A form can set the picture, and only another picture replaces it.
 #[test]
 fn a_category_has_one_picture() {

@@ -275,6 +275,7 @@ impl Service {
         let request = |name: Option<&str>, position: Option<i64>| CategoryRequest {
             name: name.map(str::to_owned),
             description: None,
+            keeps_description: true,
             image: None,
             position,
         };

@@ -27,6 +27,9 @@ pub struct CategoryRequest {
     /// Required for a new category.
     pub name: Option<String>,
     pub description: Option<String>,
+    /// True if an edit keeps the description: the request has no such field. One that is null
+    /// or empty clears it.
+    pub keeps_description: bool,
     pub image: Option<FileName>,
     /// The position among the owner's categories.
     pub position: Option<i64>,
@@ -131,10 +134,13 @@ impl Category {
         limits: &TermsLimits,
         count: u32,
     ) -> Result<Option<PositionShift>, Refusal> {
+        let keeps_description = request.keeps_description;
         let fields = request.checked(limits)?;
         self.check_owner(caller)?;
         self.name = fields.name.unwrap_or_else(|| std::mem::take(&mut self.name));
-        self.description = fields.description.or_else(|| self.description.take());
+        if !keeps_description {
+            self.description = fields.description;
+        }
         self.image = fields.image.or(self.image);
         Ok(fields.position.and_then(|position| self.put_at(position, count)))
     }
@@ -223,6 +229,7 @@ mod tests {
         CategoryRequest {
             name: name.map(str::to_owned),
             description: None,
+            keeps_description: true,
             image: None,
             position,
         }
@@ -354,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_keeps_the_fields_it_does_not_name() {
+    fn an_edit_keeps_the_fields_it_does_not_have() {
         let (mut category, _) = created(1, None, 0).unwrap();
         category.description = Some("Left".to_owned());
         let before = category.clone();
@@ -367,9 +374,13 @@ mod tests {
             .edit(&Party::Merchant, request(Some("Hats"), None), &LIMITS, 1)
             .unwrap();
         assert_eq!(
-            (category.name.as_str(), category.description),
-            ("Hats", before.description)
+            (category.name.as_str(), &category.description),
+            ("Hats", &before.description)
         );
+        let mut without = request(None, None);
+        without.keeps_description = false;
+        category.edit(&Party::Merchant, without, &LIMITS, 1).unwrap();
+        assert_eq!((category.name.as_str(), category.description), ("Hats", None));
     }
 
     proptest! {

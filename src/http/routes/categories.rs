@@ -187,11 +187,13 @@ fn parse_category(body: &mut JsonOrFormBody, limits: &TermsLimits) -> Parsed<(Ca
     let fields = body.fields(PICTURE)?;
     let name = fields.field("name").optional(|name| short_line(name, limits))?;
     let description = description(&fields, limits)?;
+    let keeps_description = !fields.has("description");
     let position = fields.field("category_position").optional(Field::integer);
     let picture = uploads::pictures(body, PICTURE, 1)?;
     let request = CategoryRequest {
         name,
         description,
+        keeps_description,
         image: None,
         position: position?,
     };
