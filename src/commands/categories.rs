@@ -2,7 +2,7 @@
 
 use crate::commands::customers::admit_party;
 use crate::commands::{Error, Policy};
-use crate::domain::escrow::category::{Category, CategoryRequest};
+use crate::domain::escrow::category::{self, Category, CategoryRequest};
 use crate::domain::ids::{CategoryId, IdSource, MerchantId};
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::party::{Actor, Party};
@@ -98,11 +98,11 @@ pub(super) fn find(
         .category(merchant, id)?
         .filter(|category| category.owner == *owner || category.owner == Party::Merchant)
         .ok_or_else(|| {
-            Invalid::wrong(
-                "categoryId",
-                "the id of a category of the seller or of the merchant",
-                &format!("\"{id}\""),
-            )
+            let expected = match owner {
+                Party::Customer(_) => category::OF_SELLER_OR_MERCHANT,
+                Party::Merchant => category::OF_MERCHANT,
+            };
+            Invalid::wrong("categoryId", expected, &format!("\"{id}\""))
         })?;
     Ok(Some(found))
 }

@@ -83,7 +83,7 @@ pub fn convert(
     let key = EscrowKey::Token(token);
     let mut escrow = load_escrow(tx, actor.merchant, &key, Refusal::ActionNotAllowed)?;
     let seller = policy.seller(tx, actor)?;
-    let converted = escrow.convert_to_milestones(&seller, conversion, tx, now);
+    let converted = escrow.convert_to_milestones(&seller, conversion, &policy.terms_limits, tx, now);
     explained(policy, &escrow, converted)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)

@@ -6,20 +6,20 @@
 //! rules apply to it. Unknown fields are ignored. A field that occurs twice is an error,
 //! because the two values may differ.
 
+mod json_object;
 #[cfg(test)]
 mod tests;
 mod value;
 
 use std::collections::HashSet;
-use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use strum::VariantArray;
 
 use crate::domain::customers::country::Country;
 use crate::domain::customers::profile::Email;
 use crate::domain::decimal::Decimal;
+use crate::domain::escrow::category;
 use crate::domain::ids::{CategoryId, CustomerId, Reference};
 use crate::domain::invalid::{Invalid, shortened};
 use crate::domain::money::{Amount, NotAnAmount};
@@ -27,6 +27,7 @@ use crate::domain::page::ListMark;
 use crate::domain::sandbox::span::Span;
 use crate::domain::time::Date;
 use crate::domain::unset::is_unset_variable;
+pub(crate) use crate::http::fields::json_object::JsonObject;
 use crate::http::fields::value::Value;
 use crate::http::request_spec::{self, FieldGroups, Kind, ReadAs};
 
@@ -305,9 +306,18 @@ impl<'a> Field<'a> {
         CustomerId::parse(&text).ok_or_else(|| self.must_be(expected_customer_id(&text)))
     }
 
-    /// Parses the id of a category.
+    /// Parses the id of a category of the seller or of the merchant.
     pub(crate) fn category_id(&self) -> Result<CategoryId, Invalid> {
-        self.parsed("the id of a category of the seller or of the merchant", |text| {
+        self.category(category::OF_SELLER_OR_MERCHANT)
+    }
+
+    /// Parses the id of a category of the merchant.
+    pub(crate) fn category_id_of_merchant(&self) -> Result<CategoryId, Invalid> {
+        self.category(category::OF_MERCHANT)
+    }
+
+    fn category(&self, expected: &str) -> Result<CategoryId, Invalid> {
+        self.parsed(expected, |text| {
             Some(CategoryId::named(text)).filter(|id| id.number() > 0)
         })
     }
@@ -475,34 +485,5 @@ fn received(text: &str, error: &serde_json::Error) -> String {
         format!("JSON that ends too early, at line {line} column {column}")
     } else {
         error.to_string()
-    }
-}
-
-/// The fields of a JSON object in source order: duplicate names are kept, and values are
-/// not parsed.
-#[derive(Debug)]
-pub(crate) struct JsonObject<'a>(pub(crate) Vec<(String, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for JsonObject<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ObjectVisitor;
-
-        impl<'de> Visitor<'de> for ObjectVisitor {
-            type Value = JsonObject<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(JsonObject(fields))
-            }
-        }
-
-        deserializer.deserialize_map(ObjectVisitor)
     }
 }

@@ -623,7 +623,32 @@ fn conversions_are_refused_in_a_fixed_order() {
         });
     }
     let sum = "The sum of milestone amounts must equal the escrow amount";
-    app.refuses(400, sum, |app| app.convert("ada", &unfunded.token, &conversion));
+    let fractional = app.convert("ada", &unfunded.token, &conversion);
+    assert_eq!(
+        (fractional.status, fractional.body["details"]["field"].as_str()),
+        (400, Some("amount"))
+    );
     let other = json!({ "amount": 1001, "milestones": two_stages() });
     app.refuses(400, sum, |app| app.convert("ada", &unfunded.token, &other));
+}
+
+/// The amount of a standard escrow may have decimals, and a conversion may keep it.
+#[test]
+fn converting_a_fractional_amount_names_the_remedy() {
+    let app = spawn_app();
+    let mut terms = standard_terms();
+    terms["amount"] = json!(1000.5);
+    let deal = Deal::of(&app.create_escrow("ada", &terms).ok());
+    let stages = json!([{ "title": "Hull", "amount": 500 }, { "title": "Mast", "amount": 500 }]);
+    let message = "amount must be a whole number in a milestone escrow, since the amounts of milestones are whole \
+        (the setting strict = true allows two decimals); got 1000.5";
+    for body in [
+        json!({ "milestones": stages }),
+        json!({ "amount": 1000.5, "milestones": stages }),
+    ] {
+        app.refuses(400, message, |app| app.convert("ada", &deal.token, &body));
+    }
+    let whole = json!({ "amount": 1000, "milestones": stages });
+    let converted = app.convert("ada", &deal.token, &whole).ok();
+    assert_eq!(converted.data()["amount"], 1000);
 }

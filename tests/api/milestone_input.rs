@@ -247,10 +247,23 @@ fn milestones_that_do_not_add_up_to_the_amount_are_refused() {
     refuses_each(&[
         ("/amount", "9999", message),
         ("/amount", "10001", message),
-        ("/amount", "10000.01", message),
         ("/milestones/0/amount", "4001", message),
         ("/milestones/0/amount", "90071992547409", message),
     ]);
+}
+
+/// No whole amounts add up to it, so the message about the sum would lead nowhere.
+#[test]
+fn a_milestone_escrow_of_a_fractional_amount_is_refused_with_its_remedy() {
+    let message = "amount must be a whole number in a milestone escrow, since the amounts of milestones are whole \
+        (the setting strict = true allows two decimals); got 10000.5";
+    refuses_each(&[("/amount", "10000.50", message)]);
+    // Each milestone is read before the sum.
+    refuses_each(&[(
+        "/milestones/0/amount",
+        "4000.5",
+        "milestones[0].amount must be a positive whole number (the setting strict = true allows two decimals); got 4000.5",
+    )]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::helpers::{Deal, TestApp, spawn_app, spawn_app_with, two_milestones};
+use crate::helpers::{Deal, TestApp, spawn_app, spawn_app_with, standard_terms, two_milestones};
 
 struct Strict {
     app: TestApp,
@@ -71,6 +71,22 @@ fn milestones_have_two_decimals_and_are_at_least_one() {
         "milestones[1].amount must be a positive whole number (the setting strict = true allows two decimals); got 333.33",
         |app| app.create_milestone_escrow("ada", &offer()),
     );
+}
+
+/// A conversion that keeps a fractional amount, which the default refuses.
+#[test]
+fn a_standard_escrow_with_kobo_is_converted() {
+    let Strict { app, ada, .. } = strict();
+    let mut terms = standard_terms();
+    terms["amount"] = json!(1000.5);
+    let deal = Deal::of(&app.create_escrow(&ada, &terms).ok());
+    let stages = json!([{ "title": "Frame", "amount": 500.5 }, { "title": "Finish", "amount": 500 }]);
+    let converted = app.convert(&ada, &deal.token, &json!({ "milestones": stages })).ok();
+    assert_eq!(converted.data()["amount"], 1000.5);
+    let sum = "The sum of milestone amounts must equal the escrow amount";
+    let mut offer = offer();
+    offer["amount"] = json!(1000.5);
+    app.refuses(400, sum, |app| app.create_milestone_escrow(&ada, &offer));
 }
 
 #[test]

@@ -371,6 +371,8 @@ fn an_invalid_vault_is_refused() {
     without_customer["participants"][1]["customerId"] = Value::Null;
     let mut with_category = stakes(&two());
     with_category["categoryId"] = json!("0123456789abcdef01234567");
+    let mut malformed_category = stakes(&two());
+    malformed_category["categoryId"] = json!("races");
     let one_too_many = [
         ("ada", json!(1)),
         ("ben", json!(1)),
@@ -381,7 +383,11 @@ fn an_invalid_vault_is_refused() {
         (without_purpose, "purpose is required"),
         (
             with_category,
-            "categoryId must be the id of a category of the seller or of the merchant; got \"0123456789abcdef01234567\"",
+            "categoryId must be the id of a category of the merchant; got \"0123456789abcdef01234567\"",
+        ),
+        (
+            malformed_category,
+            "categoryId must be the id of a category of the merchant; got \"races\"",
         ),
         (json!({ "purpose": "A race" }), "participants is required"),
         (
@@ -550,7 +556,7 @@ fn a_vault_can_be_sorted_into_a_category_of_the_merchant() {
     assert_eq!(&vault.data()["category"], merchants.data());
     body["categoryId"] = adas.data()["id"].clone();
     let message = format!(
-        "categoryId must be the id of a category of the seller or of the merchant; got \"{}\"",
+        "categoryId must be the id of a category of the merchant; got \"{}\"",
         adas.text("id")
     );
     app.refuses(400, &message, |app| app.create_vault(&body));

@@ -74,10 +74,7 @@ impl Reference {
             who_pays: "buyer",
             ..terms.clone()
         };
-        refuse_if(
-            terms.milestone_sum() != i128::from(terms.amount),
-            "MilestonesDoNotAddUp",
-        )?;
+        terms.check_sum()?;
         self.deals[place] = Deal {
             id: old.id,
             token: old.token.clone(),

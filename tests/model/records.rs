@@ -7,6 +7,7 @@ use crate::disputes::{Dispute, Ruling};
 use crate::intents::{self, Intent};
 use crate::payouts::Payout;
 use crate::receipts::Receipt;
+use crate::reference::refuse_if;
 use crate::treasury::OperatorCommand;
 use crate::vaults::{self, Vault};
 
@@ -255,11 +256,15 @@ pub(crate) struct AgreedTerms {
 }
 
 impl Terms {
-    pub(crate) fn milestone_sum(&self) -> i128 {
-        self.milestones
+    /// Checks that whole amounts can add up to the amount, and that those of the milestones do.
+    pub(crate) fn check_sum(&self) -> Result<(), String> {
+        refuse_if(self.amount % 100 != 0, "Invalid amount")?;
+        let sum: i128 = self
+            .milestones
             .iter()
             .map(|milestone| i128::from(milestone.amount))
-            .sum()
+            .sum();
+        refuse_if(sum != i128::from(self.amount), "MilestonesDoNotAddUp")
     }
 }
 

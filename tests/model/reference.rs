@@ -234,10 +234,7 @@ impl Reference {
         self.check_category(command, terms.category)?;
         check_terms(terms, true)?;
         Self::check_milestone_list(terms)?;
-        refuse_if(
-            terms.milestone_sum() != i128::from(terms.amount),
-            "MilestonesDoNotAddUp",
-        )?;
+        terms.check_sum()?;
         self.admit_payees(command, terms, newcomers)
     }
 

@@ -8,6 +8,12 @@ use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::party::Party;
 use crate::domain::refusal::Refusal;
 
+/// The categories that an offer may name, for a refusal.
+pub const OF_SELLER_OR_MERCHANT: &str = "the id of a category of the seller or of the merchant";
+
+/// The categories that a vault or an offer of the merchant's own may name, for a refusal.
+pub const OF_MERCHANT: &str = "the id of a category of the merchant";
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Category {
     pub id: CategoryId,

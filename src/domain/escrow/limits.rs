@@ -68,4 +68,14 @@ impl TermsLimits {
         };
         Err(Invalid::wrong(field, expected, &amount.to_string()))
     }
+
+    /// Checks that milestones can add up to an amount: it is whole, unless the limits are strict.
+    pub fn check_milestone_total(&self, amount: Amount) -> Result<(), Invalid> {
+        const EXPECTED: &str = "a whole number in a milestone escrow, since the amounts of milestones are whole \
+                                (the setting strict = true allows two decimals)";
+        if self.is_strict || amount.whole_major().is_some() {
+            return Ok(());
+        }
+        Err(Invalid::wrong("amount", EXPECTED, &amount.to_string()))
+    }
 }

@@ -2,6 +2,7 @@
 //! additional fee.
 
 use crate::domain::effects::{Booking, Effects, EscrowEvent};
+use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
 use crate::domain::escrow::terms::{Conversion, KeptTerms, MilestoneOffer, MilestoneTerms, Terms, check_sum};
 use crate::domain::escrow::{AdditionalFee, Escrow, Plan, Progress, Seller};
@@ -164,12 +165,13 @@ impl Escrow {
     /// # Errors
     ///
     /// Checks that the caller is the seller, that the escrow is a standard escrow and not a
-    /// link, that it awaits payment, that the milestones add up to the amount, and that
-    /// amount and fee do not exceed [`Amount::MAX`].
+    /// link, that it awaits payment, that milestones can add up to the amount, that these do, and
+    /// that amount and fee do not exceed [`Amount::MAX`].
     pub fn convert_to_milestones(
         &mut self,
         seller: &Seller,
         conversion: Conversion,
+        limits: &TermsLimits,
         ids: &mut dyn IdSource,
         now: Timestamp,
     ) -> Result<(), Refusal> {
@@ -186,7 +188,7 @@ impl Escrow {
             who_pays: WhoPays::Buyer,
             ..self.terms.clone()
         };
-        check_sum(&conversion.milestones, terms.amount)?;
+        check_sum(&conversion.milestones, terms.amount, limits)?;
         self.fee = affordable_fee(&terms, seller.rates, Amount::ZERO)?;
         self.additional_fee = AdditionalFee::NONE;
         self.terms = terms;

@@ -191,7 +191,8 @@ impl Terms {
 impl MilestoneOffer {
     /// Checks that the buyer pays the fee and, where the limits are strict, that a delivery
     /// window is given; then the terms; then that there are not too many milestones, each
-    /// milestone in order, that there are at least two, and their sum. `today` is the current
+    /// milestone in order, that there are at least two, that such can add up to the amount, and
+    /// their sum. `today` is the current
     /// day in UTC.
     ///
     /// # Errors
@@ -215,7 +216,7 @@ impl MilestoneOffer {
         };
         let terms = Terms::new(request, category, limits)?;
         let milestones = milestone_list(milestones, limits, today)?;
-        check_sum(&milestones, terms.amount)?;
+        check_sum(&milestones, terms.amount, limits)?;
         Ok(Self { terms, milestones })
     }
 }
@@ -269,8 +270,9 @@ fn milestone_list(
     Ok(milestones)
 }
 
-/// Checks that the milestones add up to the escrow amount.
-pub(crate) fn check_sum(milestones: &[MilestoneTerms], amount: Amount) -> Result<(), Refusal> {
+/// Checks that milestones can add up to the escrow amount, and that these do.
+pub(crate) fn check_sum(milestones: &[MilestoneTerms], amount: Amount, limits: &TermsLimits) -> Result<(), Refusal> {
+    limits.check_milestone_total(amount)?;
     let sum = Amount::total(milestones.iter().map(|milestone| milestone.amount));
     if sum == Some(amount) {
         Ok(())

@@ -157,7 +157,7 @@ fn parse_vault(body: &JsonBody, policy: &Policy) -> Parsed<VaultRequest> {
     let limits = &policy.terms_limits;
     let purpose = short_line(&fields.field("purpose"), limits)?;
     let description = description(&fields, limits)?;
-    let category = fields.field("categoryId").optional(Field::category_id)?;
+    let category = fields.field("categoryId").optional(Field::category_id_of_merchant)?;
     let participants = fields.field("participants").list()?;
     check_participant_count(participants.len(), policy.participants_max)?;
     Ok(VaultRequest {

@@ -256,13 +256,13 @@ fn refusals_of_a_conversion_come_in_order() {
         ),
     ] {
         refuses(escrow, refusal, |escrow| {
-            escrow.convert_to_milestones(&seller(who, 0), conversion(None, &stages), ids, at(9))
+            escrow.convert_to_milestones(&seller(who, 0), conversion(None, &stages), &LIMITS, ids, at(9))
         });
     }
     let mut after = unfunded.clone();
     let all = conversion(Some(naira(largest)), &[1, largest - 1]);
     let refusal = after
-        .convert_to_milestones(&seller("ada", 0), all, ids, at(9))
+        .convert_to_milestones(&seller("ada", 0), all, &LIMITS, ids, at(9))
         .unwrap_err();
     assert!(matches!(refusal, Refusal::Invalid(invalid) if invalid.field == "amount"));
     assert_eq!(after, unfunded);
@@ -276,7 +276,7 @@ fn a_conversion_moves_the_fee_to_the_buyer_and_drops_the_additional_fee() {
     let before = escrow.clone();
     let parts = conversion(Some(naira(100)), &[40, 60]);
     escrow
-        .convert_to_milestones(&seller("ada", 100), parts, ids, at(3))
+        .convert_to_milestones(&seller("ada", 100), parts, &LIMITS, ids, at(3))
         .unwrap();
     assert_eq!(escrow.charge(), naira(103));
     assert_eq!(escrow.additional_fee, AdditionalFee::NONE);
@@ -472,6 +472,21 @@ fn strict_accepts_kobo_in_milestones_and_requires_the_window() {
     assert_eq!(offer([99, 301], true, &STRICT), Err(too_small("0.99")));
     assert_eq!(offer([150, 250], true, &LIMITS), Err(not_whole));
     assert_eq!(offer([100, 200], false, &LIMITS), Ok(()));
+    let total = |amount: i64, limits: &TermsLimits| {
+        let mut request = terms_request(kobo(amount), WhoPays::Buyer);
+        (request.max_delivery, request.delivery_timeline) = (Some(3), Some(DeliveryTimeline::Days));
+        MilestoneOffer::new(request, None, vec![stage(100), stage(200)], limits, at(0).date()).unwrap_err()
+    };
+    assert_eq!(
+        total(350, &LIMITS),
+        LIMITS.check_milestone_total(kobo(350)).unwrap_err().into()
+    );
+    let not_the_sum = |amount| Refusal::MilestonesDoNotAddUp {
+        amount: kobo(amount),
+        sum: Some(kobo(300)),
+    };
+    assert_eq!(total(350, &STRICT), not_the_sum(350));
+    assert_eq!(total(400, &LIMITS), not_the_sum(400));
     assert_eq!(
         offer([100, 200], false, &STRICT),
         Err(Invalid::missing("maxDelivery").into())

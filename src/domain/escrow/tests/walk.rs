@@ -231,7 +231,7 @@ impl Trial<'_> {
         for stages in [[400, 600], [1, 1]] {
             self.attempt("convert", who, |escrow, ids| {
                 let conversion = conversion(Some(naira(1_000)), &stages);
-                escrow.convert_to_milestones(&as_seller, conversion, ids, at(1))?;
+                escrow.convert_to_milestones(&as_seller, conversion, &LIMITS, ids, at(1))?;
                 Ok(Effects::default())
             });
         }
