@@ -94,7 +94,7 @@ impl IdempotencyRecord {
     ///
     /// Returns the difference if this is not the first request again.
     pub fn reply_to(self, fingerprint: &RequestFingerprint) -> Result<StoredReply, Difference> {
-        if self.fingerprint.route != fingerprint.route {
+        if normalized(&self.fingerprint.route) != normalized(&fingerprint.route) {
             Err(Self::route_difference(self.fingerprint.route, &fingerprint.route))
         } else if self.fingerprint.principal != fingerprint.principal {
             Err(Difference::Principal(self.fingerprint.principal))
@@ -111,10 +111,43 @@ impl IdempotencyRecord {
             None => (route.to_owned(), None),
         };
         match (path_and_query(&first), path_and_query(other)) {
-            ((path, query), (other_path, _)) if path == other_path => Difference::Query(query),
+            ((path, query), (other_path, _)) if normalized(&path) == normalized(&other_path) => {
+                Difference::Query(query)
+            }
             _ => Difference::Route(first),
         }
     }
+}
+
+const HEX_DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+
+/// Returns a route in one spelling for all that a URL may have (RFC 3986, 6.2.2): its separators
+/// and the unreserved characters stand for themselves, all others are percent-encoded.
+fn normalized(route: &str) -> String {
+    let mut spelled = String::with_capacity(route.len());
+    let mut rest = route.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let encoded = (*first == b'%').then(|| encoded_byte(behind)).flatten();
+        let byte = encoded.unwrap_or(*first);
+        rest = if encoded.is_some() { &behind[2..] } else { behind };
+        let is_separator = encoded.is_none() && b" /?&=+".contains(&byte);
+        if is_separator || byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            spelled.push(char::from(byte));
+        } else {
+            let digit = |value: u8| char::from(HEX_DIGITS[usize::from(value)]);
+            spelled.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+    spelled
+}
+
+/// Returns the byte that two hexadecimal digits spell, if the text begins with such.
+fn encoded_byte(text: &[u8]) -> Option<u8> {
+    let [high, low, ..] = text else {
+        return None;
+    };
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()
 }
 
 #[cfg(test)]
@@ -178,6 +211,35 @@ mod tests {
         assert_eq!(other(|fingerprint| fingerprint.principal = Principal::Merchant), first);
         assert_eq!(other(|fingerprint| fingerprint.principal = customer("bo")), first);
         assert_eq!(other(|fingerprint| fingerprint.body_hash = [2; 32]), Difference::Body);
+    }
+
+    #[test]
+    fn a_route_is_compared_by_its_meaning() {
+        let replays = |first: &str, again: &str| {
+            let (mut record, mut fingerprint) = (record(), fingerprint());
+            record.fingerprint.route = first.to_owned();
+            fingerprint.route = again.to_owned();
+            record.reply_to(&fingerprint).is_ok()
+        };
+        for again in ["PUT /v1/x/a%40b", "PUT /v1/%78/%61@%62", "PUT /v1/x/a%40b"] {
+            assert!(replays("PUT /v1/x/a@b", again), "{again}");
+        }
+        assert!(replays("PUT /v1/x/%c3%A9%2f", "PUT /v1/x/%C3%a9%2F"));
+        for other in [
+            "POST /v1/x/a@b",
+            "PUT /v1/x/a@B",
+            "PUT /v1/x/a%2540b",
+            "PUT /v1/x/a@b/",
+            "PUT /v1/x%2Fa@b",
+            "PUT /v1/x/a@b?",
+            "PUT /v1/x/a@b?y=1",
+            "PUT /v1/x/a@b%3Fy=1",
+        ] {
+            assert!(!replays("PUT /v1/x/a@b", other), "{other}");
+        }
+        for cut in ["PUT /%", "PUT /%4", "PUT /%zz", "PUT /%é"] {
+            assert!(replays(cut, cut), "{cut}");
+        }
     }
 
     #[test]

@@ -423,6 +423,56 @@ fn a_key_is_for_one_request() {
     assert!(first.send(&app).is_replay, "the first request no longer gets its reply");
 }
 
+/// A URL can spell a path in several ways, and all of them lead to one route.
+#[test]
+fn a_path_is_compared_by_its_meaning() {
+    let app = spawn_app();
+    app.wallet("a@b.c").ok();
+    let block = |path: &str| Request::of("PUT", path, "").keyed("block 1");
+    let first = block("/v1/customer/block/a@b.c");
+    for again in [
+        "/v1/customer/block/a%40b.c",
+        "/v1/customer/block/%61@b%2Ec",
+        "/v1/customer/bl%6Fck/a@b.c",
+        "/v1/customer/bl%6fck/a%40%62.c",
+        "/customer/block/a@b.c",
+        "/v1/v1//customer/block/a@b.c",
+    ] {
+        let original = first.send(&app);
+        let replay = block(again).send(&app);
+        assert_eq!((replay.status, replay.is_replay), (200, true), "{again}: {replay:?}");
+        assert_eq!(replay.body, original.body);
+    }
+    let other = block("/v1/customer/unblock/a@b.c").send(&app);
+    assert_eq!((other.status, other.code().as_str()), (422, "idempotency_key_reused"));
+    // A slash at the end leads to no route, so the key is not looked at.
+    assert_eq!(block("/v1/customer/block/a@b.c/").send(&app).status, 404);
+    app.wallet("a/b").ok();
+    let slash = |path: &str| Request::of("PUT", path, "").keyed("block 2").send(&app);
+    assert_eq!(slash("/v1/customer/block/a%2fb").status, 200);
+    assert!(slash("/v1/customer/block/a%2Fb").is_replay);
+    assert_eq!(slash("/v1/customer/block/a/b").status, 404);
+}
+
+#[test]
+fn the_query_is_compared_too() {
+    let app = spawn_app();
+    let top_up = |query: &str| {
+        let path = format!("/v1/payment/topup{query}");
+        Request::of("POST", &path, "ben")
+            .json(&json!({ "amount": 1000 }))
+            .keyed("top-up")
+            .send(&app)
+    };
+    assert_eq!(top_up("?order=1").status, 200);
+    let other = top_up("?order=2");
+    assert_eq!(other.status, 422, "{other:?}");
+    assert_eq!(
+        other.message(),
+        "This Idempotency-Key was first used for this route with the query order=1; a new request needs a new key"
+    );
+}
+
 #[test]
 fn json_is_compared_by_its_meaning() {
     let app = spawn_app();
