@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::cluster;
 use crate::helpers::{Deal, TestApp, spawn_app, two_milestones, with_field};
 
 const PAY: &str = "/v1/payment/escrow";
@@ -145,9 +146,10 @@ fn a_reference_of_a_bad_shape_is_refused() {
         let body = with_field(payment(&deal), "/reference", raw);
         app.refuses(400, &message, |app| app.json_text("POST", PAY, "ben", &body));
     }
-    let body = with_field(payment(&deal), "/reference", &json!("~".repeat(64)).to_string());
+    let longest = format!("{}7", "~".repeat(63));
+    let body = with_field(payment(&deal), "/reference", &json!(longest).to_string());
     let paid = app.json_text("POST", PAY, "ben", &body).ok();
-    assert_eq!(paid.text("reference"), "~".repeat(64));
+    assert_eq!(paid.text("reference"), longest);
 }
 
 #[test]
@@ -405,4 +407,88 @@ fn a_payment_beyond_the_balance_is_refused() {
     offer["milestones"][0]["amount"] = json!(9_994_000);
     let deal = Deal::of(&app.create_milestone_escrow("ada", &offer).ok());
     app.refuses(400, "Insufficient balance", |app| app.pay_for("ben", &deal));
+}
+
+/// A reference that shows nothing cannot be found again in a list, and one that looks like a
+/// commission's would be taken for it.
+#[test]
+fn a_reference_must_be_visible_and_not_look_like_one_that_the_service_makes() {
+    const VISIBLE: &str = "a text with at least one letter or digit";
+    const OWN: &str =
+        "a text that does not begin with CMSN- or DLV-, as the references of commissions and additional fees do";
+    let app = spawn_app();
+    let deal = app.offered();
+    let pay = |reference: &str| {
+        let body = json!({ "reference": reference, "escrowDetails": { "escrowId": deal.id } });
+        app.pay("ben", &body)
+    };
+    let deposit = |reference: &str| {
+        let body = json!({ "reference": reference, "amount": 1000, "transactionType": "deposit" });
+        app.create_intent("ben", &body)
+    };
+    for (reference, expected) in [
+        (" ", VISIBLE),
+        ("   ", VISIBLE),
+        ("---", VISIBLE),
+        ("CMSN-", OWN),
+        ("CMSN-order-1", OWN),
+        ("DLV-0123456789ABCDEFGHI", OWN),
+    ] {
+        let message = format!("reference must be {expected}; got \"{reference}\"");
+        app.refuses(400, &message, |_| pay(reference));
+        app.refuses(400, &message, |_| deposit(reference));
+    }
+    for hidden in ["\u{200b}", "\u{2060}\u{feff}"] {
+        let message = format!("reference must be 1 to 64 printable ASCII characters; got \"{hidden}\"");
+        app.refuses(400, &message, |_| deposit(hidden));
+    }
+    for reference in ["-1-", "cmsn-1", "XCMSN-1", " DLV-1", "DLV"] {
+        assert_eq!(deposit(reference).ok().text("reference"), reference);
+    }
+}
+
+/// Such a reference may stand in a database since before it was refused.
+#[test]
+fn a_payment_under_an_unusual_reference_of_before_is_answered_again() {
+    if cluster::is_wanted() {
+        // It changes rows of a file.
+        return;
+    }
+    let app = spawn_app();
+    let deal = app.offered();
+    let pay = |reference: &str| {
+        let body = json!({ "reference": reference, "escrowDetails": { "escrowId": deal.id } });
+        app.pay("ben", &body)
+    };
+    let deposit = |reference: &str| {
+        let body = json!({ "reference": reference, "amount": 1000, "transactionType": "deposit" });
+        app.create_intent("ben", &body)
+    };
+    let paid = pay("old-1").ok();
+    let intent = deposit("old-2").ok();
+    let file = app.sqlite();
+    for (old, new) in [("old-1", "CMSN-1"), ("old-2", "   ")] {
+        for (table, column) in [
+            ("payment_transaction", "reference"),
+            ("requested_payment", "reference"),
+            ("escrow", "payment_reference"),
+        ] {
+            let sql = format!(
+                "UPDATE {table} SET {column} = ?2, checksum = changed_checksum(checksum, '{column}', ?1, ?2)
+                 WHERE {column} = ?1"
+            );
+            file.execute(&sql, [old, new]).unwrap();
+        }
+    }
+    drop(file);
+    assert_eq!(pay("CMSN-1").ok().text("id"), paid.text("id"));
+    assert_eq!(deposit("   ").ok().text("id"), intent.text("id"));
+    app.refuses(400, "Duplicate reference", |_| deposit("CMSN-1"));
+    let verified = app.verify_payment("ben", "   ").ok();
+    assert_eq!(
+        (verified.text("id"), verified.text("reference")),
+        (intent.text("id"), "   ".to_owned())
+    );
+    let found = app.history("ben", "?reference=CMSN-1").ok();
+    assert_eq!(found.data()[0]["id"], paid.data()["id"]);
 }

@@ -3,10 +3,16 @@
 use crate::domain::ids::names::{DIGITS_AND_LETTERS, Digits};
 use crate::domain::ids::object::TransactionId;
 use crate::domain::ids::seeded::EscrowId;
+use crate::domain::invalid::Invalid;
 
 /// The characters of a reference that escrowd makes. As many digits of base 36 hold the 96
 /// bits of an id.
 const MADE_LENGTH: usize = 19;
+
+/// The beginning of the reference of a commission.
+const COMMISSION: &str = "CMSN-";
+/// The beginning of the reference of an additional fee.
+const DELIVERY: &str = "DLV-";
 
 /// The reference of one payment within its merchant: 1 to 64 printable ASCII characters
 /// (contract section 9.1, row 3).
@@ -21,6 +27,26 @@ impl Reference {
     pub fn parse(text: &str) -> Option<Self> {
         let is_reference = (1..=64).contains(&text.len()) && text.bytes().all(|b| (b' '..=b'~').contains(&b));
         is_reference.then(|| Self(text.to_owned()))
+    }
+
+    /// Checks that a client may choose the reference for a new payment.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a reference without a letter or digit, which people cannot tell from others, and
+    /// one that begins as a derived reference does and would be taken for such.
+    pub fn check_choice(&self) -> Result<(), Invalid> {
+        let wrong = |expected: &str| Err(Invalid::wrong("reference", expected, &format!("\"{}\"", self.0)));
+        if !self.0.contains(|letter: char| letter.is_ascii_alphanumeric()) {
+            return wrong("a text with at least one letter or digit");
+        }
+        if self.0.starts_with(COMMISSION) || self.0.starts_with(DELIVERY) {
+            return wrong(
+                "a text that does not begin with CMSN- or DLV-, as the references of commissions and additional \
+                 fees do",
+            );
+        }
+        Ok(())
     }
 
     /// Makes the reference of a transaction whose request has none: 19 of `0-9A-Z`, the
@@ -72,14 +98,14 @@ impl Reference {
     /// (contract section 1.6).
     #[must_use]
     pub fn commission(&self) -> Self {
-        Self(format!("CMSN-{}", self.0))
+        Self(format!("{COMMISSION}{}", self.0))
     }
 
     /// Derives the reference of a deal's additional fee from that of the last payment to the
     /// seller or, if there was none, of the funding payment (contract section 1.6).
     #[must_use]
     pub fn delivery(&self) -> Self {
-        Self(format!("DLV-{}", self.0))
+        Self(format!("{DELIVERY}{}", self.0))
     }
 
     pub fn as_str(&self) -> &str {

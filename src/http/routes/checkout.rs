@@ -44,7 +44,8 @@ pub(crate) const SESSION: RequestSpec = RequestSpec::of_body(&[&[
         .about("The merchant's publishable key")
         .example("\"pk_test_default\""),
     FieldSpec::required("paymentToken", Kind::OneOrList(&Kind::Text, ListMax::Is(1))).example("\"PAYMENT_TOKEN\""),
-    FieldSpec::optional("reference", Kind::Reference),
+    FieldSpec::optional("reference", Kind::Reference)
+        .about("With a letter or digit, and not beginning with CMSN- or DLV-"),
     FieldSpec::optional("redirectUrl", Kind::Url).about("The web page to go to after the payment"),
     FieldSpec::optional("customerId", Kind::CustomerId).about("Must be sent in live mode"),
 ]]);
@@ -159,10 +160,12 @@ async fn enter(
 
 fn parse_session(fields: &Fields<'_>, merchant: PublishableKey, mode: Mode) -> Parsed<Session> {
     let customer = fields.field("customerId");
+    let reference = fields.field("reference").optional(Field::reference)?;
+    reference.as_ref().map_or(Ok(()), Reference::check_choice)?;
     let session = Session {
         merchant,
         token: payment_token(&fields.field("paymentToken"))?,
-        reference: fields.field("reference").optional(Field::reference)?,
+        reference,
         transfer: None,
         redirect_url: fields.field("redirectUrl").optional(redirect_url)?,
         customer: customer.optional(Field::customer_id)?,

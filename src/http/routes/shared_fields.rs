@@ -68,7 +68,8 @@ pub(super) const MILESTONES: FieldSpec = FieldSpec::required(
 .example(r#"[{"title":"Design","amount":4000},{"title":"Launch","amount":6000}]"#);
 
 /// The reference of a payment.
-pub(super) const REFERENCE: FieldSpec = FieldSpec::required_if_strict("reference", Kind::Reference);
+pub(super) const REFERENCE: FieldSpec = FieldSpec::required_if_strict("reference", Kind::Reference)
+    .about("Of a new payment: with a letter or digit, and not beginning with CMSN- or DLV-");
 
 /// The currency of a request.
 pub(super) const CURRENCY: FieldSpec = FieldSpec::optional("currency", Kind::Currency);
