@@ -1,7 +1,9 @@
 //! Random commands, chosen by the state of the reference. Most of them are possible. Many
 //! others break exactly one rule.
 
-use crate::reference::{Action, Command, Deal, MILESTONES_MAX, MOST, MilestoneTerms, Named, Pick, Reference, Terms};
+use crate::reference::{
+    Action, Command, Deal, MILESTONES_MAX, MOST, Milestone, MilestoneTerms, Named, Pick, Reference, Terms,
+};
 use crate::{categories, disputes, intents, offers, standard, treasury, vaults};
 
 /// A random number generator (splitmix64) that returns the same numbers on every machine.
@@ -145,6 +147,31 @@ pub(crate) fn terms(random: &mut Random, merchant: usize, has_milestones: bool) 
     terms
 }
 
+/// Returns the terms of a deal with another delivery window, for the same charge: a deposit still
+/// covers it, and the terms alone keep it from funding the deal.
+pub(crate) fn with_another_window(deal: &Deal) -> Terms {
+    let fee = deal.platform_fee + deal.commission;
+    let stage = |milestone: &Milestone| MilestoneTerms {
+        amount: milestone.amount,
+        payee: milestone.payee.clone(),
+        is_overdue: false,
+    };
+    Terms {
+        amount: deal.amount,
+        purpose: "Shop fit-out",
+        who_pays: match deal.buyer_fee {
+            part if part == fee => "buyer",
+            0 => "seller",
+            _ => "both",
+        },
+        max_delivery: Some(if deal.delivery_seconds == 60 { 2 } else { 1 }),
+        timeline: "minutes",
+        quantity: None,
+        category: None,
+        milestones: deal.milestones.iter().flatten().map(stage).collect(),
+    }
+}
+
 fn milestone(random: &mut Random, merchant: usize) -> MilestoneTerms {
     MilestoneTerms {
         amount: amount(random, merchant) / 500 * 100 + 100,
@@ -169,7 +196,7 @@ fn make_invalid(random: &mut Random, terms: &mut Terms) {
         5 => some_milestone.amount = random.one_of(&[0, 1, 150]),
         6 => some_milestone.is_overdue = true,
         7 => terms.milestones.truncate(random.below(2)),
-        8 => terms.amount = random.up_to(MOST),
+        8 => terms.amount = random.up_to(MOST) / 100 * 100,
         9 => terms.amount = MOST,
         _ => terms.milestones = (0..=MILESTONES_MAX).map(|_| milestone(random, 2)).collect(),
     }
@@ -195,6 +222,16 @@ pub(crate) fn deal(random: &mut Random, reference: &Reference, is_fit: impl Fn(u
 }
 
 fn edit(random: &mut Random, reference: &Reference, command: &mut Command) -> Action {
+    if random.one_in(2)
+        && let Some(place) = intents::announced_deal(random, reference, command.merchant, true)
+    {
+        let deal = &reference.deals[place];
+        command.customer.clone_from(&deal.seller);
+        return Action::Edit {
+            deal: Some(place),
+            terms: with_another_window(deal),
+        };
+    }
     let takes_standard = random.one_in(12);
     let place = deal(random, reference, |place| {
         let deal = &reference.deals[place];

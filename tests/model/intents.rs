@@ -357,11 +357,14 @@ impl Reference {
         let Kind::Deposit { escrows } = &intent.kind else {
             return vec![];
         };
-        if escrows.is_empty() || intent.agreed != self.terms_of(&intent.kind) {
+        let due: i128 = escrows.iter().map(|&deal| i128::from(self.deals[deal].charge())).sum();
+        if escrows.is_empty() || due > i128::from(intent.amount) {
             return vec![];
         }
-        let due: i128 = escrows.iter().map(|&deal| i128::from(self.deals[deal].charge())).sum();
-        if due > i128::from(intent.amount) {
+        if intent.agreed != self.terms_of(&intent.kind) {
+            let is_unpaid = |&deal: &usize| self.deals[deal].buyer.is_none() && !self.deals[deal].is_deleted;
+            let are_unpaid = escrows.iter().all(is_unpaid);
+            self.kept_for_new_terms += u64::from(are_unpaid);
             return vec![];
         }
         let name = |&deal: &usize| Named {
@@ -411,7 +414,12 @@ pub(crate) fn next(random: &mut Random, reference: &Reference, command: &mut Com
     if recent.is_empty() || random.below(5) < 2 {
         return Action::Intent(request(random, reference, command));
     }
-    let place = recent[random.below(recent.len())];
+    let has_new_terms = |place: &&usize| {
+        let intent = &reference.intents[**place];
+        intent.is_open() && intent.agreed != reference.terms_of(&intent.kind)
+    };
+    let with_new_terms = recent.iter().find(has_new_terms).filter(|_| random.one_in(2));
+    let place = with_new_terms.copied().unwrap_or(recent[random.below(recent.len())]);
     let intent = &reference.intents[place];
     if !random.one_in(10) {
         command.customer.clone_from(&intent.customer);
@@ -428,9 +436,36 @@ pub(crate) fn next(random: &mut Random, reference: &Reference, command: &mut Com
     Action::Intent(Step::Pay { intent: named, amount })
 }
 
+/// Returns an unpaid deal of the merchant that an open deposit is to fund, if there is one of the
+/// kind.
+pub(crate) fn announced_deal(
+    random: &mut Random,
+    reference: &Reference,
+    merchant: usize,
+    has_milestones: bool,
+) -> Option<usize> {
+    let open = reference
+        .intents
+        .iter()
+        .rev()
+        .take(200)
+        .filter(|intent| intent.is_open());
+    let named = open.flat_map(|intent| match &intent.kind {
+        Kind::Deposit { escrows } => escrows.as_slice(),
+        Kind::Withdrawal { .. } | Kind::Transfer { .. } => &[],
+    });
+    let is_fit = |place: &usize| {
+        let deal = &reference.deals[*place];
+        let is_unpaid = deal.buyer.is_none() && !deal.is_deleted && deal.stock.is_none();
+        deal.merchant == merchant && is_unpaid && deal.milestones.is_some() == has_milestones
+    };
+    let fit: Vec<usize> = named.copied().filter(is_fit).collect();
+    (!fit.is_empty()).then(|| fit[random.below(fit.len())])
+}
+
 /// Returns up to two deals, mostly ones that the customer can fund.
 fn escrows_to_fund(random: &mut Random, reference: &Reference, command: &Command) -> Vec<usize> {
-    let number = [0, 0, 1, 2][random.below(4)];
+    let number = [0, 1, 1, 2][random.below(4)];
     let is_fit = |place: usize| {
         let deal = &reference.deals[place];
         let is_payable = deal.buyer.is_none() && !deal.is_deleted && deal.stock != Some(0);

@@ -35,8 +35,8 @@ mod treasury;
 mod vaults;
 
 use std::collections::BTreeMap;
-use std::env;
 use std::time::Instant;
+use std::{env, mem};
 
 use database::Engine;
 use reference::{Action, Command, Id, MOST, Merchant, Named, Reference};
@@ -171,6 +171,8 @@ struct Tally {
     /// By kind of command: succeeded, refused.
     kinds: BTreeMap<&'static str, [u64; 2]>,
     refusals: BTreeMap<String, u64>,
+    /// The deposits that changed terms alone kept from funding their deals.
+    kept_for_new_terms: u64,
     restarts: u64,
     audits: u64,
 }
@@ -195,6 +197,7 @@ fn the_ledger_agrees_with_the_reference() {
     let took = started.elapsed();
     println!("{commands} commands in {databases} databases, {took:.1?}");
     println!("{} restarts, {} audits", tally.restarts, tally.audits);
+    println!("{} deposits kept for new terms", tally.kept_for_new_terms);
     println!("{:>20} {:>10} {:>10}", "", "succeeded", "refused");
     for (kind, [succeeded, refused]) in &tally.kinds {
         println!("{kind:>20} {succeeded:>10} {refused:>10}");
@@ -207,6 +210,7 @@ fn the_ledger_agrees_with_the_reference() {
             let had_both = tally.kinds.get(kind).is_some_and(|times| !times.contains(&0));
             assert!(had_both, "{kind} must have succeeded and been refused");
         }
+        assert_ne!(tally.kept_for_new_terms, 0, "no deposit met changed terms");
         for refusal in REFUSALS {
             assert!(
                 tally.refusals.contains_key(refusal),
@@ -292,6 +296,7 @@ fn step(service: &Service, reference: &mut Reference, command: &Command, tally: 
     service.do_harm(command, &reply);
     service.drop_state(version, reply.is_err());
     let expected = reference.execute(command);
+    tally.kept_for_new_terms += mem::take(&mut reference.kept_for_new_terms);
     match (reply, expected) {
         (Ok(reply), Ok(deals)) => {
             tally.kinds.entry(kind).or_default()[0] += 1;

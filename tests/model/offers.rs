@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::disputes::Dispute;
 use crate::generator::{self, Random, deal};
+use crate::intents;
 use crate::reference::{Action, Command, Deal, MOST, Reference, Terms, check_terms, refuse_if};
 
 /// The time that a buyer has to confirm after the delivery window.
@@ -164,6 +165,16 @@ pub(crate) fn next_conversion(random: &mut Random, reference: &Reference, comman
 }
 
 pub(crate) fn next_edit(random: &mut Random, reference: &Reference, command: &mut Command) -> Action {
+    if random.one_in(2)
+        && let Some(place) = intents::announced_deal(random, reference, command.merchant, false)
+    {
+        let deal = &reference.deals[place];
+        command.customer.clone_from(&deal.seller);
+        return Action::EditStandard {
+            deal: Some(place),
+            terms: generator::with_another_window(deal),
+        };
+    }
     let deal = unpaid_standard(random, reference, command);
     let terms = generator::terms(random, command.merchant, false);
     Action::EditStandard { deal, terms }

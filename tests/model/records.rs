@@ -150,6 +150,8 @@ pub(crate) struct Reference {
     pub(crate) touched_receipts: Vec<usize>,
     /// The pay-outs that the last command changed.
     pub(crate) touched_payouts: Vec<usize>,
+    /// The number of deposits that would have funded their deals with the terms of before.
+    pub(crate) kept_for_new_terms: u64,
     /// The latest time of the clock, in milliseconds.
     pub(crate) time: i64,
     /// By deal, the id of a milestone that an edit removed.

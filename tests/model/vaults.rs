@@ -223,7 +223,7 @@ pub(crate) fn next(random: &mut Random, reference: &Reference, command: &Command
         let wanted = 2 + random.below(3);
         while stakes.len() < wanted {
             let name = crate::generator::any_customer(random);
-            if random.one_in(100) || stakes.iter().all(|(known, _)| *known != name) {
+            if random.one_in(25) || stakes.iter().all(|(known, _)| *known != name) {
                 let most = if command.merchant == 2 { 60_000 } else { 3_000_000 };
                 stakes.push((name, 25_000 + i64::try_from(random.below(most)).unwrap()));
             }
