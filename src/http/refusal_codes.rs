@@ -32,6 +32,15 @@ pub(super) fn all_codes() -> BTreeSet<&'static str> {
         .collect()
 }
 
+/// Returns the code of every refusal and failure that a request can be answered with. The others
+/// are reasons in a reply that succeeded.
+pub(super) fn answered_codes() -> BTreeSet<&'static str> {
+    let reasons = RefusalKind::TermsChanged.codes();
+    let mut codes = all_codes();
+    codes.retain(|code| !reasons.contains(code));
+    codes
+}
+
 impl CodesByStatus {
     /// Returns the codes of a route on a server of this variant.
     pub(super) fn of(facts: &RouteFacts, variant: Variant) -> Self {

@@ -512,6 +512,17 @@ fn a_block_shows_its_time_and_reason_until_it_is_lifted() {
     assert_eq!(app.unblock("ada").ok().data(), unblocked.data());
 }
 
+/// A block ends what the customer does, and not what others do with the customer's offers.
+#[test]
+fn the_offer_of_a_blocked_seller_can_still_be_paid() {
+    let app = spawn_app();
+    let deal = app.offered();
+    app.block("ada").ok();
+    let paid = app.pay_for("ben", &deal).ok();
+    assert_eq!(paid.data()["status"], "success");
+    assert_eq!(app.verify(&deal.token).ok().data()["status"], "ONGOING");
+}
+
 #[test]
 fn a_customer_id_header_has_no_effect_on_these_routes() {
     let app = spawn_app();

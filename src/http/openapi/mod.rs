@@ -12,7 +12,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::http::media_type::JSON;
-use crate::http::refusal_codes::all_codes;
+use crate::http::refusal_codes::answered_codes;
 use crate::http::request_spec::Rules;
 use crate::views::event_schemas;
 
@@ -110,7 +110,7 @@ fn rename_schemas(document: &mut Value) {
 /// Returns the schema of the envelope of a refusal. A request above the rate limit gets
 /// neither code nor data.
 fn refusal() -> Value {
-    let codes: Vec<&str> = all_codes().into_iter().collect();
+    let codes: Vec<&str> = answered_codes().into_iter().collect();
     json!({
         "type": "object",
         "required": ["status", "message"],
@@ -131,7 +131,7 @@ fn refusal() -> Value {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::*;
+    use crate::http::refusal_codes::all_codes;
 
     #[test]
     fn the_codes_are_those_of_the_list_of_errors() {
