@@ -1,6 +1,8 @@
 //! Idempotency: a request that is sent again under the same idempotency key gets the
 //! first reply again.
 
+use percent_encoding::percent_decode_str;
+
 use crate::domain::ids::{CustomerId, OperatorId};
 use crate::domain::time::Timestamp;
 use crate::domain::unset::is_unset_variable;
@@ -94,7 +96,7 @@ impl IdempotencyRecord {
     ///
     /// Returns the difference if this is not the first request again.
     pub fn reply_to(self, fingerprint: &RequestFingerprint) -> Result<StoredReply, Difference> {
-        if normalized(&self.fingerprint.route) != normalized(&fingerprint.route) {
+        if !is_same_route(&self.fingerprint.route, &fingerprint.route) {
             Err(Self::route_difference(self.fingerprint.route, &fingerprint.route))
         } else if self.fingerprint.principal != fingerprint.principal {
             Err(Difference::Principal(self.fingerprint.principal))
@@ -111,43 +113,21 @@ impl IdempotencyRecord {
             None => (route.to_owned(), None),
         };
         match (path_and_query(&first), path_and_query(other)) {
-            ((path, query), (other_path, _)) if normalized(&path) == normalized(&other_path) => {
-                Difference::Query(query)
-            }
+            ((path, query), (other_path, _)) if is_same_route(&path, &other_path) => Difference::Query(query),
             _ => Difference::Route(first),
         }
     }
 }
 
-const HEX_DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-
-/// Returns a route in one spelling for all that a URL may have (RFC 3986, 6.2.2): its separators
-/// and the unreserved characters stand for themselves, all others are percent-encoded.
-fn normalized(route: &str) -> String {
-    let mut spelled = String::with_capacity(route.len());
-    let mut rest = route.as_bytes();
-    while let [first, behind @ ..] = rest {
-        let encoded = (*first == b'%').then(|| encoded_byte(behind)).flatten();
-        let byte = encoded.unwrap_or(*first);
-        rest = if encoded.is_some() { &behind[2..] } else { behind };
-        let is_separator = encoded.is_none() && b" /?&=+".contains(&byte);
-        if is_separator || byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            spelled.push(char::from(byte));
-        } else {
-            let digit = |value: u8| char::from(HEX_DIGITS[usize::from(value)]);
-            spelled.extend(['%', digit(byte >> 4), digit(byte & 15)]);
-        }
-    }
-    spelled
-}
-
-/// Returns the byte that two hexadecimal digits spell, if the text begins with such.
-fn encoded_byte(text: &[u8]) -> Option<u8> {
-    let [high, low, ..] = text else {
-        return None;
+/// Returns true if two routes differ only in the characters that they encode, such as `/%61` and `/a`.
+/// An encoded separator is none (RFC 3986, 2.2).
+fn is_same_route(one: &str, other: &str) -> bool {
+    const SEPARATORS: [char; 6] = [' ', '/', '?', '&', '=', '+'];
+    let pieces = |route: &str| -> Vec<Vec<u8>> {
+        let pieces = route.split(SEPARATORS);
+        pieces.map(|piece| percent_decode_str(piece).collect()).collect()
     };
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()
+    one.matches(SEPARATORS).eq(other.matches(SEPARATORS)) && pieces(one) == pieces(other)
 }
 
 #[cfg(test)]
