@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::cluster;
-use crate::helpers::{Deal, TestApp, spawn_app, two_milestones, with_field};
+use crate::helpers::{Answer, Deal, TestApp, spawn_app, two_milestones, with_field};
 
 const PAY: &str = "/v1/payment/escrow";
 const TOP_UP: &str = "/v1/payment/topup";
@@ -409,6 +409,16 @@ fn a_payment_beyond_the_balance_is_refused() {
     app.refuses(400, "Insufficient balance", |app| app.pay_for("ben", &deal));
 }
 
+fn pay_under(app: &TestApp, deal: &Deal, reference: &str) -> Answer {
+    let body = json!({ "reference": reference, "escrowDetails": { "escrowId": deal.id } });
+    app.pay("ben", &body)
+}
+
+fn deposit_under(app: &TestApp, reference: &str) -> Answer {
+    let body = json!({ "reference": reference, "amount": 1000, "transactionType": "deposit" });
+    app.create_intent("ben", &body)
+}
+
 /// A reference that shows nothing cannot be found again in a list, and one that looks like a
 /// commission's would be taken for it.
 #[test]
@@ -418,14 +428,8 @@ fn a_reference_must_be_visible_and_not_look_like_one_that_the_service_makes() {
         "a text that does not begin with CMSN- or DLV-, as the references of commissions and additional fees do";
     let app = spawn_app();
     let deal = app.offered();
-    let pay = |reference: &str| {
-        let body = json!({ "reference": reference, "escrowDetails": { "escrowId": deal.id } });
-        app.pay("ben", &body)
-    };
-    let deposit = |reference: &str| {
-        let body = json!({ "reference": reference, "amount": 1000, "transactionType": "deposit" });
-        app.create_intent("ben", &body)
-    };
+    let pay = |reference| pay_under(&app, &deal, reference);
+    let deposit = |reference| deposit_under(&app, reference);
     for (reference, expected) in [
         (" ", VISIBLE),
         ("   ", VISIBLE),
@@ -456,14 +460,8 @@ fn a_payment_under_an_unusual_reference_of_before_is_answered_again() {
     }
     let app = spawn_app();
     let deal = app.offered();
-    let pay = |reference: &str| {
-        let body = json!({ "reference": reference, "escrowDetails": { "escrowId": deal.id } });
-        app.pay("ben", &body)
-    };
-    let deposit = |reference: &str| {
-        let body = json!({ "reference": reference, "amount": 1000, "transactionType": "deposit" });
-        app.create_intent("ben", &body)
-    };
+    let pay = |reference| pay_under(&app, &deal, reference);
+    let deposit = |reference| deposit_under(&app, reference);
     let paid = pay("old-1").ok();
     let intent = deposit("old-2").ok();
     let file = app.sqlite();
