@@ -2,7 +2,7 @@
 //! (contract sections 4.3.2 and 4.3.3).
 
 use crate::commands::customers::admit;
-use crate::commands::payments::{check_choice, first_payment};
+use crate::commands::payments::first_payment;
 use crate::commands::{Error, Policy, announced, cards, outbox, payouts, receipts};
 use crate::domain::customers::customer::CustomerAccess;
 use crate::domain::decline;
@@ -41,7 +41,7 @@ pub fn create(
     if let Some(first) = first_payment(tx, actor, request.reference.as_ref(), &request_hash)? {
         return Ok(first);
     }
-    check_choice(request.reference.as_ref())?;
+    Reference::check_choice(request.reference.as_ref())?;
     let offer = IntentOffer {
         method: method_of(tx, policy, actor, access, request.kind)?,
         reference: request.reference,

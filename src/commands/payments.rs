@@ -49,7 +49,7 @@ pub(super) fn fund_with(
         return Ok(first);
     }
     access.check_may_buy()?;
-    check_choice(request.reference.as_ref())?;
+    Reference::check_choice(request.reference.as_ref())?;
 
     let mut escrows = load_each(tx, actor.merchant, &request.escrows)?;
     if let Some(token) = &request.token {
@@ -100,12 +100,6 @@ pub(super) fn first_payment(
     }
     let first = tx.payment_of(actor.merchant, &used, &actor.wallet())?;
     Ok(Some(first.ok_or(Refusal::DuplicateReference)?))
-}
-
-/// Checks the reference that a client has chosen for a new payment. A payment of before the check
-/// keeps its reference, so it is found first.
-pub(super) fn check_choice(reference: Option<&Reference>) -> Result<(), Error> {
-    Ok(reference.map_or(Ok(()), Reference::check_choice)?)
 }
 
 /// Returns the source of a payment: the wallet with its balance, or a card that the customer

@@ -29,18 +29,22 @@ impl Reference {
         is_reference.then(|| Self(text.to_owned()))
     }
 
-    /// Checks that a client may choose the reference for a new payment.
+    /// Checks the reference that a client has chosen for a new payment, if it chose one. A payment
+    /// of before this check keeps its reference, so it must be looked for first.
     ///
     /// # Errors
     ///
     /// Refuses a reference without a letter or digit, which people cannot tell from others, and
     /// one that begins as a derived reference does and would be taken for such.
-    pub fn check_choice(&self) -> Result<(), Invalid> {
-        let wrong = |expected: &str| Err(Invalid::wrong("reference", expected, &format!("\"{}\"", self.0)));
-        if !self.0.contains(|letter: char| letter.is_ascii_alphanumeric()) {
+    pub fn check_choice(chosen: Option<&Self>) -> Result<(), Invalid> {
+        let Some(Self(text)) = chosen else {
+            return Ok(());
+        };
+        let wrong = |expected: &str| Err(Invalid::wrong("reference", expected, &format!("\"{text}\"")));
+        if !text.contains(|letter: char| letter.is_ascii_alphanumeric()) {
             return wrong("a text with at least one letter or digit");
         }
-        if self.0.starts_with(COMMISSION) || self.0.starts_with(DELIVERY) {
+        if text.starts_with(COMMISSION) || text.starts_with(DELIVERY) {
             return wrong(
                 "a text that does not begin with CMSN- or DLV-, as the references of commissions and additional \
                  fees do",

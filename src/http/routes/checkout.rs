@@ -161,7 +161,7 @@ async fn enter(
 fn parse_session(fields: &Fields<'_>, merchant: PublishableKey, mode: Mode) -> Parsed<Session> {
     let customer = fields.field("customerId");
     let reference = fields.field("reference").optional(Field::reference)?;
-    reference.as_ref().map_or(Ok(()), Reference::check_choice)?;
+    Reference::check_choice(reference.as_ref())?;
     let session = Session {
         merchant,
         token: payment_token(&fields.field("paymentToken"))?,
