@@ -195,12 +195,14 @@ fn nesting_of_any_depth_is_read_or_refused() {
             assert!(answer.message().starts_with("the body must be "), "{answer:?}");
             app.refuses(400, answer.message(), |app| app.json_text(method, path, "ada", &deep));
         }
-        let deep = format!("{{\"amount\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
-        let message = format!(
-            "amount must be a number, such as 1500 or 99.95; got {}…",
-            "[".repeat(80)
-        );
-        app.refuses(400, &message, |app| app.json_text(method, path, "ada", &deep));
+        for bottom in ["", "\";base64,\""] {
+            let deep = format!("{{\"amount\":{}{bottom}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+            let message = format!(
+                "amount must be a number, such as 1500 or 99.95; got {}…",
+                "[".repeat(80)
+            );
+            app.refuses(400, &message, |app| app.json_text(method, path, "ada", &deep));
+        }
     }
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let mut offer = two_milestones()

@@ -49,6 +49,7 @@ mod headers;
 mod health;
 mod helpers;
 mod histories;
+mod hostile_bodies;
 mod http_edge;
 mod idempotency;
 mod idempotent_operators;

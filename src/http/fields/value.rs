@@ -2,6 +2,9 @@
 
 use serde_json::value::RawValue;
 
+/// Stands in a data URL before content in base64.
+const BASE64: &str = ";base64,";
+
 /// A field's value as the client sent it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'a> {
@@ -47,23 +50,27 @@ impl<'a> Value<'a> {
         inside.is_some_and(|inside| inside.trim().is_empty())
     }
 
-    /// Returns true if the value is a data URL with base64 content, or a list with one.
+    /// Returns true if the value is a data URL with base64 content, or a list with one. The lists in
+    /// a list may be nested to any depth, so they are not looked into; no route takes them.
     pub(super) fn has_data_url(&self) -> bool {
-        const BASE64: &str = ";base64,";
-        let is_data_url = |text: &str| {
-            let scheme = text.trim_start().get(..5);
-            scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) && text.contains(BASE64)
-        };
-        if !self.as_written().contains(BASE64) {
-            return false;
-        }
         match self {
             Self::Form(text) => is_data_url(text),
+            Self::Json(raw) if !raw.get().contains(BASE64) => false,
             Self::Json(raw) if raw.get().starts_with('[') => {
                 let entries: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
-                entries.into_iter().any(|entry| Value::Json(entry).has_data_url())
+                entries.into_iter().any(is_data_url_text)
             }
-            Self::Json(_) => self.as_text().is_some_and(|text| is_data_url(&text)),
+            Self::Json(raw) => is_data_url_text(raw),
         }
     }
+}
+
+fn is_data_url_text(raw: &RawValue) -> bool {
+    let text: Option<String> = serde_json::from_str(raw.get()).ok();
+    text.is_some_and(|text| is_data_url(&text))
+}
+
+fn is_data_url(text: &str) -> bool {
+    let scheme = text.trim_start().get(..5);
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) && text.contains(BASE64)
 }
