@@ -13,6 +13,7 @@ use serde_json::{Map, Number, Value};
 use sha2::{Digest, Sha256};
 
 use crate::domain::ids::MerchantId;
+use crate::domain::invalid::shortened;
 use crate::entropy;
 use crate::http::Outcome;
 use crate::web::api::{Answer, Request};
@@ -26,6 +27,10 @@ use crate::web::text;
 pub(crate) const MADE: &str = "{made}";
 /// The most elements of a list that a form may name.
 pub(super) const LIST_MAX: usize = 100;
+/// The most parts of the path of a field. `milestones[0].title` has two.
+const PARTS_MAX: usize = 8;
+/// The most fields of all objects of a body and elements of all lists, counting empty ones.
+const PLACES_MAX: usize = 4_096;
 /// The most bytes of the id of a form.
 const ONCE_BYTES_MAX: usize = 64;
 
@@ -227,7 +232,7 @@ fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
     );
     request.customer = field("customer").map(str::to_owned);
     request.merchant = field("merchant").map(str::to_owned);
-    request.body = body(fields);
+    request.body = body(fields)?;
     let total = request.body.as_ref().and_then(|body| body.get("amount"));
     if is_payment(&request.path) && total.is_none() {
         return Err(bad("The total that the page showed"));
@@ -271,8 +276,14 @@ pub(super) fn idempotency_key(once: Option<&str>, request: &Request) -> Option<S
 
 /// Returns the body of the fields with a kind, or `None` without any. An empty field counts as
 /// left out, unless its kind is `c`: a text that is cleared.
-fn body(fields: &[(String, String)]) -> Option<Value> {
+///
+/// # Errors
+///
+/// Names a field that leads deeper or further than the body of any route, since a body is read
+/// and printed by a call for each level.
+fn body(fields: &[(String, String)]) -> Result<Option<Value>, Refused> {
     let mut body = Value::Object(Map::new());
+    let mut places_left = PLACES_MAX;
     let mut is_empty = true;
     for (name, text) in fields {
         let Some((kind, path)) = name.split_once(':') else {
@@ -290,16 +301,32 @@ fn body(fields: &[(String, String)]) -> Option<Value> {
             "b" => text.parse::<bool>().map_or_else(|_| text.into(), Value::Bool),
             _ => continue,
         };
-        if let Some(place) = place(&mut body, path) {
-            *place = value;
-            is_empty = false;
-        }
+        *place(&mut body, path, &mut places_left).ok_or_else(|| beyond(name))? = value;
+        is_empty = false;
     }
-    (!is_empty).then(|| without_gaps(body))
+    Ok((!is_empty).then(|| without_gaps(body)))
 }
 
-/// Returns the place of a path such as `milestones[0].title`, made if it is new.
-fn place<'v>(body: &'v mut Value, path: &str) -> Option<&'v mut Value> {
+/// Refuses a field that no body has a place for.
+fn beyond(name: &str) -> Refused {
+    let message = format!(
+        "The field {} must have at most {PARTS_MAX} parts and whole numbers below {LIST_MAX} in brackets, and the \
+         form at most {PLACES_MAX} fields. Nothing was changed.",
+        shortened(name)
+    );
+    Refused::new(400, Page::new("That form cannot be sent"), message)
+}
+
+/// Returns the place of a path such as `milestones[0].title`, made if it is new. `None` for a
+/// path that is too long, and if too few places are left for it.
+fn place<'v>(body: &'v mut Value, path: &str, places_left: &mut usize) -> Option<&'v mut Value> {
+    if path.split('.').count() > PARTS_MAX {
+        return None;
+    }
+    let mut take = |count| {
+        *places_left = places_left.checked_sub(count)?;
+        Some(())
+    };
     let mut place = body;
     for part in path.split('.') {
         let (name, index) = match part.strip_suffix(']').and_then(|part| part.split_once('[')) {
@@ -312,13 +339,16 @@ fn place<'v>(body: &'v mut Value, path: &str) -> Option<&'v mut Value> {
         if !place.is_object() {
             *place = Value::Object(Map::new());
         }
-        place = place.as_object_mut()?.entry(name).or_insert(Value::Null);
+        let object = place.as_object_mut()?;
+        take(usize::from(!object.contains_key(name)))?;
+        place = object.entry(name).or_insert(Value::Null);
         if let Some(index) = index {
             if !place.is_array() {
                 *place = Value::Array(Vec::new());
             }
             let list = place.as_array_mut()?;
             if list.len() <= index {
+                take(index + 1 - list.len())?;
                 list.resize(index + 1, Value::Null);
             }
             place = list.get_mut(index)?;
@@ -408,14 +438,35 @@ mod tests {
             "title": "a\nb",
             "milestones": [{"title": "Plan", "amount": 1000}, {"title": "Dig", "amount": "two"}],
         });
-        assert_eq!(body(&form), Some(expected.clone()));
-        assert_eq!(body(&flat_fields(Some(&expected))), Some(expected));
-        assert_eq!(body(&fields(&[("method", "POST"), ("s:a", "")])), None);
+        assert_eq!(body(&form).unwrap(), Some(expected.clone()));
+        assert_eq!(body(&flat_fields(Some(&expected))).unwrap(), Some(expected));
+        assert_eq!(body(&fields(&[("method", "POST"), ("s:a", "")])).unwrap(), None);
     }
 
     #[test]
-    fn a_form_may_not_name_a_huge_list_or_lead_elsewhere() {
-        assert_eq!(body(&fields(&[("s:a[100000000]", "x")])), None);
+    fn a_form_may_not_name_a_huge_body() {
+        let refused = |form: &[(&str, &str)]| body(&fields(form)).unwrap_err().to_string();
+        let deepest = format!("s:{}a", "a[0].".repeat(PARTS_MAX - 1));
+        assert!(body(&fields(&[(&deepest, "x")])).unwrap().is_some());
+        for name in [
+            "s:a[100]",
+            "s:a[x]",
+            "s:a[1][2]",
+            &deepest.replace("s:a", "s:a.a"),
+            &format!("s:{}", "a.".repeat(100_000)),
+        ] {
+            let message = refused(&[("s:b", "x"), (name, "x")]);
+            assert!(message.starts_with("The field s:a"), "{message}");
+        }
+        // Each of these lists has a hundred elements, of which one is named.
+        let lists: Vec<String> = (0..41).map(|list| format!("s:a{list}[99]")).collect();
+        let lists: Vec<(&str, &str)> = lists.iter().map(|name| (name.as_str(), "x")).collect();
+        assert!(body(&fields(&lists[..40])).unwrap().is_some());
+        assert!(refused(&lists).starts_with("The field s:a40[99]"));
+    }
+
+    #[test]
+    fn a_form_may_not_lead_elsewhere() {
         let form = |back| fields(&[("method", "POST"), ("path", "/v1/x"), ("back", back)]);
         for foreign in ["https://evil.example", "//evil.example", "/\\evil.example", ""] {
             assert_eq!(parse(&form(foreign)).unwrap().back, "/console/deals");
