@@ -14,21 +14,19 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::TryStreamExt;
 use futures_util::future::LocalBoxFuture;
 use sha2::{Digest, Sha256};
-use tokio::time::timeout;
 
 use crate::domain::invalid::Invalid;
-use crate::http::connections::Phase;
+use crate::http::connections::ConnectionLimits;
 use crate::http::context::{ReceivedBody, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
 use crate::http::form::{self, FormBody, ReceivedFile};
 use crate::http::media_type::JSON;
-use crate::http::payload::{
-    at_most, check_content_type, check_head, collect, payload_error, unreadable, with_progress, without_bom,
-};
+use crate::http::payload::{at_most, check_content_type, check_head, with_progress, without_bom};
 use crate::http::request_spec::FieldGroups;
 use crate::http::route::RouteFacts;
 use crate::http::state::{AppState, Limits};
+use crate::http::whole_body::{WholeBody, read_whole};
 
 const JSON_OR_FORM: &str = "application/json or multipart/form-data";
 
@@ -176,10 +174,10 @@ impl FromRequest for JsonOrFormBody {
             if request.content_type().eq_ignore_ascii_case("multipart/form-data") {
                 let bytes_max = limits.form_bytes_max();
                 check_head(request.headers(), bytes_max)?;
-                let seconds_max = limits.body_seconds_max;
+                let window = Duration::from_secs(limits.body_seconds_max);
                 // A part of the form that is too long is another error.
                 let chunks = at_most(bytes_max, payload).map_err(form::whole_overflow);
-                let chunks = with_progress(Duration::from_secs(seconds_max), chunks);
+                let chunks = with_progress(window, ConnectionLimits::PROGRESS_BYTES_MIN, chunks);
                 let form = Multipart::new(request.headers(), chunks);
                 let form = read_whole(&request, form::read(form, limits, &request)).await?;
                 let form = form.keep_in_context(&request)?;
@@ -213,35 +211,9 @@ async fn json_of(request: &HttpRequest, payload: Payload, limits: Limits) -> Res
     body.keep_in_context(request)
 }
 
-/// Reads a body, and notes for its connection when the wait for it begins and ends.
-pub(super) async fn read_whole<T>(
-    request: &HttpRequest,
-    reading: impl Future<Output = Result<T, ApiError>>,
-) -> Result<T, ApiError> {
-    let context = RequestContext::of(request)?;
-    context.enter(Phase::Body);
-    let body = reading.await;
-    match body {
-        Ok(_) => context.body_is_read(),
-        Err(_) => context.enter(Phase::Handler),
-    }
-    body
-}
-
 /// Reads a body of JSON within its longest size and time.
 async fn read_json(request: &HttpRequest, payload: Payload, limits: Limits) -> Result<JsonBody, ApiError> {
-    check_head(request.headers(), limits.body_bytes_max)?;
-    let reading = async {
-        let unread = |error| payload_error(&error, limits);
-        let bytes = collect(at_most(limits.body_bytes_max, payload).map_err(unread)).await?;
-        let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text"))?;
-        Ok(JsonBody::of(without_bom(text)))
-    };
-    let seconds_max = limits.body_seconds_max;
-    let in_time = async {
-        timeout(Duration::from_secs(seconds_max), reading)
-            .await
-            .unwrap_or(Err(ApiError::BodyTooSlow { seconds_max }))
-    };
-    read_whole(request, in_time).await
+    let body = WholeBody::read(request, payload, limits.body_bytes_max).await?;
+    let (text, _) = body.into_text()?;
+    Ok(JsonBody::of(without_bom(text)))
 }

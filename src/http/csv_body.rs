@@ -1,30 +1,22 @@
-//! Reads a request's body that is a CSV file, within bounds on size, time and memory. The
-//! route parses it, away from the threads that serve requests.
-
-use std::time::Duration;
+//! Reads a request's body that is a CSV file. The route parses it, away from the threads that
+//! serve requests.
 
 use actix_web::dev::Payload;
-use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use futures_util::TryStreamExt;
 use futures_util::future::LocalBoxFuture;
 use sha2::{Digest, Sha256};
 
-use crate::http::body::{limits_of, read_whole};
+use crate::http::body::limits_of;
 use crate::http::context::{ReceivedBody, ReceivedFileSummary, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::media_type::CSV;
-use crate::http::memory_share::MemoryShare;
-use crate::http::payload::{at_most, check_content_type, check_head, payload_error, with_progress};
-use crate::http::state::{AppState, Limits};
+use crate::http::payload::check_content_type;
+use crate::http::whole_body::WholeBody;
 
 /// The bytes of a CSV file, not yet parsed. Empty if the request has no body.
 #[derive(Debug)]
-pub(crate) struct CsvBody {
-    pub(crate) bytes: Vec<u8>,
-    _memory_share: MemoryShare,
-}
+pub(crate) struct CsvBody(pub(crate) WholeBody);
 
 impl FromRequest for CsvBody {
     type Error = ApiError;
@@ -42,50 +34,27 @@ impl FromRequest for CsvBody {
             if has_type && !is_csv {
                 return Err(wrong_type);
             }
-            check_head(request.headers(), limits.file_bytes_max)?;
-            let body = read_whole(&request, read(&request, payload, limits)).await?;
+            let body = WholeBody::read(&request, payload, limits.file_bytes_max).await?;
             if !has_type && !body.bytes.is_empty() {
                 return Err(wrong_type);
             }
-            body.keep_in_context(&request)
+            keep_in_context(&body.bytes, &request)?;
+            Ok(Self(body))
         })
     }
 }
 
-impl CsvBody {
-    /// Keeps a summary of the file in the request context.
-    fn keep_in_context(self, request: &HttpRequest) -> Result<Self, ApiError> {
-        let context = RequestContext::of(request)?;
-        if !self.bytes.is_empty() {
-            context.body.get_or_init(|| {
-                ReceivedBody::Csv(ReceivedFileSummary {
-                    field: String::new(),
-                    bytes: self.bytes.len(),
-                    hash: context.compares_files().then(|| Sha256::digest(&self.bytes).into()),
-                })
-            });
-        }
-        Ok(self)
+/// Keeps a summary of the file in the request context.
+fn keep_in_context(bytes: &[u8], request: &HttpRequest) -> Result<(), ApiError> {
+    let context = RequestContext::of(request)?;
+    if !bytes.is_empty() {
+        context.body.get_or_init(|| {
+            ReceivedBody::Csv(ReceivedFileSummary {
+                field: String::new(),
+                bytes: bytes.len(),
+                hash: context.compares_files().then(|| Sha256::digest(bytes).into()),
+            })
+        });
     }
-}
-
-async fn read(request: &HttpRequest, payload: Payload, limits: Limits) -> Result<CsvBody, ApiError> {
-    let api = AppState::of(request)?;
-    let bytes_max = limits.file_bytes_max;
-    let window = Duration::from_secs(limits.body_seconds_max);
-    let chunks = with_progress(window, at_most(bytes_max, payload));
-    let chunks = chunks.map_err(|error| match error {
-        PayloadError::Overflow => ApiError::BodyTooLarge { bytes_max },
-        error => payload_error(&error, limits),
-    });
-    let mut chunks = std::pin::pin!(chunks);
-    let (mut bytes, mut memory_share) = (Vec::new(), MemoryShare::default());
-    while let Some(chunk) = chunks.try_next().await? {
-        memory_share.grow(&api.upload_memory, chunk.len())?;
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(CsvBody {
-        bytes,
-        _memory_share: memory_share,
-    })
+    Ok(())
 }

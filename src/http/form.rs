@@ -269,7 +269,7 @@ fn form_error(error: MultipartError, limits: Limits) -> ApiError {
                 bytes_max: limits.form_bytes_max(),
             }
         }
-        MultipartError::Payload(error) => payload_error(&error, limits),
+        MultipartError::Payload(error) => payload_error(&error, limits.form_bytes_max(), limits),
         MultipartError::BoundaryMissing => unreadable("its content-type header names no boundary"),
         MultipartError::Incomplete => unreadable("the form ends before its last boundary"),
         MultipartError::ContentDispositionMissing => unreadable("a part has no content-disposition: form-data header"),

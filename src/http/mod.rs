@@ -59,6 +59,7 @@ mod store_failure;
 mod uploads;
 mod visitor;
 mod walks;
+mod whole_body;
 
 pub use api_document::ApiDocument;
 pub use api_key_cache::ApiKeyCache;
@@ -74,6 +75,7 @@ pub(crate) use error::ApiError;
 pub(crate) use headers::SEC_FETCH_DEST;
 pub use in_flight::InFlight;
 pub(crate) use media_type::{CSV, FORM, JSON};
+pub(crate) use memory_share::MemoryShare;
 pub use metrics_server::{Scrape, metrics_server};
 pub(crate) use other_methods::other_methods;
 pub use rate_limit::RateLimiter;
@@ -90,6 +92,7 @@ pub use sessions::Sessions;
 pub use state::{AllowedOrigins, AppState, Limits};
 pub(crate) use visitor::{Person, Visitor, log_in, log_out};
 pub use walks::Walks;
+pub(crate) use whole_body::WholeBody;
 
 /// The log target of requests that are not valid HTTP.
 pub const CLIENT_ERRORS_LOG: &str = "actix_http";

@@ -12,7 +12,6 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
 use crate::domain::invalid::shortened;
-use crate::http::connections::ConnectionLimits;
 use crate::http::error::ApiError;
 use crate::http::headers::single_value;
 use crate::http::state::Limits;
@@ -68,11 +67,13 @@ pub(super) fn at_most(bytes_max: usize, payload: Payload) -> impl Stream<Item = 
     })
 }
 
-/// Passes the body's chunks on, and ends with an error when the client sends fewer than
-/// [`ConnectionLimits::PROGRESS_BYTES_MIN`] bytes in a `window`. The announced length of the
-/// body does not matter, since a client can announce what it never sends.
+/// Passes the body's chunks on, and ends with an error when the client sends fewer than `bytes_min`
+/// bytes in a `window`. With more than the body can have, the whole body must arrive in one window.
+/// The announced length of the body does not matter, since a client can announce what it never
+/// sends.
 pub(super) fn with_progress(
     window: Duration,
+    bytes_min: usize,
     chunks: impl Stream<Item = Result<web::Bytes, PayloadError>> + Unpin + 'static,
 ) -> impl Stream<Item = Result<web::Bytes, PayloadError>> {
     let began = (chunks, Instant::now(), 0);
@@ -81,7 +82,7 @@ pub(super) fn with_progress(
             Ok(chunk) => {
                 let chunk = chunk?;
                 bytes += chunk.as_ref().map_or(0, web::Bytes::len);
-                if bytes >= ConnectionLimits::PROGRESS_BYTES_MIN {
+                if bytes >= bytes_min {
                     (since, bytes) = (Instant::now(), 0);
                 }
                 Some((chunk, (chunks, since, bytes)))
@@ -104,11 +105,10 @@ pub(super) async fn collect(chunks: impl Stream<Item = Result<web::Bytes, ApiErr
     Ok(body)
 }
 
-pub(super) fn payload_error(error: &PayloadError, limits: Limits) -> ApiError {
+/// Returns the reason why a body of at most `bytes_max` bytes cannot be read.
+pub(super) fn payload_error(error: &PayloadError, bytes_max: usize, limits: Limits) -> ApiError {
     match error {
-        PayloadError::Overflow => ApiError::BodyTooLarge {
-            bytes_max: limits.body_bytes_max,
-        },
+        PayloadError::Overflow => ApiError::BodyTooLarge { bytes_max },
         PayloadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => ApiError::BodyTooSlow {
             seconds_max: limits.body_seconds_max,
         },

@@ -2,14 +2,15 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{LOCATION, SET_COOKIE};
-use actix_web::web::{self, Data, Form, Query, ServiceConfig};
+use actix_web::web::{self, Data, Query, ServiceConfig};
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::domain::mode::Mode;
 use crate::http::{ApiError, AppState, Person, Visitor, log_in, log_out};
-use crate::web::layout::{Page, Refused};
+use crate::web::form::Form;
+use crate::web::layout::Page;
 use crate::web::text;
 
 /// The query of the login: where the reader wanted to go.
@@ -46,15 +47,7 @@ async fn show(request: HttpRequest, state: Data<AppState>, wanted: Result<Query<
 }
 
 /// `POST /login`: begins a session.
-async fn begin(request: HttpRequest, state: Data<AppState>, typed: Result<Form<Typed>, Error>) -> HttpResponse {
-    let Ok(Form(typed)) = typed else {
-        return Refused::new(
-            400,
-            Page::new("Log in"),
-            "This form cannot be read. Nothing was changed.",
-        )
-        .error_response();
-    };
+async fn begin(request: HttpRequest, state: Data<AppState>, Form(typed): Form<Typed>) -> HttpResponse {
     let error = match log_in(&request, &state, &typed.key).await {
         Ok(cookie) => {
             return HttpResponse::SeeOther()

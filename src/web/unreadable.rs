@@ -1,20 +1,20 @@
 //! Pages for forms and queries that cannot be read, for addresses that no page has, and for forms
 //! whose address is opened as a page, in place of the replies of the framework.
 
-use actix_web::error::{QueryPayloadError, UrlencodedError};
+use actix_web::error::QueryPayloadError;
 use actix_web::guard::GuardContext;
 use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT, HeaderValue};
-use actix_web::web::{FormConfig, QueryConfig, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::{QueryConfig, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
+use crate::http::ApiError;
 use crate::web::layout::{Page, Refused};
 
 /// The beginnings of the paths of programs, which get JSON also if a browser opens them.
 const OF_PROGRAMS: [&str; 3] = ["/v1/", "/operator/", "/sandbox/"];
 
 pub(super) fn configure(config: &mut ServiceConfig) {
-    config.app_data(FormConfig::default().error_handler(|error, request| of_form(&error, request).into()));
     config.app_data(QueryConfig::default().error_handler(|error, request| of_query(&error, request).into()));
 }
 
@@ -46,15 +46,15 @@ pub(super) fn wrong_method(method: &Method, allow: Option<HeaderValue>) -> Refus
 }
 
 /// Refuses a form that cannot be read.
-pub(super) fn of_form(error: &UrlencodedError, request: &HttpRequest) -> Refused {
-    let (status, message) = match error {
-        UrlencodedError::Overflow { limit, .. } => (413, format!("The form is larger than {limit} bytes.")),
-        UrlencodedError::ContentType => (
-            415,
-            "The form must be sent as application/x-www-form-urlencoded.".to_owned(),
-        ),
-        other => (400, format!("The form cannot be read: {other}.")),
+pub(super) fn of_form(error: &ApiError, request: &HttpRequest) -> Refused {
+    let message = match error {
+        ApiError::BodyTooLarge { bytes_max } => format!("The form is larger than {bytes_max} bytes."),
+        ApiError::BodyTooSlow { seconds_max } => format!("The form must arrive within {seconds_max} seconds."),
+        ApiError::UnsupportedMediaType { expected } => format!("The form must be sent as {expected}."),
+        ApiError::BodyUnreadable { problem } => format!("The form cannot be read: {problem}."),
+        other => format!("{other}."),
     };
+    let status = error.status_code().as_u16();
     refused(request, status, "That form cannot be sent", &message)
 }
 

@@ -139,10 +139,11 @@ fn a_right_key_begins_a_session_and_a_wrong_one_does_not() {
             "the page repeats {key}"
         );
     }
-    let headers = [("origin", format!("http://{}", app.address))];
-    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let unread = app.send("POST", "/login", &headers, Some(b"\xff=\xff"));
-    assert_eq!(unread.status, 400, "{}", unread.text);
+    for (kind, status) in [("application/x-www-form-urlencoded", 400), ("text/plain", 415)] {
+        let headers = [("sec-fetch-site", "same-origin"), ("content-type", kind)];
+        let unread = app.send("POST", "/login", &headers, Some(b"\xff=\xff"));
+        assert_eq!(unread.status, status, "{}", unread.text);
+    }
     for cookie in [
         "escrowd_session=",
         "escrowd_session=00",

@@ -11,6 +11,7 @@ struct Small {
 }
 
 /// Answers every request with its own body, parsed and rendered again.
+#[expect(clippy::disallowed_types, reason = "this server has no bounds")]
 pub(super) fn serve() -> anyhow::Result<()> {
     super::serve(|config| {
         config.default_service(web::to(|small: web::Json<Small>| {

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
-use actix_web::web::{Data, Form, Path, Query};
+use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -19,6 +19,7 @@ use crate::web::api::Answer;
 use crate::web::checkout::framing::{Framing, close_button};
 use crate::web::checkout::transfer;
 use crate::web::checkout::visit::{Found, Shown, Standing, Visit, data, page, refused};
+use crate::web::form::Form;
 use crate::web::layout::Refused;
 use crate::web::paying::{self, Card, DELETED, PAID_BY_ANOTHER, SOLD_OUT, Wallet, Way};
 use crate::web::reason;

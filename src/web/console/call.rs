@@ -81,7 +81,7 @@ pub(crate) fn button(reader: &Reader, request: &Request, back: &str, label: &str
 /// `POST /console/call`
 pub(super) async fn send(
     reader: Reader,
-    BodyForm(fields): BodyForm<Vec<(String, String)>>,
+    BodyForm { form: fields, .. }: BodyForm<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Refused> {
     let Sent {
         mut request,

@@ -2,10 +2,10 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
-use actix_web::web::Form;
 use serde::Deserialize;
 
 use crate::domain::ids::MerchantId;
+use crate::web::form::Form;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 use crate::web::text;

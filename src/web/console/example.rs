@@ -2,12 +2,12 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::Method;
-use actix_web::web::Form;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::web::api::{Major, Request};
 use crate::web::console::call::{MADE, go_back, refusal};
+use crate::web::form::Form;
 use crate::web::layout::Refused;
 use crate::web::reader::Reader;
 

@@ -6,18 +6,20 @@
 
 use actix_web::http::Method;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::{Payload, Query};
+use actix_web::web::{Bytes, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::entropy;
+use crate::http::WholeBody;
 use crate::web::api::Request;
 use crate::web::console::call::{go_back, place_of, refusal, route_of};
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 use crate::web::text;
+use crate::web::unreadable::of_form;
 
 /// The request that the address of a form names.
 #[derive(Debug, Deserialize)]
@@ -89,19 +91,10 @@ pub(super) async fn send(
     reader.check_visitor(&target.visitor)?;
     let limits = reader.state.limits;
     let bytes_max = limits.body_bytes_max.saturating_add(limits.file_bytes_max);
-    let body = payload.to_bytes_limited(bytes_max).await;
-    let body = body.map_err(|_| {
-        bad(
-            413,
-            format!("The form is larger than {bytes_max} bytes. Nothing was changed."),
-        )
-    })?;
-    let body = body.map_err(|_| {
-        bad(
-            400,
-            "The form did not arrive as a whole. Nothing was changed.".to_owned(),
-        )
-    })?;
+    let whole = WholeBody::read(&request, payload.into_inner(), bytes_max).await;
+    // Its share of the memory for uploads is held until the answer.
+    let whole = whole.map_err(|error| of_form(&error, &request))?;
+    let body = Bytes::from(whole.bytes);
     let mut asked = Request::new(Method::POST, path);
     asked.customer = Some(target.customer).filter(|customer| !customer.is_empty());
     asked.merchant = Some(target.merchant).filter(|merchant| reader.is_operator() && !merchant.is_empty());

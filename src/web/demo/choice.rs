@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::LOCATION;
-use actix_web::web::{Form, Path};
+use actix_web::web::Path;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
@@ -14,6 +14,7 @@ use crate::web::demo::once;
 use crate::web::demo::run::{Run, RunId, people_with_wallets};
 use crate::web::demo::stories;
 use crate::web::demo::story::Story;
+use crate::web::form::Form;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 use crate::web::text;

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
-use actix_web::web::{Form, Path};
+use actix_web::web::Path;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use crate::web::demo::money::{self, Picture};
 use crate::web::demo::once;
 use crate::web::demo::run::{Run, RunId};
 use crate::web::demo::story::{Done, Step};
+use crate::web::form::Form;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 

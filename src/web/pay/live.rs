@@ -4,7 +4,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
-use actix_web::web::{Data, Form, Path};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use maud::{Markup, html};
 
@@ -15,6 +15,7 @@ use crate::domain::mode::Mode;
 use crate::domain::payments::intent::check_pays_by_transfer;
 use crate::domain::refusal::Refusal;
 use crate::http::{ApiError, AppState, begin_checkout_by_link};
+use crate::web::form::Form;
 use crate::web::layout::{Page, Refused};
 use crate::web::pay::link::{Buyer, no_offer};
 use crate::web::{paying, text};

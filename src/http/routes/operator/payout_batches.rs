@@ -84,7 +84,7 @@ pub(super) const RESULTS_REFUSALS: Refusals = Refusals::NONE.of_http(&[ApiErrorK
 pub(super) async fn results(
     state: Data<AppState>,
     caller: Caller,
-    body: CsvBody,
+    CsvBody(body): CsvBody,
 ) -> Result<Reply<ResultsView>, ApiError> {
     let results = on_thread(move || read_payout_results(&body.bytes)).await??;
     if results.len() > BATCH_MAX {

@@ -24,6 +24,7 @@ use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::operator::fields::signed_amount;
 use crate::http::routes::operator::statements;
 use crate::http::state::AppState;
+use crate::http::whole_body::WholeBody;
 use crate::store::{self, FoundMovements, Snapshot};
 use crate::views::{PositionView, ReconciliationView};
 
@@ -123,7 +124,7 @@ pub(super) async fn reconcile(
     state: Data<AppState>,
     caller: Caller,
     query: Query,
-    body: CsvBody,
+    CsvBody(body): CsvBody,
 ) -> Result<Reply<ReconciliationView>, ApiError> {
     let request = ReconcileRequest::parse(&query.fields()?)?;
     if body.bytes.is_empty() && request.closing.is_none() {
@@ -206,7 +207,7 @@ impl ReconcileRequest {
 
     /// Reads the lines of the file, all of which must be in the days that the query names. A file
     /// without lines is compared only by the days or the balance that the query names.
-    fn lines(&self, body: &CsvBody, currency: &str) -> Result<Vec<StatementLine>, ApiError> {
+    fn lines(&self, body: &WholeBody, currency: &str) -> Result<Vec<StatementLine>, ApiError> {
         if body.bytes.is_empty() {
             return Ok(Vec::new());
         }

@@ -68,7 +68,10 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
 
 /// `POST /console/desk/batches/export`: the page with the file. A page, so that a form that is sent
 /// twice shows the file of the first time again.
-pub(super) async fn export(reader: Reader, BodyForm(form): BodyForm<ExportForm>) -> Result<HttpResponse, Refused> {
+pub(super) async fn export(
+    reader: Reader,
+    BodyForm { form, .. }: BodyForm<ExportForm>,
+) -> Result<HttpResponse, Refused> {
     reader.check_visitor(&form.visitor)?;
     let mut request = Request::new(Method::POST, EXPORT);
     request.merchant = form.merchant.filter(|_| reader.is_operator());
@@ -86,7 +89,7 @@ pub(super) async fn export(reader: Reader, BodyForm(form): BodyForm<ExportForm>)
 }
 
 /// `POST /console/desk/batches`: applies the results of a batch.
-pub(super) async fn apply(reader: Reader, CsvForm(form): CsvForm<ResultsForm>) -> Result<HttpResponse, Refused> {
+pub(super) async fn apply(reader: Reader, CsvForm { form, .. }: CsvForm<ResultsForm>) -> Result<HttpResponse, Refused> {
     reader.check_visitor(&form.visitor)?;
     let mut request = Request::new(Method::POST, RESULTS);
     request.merchant = form.merchant.filter(|_| reader.is_operator());

@@ -116,7 +116,10 @@ pub(super) async fn show(reader: Reader) -> HttpResponse {
 }
 
 /// `POST /console/desk/reconciliation`: compares, and changes nothing.
-pub(super) async fn compare(reader: Reader, CsvForm(typed): CsvForm<Typed>) -> Result<HttpResponse, Refused> {
+pub(super) async fn compare(
+    reader: Reader,
+    CsvForm { form: typed, .. }: CsvForm<Typed>,
+) -> Result<HttpResponse, Refused> {
     let statement = typed.statement.trim_start().to_owned();
     let request = Request::new(Method::POST, typed.path());
     let answer = reader.api.send_csv(request, statement).await?;
