@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::console::{Form, page, upload_with};
 use crate::desk::{spawn_desk, spawn_desk_with};
-use crate::helpers::{Answer, spawn_app, spawn_app_with};
+use crate::helpers::{Answer, TestApp, form_of, spawn_app, spawn_app_with};
 
 /// Every address that takes a form of a page, in a sandbox.
 const FORMS: [&str; 13] = [
@@ -143,4 +143,34 @@ fn large_forms_of_pages_count_as_memory_for_uploads() {
     for _ in 0..4 {
         assert_refused(&upload_with(&app, address, &small, &[]), 404, "Refused");
     }
+}
+
+#[test]
+fn a_boundary_longer_than_70_characters_is_refused() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    let send = |app: &TestApp, boundary: &str, body: &[u8]| {
+        let kind = format!("multipart/form-data; boundary={boundary}");
+        let headers = [("content-type", kind.as_str()), ("sec-fetch-site", "same-origin")];
+        app.send("POST", "/console/upload?visitor=none&path=/v1/x", &headers, Some(body))
+    };
+    let began = Instant::now();
+    let long = "a".repeat(100_000) + "b";
+    let refused = send(&app, &long, &vec![b'a'; 5 << 20]);
+    assert_refused(
+        &refused,
+        400,
+        "The boundary of the form must have at most 70 characters",
+    );
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let refused = send(&app, &"a".repeat(71), b"x");
+    assert_refused(&refused, 400, "at most 70 characters");
+    let longest = "a".repeat(70);
+    let form = String::from_utf8(form_of(&[("message", None, b"x")])).unwrap();
+    let taken = send(
+        &app,
+        &longest,
+        form.replace("--form", &format!("--{longest}")).as_bytes(),
+    );
+    assert_refused(&taken, 404, "Refused");
 }

@@ -13,13 +13,16 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::entropy;
-use crate::http::WholeBody;
+use crate::http::{ApiError, WholeBody, on_thread};
 use crate::web::api::Request;
 use crate::web::console::call::{go_back, place_of, refusal, route_of};
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 use crate::web::text;
 use crate::web::unreadable::of_form;
+
+/// The most characters of a boundary (RFC 2046, 5.1.1).
+const BOUNDARY_CHARS_MAX: usize = 70;
 
 /// The request that the address of a form names.
 #[derive(Debug, Deserialize)]
@@ -76,17 +79,20 @@ pub(super) async fn send(
     Query(target): Query<Target>,
     payload: Payload,
 ) -> Result<HttpResponse, Refused> {
-    let bad = |status, message: String| Refused::new(status, Page::new("That form cannot be sent"), message);
+    let bad = |message| Refused::new(400, Page::new("That form cannot be sent"), message);
     let content_type = request
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     let boundary = content_type.and_then(boundary_of);
     let (Some(content_type), Some(boundary)) = (content_type, boundary) else {
-        return Err(bad(400, "The body must be a multipart/form-data form.".to_owned()));
+        return Err(bad("The body must be a multipart/form-data form."));
     };
+    if boundary.len() > BOUNDARY_CHARS_MAX {
+        return Err(bad("The boundary of the form must have at most 70 characters."));
+    }
     let Some(path) = route_of(&target.path) else {
-        return Err(bad(400, "The field path must be the path of a route.".to_owned()));
+        return Err(bad("The field path must be the path of a route."));
     };
     reader.check_visitor(&target.visitor)?;
     let limits = reader.state.limits;
@@ -98,7 +104,7 @@ pub(super) async fn send(
     let mut asked = Request::new(Method::POST, path);
     asked.customer = Some(target.customer).filter(|customer| !customer.is_empty());
     asked.merchant = Some(target.merchant).filter(|merchant| reader.is_operator() && !merchant.is_empty());
-    asked.idempotency_key = Some(key_of(&target.once, asked.customer.as_deref(), &body, boundary));
+    asked.idempotency_key = Some(key_of(&target.once, asked.customer.clone(), body.clone(), boundary).await?);
     let answer = reader
         .api
         .send_form(asked.clone(), content_type.to_owned(), body)
@@ -122,9 +128,17 @@ fn boundary_of(content_type: &str) -> Option<&str> {
     (is_form && !boundary.is_empty()).then_some(boundary)
 }
 
-/// Returns the key under which the request is done once. A browser that sends the same form
-/// again may choose another boundary, so the parts alone count.
-fn key_of(once: &str, customer: Option<&str>, body: &[u8], boundary: &str) -> String {
+/// Returns the key under which the request is done once. It takes a while for a form with a large
+/// file, so it is made away from the threads that serve requests.
+async fn key_of(once: &str, customer: Option<String>, body: Bytes, boundary: &str) -> Result<String, ApiError> {
+    let boundary = boundary.to_owned();
+    let hash = on_thread(move || hash_of(customer.as_deref(), &body, &boundary)).await?;
+    Ok(format!("{once}-{}", hex::encode(hash)))
+}
+
+/// Returns the beginning of the hash of a form. A browser that sends the same form again may choose
+/// another boundary, so the parts alone count.
+fn hash_of(customer: Option<&str>, body: &[u8], boundary: &str) -> [u8; 8] {
     let mut hash = Sha256::new();
     hash.update(format!("{customer:?}"));
     let mut rest = body;
@@ -136,7 +150,8 @@ fn key_of(once: &str, customer: Option<&str>, body: &[u8], boundary: &str) -> St
         rest = &rest[place + boundary.len()..];
     }
     hash.update(rest);
-    format!("{once}-{}", hex::encode(&hash.finalize()[..8]))
+    let hash: [u8; 32] = hash.finalize().into();
+    *hash.first_chunk().expect("a hash has 32 bytes")
 }
 
 #[cfg(test)]
@@ -162,9 +177,9 @@ mod tests {
 
     #[test]
     fn the_parts_and_not_their_boundary_make_the_key() {
-        let key = |body: &str, boundary| key_of("o", None, body.as_bytes(), boundary);
-        assert_eq!(key("--x\r\na\r\n--x--", "x"), key("--yy\r\na\r\n--yy--", "yy"));
-        assert_ne!(key("--x\r\na\r\n--x--", "x"), key("--x\r\nb\r\n--x--", "x"));
-        assert_ne!(key("a", "x"), key_of("o", Some("ada"), b"a", "x"));
+        let hash = |body: &str, boundary| hash_of(None, body.as_bytes(), boundary);
+        assert_eq!(hash("--x\r\na\r\n--x--", "x"), hash("--yy\r\na\r\n--yy--", "yy"));
+        assert_ne!(hash("--x\r\na\r\n--x--", "x"), hash("--x\r\nb\r\n--x--", "x"));
+        assert_ne!(hash("a", "x"), hash_of(Some("ada"), b"a", "x"));
     }
 }
