@@ -257,6 +257,22 @@ pub(super) fn receipt(escrow: &Escrow, funding: &Funding, transfer: Option<&str>
     }
 }
 
+/// Says whose money a bank transfer becomes. A page cannot know who reads it: whoever began the
+/// checkout may have given its address to somebody else.
+pub(super) fn whose_transfer(customer: &CustomerId) -> Markup {
+    html! {
+        p { "What comes by this transfer belongs to the customer " strong { (customer) } " of the shop, whoever makes it." }
+    }
+}
+
+/// Asks a customer for a bank transfer, and nobody else.
+pub(super) fn asked_to_transfer(customer: &CustomerId) -> Markup {
+    html! {
+        (whose_transfer(customer))
+        p { strong { "If you are somebody else, do not make it" } ": what you transfer would be theirs." }
+    }
+}
+
 /// Shows the bank account to pay to, the amount and the reference.
 pub(super) fn transfer_facts(account: &DepositAccount, amount: Amount, reference: &str, currency: &str) -> Markup {
     html! {

@@ -547,6 +547,28 @@ fn real_money_comes_by_bank_transfer() {
 }
 
 #[test]
+fn a_transfer_says_whose_money_it_becomes() {
+    let live = LiveDeal::new();
+    // The person who reads the page need not be the one who began the checkout.
+    let named = format!("belongs to the customer <strong>{}</strong>", live.buyer);
+    let warned = "If you are somebody else, do not make it";
+    let page = live.page().text;
+    let (above, _) = page.split_once("Show the account and the reference").unwrap();
+    assert!(above.contains(&named) && above.contains(warned), "{page}");
+    let reference = live.announce();
+    let page = live.page().text;
+    let (above, _) = page.split_once("0123456789").unwrap();
+    assert!(above.contains(&named) && above.contains(warned), "{page}");
+    // The session has the id. The name is on no page.
+    assert!(!page.contains("ben"), "{page}");
+    let given_up = json!({ "reference": reference, "reason": "no money came" });
+    live.app.by(BEN, "POST", "/deposits/expire", &given_up).ok();
+    let page = live.page().text;
+    assert!(page.contains("Nothing came in time") && page.contains(&named), "{page}");
+    assert!(!page.contains(warned), "{page}");
+}
+
+#[test]
 fn money_after_the_transfer_was_given_up_is_told_to_the_buyer() {
     let live = LiveDeal::new();
     let reference = live.announce();

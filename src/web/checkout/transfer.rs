@@ -37,6 +37,9 @@ pub(super) fn show(
                 Some(offer) => { h2 { (offer.heading) } p { strong { (offer.reason) } } }
             }
             @if is_waiting { (no_longer_watched()) }
+            @if let Some(customer) = transfer.transaction.owner.customer() {
+                @if is_waiting && not_payable.is_none() { (paying::asked_to_transfer(customer)) } @else { (paying::whose_transfer(customer)) }
+            }
             (others_that_came(standing, transfer, came, currency))
             @match (standing, transfer.status()) {
                 (Standing::Open(escrow), PaymentStatus::Pending) => (expected(visit, escrow, transfer, currency)),
@@ -79,6 +82,7 @@ pub(super) fn offer(visit: &Visit) -> Markup {
         section.card data-checkout data-parent=[visit.framing.origin()] {
             h2 { "Pay by bank transfer" }
             p { "You get a bank account and a reference, and transfer the total from your bank. Nothing is taken from a wallet or a card." }
+            @if let Some(customer) = visit.customer() { (paying::asked_to_transfer(customer)) }
             form.inline method="post" action=(visit.path("/transfer")) {
                 @for (name, value) in visit.kept() {
                     input type="hidden" name=(name) value=(value);
