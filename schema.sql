@@ -423,8 +423,6 @@ CREATE TABLE payment_transaction (
     checksum         INTEGER NOT NULL,
     CHECK (previous_id < id)
 ) STRICT;
--- Finds the deposits of one amount of a customer, one of which may be announced already.
-CREATE INDEX deposit_of_account ON payment_transaction (account_id, amount) WHERE transaction_type = 'deposit';
 
 -- Details of a transaction: of an intent, of the credit that a wallet transfer made, of
 -- an escrow payment by card. A transaction without a row here succeeded at once,
@@ -439,10 +437,15 @@ CREATE TABLE payment_detail (
     method         TEXT    NOT NULL CHECK (method IN ('TEST_ACCOUNT', 'CARD', 'BANK', 'BLOCKCHAIN', 'WALLET', 'BANK_TRANSFER')),
     details        TEXT    NOT NULL,      -- JSON, whose shape depends on the method
     checksum       INTEGER NOT NULL,
+    -- Of a bank transfer for one deal: SHA-256 of the customer, the deal, its terms and the amount
+    -- (src/domain/payments/announcement.rs). NULL if the terms are not known, as before version 2.
+    announcement   BLOB    CHECK (length(announcement) = 32),
     CHECK ((settled_at IS NULL) = (status = 'pending'))
 ) STRICT;
 -- Finds the deposits that wait for money, and the withdrawals that wait for their payment.
 CREATE INDEX payment_pending ON payment_detail (transaction_id) WHERE status = 'pending';
+-- Finds the transfer that is announced already, of any number of pending deposits.
+CREATE INDEX payment_announced ON payment_detail (announcement, transaction_id) WHERE status = 'pending' AND announcement IS NOT NULL;
 
 -- A person who runs this deployment in live mode. Acts through the routes under /operator
 -- with a key of its own.

@@ -99,4 +99,6 @@ CREATE INDEX payout_of_batch ON payout (merchant_id, batch) WHERE batch IS NOT N
 
 CREATE INDEX operator_act_of_payment ON operator_act (merchant_id, subject) WHERE kind = 'payout_paid';
 
-CREATE INDEX deposit_of_account ON payment_transaction (account_id, amount) WHERE transaction_type = 'deposit';
+-- Deposits from before name no terms, and no checkout has announced one.
+ALTER TABLE payment_detail ADD COLUMN announcement BLOB CHECK (length(announcement) = 32);
+CREATE INDEX payment_announced ON payment_detail (announcement, transaction_id) WHERE status = 'pending' AND announcement IS NOT NULL;

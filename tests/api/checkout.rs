@@ -771,6 +771,38 @@ fn a_second_checkout_shows_the_reference_of_the_first() {
 }
 
 #[test]
+fn a_checkout_shows_only_a_transfer_for_its_deal_alone() {
+    let live = LiveDeal::new();
+    let path = "/v1/escrow/milestone/create";
+    let other = live
+        .app
+        .json_with_key(LIVE_KEY, "POST", path, &live.seller, &two_milestones());
+    let other = Deal::of(&other.ok()).id;
+    let by_api = |reference: &str, amount: i64, deals: Value| {
+        let mut body = json!({ "amount": amount, "reference": reference, "transactionType": "deposit" });
+        if deals != json!([]) {
+            body["depositDetails"] = json!({ "escrowId": deals });
+        }
+        let path = "/v1/payment/create-intent";
+        live.app.json_with_key(LIVE_KEY, "POST", path, &live.buyer, &body).ok();
+    };
+    by_api("of no deal", 10_200, json!([]));
+    by_api("of another deal", 10_200, json!([other]));
+    by_api("of both deals", 10_200, json!([live.deal.id, other]));
+    by_api("of another amount", 10_201, json!([live.deal.id]));
+    let own = live.announce();
+    assert!(!own.starts_with("of "), "{own}");
+    assert_eq!(live.app.count("payment_detail WHERE status = 'pending'"), 5);
+    let given_up = json!({ "reference": own, "reason": "no money came" });
+    live.app.by(BEN, "POST", "/deposits/expire", &given_up).ok();
+    by_api("of the deal", 10_200, json!(live.deal.id));
+    let sent = json!({ "publicKey": live_key(&live.app), "paymentToken": live.deal.token, "customerId": live.buyer });
+    let session = session(&live.app, &sent);
+    let live = LiveDeal { session, ..live };
+    assert_eq!(live.announce(), "of the deal");
+}
+
+#[test]
 fn checkouts_at_the_same_moment_announce_one_transfer() {
     let live = LiveDeal::new();
     let sent = json!({ "publicKey": live_key(&live.app), "paymentToken": live.deal.token, "customerId": live.buyer });

@@ -4,6 +4,7 @@ use crate::domain::escrow::deal::{Deal, DealRef};
 use crate::domain::ids::{EscrowId, MerchantId, Reference, TransactionId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
+use crate::domain::payments::announcement::Announcement;
 use crate::domain::payments::history::{HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
 use crate::domain::time::Timestamp;
@@ -390,8 +391,14 @@ impl Tx<'_> {
             )
     }
 
-    /// Inserts the detail of an inserted transaction.
-    pub(crate) fn insert_detail(&mut self, transaction: TransactionId, detail: &Detail) -> Result<(), Error> {
+    /// Inserts the detail of a merchant's inserted transaction.
+    pub(crate) fn insert_detail(
+        &mut self,
+        merchant: MerchantId,
+        transaction: &Transaction,
+        detail: &Detail,
+    ) -> Result<(), Error> {
+        let announcement = Announcement::of(merchant, transaction, &detail.method);
         let details = serde_json::to_string(&detail.method).expect("every method can be written as JSON");
         self.connection
             .prepare(insert_checked!(
@@ -402,15 +409,17 @@ impl Tx<'_> {
                 settled_at: "?4",
                 method: "?5",
                 details: "?6",
+                announcement: "?7",
             ))?
             .change_row(
                 params![
-                    transaction.number(),
+                    transaction.id.number(),
                     detail.status.into_str(),
                     detail.fee.minor(),
                     detail.settled_at.map(Timestamp::millis),
                     detail.method.into_str(),
                     details,
+                    announcement.as_ref().map(Announcement::as_bytes),
                 ],
                 "the detail of a transaction",
             )

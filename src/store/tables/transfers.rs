@@ -95,7 +95,7 @@ impl Tx<'_> {
             owner.row.transaction_count += 1;
             owner.new_transactions += 1;
             if let Some(detail) = detail {
-                self.insert_detail(transaction.id, detail)?;
+                self.insert_detail(merchant, transaction, detail)?;
             }
         }
         self.save_accounts(&accounts.touched)?;
