@@ -30,8 +30,11 @@ use crate::http::sessions::{Held, Outcome, SecretKey, SessionId};
 use crate::http::state::AppState;
 use crate::store;
 
-/// The name of the cookie with the value of a session.
-pub(crate) const SESSION_COOKIE: &str = "escrowd_session";
+/// The name of the cookie with the value of a session. Browsers take a cookie with the prefix over
+/// HTTPS, with `Secure`, and from the host itself alone: no sibling domain can set or replace it.
+const SECURE_SESSION_COOKIE: &str = "__Host-escrowd_session";
+/// Its name where the cookie may go over plain HTTP, with which browsers refuse the prefix.
+const PLAIN_SESSION_COOKIE: &str = "escrowd_session";
 
 /// A reader of pages.
 #[derive(Clone, Debug)]
@@ -68,7 +71,7 @@ impl Visitor {
     ///
     /// Fails if the store cannot be read.
     pub(crate) async fn of(request: &HttpRequest, state: &AppState) -> Result<Option<Self>, ApiError> {
-        if let Some(id) = session_of(request)
+        if let Some(id) = session_of(request, state)
             && let Some(held) = held_session(request, state, id)
         {
             match Person::of_key(request, state, &held.key).await {
@@ -312,27 +315,36 @@ pub(crate) async fn log_in(request: &HttpRequest, state: &AppState, typed: &str)
             ApiError::UnknownKey => refuse_unknown_key(request, state),
             error => error,
         })?;
-    if let Some(former) = session_of(request) {
+    if let Some(former) = session_of(request, state) {
         state.sessions.end(former);
     }
     let value = state.sessions.begin(key, Instant::now());
-    Ok(cookie(request, state, &format!("{SESSION_COOKIE}={value}")))
+    Ok(cookie(request, state, &value))
 }
 
 /// Ends the session of a browser. Returns the value of the `Set-Cookie` header that removes the
 /// cookie.
 pub(crate) fn log_out(request: &HttpRequest, state: &AppState) -> String {
-    if let Some(id) = session_of(request) {
+    if let Some(id) = session_of(request, state) {
         state.sessions.end(id);
     }
-    cookie(request, state, &format!("{SESSION_COOKIE}=; Max-Age=0"))
+    cookie(request, state, "; Max-Age=0")
 }
 
-/// Adds the attributes to the cookie. No script reads it, no page of another site sends it, and
-/// it ends with the browser.
-fn cookie(request: &HttpRequest, state: &AppState, pair: &str) -> String {
+/// Adds the name and the attributes to the value of the cookie. No script reads it, no page of another
+/// site sends it, and it ends with the browser.
+fn cookie(request: &HttpRequest, state: &AppState, value: &str) -> String {
     let secure = if is_secure(request, state) { "; Secure" } else { "" };
-    format!("{pair}; Path=/; HttpOnly; SameSite=Strict{secure}")
+    let name = cookie_name(request, state);
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}")
+}
+
+fn cookie_name(request: &HttpRequest, state: &AppState) -> &'static str {
+    if is_secure(request, state) {
+        SECURE_SESSION_COOKIE
+    } else {
+        PLAIN_SESSION_COOKIE
+    }
 }
 
 /// Returns true if the cookie may go over HTTPS alone: in live mode, except in a browser on this
@@ -348,16 +360,15 @@ fn is_secure(request: &HttpRequest, state: &AppState) -> bool {
 }
 
 /// Returns the session that the cookie of a request names. Two cookies with different values
-/// name none, since one of them may come from another host of the same domain.
-fn session_of(request: &HttpRequest) -> Option<SessionId> {
+/// name none: without the prefix of the name one of them may come from another host of the same domain.
+fn session_of(request: &HttpRequest, state: &AppState) -> Option<SessionId> {
+    let wanted = cookie_name(request, state);
     let headers = request.headers().get_all(COOKIE);
     let pairs = headers
         .filter_map(|header| header.to_str().ok())
         .flat_map(|header| header.split(';'));
     let named = pairs.filter_map(|pair| pair.trim().split_once('='));
-    let mut values = named
-        .filter(|(name, _)| *name == SESSION_COOKIE)
-        .map(|(_, value)| value);
+    let mut values = named.filter(|(name, _)| *name == wanted).map(|(_, value)| value);
     let first = values.next()?;
     values.all(|other| other == first).then(|| SessionId::of(first))
 }

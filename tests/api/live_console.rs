@@ -156,46 +156,72 @@ fn a_right_key_begins_a_session_and_a_wrong_one_does_not() {
     }
 }
 
+/// The headers of a form that a browser sends over HTTPS.
+const BY_HTTPS: [(&str, &str); 3] = [
+    ("host", "escrow.example"),
+    ("origin", "https://escrow.example"),
+    ("content-type", "application/x-www-form-urlencoded"),
+];
+
 #[test]
 fn the_cookie_is_for_this_service_alone() {
     let app = spawn_desk();
-    let attributes = |answer: &Answer| {
-        answer
-            .header("set-cookie")
-            .unwrap()
-            .split_once(';')
-            .unwrap()
-            .1
-            .to_owned()
+    // The name and the attributes.
+    let cookie_without_value = |answer: &Answer| {
+        let cookie = answer.header("set-cookie").unwrap();
+        let (name, rest) = cookie.split_once('=').unwrap();
+        format!("{name};{}", rest.split_once(';').unwrap().1)
     };
-    let plain = " Path=/; HttpOnly; SameSite=Strict";
-    let of = |headers: &[(&str, &str)]| attributes(&log_in(&app, ADA, headers));
+    let plain = "escrowd_session; Path=/; HttpOnly; SameSite=Strict";
+    // Browsers take a cookie with this prefix from this host alone.
+    let secure = format!("__Host-{plain}; Secure");
+    let of = |headers: &[(&str, &str)]| cookie_without_value(&log_in(&app, ADA, headers));
     assert_eq!(of(&[]), plain);
     // The client says https, and no trusted proxy does.
     assert_eq!(of(&[("x-forwarded-proto", "https")]), plain);
-    let shown = ("origin", "https://escrow.example");
-    let by_name = app.send(
-        "POST",
-        "/login",
-        &[
-            ("host", "escrow.example"),
-            shown,
-            ("content-type", "application/x-www-form-urlencoded"),
-        ],
-        Some(b"key=op_live_ada"),
-    );
-    assert_eq!(attributes(&by_name), format!("{plain}; Secure"));
+    let by_name = app.send("POST", "/login", &BY_HTTPS, Some(b"key=op_live_ada"));
+    assert_eq!(cookie_without_value(&by_name), secure);
     let trust = |config: &mut TestConfig| config.trusted_proxies = vec![AddressRange::parse("127.0.0.1").unwrap()];
     let app = spawn_desk_with(trust);
-    assert_eq!(attributes(&log_in(&app, ADA, &[])), format!("{plain}; Secure"));
+    assert_eq!(cookie_without_value(&log_in(&app, ADA, &[])), secure);
     let sandbox = spawn_app_with(|config| {
         trust(config);
         config.sandbox.expose = true;
     });
-    let of = |headers: &[(&str, &str)]| attributes(&log_in(&sandbox, "sk_test_a", headers));
+    let of = |headers: &[(&str, &str)]| cookie_without_value(&log_in(&sandbox, "sk_test_a", headers));
     assert_eq!(of(&[("x-forwarded-for", "192.0.2.7")]), plain);
     let by_https = [("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "https")];
-    assert_eq!(of(&by_https), format!("{plain}; Secure"));
+    assert_eq!(of(&by_https), secure);
+}
+
+#[test]
+fn a_cookie_that_a_sibling_domain_can_set_neither_logs_in_nor_out() {
+    let app = spawn_desk();
+    let send = |path: &str, cookie: &str, body: &str| {
+        let headers = [&BY_HTTPS[..], &[("cookie", cookie)]].concat();
+        app.send("POST", path, &headers, Some(body.as_bytes()))
+    };
+    let log_in = |key: &str| cookie_of(&send("/login", "", &format!("key={key}")));
+    let (own, foreign) = (log_in(ADA), log_in(EFE));
+    let page = |cookie: &str| {
+        let headers = [("host", "escrow.example"), ("cookie", cookie)];
+        app.send("GET", "/console/desk", &headers, None)
+    };
+    assert!(page(&foreign).text.contains("<strong>efe</strong>"));
+    let planted = foreign.strip_prefix("__Host-").unwrap_or(&foreign).to_owned();
+    assert_eq!(page(&planted).status, 303, "a planted cookie logs in");
+    for cookies in [format!("{planted}; {own}"), format!("{own}; {planted}")] {
+        let shown = page(&cookies);
+        assert!(shown.text.contains("<strong>ada</strong>, admin"), "{}", shown.text);
+    }
+    let out = send("/logout", &format!("{planted}; {own}"), "");
+    let removed = out.header("set-cookie").unwrap();
+    assert!(
+        removed.starts_with("__Host-escrowd_session=; Max-Age=0; Path=/;") && removed.ends_with("; Secure"),
+        "{removed}"
+    );
+    assert_eq!(page(&own).status, 303);
+    assert_eq!(page(&foreign).status, 200, "another person's session goes on");
 }
 
 #[test]
