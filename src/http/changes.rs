@@ -2,6 +2,7 @@
 //! for the part that it shows. A stream says so twice a second at most, so that open pages cost a
 //! busy service little.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::http::header::CACHE_CONTROL;
@@ -52,6 +53,7 @@ pub(crate) async fn changes(
     })?;
     let watcher = Watcher {
         seen: visitor.newest(state, rows).await?,
+        context,
         state: state.clone(),
         visitor: visitor.clone(),
         rows,
@@ -66,6 +68,8 @@ pub(crate) async fn changes(
 
 /// Watches for rows that are newer than those that one page has seen.
 struct Watcher {
+    /// The request of the page.
+    context: Arc<RequestContext>,
     state: Data<AppState>,
     visitor: Visitor,
     rows: Rows,
@@ -75,7 +79,7 @@ struct Watcher {
     open_stream: OpenStream,
 }
 
-fn pieces_of(watcher: Watcher) -> impl Stream<Item = Result<Bytes, store::Error>> {
+fn pieces_of(watcher: Watcher) -> impl Stream<Item = Result<Bytes, ApiError>> {
     stream::try_unfold(watcher, |mut watcher| async {
         watcher.open_stream.wait_for_events();
         let piece = watcher.next_piece().await?;
@@ -84,8 +88,9 @@ fn pieces_of(watcher: Watcher) -> impl Stream<Item = Result<Bytes, store::Error>
 }
 
 impl Watcher {
-    /// Waits for the next piece of the stream. `None` if the service stops.
-    async fn next_piece(&mut self) -> Result<Option<&'static [u8]>, store::Error> {
+    /// Waits for the next piece of the stream. `None` if the service stops or the visitor's session has
+    /// ended.
+    async fn next_piece(&mut self) -> Result<Option<&'static [u8]>, ApiError> {
         loop {
             rt::time::sleep(PAUSE).await;
             if self.state.connections.is_stopping() {
@@ -99,6 +104,10 @@ impl Watcher {
             } else {
                 continue;
             };
+            let Some(visitor) = self.visitor.renewed(&self.context, &self.state).await? else {
+                return Ok(None);
+            };
+            self.visitor = visitor;
             self.seen = newest;
             self.told_at = Instant::now();
             return Ok(Some(piece));

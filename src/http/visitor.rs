@@ -74,15 +74,10 @@ impl Visitor {
         if let Some(id) = session_of(request, state)
             && let Some(held) = held_session(request, state, id)
         {
-            match Person::of_key(request, state, &held.key).await {
-                Ok(person) => {
-                    return Ok(Some(Self {
-                        person: person.having_chosen(held.merchant),
-                        session: Some((id, held.key)),
-                    }));
-                }
-                Err(ApiError::UnknownKey | ApiError::ForeignAddress) => state.sessions.end(id),
-                Err(error) => return Err(error),
+            let context = RequestContext::of(request)?;
+            let visitor = Self::of_session(&context, state, id, held).await?;
+            if visitor.is_some() {
+                return Ok(visitor);
             }
         }
         if !needs_no_key(request, state) {
@@ -93,6 +88,43 @@ impl Visitor {
             person: Person::Local(access.map(|access| access.owner.merchant)),
             session: None,
         }))
+    }
+
+    /// Returns the visitor of a session that has not ended. `None` if its key opens nothing here any
+    /// more, which ends the session.
+    async fn of_session(
+        context: &RequestContext,
+        state: &AppState,
+        id: SessionId,
+        held: Held,
+    ) -> Result<Option<Self>, ApiError> {
+        match Person::of_key(context, state, &held.key).await {
+            Ok(person) => Ok(Some(Self {
+                person: person.having_chosen(held.merchant),
+                session: Some((id, held.key)),
+            })),
+            Err(ApiError::UnknownKey | ApiError::ForeignAddress) => {
+                state.sessions.end(id);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the visitor as of now, for a reply that goes on. `None` if the session has ended since.
+    /// Notes no use of the session.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
+    pub(super) async fn renewed(&self, context: &RequestContext, state: &AppState) -> Result<Option<Self>, ApiError> {
+        let Some((id, _)) = self.session else {
+            return Ok(Some(self.clone()));
+        };
+        match state.sessions.find(id, Instant::now()) {
+            Some(held) => Self::of_session(context, state, id, held).await,
+            None => Ok(None),
+        }
     }
 
     /// Returns the merchant that pages show.
@@ -245,9 +277,8 @@ impl Person {
     /// # Errors
     ///
     /// Refuses the key.
-    async fn of_key(request: &HttpRequest, state: &AppState, key: &SecretKey) -> Result<Self, ApiError> {
+    async fn of_key(context: &RequestContext, state: &AppState, key: &SecretKey) -> Result<Self, ApiError> {
         let (mode, key_hash) = (state.policy.load().mode, key.hash());
-        let context = RequestContext::of(request)?;
         if mode == Mode::Live
             && let Some(operator) = operator_auth::operator_of_key(state, &key_hash).await?
         {
@@ -309,7 +340,8 @@ fn held_session(request: &HttpRequest, state: &AppState, id: SessionId) -> Optio
 pub(crate) async fn log_in(request: &HttpRequest, state: &AppState, typed: &str) -> Result<String, ApiError> {
     let key = checked_key(typed.trim()).map_err(|mistake| ApiError::NoToken { mistake: Some(mistake) })?;
     let key = SecretKey::new(key);
-    Person::of_key(request, state, &key)
+    let context = RequestContext::of(request)?;
+    Person::of_key(&context, state, &key)
         .await
         .map_err(|error| match error {
             ApiError::UnknownKey => refuse_unknown_key(request, state),

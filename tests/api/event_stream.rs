@@ -55,6 +55,11 @@ impl Listener {
         self.next().expect("the stream goes on").event
     }
 
+    /// Returns true if the stream ends within a few blocks.
+    pub(crate) fn ends(&mut self) -> bool {
+        (0..4).any(|_| self.next().is_none())
+    }
+
     /// Returns the next block, or `None` at the end of the stream. Skips the framing of
     /// chunks, which are lines of hex digits and empty lines between blocks.
     fn next(&mut self) -> Option<Block> {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::console::{Form, upload_after, upload_with};
 use crate::desk::{ADA, EFE, reason, spawn_desk, spawn_desk_with};
+use crate::event_stream::Listener;
 use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app_with};
 use crate::live_merchants::TestConfig;
 
@@ -355,6 +356,43 @@ fn a_session_ends_with_its_key() {
     app.by(ADA, "POST", &revoke, &reason()).ok();
     assert!(merchant.is_out());
     assert_eq!(log_in(&app, &next.text("key"), &[]).status, 403);
+}
+
+/// Ends the session of a browser.
+type EndSession<'e> = &'e dyn Fn(&Browser<'_>);
+
+#[test]
+fn a_stream_of_changes_ends_with_its_session() {
+    let app = spawn_desk_with(|config| config.sandbox.event_stream_heartbeat_seconds = 1);
+    let made = app
+        .by(ADA, "POST", "/operators", &json!({"name": "Gbenga", "role": "cashier"}))
+        .ok();
+    let (revoke, key) = (format!("/operators/{}/revoke", made.text("id")), made.text("key"));
+    let sandbox = spawn_app_with(|config| config.sandbox.event_stream_heartbeat_seconds = 1);
+    let log_out = |browser: &Browser<'_>| {
+        assert_eq!(browser.send_to(&Form::new(&[]), "/logout").status, 303);
+    };
+    let ends: [(&str, &TestApp, &str, EndSession<'_>); 4] = [
+        ("a logout", &app, ADA, &log_out),
+        ("another login", &app, ADA, &|browser| {
+            log_in(&app, ADA, &[("cookie", &browser.cookie)]);
+        }),
+        ("a revoked key", &app, &key, &|_| {
+            app.by(ADA, "POST", &revoke, &reason()).ok();
+        }),
+        // The browser may go on without a key there, but as somebody else.
+        ("a logout of a sandbox", &sandbox, "sk_test_a", &log_out),
+    ];
+    for (end, app, key, make) in ends {
+        let browser = Browser::logged_in(app, key);
+        let cookie = format!("Cookie: {}\r\n", browser.cookie);
+        let mut stream = Listener::on(app, "/console/events/changes", &cookie);
+        for _ in 0..2 {
+            assert_eq!(stream.next_name(), "", "{end}: the session goes on");
+        }
+        make(&browser);
+        assert!(stream.ends(), "{end}");
+    }
 }
 
 #[test]
