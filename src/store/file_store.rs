@@ -89,6 +89,7 @@ impl FileStore {
             clock: settings.start_clock(clock, newest.ledger_time),
             wakeups: Arc::default(),
             meter: Arc::default(),
+            key_version: Arc::default(),
         };
         let group_commit = FileGroupCommit {
             connection,

@@ -344,7 +344,8 @@ impl Store {
     }
 
     /// Returns the version of all that is remembered of keys, which a change of a key raises.
-    /// Changes by other processes on the same database raise it too, some milliseconds later.
+    /// Changes by other processes on the same database raise it too: some milliseconds later, and at the
+    /// latest before the next command of this process runs.
     pub fn key_version(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.write_side().key_version)
     }

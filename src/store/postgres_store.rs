@@ -86,6 +86,7 @@ impl PostgresStore {
             clock: settings.start_clock(clock, newest),
             wakeups: Arc::default(),
             meter: Arc::default(),
+            key_version: Arc::default(),
         };
         let process = entropy.random_number();
         let group_commit = PostgresGroupCommit {
@@ -98,6 +99,7 @@ impl PostgresStore {
             clock: Arc::clone(&parts.clock),
             entropy,
             wakeups: Arc::clone(&parts.wakeups),
+            key_version: Arc::clone(&parts.key_version),
             notice: Notice::default(),
             memory: GroupMemory::default(),
             remembered_commits: None,

@@ -23,6 +23,7 @@ pub(super) struct WriterParts {
     pub(super) clock: Arc<LedgerClock>,
     pub(super) wakeups: Arc<DeliveryWakeups>,
     pub(super) meter: Arc<WriterMeter>,
+    pub(super) key_version: Arc<AtomicU64>,
 }
 
 /// The writer with its health, clock, wake-ups and meter.
@@ -52,6 +53,7 @@ impl WriteSide {
             clock,
             wakeups,
             meter,
+            key_version,
         } = parts;
         let (ended, writer_ended) = oneshot::channel();
         let (for_writer, counting) = (Arc::clone(&health), Arc::clone(&meter));
@@ -63,7 +65,7 @@ impl WriteSide {
             clock,
             wakeups,
             meter,
-            key_version: Arc::default(),
+            key_version,
             is_leader: watch::Sender::new(is_leader),
         };
         Ok((write_side, writer_ended))

@@ -13,6 +13,7 @@
 mod cluster;
 mod copy;
 mod failover;
+mod keys;
 mod migrations;
 mod pooler;
 mod processes;

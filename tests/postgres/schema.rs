@@ -11,7 +11,7 @@ use crate::service::Service;
 
 /// The tables and columns that `additions.sql` adds.
 const ADDED_TABLES: [&str; 4] = ["file_content", "process_commit", "schema_identity", "shared_secret"];
-const ADDED_COLUMNS: [&str; 1] = ["file_mark.newest_number"];
+const ADDED_COLUMNS: [&str; 2] = ["file_mark.key_changes", "file_mark.newest_number"];
 
 /// The columns, references, indexes, triggers and checks of a schema, under names that both
 /// databases share.

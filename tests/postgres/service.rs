@@ -110,6 +110,16 @@ impl Service {
         self.run(request.body(body).unwrap())
     }
 
+    /// Sends a request with a bearer key.
+    pub(crate) fn send_as(&self, key: &str, method: &str, path: &str, body: &Value) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {key}"));
+        self.run(request.body(body.to_string()).unwrap()).unwrap()
+    }
+
     fn run(&self, request: Request<impl AsSendBody>) -> Result<Answer, ureq::Error> {
         let mut reply = self.agent.run(request)?;
         let text = reply.body_mut().read_to_string()?;

@@ -3,6 +3,7 @@
 -- The mark is the one lock of all writers: a group of commands locks its row first and keeps it
 -- until the commit. Each writer goes on from what the last one left here.
 ALTER TABLE file_mark ADD COLUMN newest_number BIGINT NOT NULL DEFAULT 0; -- the greatest number that any process gave out
+ALTER TABLE file_mark ADD COLUMN key_changes BIGINT NOT NULL DEFAULT 0; -- the commits that changed a key, or what one opens
 
 -- In SQLite a table may name one that is created later.
 ALTER TABLE escrow ADD FOREIGN KEY (payment_id) REFERENCES payment_transaction (id);

@@ -7,6 +7,8 @@
 //!
 //! With the lock a group reads the version of the schema. If another process has migrated the
 //! database, the group is refused and the writer ends: its statements are of the version before.
+//! If another process has changed a key, what is remembered of keys is dropped before the first command
+//! runs, whether or not the other's notice has come.
 //!
 //! A connection that is lost before the commit has changed nothing. One that is lost at the
 //! commit leaves open if it took effect. The next session then looks for the number that the
@@ -15,6 +17,7 @@
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,7 +51,7 @@ const SEARCH_PAUSE: Duration = Duration::from_millis(200);
 /// Begins a group. The version is read by its own statement after the lock is held, so it includes
 /// a migration that committed while the group waited.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
-    SELECT ledger_time, newest_number, commits FROM file_mark FOR UPDATE;
+    SELECT ledger_time, newest_number, commits, key_changes FROM file_mark FOR UPDATE;
     SELECT version FROM schema_identity";
 /// Finds out if a group could begin, without a lock.
 const LOOK: &str = "BEGIN; SELECT version FROM schema_identity; ROLLBACK";
@@ -67,6 +70,8 @@ pub(crate) struct PostgresGroupCommit {
     pub(crate) marked_at: Timestamp,
     pub(crate) entropy: Box<dyn Entropy>,
     pub(crate) wakeups: Arc<DeliveryWakeups>,
+    /// Raised when another process has changed a key.
+    pub(crate) key_version: Arc<AtomicU64>,
     /// The content of the current group's notice to the other processes.
     pub(crate) notice: Notice,
     /// The memory of the current group.
@@ -210,6 +215,12 @@ impl PostgresGroupCommit {
         let last = Timestamp::from_millis(number(0)?).ok_or_else(no_mark)?;
         self.clock.go_on_from(last);
         self.entropy.start_after(number(1)?);
+        // A new session may be one to another server, which counts otherwise.
+        let key_changes = Some(number(3)?);
+        if session.key_changes != key_changes {
+            session.key_changes = key_changes;
+            self.key_version.fetch_add(1, Ordering::Release);
+        }
         Ok((session, number(2)?))
     }
 
@@ -311,15 +322,17 @@ impl PostgresGroupCommit {
         commit
     }
 
-    fn commit(&mut self, session: Session) -> Result<(), Error> {
+    fn commit(&mut self, mut session: Session) -> Result<(), Error> {
         let saved = self.save_rest(&session);
         self.note_failure(&session);
         saved.map_err(refused)?;
         self.commits += 1;
         self.marked_at = self.clock.now();
+        let changed_keys = i64::from(self.notice.has_key_change);
         let sql = format!(
             "UPDATE file_mark
                  SET commits = commits + 1, ledger_time = greatest(ledger_time, {now}), newest_number = {newest},
+                     key_changes = key_changes + {changed_keys},
                      newest_transfer = greatest(newest_transfer, (SELECT coalesce(max(id), 0) FROM transfer));
              INSERT INTO process_commit (process, number) VALUES ({process}, {number})
                  ON CONFLICT (process) DO UPDATE SET number = excluded.number, committed_at = now();
@@ -333,6 +346,8 @@ impl PostgresGroupCommit {
         // It waits for a synchronous standby, for any time.
         match session.client().without_limit(|| session.batch(&sql)) {
             Ok(()) => {
+                // Those who change keys here drop what is remembered of them themselves.
+                session.key_changes = session.key_changes.map(|changes| changes + changed_keys);
                 self.session.put(session);
                 Ok(())
             }

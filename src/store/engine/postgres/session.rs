@@ -58,6 +58,8 @@ pub(crate) struct Session {
     statements: PreparedStatements,
     /// The number of cursors so far, if queries without values read whole tables and use them.
     cursors: Option<Cell<u64>>,
+    /// The number of changes of keys that its newest group has seen.
+    pub(super) key_changes: Option<i64>,
 }
 
 /// A query that runs for several commands of a group.
@@ -113,6 +115,7 @@ impl Session {
             client,
             statements: PreparedStatements::default(),
             cursors: None,
+            key_changes: None,
         }
     }
 

@@ -1,0 +1,105 @@
+//! Keys that one process changes and another one takes.
+
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postgres::{Client, NoTls};
+use serde_json::{Value, json};
+
+use crate::cluster::{self, Cluster};
+use crate::service::{Service, escrowd, said};
+
+/// The session of the server for a process that is not the leader, which listens to the others. It
+/// stands still until it is dropped.
+struct StoppedListener(String);
+
+impl StoppedListener {
+    fn of(client: &mut Client) -> Self {
+        let sql = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND state = 'idle'";
+        let until = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let [row] = client.query(sql, &[]).unwrap().as_slice() {
+                let stopped = Self(row.get::<_, i32>(0).to_string());
+                stopped.signal("STOP");
+                return stopped;
+            }
+            assert!(Instant::now() < until, "no single process listens beside the leader");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.0]).status();
+        assert!(sent.unwrap().success());
+    }
+}
+
+impl Drop for StoppedListener {
+    fn drop(&mut self) {
+        self.signal("CONT");
+    }
+}
+
+fn wait_for_leader(client: &mut Client) {
+    let sql = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted";
+    let until = Instant::now() + Duration::from_secs(10);
+    while client.query(sql, &[]).unwrap().is_empty() {
+        assert!(Instant::now() < until, "no process is the leader");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A process that hears nothing of the others learns of a change with its next command, in the
+/// transaction of that command.
+#[test]
+fn a_revoked_key_changes_nothing_in_a_process_that_hears_nothing() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(folder.path(), &[]);
+    let url = cluster.url("postgres");
+    let created = escrowd()
+        .args(["operator", "--database", &url, "create", "Ada Obi", "--role", "admin"])
+        .env("ESCROWD_MODE", "live")
+        .output()
+        .unwrap();
+    let created = said(&created);
+    let admin = created.split_whitespace().find(|word| word.starts_with("op_live_"));
+    let admin = admin.unwrap_or_else(|| panic!("no key: {created}"));
+
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    // The time after which a process notices that its listening session hangs.
+    let environment = [("ESCROWD_MODE", "live"), ("ESCROWD_STORAGE_READ_SECONDS_MAX", "60")];
+    let first = Service::start_with(&url, &environment);
+    wait_for_leader(&mut client);
+    let second = Service::start_with(&url, &environment);
+    let by_admin = |path: &str, body: Value| first.send_as(admin, "POST", path, &body);
+    let made = by_admin("/operator/merchants", json!({ "name": "acme" })).ok();
+    let (id, key) = (
+        made["key"]["id"].as_str().unwrap(),
+        made["key"]["key"].as_str().unwrap(),
+    );
+
+    let mut phone = 8_000_000_000_u64;
+    let mut register = |service: &Service| {
+        phone += 1;
+        let body = json!({
+            "firstname": "Ben", "lastname": "Obi", "email": format!("{phone}@shop.example"), "phone": format!("0{phone}"),
+        });
+        service.send_as(key, "POST", "/v1/customer/create", &body)
+    };
+    for _ in 0..20 {
+        register(&second).ok();
+    }
+    let stopped = StoppedListener::of(&mut client);
+    // What other processes change is no reason to take the key for revoked.
+    register(&first).ok();
+    register(&second).ok();
+    let revoke = format!("/operator/keys/{id}/revoke");
+    by_admin(&revoke, json!({ "reason": "it was on a laptop that is gone" })).ok();
+    let refused = register(&second);
+    assert_eq!(refused.status, 403, "{}", refused.body);
+    drop(stopped);
+}
