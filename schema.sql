@@ -525,11 +525,11 @@ CREATE TABLE receipt (
     customer_id    TEXT,                  -- whose it is; NULL while it is not known
     expected_id    INTEGER REFERENCES payment_transaction (id), -- the deposit whose reference the payer quoted
     deposit_id     INTEGER REFERENCES payment_transaction (id), -- the deposit that credited it
-    -- NULL in a sandbox. Of a provider's receipt: who asked to assign or reverse it, until a second operator does.
-    recorded_by    INTEGER REFERENCES operator (id),
+    recorded_by    INTEGER REFERENCES operator (id), -- NULL for a provider, and in a sandbox
     created_at     INTEGER NOT NULL,
     updated_at     INTEGER NOT NULL,
     checksum       INTEGER NOT NULL,
+    asked_by       INTEGER REFERENCES operator (id), -- who asked to assign or reverse it, until a second operator does
     CHECK (status <> 'credited' OR deposit_id IS NOT NULL),
     FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
 ) STRICT;

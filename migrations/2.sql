@@ -89,6 +89,8 @@ ALTER TABLE new_customer_profile RENAME TO customer_profile;
 CREATE UNIQUE INDEX customer_by_email ON customer_profile (merchant_id, email) WHERE email IS NOT NULL;
 CREATE UNIQUE INDEX customer_by_phone ON customer_profile (merchant_id, phone) WHERE phone IS NOT NULL;
 
+ALTER TABLE receipt ADD COLUMN asked_by INTEGER REFERENCES operator (id);
+
 -- The bank may have what was exported since its approval, so it is in the first batch. An export had at
 -- most 1,000 pay-outs, so with more than that some of these were not exported yet.
 ALTER TABLE payout ADD COLUMN batch INTEGER CHECK (batch >= 1);

@@ -221,7 +221,6 @@ pub fn assign(
     let mut receipt = load_to_decide(tx, actor.merchant, id)?;
     receipt.check_in_suspense("assigned")?;
     let (operator, now) = (actor.agent.operator, tx.now());
-    policy.two_person.check(receipt.amount, receipt.recorded_by, operator)?;
     let (customer, expected) = resolve(tx, actor.merchant, &target)?;
     let customer = customer.ok_or(Refusal::NoSuchCustomer)?;
     let expected = expected.map(|payment| payment.transaction.id);

@@ -58,12 +58,13 @@ const SEED_THAT_PAYS_EARLY: u64 = 58;
 const COMMANDS_PER_DATABASE: u64 = 100_000;
 
 /// The kinds of commands. Each must succeed and be refused at least once.
-const KINDS: [&str; 44] = [
+const KINDS: [&str; 45] = [
     "record a receipt",
     "approve a receipt",
     "reject a receipt",
     "assign a receipt",
     "reverse a receipt",
+    "retract a request",
     "expire a deposit",
     "request a pay-out",
     "approve a pay-out",
@@ -106,12 +107,13 @@ const KINDS: [&str; 44] = [
 ];
 
 /// The first word of every refusal.
-const REFUSALS: [&str; 56] = [
+const REFUSALS: [&str; 57] = [
     "AlreadySpent",
     "BankReferenceUsed",
     "DepositHasReceipt",
     "DepositNotFound",
     "NoSuchCustomer",
+    "NothingAsked",
     "NotInStatus",
     "PayoutNotFound",
     "ReceiptNotFound",

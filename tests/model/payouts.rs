@@ -98,6 +98,7 @@ impl Reference {
             }
             Source::Receipt(receipt) => {
                 let place = self.receipt_in(command, receipt, &["suspense"], "sent back")?;
+                self.receipts[place].let_lapse();
                 self.receipts[place].status = "sent_back";
                 (Owner::Payer(place), self.receipts[place].amount)
             }

@@ -6,7 +6,7 @@ use crate::helpers::read;
 use crate::intents::NO_REFERENCE;
 use crate::reference::{Command, Id, MISSING, MOST, Reference, refuse_if};
 use crate::service::Service;
-use crate::treasury::{Target, check_two_persons};
+use crate::treasury::{Target, check_two_persons, decides};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Receipt {
@@ -22,6 +22,9 @@ pub(crate) struct Receipt {
     /// The expected deposit, if the receipt has settled it.
     settled: Option<usize>,
     recorded_by: Option<usize>,
+    /// The operator who asked to assign or to reverse it. In suspense `customer` and `expected` are those
+    /// of the request.
+    pub(crate) asked_by: Option<usize>,
 }
 
 impl Receipt {
@@ -37,6 +40,24 @@ impl Receipt {
             expected: None,
             settled: None,
             recorded_by: None,
+            asked_by: None,
+        }
+    }
+
+    /// Returns the owner for whom an operator asked to assign it.
+    pub(crate) fn asked_for(&self) -> Option<Target> {
+        let is_asked = self.status == "suspense" && self.asked_by.is_some();
+        let customer = self.customer.clone().filter(|_| is_asked)?;
+        Some(match self.expected {
+            Some(deposit) => Target::Deposit(Some(deposit)),
+            None => Target::Customer(customer),
+        })
+    }
+
+    /// Forgets what an operator asked for.
+    pub(crate) fn let_lapse(&mut self) {
+        if self.asked_by.take().is_some() && self.status == "suspense" {
+            (self.customer, self.expected) = (None, None);
         }
     }
 
@@ -117,12 +138,19 @@ impl Reference {
         target: &Target,
     ) -> Result<Vec<usize>, String> {
         let place = self.receipt_in(command, receipt, &["suspense"], "assigned")?;
-        let known = &self.receipts[place];
-        check_two_persons(known.amount, known.recorded_by, operator)?;
         let (customer, expected) = self.resolve_target(command, target)?;
-        self.receipts[place].customer = customer;
-        self.receipts[place].expected = expected;
-        Ok(self.take_in(command, place))
+        let known = &mut self.receipts[place];
+        let is_the_same = known.customer == customer && known.expected == expected;
+        let first = known.asked_by.filter(|_| is_the_same);
+        let is_decided = decides(known.amount, first, operator)?;
+        known.customer = customer;
+        known.expected = expected;
+        known.asked_by = operator.filter(|_| !is_decided);
+        Ok(if is_decided {
+            self.take_in(command, place)
+        } else {
+            vec![]
+        })
     }
 
     pub(crate) fn reverse_receipt(
@@ -133,12 +161,23 @@ impl Reference {
     ) -> Result<Vec<usize>, String> {
         let place = self.receipt_in(command, receipt, &["credited", "suspense"], "reversed")?;
         let known = self.receipts[place].clone();
-        check_two_persons(known.amount, known.recorded_by, operator)?;
-        if let Some(customer) = known.customer {
-            let wallet = self.wallet(command.merchant, &customer);
-            let (needed, available) = (known.amount, wallet.main);
+        let owner = known.customer.clone().filter(|_| known.status == "credited");
+        if let Some(customer) = &owner {
+            let (needed, available) = (known.amount, self.wallet(command.merchant, customer).main);
             refuse_if(available < needed, &format!("AlreadySpent {needed} {available}"))?;
-            wallet.main -= known.amount;
+        }
+        let is_the_same = known.status == "credited" || known.customer.is_none();
+        let is_decided = decides(known.amount, known.asked_by.filter(|_| is_the_same), operator)?;
+        let asked = &mut self.receipts[place];
+        asked.asked_by = operator.filter(|_| !is_decided);
+        if asked.status == "suspense" {
+            (asked.customer, asked.expected) = (None, None);
+        }
+        if !is_decided {
+            return Ok(vec![]);
+        }
+        if let Some(customer) = owner {
+            self.wallet(command.merchant, &customer).main -= known.amount;
             // Its deposit is reversed.
             self.rows.events += 1;
             if let Some(intent) = known.settled {
@@ -152,12 +191,21 @@ impl Reference {
         Ok(vec![])
     }
 
+    pub(crate) fn retract_receipt(&mut self, command: &Command, receipt: Option<usize>) -> Result<Vec<usize>, String> {
+        let any = ["recorded", "rejected", "credited", "suspense", "reversed", "sent_back"];
+        let place = self.receipt_in(command, receipt, &any, "retracted")?;
+        refuse_if(self.receipts[place].asked_by.is_none(), "NothingAsked")?;
+        self.receipts[place].let_lapse();
+        Ok(vec![])
+    }
+
     pub(crate) fn expire_deposit(&mut self, command: &Command, intent: Option<usize>) -> Result<Vec<usize>, String> {
         let place = self.deposit_named(command, intent)?;
         let status = self.intents[place].status;
         refuse_if(status != "pending", &format!("NotInStatus deposit {status} given up"))?;
         let waits = |receipt: &Receipt| {
-            receipt.merchant == command.merchant && receipt.status == "recorded" && receipt.expected == Some(place)
+            let waits = ["recorded", "suspense"].contains(&receipt.status);
+            receipt.merchant == command.merchant && waits && receipt.expected == Some(place)
         };
         refuse_if(self.receipts.iter().any(waits), "DepositHasReceipt")?;
         self.intents[place].status = "failed";
@@ -264,6 +312,8 @@ impl Service {
         assert_eq!(owner, receipt.customer.as_deref(), "the customer of a receipt");
         let recorder: Option<OperatorId> = receipt.recorded_by.map(|place| self.operators[place]);
         assert_eq!(stored.recorded_by, recorder, "the operator who recorded it");
+        let asker: Option<OperatorId> = receipt.asked_by.map(|place| self.operators[place]);
+        assert_eq!(stored.asker, asker, "the operator who asked to assign or to reverse it");
         assert_eq!(
             stored.expected.is_some(),
             receipt.expected.is_some(),

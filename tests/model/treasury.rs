@@ -50,6 +50,7 @@ pub(crate) enum Step {
         target: Target,
     },
     Reverse(Option<usize>),
+    Retract(Option<usize>),
     Expire(Option<usize>),
     Request(Source),
     Approve(Option<usize>),
@@ -84,6 +85,7 @@ impl Step {
             Self::RejectReceipt(_) => "reject a receipt",
             Self::Assign { .. } => "assign a receipt",
             Self::Reverse(_) => "reverse a receipt",
+            Self::Retract(_) => "retract a request",
             Self::Expire(_) => "expire a deposit",
             Self::Request(_) => "request a pay-out",
             Self::Approve(_) => "approve a pay-out",
@@ -100,6 +102,13 @@ pub(crate) fn check_two_persons(amount: i64, first: Option<usize>, second: Optio
     refuse_if(amount > ALONE_MAX && first.is_some() && first == second, "SamePerson")
 }
 
+/// Returns true if an operator decides: alone up to the limit, or as the second one who asks for the
+/// same as the first.
+pub(crate) fn decides(amount: i64, first: Option<usize>, operator: Option<usize>) -> Result<bool, String> {
+    check_two_persons(amount, first, operator)?;
+    Ok(amount <= ALONE_MAX || operator.is_none() || first.is_some())
+}
+
 impl Reference {
     /// Runs a command of an operator. Returns the deals that it funds.
     pub(crate) fn operate(&mut self, command: &Command, act: &OperatorCommand) -> Result<Vec<usize>, String> {
@@ -114,6 +123,7 @@ impl Reference {
             Step::RejectReceipt(receipt) => self.reject_receipt(command, *receipt),
             Step::Assign { receipt, target } => self.assign_receipt(command, by, *receipt, target),
             Step::Reverse(receipt) => self.reverse_receipt(command, by, *receipt),
+            Step::Retract(receipt) => self.retract_receipt(command, *receipt),
             Step::Expire(intent) => self.expire_deposit(command, *intent),
             Step::Request(source) => self.request_payout(command, by, source),
             Step::Approve(payout) => self.approve_payout(command, by, *payout),
@@ -168,14 +178,15 @@ pub(crate) fn next(random: &mut Random, reference: &Reference, command: &Command
         0..8 => record(random, reference, merchant),
         8..11 => Step::ApproveReceipt(receipt(random, &["recorded"])),
         11 => Step::RejectReceipt(receipt(random, &["recorded"])),
-        12..14 => Step::Assign {
-            receipt: receipt(random, &["suspense"]),
-            target: match target(random, reference, merchant) {
-                Target::Unknown => Target::Customer(any_customer(random)),
-                known => known,
-            },
-        },
-        14..17 => Step::Reverse(receipt(random, &["credited", "suspense"])),
+        12..14 => {
+            let receipt = receipt(random, &["suspense"]);
+            assign(random, reference, merchant, receipt)
+        }
+        14..16 => Step::Reverse(receipt(random, &["credited", "suspense"])),
+        16 => Step::Retract(pick(random, reference.receipts.len(), |place| {
+            let receipt = &reference.receipts[place];
+            receipt.merchant == merchant && receipt.asked_by.is_some()
+        })),
         17 => Step::Expire(expected(random, reference, merchant)),
         18..22 => Step::Request(match random.below(4) {
             0 => Source::Merchant(part_of(random, reference.merchants[merchant].earned)),
@@ -223,6 +234,19 @@ fn record(random: &mut Random, reference: &Reference, merchant: usize) -> Step {
         }),
         target,
     }
+}
+
+/// Names an owner of money in suspense, half of the time the one for whom the first of two operators asked.
+fn assign(random: &mut Random, reference: &Reference, merchant: usize, receipt: Option<usize>) -> Step {
+    let asked = receipt.and_then(|place| reference.receipts[place].asked_for());
+    let target = match asked.filter(|_| random.one_in(2)) {
+        Some(same) => same,
+        None => match target(random, reference, merchant) {
+            Target::Unknown => Target::Customer(any_customer(random)),
+            known => known,
+        },
+    };
+    Step::Assign { receipt, target }
 }
 
 fn target(random: &mut Random, reference: &Reference, merchant: usize) -> Target {
@@ -362,6 +386,11 @@ impl Service {
                     receipts::reverse(tx, policy, &actor, id, reason())
                 })
                 .map(of_receipt)
+            }
+            Step::Retract(place) => {
+                let id = receipt(place);
+                self.run(policy, move |tx, _policy| receipts::retract(tx, &actor, id, reason()))
+                    .map(of_receipt)
             }
             Step::Expire(intent) => {
                 let name = name_of(*intent, reference);

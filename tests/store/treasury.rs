@@ -311,7 +311,7 @@ fn a_payout_or_a_receipt_that_went_another_way_than_its_payment_is_found() {
 
 /// The columns of a receipt, a pay-out and an operator of which only a checksum tells a change. In
 /// PostgreSQL rows have none: its own are of pages.
-const UNDER_THE_CHECKSUM_ALONE: [&str; 26] = [
+const UNDER_THE_CHECKSUM_ALONE: [&str; 27] = [
     "receipt.guard",
     "receipt.bank_reference",
     "receipt.bank_reference_key",
@@ -321,6 +321,7 @@ const UNDER_THE_CHECKSUM_ALONE: [&str; 26] = [
     "receipt.created_at",
     "receipt.updated_at",
     "receipt.checksum",
+    "receipt.asked_by",
     "payout.guard",
     "payout.requested_by",
     "payout.approved_by",

@@ -135,6 +135,22 @@ impl TwoPersonRule {
             _ => Ok(()),
         }
     }
+
+    /// Returns true if what an operator asks for takes effect now: alone, or as the second one who
+    /// asks for it. `first` is the operator who has asked for the same before.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the operator who has asked before, if the amount takes two.
+    pub fn decides(
+        self,
+        amount: Amount,
+        first: Option<OperatorId>,
+        operator: Option<OperatorId>,
+    ) -> Result<bool, Refusal> {
+        self.check(amount, first, operator)?;
+        Ok(first.is_some() || operator.is_none() || !self.takes_two(amount))
+    }
 }
 
 #[cfg(test)]
@@ -221,6 +237,18 @@ mod tests {
                 "{amount} {first:?} {second:?}"
             );
             assert_eq!(TwoPersonRule::OFF.check(kobo(amount), first, second), Ok(()));
+        }
+        let same = Err(Refusal::SamePerson { alone_max: kobo(100) });
+        for (amount, first, second, decides) in [
+            (100, None, ada, Ok(true)),
+            (101, None, ada, Ok(false)),
+            (101, ada, ada, same),
+            (101, ada, ben, Ok(true)),
+            (101, None, None, Ok(true)),
+        ] {
+            let outcome = rule.decides(kobo(amount), first, second);
+            assert_eq!(outcome, decides, "{amount} {first:?} {second:?}");
+            assert_eq!(TwoPersonRule::OFF.decides(kobo(amount), first, second), Ok(true));
         }
         assert!(rule.takes_two(kobo(101)) && !rule.takes_two(kobo(100)));
         assert!(!TwoPersonRule::OFF.takes_two(Amount::MAX));

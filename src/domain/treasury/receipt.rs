@@ -75,9 +75,9 @@ pub struct Receipt {
     pub deposit: Option<TransactionId>,
     /// `None` for a provider, and in a sandbox.
     pub recorded_by: Option<OperatorId>,
-    /// The operator who has asked to assign or to reverse a large receipt of a provider, until
-    /// another one asks for the same, or until the request is retracted. With a customer it is an
-    /// assignment, unless the receipt is credited already.
+    /// The operator who has asked to assign or to reverse a large receipt, until another one asks
+    /// for the same, or until the request is retracted. With a customer it is an assignment, unless
+    /// the receipt is credited already.
     pub asker: Option<OperatorId>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -199,13 +199,13 @@ impl Receipt {
     /// `expected` deposit. Returns true if the money is to be credited, and false if a second
     /// operator has to ask for the same first.
     ///
-    /// No operator has recorded a provider's receipt, so above the limit of the rule two operators
-    /// name its customer, and the deposit that it is for, which decides what the money funds.
+    /// Above the limit of the rule two operators name the customer, and the deposit that it is for,
+    /// which decides what the money funds. The one who recorded the receipt may be one of them.
     ///
     /// # Errors
     ///
-    /// Refuses another status than in suspense, then the operator who recorded or asked first if
-    /// the amount takes two persons.
+    /// Refuses another status than in suspense, then the operator who has asked for the same if the
+    /// amount takes two persons.
     pub fn ask_to_assign(
         &mut self,
         customer: CustomerId,
@@ -216,8 +216,7 @@ impl Receipt {
     ) -> Result<bool, Refusal> {
         self.check_in_suspense("assigned")?;
         let is_the_same = self.customer.as_ref() == Some(&customer) && self.expected == expected;
-        let first = self.first_person(is_the_same, operator, rule)?;
-        let is_decided = self.is_decided(first, operator, rule, now);
+        let is_decided = self.ask(is_the_same, operator, rule, now)?;
         self.expected = expected;
         self.customer = Some(customer);
         Ok(is_decided)
@@ -229,8 +228,8 @@ impl Receipt {
     ///
     /// # Errors
     ///
-    /// Refuses another status than credited and in suspense, then the operator who recorded or
-    /// asked first if the amount takes two persons, then money that is already spent.
+    /// Refuses another status than credited and in suspense, then money that is already spent, then
+    /// the operator who has asked for the same if the amount takes two persons.
     pub fn ask_to_reverse(
         &mut self,
         operator: Option<OperatorId>,
@@ -239,49 +238,28 @@ impl Receipt {
         now: Timestamp,
     ) -> Result<bool, Refusal> {
         self.check_status(ReceiptStatus::TO_REVERSE, "reversed")?;
-        let is_the_same = self.status == ReceiptStatus::Credited || self.customer.is_none();
-        let first = self.first_person(is_the_same, operator, rule)?;
         self.check_unspent(available)?;
-        let is_decided = self.is_decided(first, operator, rule, now);
+        let is_the_same = self.status == ReceiptStatus::Credited || self.customer.is_none();
+        let is_decided = self.ask(is_the_same, operator, rule, now)?;
         if self.status == ReceiptStatus::Suspense {
             (self.customer, self.expected) = (None, None);
         }
         Ok(is_decided)
     }
 
-    /// Returns the operator before this one, who recorded the receipt or asked for the same.
-    ///
-    /// # Errors
-    ///
-    /// Refuses the same operator if the amount takes two persons.
-    fn first_person(
-        &self,
+    /// Returns true if an operator decides now. Keeps the operator as the asker otherwise.
+    fn ask(
+        &mut self,
         is_the_same: bool,
         operator: Option<OperatorId>,
         rule: TwoPersonRule,
-    ) -> Result<Option<OperatorId>, Refusal> {
-        let first = match self.source {
-            ReceiptSource::Operator => self.recorded_by,
-            ReceiptSource::Provider => self.asker.filter(|_| is_the_same),
-        };
-        rule.check(self.amount, first, operator)?;
-        Ok(first)
-    }
-
-    /// Returns true if an operator decides now: alone, or as the second one who asks for the
-    /// same. Keeps the operator as the asker otherwise.
-    fn is_decided(
-        &mut self,
-        first: Option<OperatorId>,
-        operator: Option<OperatorId>,
-        rule: TwoPersonRule,
         now: Timestamp,
-    ) -> bool {
-        let takes_two = operator.is_some() && rule.takes_two(self.amount);
-        let is_decided = self.source == ReceiptSource::Operator || !takes_two || first.is_some();
+    ) -> Result<bool, Refusal> {
+        let first = self.asker.filter(|_| is_the_same);
+        let is_decided = rule.decides(self.amount, first, operator)?;
         self.asker = operator.filter(|_| !is_decided);
         self.updated_at = now;
-        is_decided
+        Ok(is_decided)
     }
 
     /// Reverses a receipt that was recorded by mistake. `available` is the balance of the

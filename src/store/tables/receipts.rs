@@ -34,7 +34,9 @@ row! {
         deposit_id: Option<i64>,
         deposit_guard: Option<u32> = "deposit.guard",
         recorded_by: Option<i64>,
-        recorder_guard: Option<u32> = "operator.guard",
+        recorder_guard: Option<u32> = "recorder.guard",
+        asked_by: Option<i64>,
+        asker_guard: Option<u32> = "asker.guard",
         created_at: Timestamp = "receipt.created_at",
         updated_at: Timestamp = "receipt.updated_at",
     }
@@ -48,7 +50,8 @@ macro_rules! select_receipt {
             " FROM receipt
               LEFT JOIN payment_transaction AS expected ON expected.id = expected_id
               LEFT JOIN payment_transaction AS deposit ON deposit.id = deposit_id
-              LEFT JOIN operator ON operator.id = recorded_by
+              LEFT JOIN operator AS recorder ON recorder.id = recorded_by
+              LEFT JOIN operator AS asker ON asker.id = asked_by
               WHERE ",
             $condition
         )
@@ -72,11 +75,6 @@ const COUNT: &str = concat!(
 fn read_receipt(row: Row<'_>) -> Result<Receipt, Error> {
     let row = ReceiptRow::read(row)?;
     let transaction = |number: Option<i64>, guard: Option<u32>| Some(TransactionId::new(number?, guard?));
-    let operator = operator_id(row.recorded_by, row.recorder_guard);
-    let (recorded_by, asker) = match row.source {
-        ReceiptSource::Operator => (operator, None),
-        ReceiptSource::Provider => (None, operator),
-    };
     Ok(Receipt {
         id: ReceiptId::new(row.id, row.guard),
         amount: row.amount,
@@ -90,8 +88,8 @@ fn read_receipt(row: Row<'_>) -> Result<Receipt, Error> {
         customer: row.customer_id,
         expected: transaction(row.expected_id, row.expected_guard),
         deposit: transaction(row.deposit_id, row.deposit_guard),
-        recorded_by,
-        asker,
+        recorded_by: operator_id(row.recorded_by, row.recorder_guard),
+        asker: operator_id(row.asked_by, row.asker_guard),
         created_at: row.created_at,
         updated_at: row.updated_at,
     })
@@ -253,7 +251,7 @@ impl Tx<'_> {
                     expected_id: "?4",
                     deposit_id: "?5",
                     updated_at: "?6",
-                    recorded_by: "?7",
+                    asked_by: "?7",
                 ),
                 " WHERE id = ?1"
             ))?
@@ -265,7 +263,7 @@ impl Tx<'_> {
                     receipt.expected.as_ref().map(TransactionId::number),
                     receipt.deposit.as_ref().map(TransactionId::number),
                     receipt.updated_at.millis(),
-                    receipt.recorded_by.or(receipt.asker).as_ref().map(OperatorId::number),
+                    receipt.asker.as_ref().map(OperatorId::number),
                 ],
                 "a receipt",
             )

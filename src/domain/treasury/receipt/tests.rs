@@ -262,33 +262,39 @@ fn a_reversal_takes_the_money_out_of_where_it_is() {
 }
 
 #[test]
-fn a_reversal_refuses_the_status_then_the_person_then_spent_money() {
+fn a_reversal_refuses_the_status_then_spent_money_then_the_person() {
     let alone_max = kobo(AMOUNT - 1);
     let rule = TwoPersonRule {
         alone_max: Some(alone_max),
     };
     let available = kobo(AMOUNT - 1);
-    let reverse = |receipt: &mut Receipt, by: Option<OperatorId>, available: Amount| {
+    let ask = |receipt: &mut Receipt, by: i64, available: Amount| {
         let before = receipt.clone();
-        let asked = receipt.ask_to_reverse(by, rule, available, at(8));
+        let asked = receipt.ask_to_reverse(Some(operator(by)), rule, available, at(8));
         assert!(asked.is_ok() || *receipt == before, "a refusal changes nothing");
-        assert!(asked?, "the recorder was the first person");
-        let before = receipt.clone();
-        let outcome = receipt.reverse(None, available, at(9)).map(drop);
-        assert!(outcome.is_ok() || *receipt == before, "a refusal changes nothing");
-        outcome
+        asked
     };
-    let outcome = reverse(&mut in_status(ReceiptStatus::Recorded), Some(operator(1)), available);
+    let outcome = ask(&mut in_status(ReceiptStatus::Recorded), 1, available);
     assert!(matches!(outcome, Err(Refusal::NotInStatus { .. })), "{outcome:?}");
-    let mut credited = in_status(ReceiptStatus::Credited);
-    let outcome = reverse(&mut credited, Some(operator(1)), available);
-    assert_eq!(outcome, Err(Refusal::SamePerson { alone_max }));
     let spent = Refusal::AlreadySpent {
         needed: kobo(AMOUNT),
         available,
     };
-    assert_eq!(reverse(&mut credited, Some(operator(2)), available), Err(spent));
-    assert_eq!(reverse(&mut credited, Some(operator(2)), kobo(AMOUNT)), Ok(()));
+    for status in [ReceiptStatus::Credited, ReceiptStatus::Suspense] {
+        let mut receipt = in_status(status);
+        assert_eq!(ask(&mut receipt, 1, available), Err(spent.clone()));
+        assert_eq!(ask(&mut receipt, 1, kobo(AMOUNT)), Ok(false));
+        assert_eq!(ask(&mut receipt, 1, available), Err(spent.clone()));
+        assert_eq!(
+            ask(&mut receipt, 1, kobo(AMOUNT)),
+            Err(Refusal::SamePerson { alone_max })
+        );
+        assert_eq!(ask(&mut receipt, 2, kobo(AMOUNT)), Ok(true));
+        let asked = receipt.clone();
+        let outcome = receipt.reverse(None, available, at(9)).map(drop);
+        assert_eq!((outcome, &receipt), (Err(spent.clone()), &asked));
+        receipt.reverse(None, kobo(AMOUNT), at(9)).unwrap();
+    }
 }
 
 #[test]
@@ -317,9 +323,15 @@ fn reported() -> Receipt {
     }
 }
 
-/// No operator has recorded a provider's receipt, so the first operator who asks is remembered.
+/// Whoever recorded a receipt: who names its customer decides where the money goes.
 #[test]
-fn two_operators_ask_for_the_same_with_a_large_receipt_of_a_provider() {
+fn two_operators_ask_for_the_same_with_a_large_receipt() {
+    two_ask_for_the_same(reported);
+    // The operator who recorded it may be one of the two, and is not alone.
+    two_ask_for_the_same(|| in_status(ReceiptStatus::Suspense));
+}
+
+fn two_ask_for_the_same(in_suspense: fn() -> Receipt) {
     let alone_max = kobo(AMOUNT - 1);
     let large = TwoPersonRule {
         alone_max: Some(alone_max),
@@ -333,7 +345,7 @@ fn two_operators_ask_for_the_same_with_a_large_receipt_of_a_provider() {
         |receipt: &mut Receipt, customer, by| receipt.ask_to_assign(customer, None, Some(operator(by)), large, at(9));
     let reverse = |receipt: &mut Receipt, by| receipt.ask_to_reverse(Some(operator(by)), large, kobo(AMOUNT), at(9));
 
-    let mut receipt = reported();
+    let mut receipt = in_suspense();
     assert_eq!(assign(&mut receipt, ada(), 1), Ok(false));
     assert_eq!(
         (receipt.status, receipt.asker),
@@ -350,7 +362,7 @@ fn two_operators_ask_for_the_same_with_a_large_receipt_of_a_provider() {
     assert_eq!(assign(&mut receipt, ben(), 1), Ok(true));
     assert_eq!((receipt.customer.clone(), receipt.asker), (Some(ben()), None));
     // The request of one operator lapses when the money is sent back.
-    let mut returned = reported();
+    let mut returned = in_suspense();
     assert_eq!(assign(&mut returned, ada(), 1), Ok(false));
     returned.send_back(at(9)).unwrap();
     returned.take_back(at(9)).unwrap();
@@ -361,14 +373,20 @@ fn two_operators_ask_for_the_same_with_a_large_receipt_of_a_provider() {
     assert_eq!(reverse(&mut receipt, 1), Ok(false));
     assert_eq!(reverse(&mut receipt, 1), same);
     assert_eq!(reverse(&mut receipt, 2), Ok(true));
-    let mut receipt = reported();
+    let mut receipt = in_suspense();
     assert_eq!(reverse(&mut receipt, 1), Ok(false));
     assert_eq!(reverse(&mut receipt, 2), Ok(true));
 
     // One decides up to the limit, and where no operator acts.
     for (operator, rule) in [(Some(operator(1)), small), (None, TwoPersonRule::OFF)] {
-        assert_eq!(reported().ask_to_assign(ada(), None, operator, rule, at(9)), Ok(true));
-        assert_eq!(reported().ask_to_reverse(operator, rule, kobo(AMOUNT), at(9)), Ok(true));
+        assert_eq!(
+            in_suspense().ask_to_assign(ada(), None, operator, rule, at(9)),
+            Ok(true)
+        );
+        assert_eq!(
+            in_suspense().ask_to_reverse(operator, rule, kobo(AMOUNT), at(9)),
+            Ok(true)
+        );
     }
 }
 

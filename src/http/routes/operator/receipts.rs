@@ -298,9 +298,9 @@ pub(super) struct ReceiptView {
     deposit_id: Option<AsText<TransactionId>>,
     note: Option<String>,
     recorded_by: Option<AsText<OperatorId>>,
-    /// The operator who asked to assign or to reverse a large receipt of a provider, until
-    /// another one asks for the same or the request is retracted. An assignment if it is in suspense
-    /// and has a customerId.
+    /// The operator who asked to assign or to reverse a large receipt, until another one asks for
+    /// the same or the request is retracted. An assignment if it is in suspense and has a
+    /// customerId.
     asked_by: Option<AsText<OperatorId>>,
     created_at: AsText<Timestamp>,
     updated_at: AsText<Timestamp>,
