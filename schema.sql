@@ -489,8 +489,6 @@ CREATE TABLE operator_act (
     CHECK (first_transfer <= last_transfer)
 ) STRICT;
 CREATE UNIQUE INDEX operator_act_of_merchant ON operator_act (merchant_id, number);
--- Finds the operator who recorded the payment of a pay-out.
-CREATE INDEX operator_act_of_payment ON operator_act (merchant_id, subject) WHERE kind = 'payout_paid';
 CREATE TRIGGER operator_act_is_never_changed BEFORE UPDATE ON operator_act
 BEGIN SELECT RAISE(ABORT, 'an act of an operator is never changed'); END;
 CREATE TRIGGER operator_act_is_never_deleted BEFORE DELETE ON operator_act
@@ -565,6 +563,8 @@ CREATE TABLE payout (
     updated_at     INTEGER NOT NULL,
     checksum       INTEGER NOT NULL,
     batch          INTEGER CHECK (batch >= 1), -- the merchant's batch in which it was exported for the bank
+    asked_by       INTEGER REFERENCES operator (id), -- who asked to record its return or to reopen it, until a second operator does
+    asked_for      TEXT CHECK (asked_for IN ('return', 'reopening')) CHECK ((asked_by IS NULL) = (asked_for IS NULL)),
     CHECK (status = 'returned' OR was_paid = (status = 'paid')),
     CHECK ((transaction_id IS NULL) = (destination IS NOT NULL)),
     CHECK ((bank_reference IS NULL) = (value_date IS NULL) AND (bank_reference IS NULL) = (bank_reference_key IS NULL))

@@ -97,9 +97,9 @@ ALTER TABLE payout ADD COLUMN batch INTEGER CHECK (batch >= 1);
 UPDATE payout SET batch = 1, checksum = changed_checksum(checksum, 'batch', NULL, 1)
     WHERE status = 'approved' AND EXISTS (SELECT 1 FROM operator_act
         WHERE operator_act.merchant_id = payout.merchant_id AND kind = 'payouts_exported' AND created_at >= payout.updated_at);
+ALTER TABLE payout ADD COLUMN asked_by INTEGER REFERENCES operator (id);
+ALTER TABLE payout ADD COLUMN asked_for TEXT CHECK (asked_for IN ('return', 'reopening')) CHECK ((asked_by IS NULL) = (asked_for IS NULL));
 CREATE INDEX payout_of_batch ON payout (merchant_id, batch) WHERE batch IS NOT NULL;
-
-CREATE INDEX operator_act_of_payment ON operator_act (merchant_id, subject) WHERE kind = 'payout_paid';
 
 -- Deposits from before name no terms, and no checkout has announced one.
 ALTER TABLE payment_detail ADD COLUMN announcement BLOB CHECK (length(announcement) = 32);

@@ -1,7 +1,8 @@
 //! Batches of pay-outs: the results with which one comes back from the bank.
 
 use crate::commands::operators::OperatorActor;
-use crate::commands::{Error, Policy, payouts};
+use crate::commands::payouts::{self, PayoutWithWithdrawal};
+use crate::commands::{Error, Policy};
 use crate::domain::ids::PayoutId;
 use crate::domain::invalid::Parsed;
 use crate::domain::refusal::Refusal;
@@ -38,6 +39,8 @@ pub enum BatchOutcome {
 pub enum BatchEffect {
     /// The pay-out has its new status with this commit.
     Applied(PayoutStatus),
+    /// The pay-out keeps its status until a second operator asks for the same.
+    Asked(PayoutStatus),
     /// The pay-out has had this end since before.
     Already(PayoutStatus),
     /// The result changed nothing.
@@ -45,7 +48,8 @@ pub enum BatchEffect {
 }
 
 /// Applies the results of a batch, each for itself: one that cannot be applied does not keep
-/// the others from it. The same results again change nothing.
+/// the others from it. The same results again change nothing, but for the large returns for which
+/// another operator has asked: those take effect.
 ///
 /// # Errors
 ///
@@ -87,7 +91,11 @@ fn apply_one(
             payouts::take_back(tx, policy, actor, id, Ok(reason))?
         }
     };
-    Ok(BatchEffect::Applied(changed.payout.status))
+    let PayoutWithWithdrawal { payout, .. } = changed;
+    Ok(match payout.asked {
+        Some(_) => BatchEffect::Asked(payout.status),
+        None => BatchEffect::Applied(payout.status),
+    })
 }
 
 /// Returns true if a pay-out has had exactly this end.

@@ -1,6 +1,6 @@
 //! Pay-outs: asking for one, its approval, and its payment.
 
-use crate::commands::operators::OperatorActor;
+use crate::commands::operators::{OperatorActor, is_revoked};
 use crate::commands::{Error, Policy, outbox};
 use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::effects::Effects;
@@ -17,7 +17,7 @@ use crate::domain::transaction::{
 };
 use crate::domain::treasury::act::ActKind;
 use crate::domain::treasury::operator::TwoPersonRule;
-use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus, PayoutTerms, check_value_date};
+use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus, PayoutStep, PayoutTerms, check_value_date};
 use crate::domain::treasury::receipt::Receipt;
 use crate::store::{self, Snapshot, StoredPayout, Tx};
 
@@ -198,11 +198,12 @@ pub fn pay(
     Ok(loaded)
 }
 
-/// Records that the bank has sent a pay-out back.
+/// Records that the bank has sent a pay-out back, or takes note of the first of two operators who ask
+/// for that.
 ///
 /// # Errors
 ///
-/// Refuses an unknown pay-out, and what [`Payout::check_return`] and [`Payout::take_back`] refuse.
+/// Refuses an unknown pay-out, and what [`Payout::take_back`] and [`Payout::ask`] refuse.
 pub fn take_back(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -211,33 +212,32 @@ pub fn take_back(
     reason: Parsed<String>,
 ) -> Result<PayoutWithWithdrawal, Error> {
     let reason = Some(reason?);
-    let mut loaded = load(tx, actor.merchant, id)?;
-    let recorded_by = match loaded.payout.status {
-        PayoutStatus::Paid => tx.payer_of(actor.merchant, id)?,
-        PayoutStatus::Approved => tx.reopener_of(actor.merchant, id)?,
-        _ => None,
-    };
-    loaded
-        .payout
-        .check_return(recorded_by, actor.agent.operator, policy.two_person)?;
-    let inside = tx.balance(actor.merchant, &Account::OutsideWorld)?;
+    let merchant = actor.merchant;
+    let mut asked = load_to_decide(tx, merchant, id)?;
+    let mut returned = asked.clone();
+    let inside = tx.balance(merchant, &Account::OutsideWorld)?;
     let now = tx.now();
-    let effects = loaded
+    let effects = returned
         .payout
-        .take_back(loaded.withdrawal.as_mut(), reason.clone(), inside, now)?;
-    save(tx, policy, actor.merchant, &loaded, &effects)?;
+        .take_back(returned.withdrawal.as_mut(), reason.clone(), inside, now)?;
+    let step = PayoutStep::Return;
+    if !asked.payout.ask(step, actor.agent.operator, policy.two_person, now)? {
+        return note(tx, actor, asked, ActKind::PayoutReturnRequested, reason);
+    }
+    save(tx, policy, merchant, &returned, &effects)?;
     actor.record(tx, ActKind::PayoutReturned, id.to_string(), reason)?;
-    Ok(loaded)
+    Ok(returned)
 }
 
-/// Reopens a pay-out whose payment was recorded by mistake.
+/// Reopens a pay-out whose payment was recorded by mistake, or takes note of the first of two operators
+/// who ask for that.
 ///
 /// A withdrawal that the sandbox's bank paid can be reopened too. It then waits for an operator, as one
 /// that an operator approved does.
 ///
 /// # Errors
 ///
-/// Refuses an unknown pay-out, and what [`Payout::check_reopening`] and [`Payout::reopen`] refuse.
+/// Refuses an unknown pay-out, and what [`Payout::reopen`] and [`Payout::ask`] refuse.
 pub fn reopen(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -247,20 +247,52 @@ pub fn reopen(
 ) -> Result<PayoutWithWithdrawal, Error> {
     let reason = Some(reason?);
     let merchant = actor.merchant;
-    let mut loaded = load(tx, merchant, id)?;
-    if loaded.payout.status == PayoutStatus::Paid {
-        let paid_by = tx.payer_of(merchant, id)?;
-        let operator = actor.agent.operator;
-        loaded.payout.check_reopening(paid_by, operator, policy.two_person)?;
-    }
+    let mut asked = load_to_decide(tx, merchant, id)?;
+    let mut reopened = asked.clone();
     let inside = tx.balance(merchant, &Account::OutsideWorld)?;
     let fees = tx.balance(merchant, &Account::PlatformFees)?;
     let now = tx.now();
-    let effects = loaded.payout.reopen(loaded.withdrawal.as_mut(), inside, fees, now)?;
-    save(tx, policy, merchant, &loaded, &effects)?;
-    loaded.owner_problem = owner_problem(tx, merchant, &loaded.payout)?;
+    let effects = reopened
+        .payout
+        .reopen(reopened.withdrawal.as_mut(), inside, fees, now)?;
+    let step = PayoutStep::Reopening;
+    if !asked.payout.ask(step, actor.agent.operator, policy.two_person, now)? {
+        return note(tx, actor, asked, ActKind::PayoutReopeningRequested, reason);
+    }
+    save(tx, policy, merchant, &reopened, &effects)?;
+    reopened.owner_problem = owner_problem(tx, merchant, &reopened.payout)?;
     actor.record(tx, ActKind::PayoutReopened, id.to_string(), reason)?;
-    Ok(loaded)
+    Ok(reopened)
+}
+
+/// Ends what a first operator has asked for: that operator takes it back, or another one declines.
+///
+/// # Errors
+///
+/// Refuses an unknown pay-out, and one for which no operator has asked for anything.
+pub fn retract(
+    tx: &mut Tx<'_>,
+    actor: &OperatorActor,
+    id: PayoutId,
+    reason: Parsed<String>,
+) -> Result<PayoutWithWithdrawal, Error> {
+    let reason = Some(reason?);
+    let mut loaded = load(tx, actor.merchant, id)?;
+    loaded.payout.retract(tx.now())?;
+    note(tx, actor, loaded, ActKind::PayoutRequestRetracted, reason)
+}
+
+/// Saves what an operator asks for, which moves nothing, and the act.
+fn note(
+    tx: &mut Tx<'_>,
+    actor: &OperatorActor,
+    asked: PayoutWithWithdrawal,
+    kind: ActKind,
+    reason: Option<String>,
+) -> Result<PayoutWithWithdrawal, Error> {
+    tx.save_payout(&asked.payout)?;
+    actor.record(tx, kind, asked.payout.id.to_string(), reason)?;
+    Ok(asked)
 }
 
 /// Settles a withdrawal as the sandbox's bank does, unless an operator has taken its pay-out
@@ -369,6 +401,17 @@ pub fn list(
 ) -> Result<Page<PayoutWithWithdrawal>, store::Error> {
     let page = snapshot.payouts(merchant, statuses, request)?;
     page.try_map(|stored| with_withdrawal(snapshot, stored))
+}
+
+/// Loads a pay-out without what an operator has asked for who was revoked since.
+fn load_to_decide(tx: &Tx<'_>, merchant: MerchantId, id: PayoutId) -> Result<PayoutWithWithdrawal, Error> {
+    let mut loaded = load(tx, merchant, id)?;
+    if let Some(asked) = loaded.payout.asked
+        && is_revoked(tx, asked.by)?
+    {
+        loaded.payout.asked = None;
+    }
+    Ok(loaded)
 }
 
 fn load(tx: &Tx<'_>, merchant: MerchantId, id: PayoutId) -> Result<PayoutWithWithdrawal, Error> {

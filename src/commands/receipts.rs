@@ -1,7 +1,7 @@
 //! Receipts: money that came to the operator's bank account, and the deposits that expect
 //! it.
 
-use crate::commands::operators::OperatorActor;
+use crate::commands::operators::{OperatorActor, is_revoked};
 use crate::commands::{Error, Policy, announced, outbox, payments};
 use crate::domain::effects::Effects;
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, IdSource, MerchantId, ReceiptId, Reference, TransactionId};
@@ -47,9 +47,6 @@ pub struct ReceiptOutcome {
     /// The reason why the escrows that the deposit named were not funded. The money is then
     /// in the wallet.
     pub not_funded: Option<Refusal>,
-    /// True if the command only took note of what an operator asks for, until a second one asks
-    /// for the same.
-    pub is_asked: bool,
 }
 
 impl ReceiptOutcome {
@@ -58,14 +55,6 @@ impl ReceiptOutcome {
             receipt,
             funded: Vec::new(),
             not_funded: None,
-            is_asked: false,
-        }
-    }
-
-    fn asked(receipt: Receipt) -> Self {
-        Self {
-            is_asked: true,
-            ..Self::of(receipt)
         }
     }
 }
@@ -227,7 +216,7 @@ pub fn assign(
     if !receipt.ask_to_assign(customer, expected, operator, policy.two_person, now)? {
         tx.save_receipt(&receipt)?;
         actor.record(tx, ActKind::ReceiptAssignmentRequested, id.to_string(), None)?;
-        return Ok(ReceiptOutcome::asked(receipt));
+        return Ok(ReceiptOutcome::of(receipt));
     }
     let outcome = take_in(tx, policy, actor.merchant, &mut receipt)?;
     actor.record(tx, ActKind::ReceiptAssigned, id.to_string(), None)?;
@@ -256,7 +245,7 @@ pub fn reverse(
         tx.save_receipt(&receipt)?;
         let kind = ActKind::ReceiptReversalRequested;
         actor.record(tx, kind, id.to_string(), Some(reason))?;
-        return Ok(ReceiptOutcome::asked(receipt));
+        return Ok(ReceiptOutcome::of(receipt));
     }
     let mut deposit = match receipt.deposit {
         Some(deposit) => tx.payment(deposit)?,
@@ -474,7 +463,7 @@ pub(super) fn fund_escrows_of(
 fn load_to_decide(tx: &Tx<'_>, merchant: MerchantId, id: ReceiptId) -> Result<Receipt, Error> {
     let mut receipt = load(tx, merchant, id)?;
     if let Some(asker) = receipt.asker
-        && tx.operator(asker)?.is_none_or(|asker| asker.revoked_at.is_some())
+        && is_revoked(tx, asker)?
     {
         receipt.let_lapse();
     }

@@ -291,9 +291,7 @@ pub enum Refusal {
         allowed: Vec<&'static str>,
     },
     #[strum_discriminants(strum(props(status = 403)))]
-    #[error(
-        "Above {alone_max} another operator than the one who recorded, requested, approved or reopened it must do this"
-    )]
+    #[error("Above {alone_max} another operator than the one who recorded it or asked for it must do this")]
     SamePerson {
         /// The largest amount that one person may move alone.
         alone_max: Amount,
@@ -319,7 +317,7 @@ pub enum Refusal {
         id: Option<String>,
     },
     #[strum_discriminants(strum(props(status = 409)))]
-    #[error("No operator has asked to assign or to reverse this receipt")]
+    #[error("No operator has asked for anything that waits for a second one")]
     NothingAsked,
     /// The account does not hold the money any more.
     #[strum_discriminants(strum(props(status = 409)))]

@@ -8,7 +8,7 @@ use escrowd::domain::events::webhook_endpoint::SigningSecret;
 use serde_json::{Value, json};
 
 use crate::console::Form;
-use crate::desk::{ADA, BEN, CLEO, DAYO, EFE, STALL_KEY, spawn_desk, spawn_desk_of_two, spawn_desk_with};
+use crate::desk::{ADA, BEN, CLEO, DAYO, EFE, STALL_KEY, paid, spawn_desk, spawn_desk_of_two, spawn_desk_with};
 use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app};
 use crate::live_console::{Browser, PAGES, cookie_of, log_in, visitor_of};
 use crate::notices::{charge, notify};
@@ -336,15 +336,51 @@ fn a_request_that_waits_for_a_second_operator_is_retracted_at_the_desk() {
     let assign = Form::of(&before, "Assign").with("s:customerId", &tunde);
     assert_eq!(ben.send(&assign).status, 303);
     let waiting = ben.page(desk);
-    assert!(waiting.contains("One operator asked to assign it"), "{waiting}");
+    assert!(waiting.contains("ben asked to assign it"), "{waiting}");
     let retract = Form::of(&waiting, "Retract the request").with("s:reason", "wrong customer");
     assert_eq!(ben.send(&retract).status, 303);
     let after = ben.page(desk);
     assert!(
-        !after.contains("One operator asked") && !after.contains("Retract the request"),
+        !after.contains("asked to assign") && !after.contains("Retract the request"),
         "{after}"
     );
     assert_eq!(app.live_balance(&tunde), 0);
+}
+
+#[test]
+fn a_large_return_waits_at_the_desk_for_a_second_operator() {
+    let app = spawn_desk();
+    let tunde = app.live_customer("Tunde", "08030000002");
+    app.receive(&tunde, "in-1", 5_000);
+    app.receive(&tunde, "in-2", 5_000);
+    app.live_withdrawal(&tunde, "w-1", 6_000).ok();
+    let payout = app.newest_payout();
+    app.by(DAYO, "POST", &format!("/payouts/{payout}/approve"), &Value::Null)
+        .ok();
+    app.by(BEN, "POST", &format!("/payouts/{payout}/pay"), &paid("out-1"))
+        .ok();
+    let desk = "/console/desk/payouts";
+    let give_back = |browser: &Browser| {
+        let form = Form::of(&browser.page(desk), "The bank sent it back").with("s:reason", "account closed");
+        browser.done(&form)
+    };
+    let (ben, cleo) = (Browser::logged_in(&app, BEN), Browser::logged_in(&app, CLEO));
+    assert!(!ben.page(desk).contains("Retract the request"));
+    let noted = give_back(&ben);
+    assert!(noted.contains("takes two operators"), "{noted}");
+    assert!(
+        noted.contains("ben asked to record that the bank sent it back"),
+        "{noted}"
+    );
+    let retract = Form::of(&noted, "Retract the request").with("s:reason", "too early");
+    let retracted = cleo.done(&retract.with("visitor", &visitor_of(&app, CLEO)));
+    assert!(!retracted.contains("asked to record") && !retracted.contains("Retract the request"));
+    give_back(&ben);
+    let returned = give_back(&cleo);
+    assert!(
+        returned.contains(">returned</span>") && !returned.contains("asked to record"),
+        "{returned}"
+    );
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn above_the_limit_another_than_the_requester_approves() {
     act(&app, ADA, &small, "approve", &Value::Null).ok();
     app.refuses(
         403,
-        "Above 5000 another operator than the one who recorded, requested, approved or reopened it must do this",
+        "Above 5000 another operator than the one who recorded it or asked for it must do this",
         |app| act(app, ADA, &large, "approve", &Value::Null),
     );
     for cashier in [BEN, CLEO] {
@@ -224,9 +224,87 @@ fn a_slow_withdrawal_that_an_operator_ends_waits_for_no_bank() {
     );
 }
 
-/// The return of a payment is money that comes in, as a receipt is.
+/// The return of a payment is money that comes in, as a receipt is. The owner may have the money already,
+/// so one operator alone does not say that it came back, whoever recorded the payment.
 #[test]
-fn above_the_limit_another_operator_records_the_return_of_a_payment() {
+fn two_operators_record_the_return_of_a_large_pay_out() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    app.receive(&ada, "in-1", 5_000);
+    app.receive(&ada, "in-2", 5_000);
+    let approved = |reference: &str, major: i64| {
+        app.live_withdrawal(&ada, reference, major).ok();
+        let payout = app.newest_payout();
+        act(&app, DAYO, &payout, "approve", &Value::Null).ok();
+        payout
+    };
+    let large = approved("w-1", 6_000);
+    act(&app, BEN, &large, "pay", &paid("w-1")).ok();
+    let balance = app.live_balance(&ada);
+    let noted = act(&app, CLEO, &large, "return", &reason()).ok();
+    assert_eq!(
+        (noted.text("status"), noted.text("askedFor")),
+        ("paid".to_owned(), "return".to_owned())
+    );
+    assert!(noted.text.contains("takes two operators"), "{noted:?}");
+    assert_eq!(app.live_balance(&ada), balance);
+    let refused = app.refuses_code(403, "same_person", |app| act(app, CLEO, &large, "return", &reason()));
+    assert_eq!(refused.body["details"]["aloneMax"], 5_000);
+    // Another request takes its place, and is retracted.
+    act(&app, BEN, &large, "reopen", &reason()).ok();
+    act(&app, CLEO, &large, "return", &reason()).ok();
+    app.refuses_code(400, "invalid_request", |app| {
+        act(app, BEN, &large, "retract", &json!({}))
+    });
+    let retracted = act(&app, BEN, &large, "retract", &reason()).ok();
+    assert_eq!(retracted.data()["askedBy"], Value::Null);
+    app.refuses_code(409, "nothing_asked", |app| act(app, BEN, &large, "retract", &reason()));
+    act(&app, BEN, &large, "return", &reason()).ok();
+    // The operator who recorded the payment may be one of the two.
+    let returned = act(&app, CLEO, &large, "return", &reason()).ok();
+    assert_eq!(
+        (returned.text("status"), &returned.data()["askedBy"]),
+        ("returned".to_owned(), &Value::Null)
+    );
+    let kinds = app.column("SELECT kind FROM operator_act WHERE kind LIKE 'payout_re%' ORDER BY id");
+    let asked = "payout_return_requested";
+    let retracted = "payout_request_retracted";
+    assert_eq!(
+        kinds,
+        [
+            asked,
+            "payout_reopening_requested",
+            asked,
+            retracted,
+            asked,
+            "payout_returned"
+        ]
+    );
+    // One is enough up to the limit. The bank may have paid what was approved, also if nobody has recorded it.
+    let small = approved("w-2", 1_000);
+    act(&app, BEN, &small, "return", &reason()).ok();
+    let unpaid = approved("w-3", 6_000);
+    let asked = act(&app, BEN, &unpaid, "return", &reason()).ok();
+    assert_eq!(asked.text("status"), "approved");
+    // The payment is another step: the fee would stay with the platform then.
+    act(&app, BEN, &unpaid, "pay", &paid("w-3")).ok();
+    let asked = act(&app, CLEO, &unpaid, "return", &reason()).ok();
+    assert_eq!(asked.text("status"), "paid");
+    // The request of a revoked operator is no first opinion.
+    let cleo = asked.text("askedBy");
+    app.by(ADA, "POST", &format!("/operators/{cleo}/revoke"), &reason())
+        .ok();
+    let asked = act(&app, BEN, &unpaid, "return", &reason()).ok();
+    assert_eq!(asked.text("status"), "paid");
+    assert_eq!(
+        act(&app, ADA, &unpaid, "return", &reason()).ok().text("status"),
+        "returned"
+    );
+}
+
+/// A large return in the file asks for it, so two operators record the same file.
+#[test]
+fn large_returns_in_results_take_effect_when_two_operators_record_them() {
     let app = spawn_desk();
     let ada = app.live_customer("ada", "08012345678");
     app.receive(&ada, "in-1", 5_000);
@@ -239,22 +317,60 @@ fn above_the_limit_another_operator_records_the_return_of_a_payment() {
         payout
     };
     let (large, small) = (paid_payout("w-1", 6_000), paid_payout("w-2", 1_000));
-    let refused = app.refuses_code(403, "same_person", |app| act(app, BEN, &large, "return", &reason()));
-    assert_eq!(refused.body["details"]["aloneMax"], 5_000);
-    let bearer = format!("Bearer {BEN}");
-    let headers = [("authorization", bearer.as_str()), ("content-type", "text/csv")];
-    let file = format!("payoutId,status,bankReference,valueDate,reason\n{large},returned,,2026-06-24,Closed\n");
-    let path = "/operator/payouts/results";
-    let results = app.send("POST", path, &headers, Some(file.as_bytes())).ok();
-    assert_eq!(results.data()["lines"][0]["code"], "same_person", "{results:?}");
-    act(&app, BEN, &small, "return", &reason()).ok();
-    act(&app, CLEO, &large, "return", &reason()).ok();
-    // The bank may have paid what was approved, also if nobody has recorded the payment yet.
-    app.live_withdrawal(&ada, "w-3", 6_000).ok();
-    let payout = app.newest_payout();
-    act(&app, ADA, &payout, "approve", &Value::Null).ok();
-    app.refuses_code(403, "same_person", |app| act(app, ADA, &payout, "return", &reason()));
-    act(&app, BEN, &payout, "return", &reason()).ok();
+    let row = |payout: &str| format!("{payout},returned,,2026-06-24,Closed\n");
+    let file = format!(
+        "payoutId,status,bankReference,valueDate,reason\n{}{}",
+        row(&large),
+        row(&small)
+    );
+    let results = |key: &str| {
+        let bearer = format!("Bearer {key}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "text/csv")];
+        let path = "/operator/payouts/results";
+        app.send("POST", path, &headers, Some(file.as_bytes())).ok()
+    };
+    let of = |results: &Answer| {
+        let field = |name: &str| {
+            let lines = results.data()["lines"].as_array().unwrap().iter();
+            lines
+                .map(|line| line[name].as_str().unwrap_or_default().to_owned())
+                .collect::<Vec<_>>()
+        };
+        (field("outcome"), field("status"), field("code"))
+    };
+    let words = |words: [&str; 2]| words.map(str::to_owned).to_vec();
+    let first = results(BEN);
+    assert_eq!(
+        of(&first),
+        (
+            words(["asked", "applied"]),
+            words(["paid", "returned"]),
+            words(["", ""])
+        )
+    );
+    assert_eq!(
+        (&first.data()["asked"], &first.data()["applied"]),
+        (&json!(1), &json!(1))
+    );
+    let again = results(BEN);
+    assert_eq!(
+        of(&again),
+        (
+            words(["refused", "already"]),
+            words(["", "returned"]),
+            words(["same_person", ""])
+        )
+    );
+    let second = results(CLEO);
+    assert_eq!(
+        of(&second),
+        (
+            words(["applied", "already"]),
+            words(["returned", "returned"]),
+            words(["", ""])
+        )
+    );
+    assert_eq!(of(&results(CLEO)).0, words(["already", "already"]));
 }
 
 #[test]

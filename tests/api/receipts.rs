@@ -209,7 +209,7 @@ fn above_the_limit_another_than_the_recorder_approves() {
     assert_eq!(app.live_balance(&ada), 5000);
     app.refuses(
         403,
-        "Above 5000 another operator than the one who recorded, requested, approved or reopened it must do this",
+        "Above 5000 another operator than the one who recorded it or asked for it must do this",
         |app| act(app, ADA, &id, "approve", &Value::Null),
     );
     // It is no money yet.

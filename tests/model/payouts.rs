@@ -1,11 +1,12 @@
 //! Money that leaves through the bank account, in the reference.
 
 use escrowd::domain::ids::PayoutId;
+use escrowd::domain::treasury::payout::{PayoutAsked, PayoutStep};
 
 use crate::helpers::read;
 use crate::reference::{Command, Id, MISSING, MOST, Reference, refuse_if};
 use crate::service::Service;
-use crate::treasury::{Source, check_two_persons};
+use crate::treasury::{Source, check_two_persons, decides};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Payout {
@@ -17,9 +18,8 @@ pub(crate) struct Payout {
     /// Empty for one that does not exist.
     pub(crate) status: &'static str,
     requested_by: Option<usize>,
-    approved_by: Option<usize>,
-    /// The operator of the newest payment, or of the reopening after it.
-    recorded_by: Option<usize>,
+    /// The operator who asked for a step, and the step.
+    pub(crate) asked: Option<(usize, PayoutStep)>,
     pub(crate) bank_reference: Option<String>,
 }
 
@@ -45,8 +45,7 @@ impl Payout {
             fee: 0,
             status: "",
             requested_by: None,
-            approved_by: None,
-            recorded_by: None,
+            asked: None,
             bank_reference: None,
         }
     }
@@ -60,6 +59,14 @@ impl Payout {
             status: "requested",
             ..Self::missing()
         }
+    }
+
+    /// Returns true if the operator decides, and keeps what one asks for otherwise.
+    fn ask(&mut self, step: PayoutStep, operator: Option<usize>) -> Result<bool, String> {
+        let first = self.asked.filter(|(_, asked)| *asked == step).map(|(by, _)| by);
+        let is_decided = decides(self.amount, first, operator)?;
+        self.asked = operator.filter(|_| !is_decided).map(|by| (by, step));
+        Ok(is_decided)
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -122,7 +129,6 @@ impl Reference {
         let known = &self.payouts[place];
         check_two_persons(known.amount, known.requested_by, operator)?;
         self.payouts[place].status = "approved";
-        self.payouts[place].approved_by = operator;
         Ok(vec![])
     }
 
@@ -135,7 +141,6 @@ impl Reference {
     pub(crate) fn pay_payout(
         &mut self,
         command: &Command,
-        operator: Option<usize>,
         payout: Option<usize>,
         bank_reference: &str,
     ) -> Result<Vec<usize>, String> {
@@ -146,7 +151,6 @@ impl Reference {
             is_near && payout.bank_reference.as_deref() == Some(bank_reference)
         };
         refuse_if(self.payouts.iter().any(is_used), "BankReferenceUsed")?;
-        self.payouts[place].recorded_by = operator;
         self.payouts[place].bank_reference = Some(bank_reference.to_owned());
         self.leave(place);
         Ok(vec![])
@@ -160,23 +164,20 @@ impl Reference {
     ) -> Result<Vec<usize>, String> {
         let place = self.payout_in(command, payout, &["approved", "paid"], "returned")?;
         let Payout {
-            owner,
-            amount,
-            status,
-            approved_by,
-            recorded_by,
-            ..
+            owner, amount, status, ..
         } = self.payouts[place];
-        if status == "approved" {
-            check_two_persons(amount, recorded_by.or(approved_by), operator)?;
+        let is_paid = status == "paid";
+        let deposited = self.merchants[command.merchant].deposited;
+        refuse_if(is_paid && deposited + amount > MOST, "TooMuchMoney")?;
+        if !self.payouts[place].ask(PayoutStep::Return, operator)? {
+            return Ok(vec![]);
+        }
+        if !is_paid {
             self.give_back(place, "returned", "reversed");
             return Ok(vec![]);
         }
-        check_two_persons(amount, recorded_by, operator)?;
         // The fee was for a payment that was made.
-        let merchant = &mut self.merchants[command.merchant];
-        refuse_if(merchant.deposited + amount > MOST, "TooMuchMoney")?;
-        merchant.deposited += amount;
+        self.merchants[command.merchant].deposited += amount;
         self.rows.transfers += 1;
         self.credit(command.merchant, owner, amount);
         self.end(place, "returned", "reversed");
@@ -190,30 +191,33 @@ impl Reference {
         payout: Option<usize>,
     ) -> Result<Vec<usize>, String> {
         let place = self.payout_in(command, payout, &["paid"], "reopened")?;
-        let Payout {
-            owner,
-            amount,
-            fee,
-            recorded_by,
-            ..
-        } = self.payouts[place];
-        check_two_persons(amount, recorded_by, operator)?;
-        let merchant = &mut self.merchants[command.merchant];
+        let Payout { owner, amount, fee, .. } = self.payouts[place];
+        let merchant = &self.merchants[command.merchant];
         refuse_if(merchant.deposited + amount > MOST, "TooMuchMoney")?;
         let available = merchant.platform_earned;
         refuse_if(available < fee, &format!("AlreadySpent {fee} {available}"))?;
+        if !self.payouts[place].ask(PayoutStep::Reopening, operator)? {
+            return Ok(vec![]);
+        }
+        let merchant = &mut self.merchants[command.merchant];
         merchant.deposited += amount;
         merchant.platform_earned -= fee;
         self.rows.transfers += 1 + i64::from(fee > 0);
         let reopened = &mut self.payouts[place];
         reopened.status = "approved";
-        reopened.recorded_by = operator;
         reopened.bank_reference = None;
         // A pending payment emits no event.
         if let Owner::Customer(intent) = owner {
             self.intents[intent].status = "pending";
             self.touched.push(intent);
         }
+        Ok(vec![])
+    }
+
+    pub(crate) fn retract_payout(&mut self, command: &Command, payout: Option<usize>) -> Result<Vec<usize>, String> {
+        let any = ["requested", "approved", "rejected", "paid", "returned"];
+        let place = self.payout_in(command, payout, &any, "retracted")?;
+        self.payouts[place].asked.take().ok_or("NothingAsked")?;
         Ok(vec![])
     }
 
@@ -288,6 +292,7 @@ impl Reference {
 
     fn end(&mut self, place: usize, status: &'static str, of_withdrawal: &'static str) {
         self.payouts[place].status = status;
+        self.payouts[place].asked = None;
         if let Owner::Customer(intent) = self.payouts[place].owner {
             self.intents[intent].status = of_withdrawal;
             self.intents[intent].due_at = None;
@@ -315,6 +320,11 @@ impl Service {
         );
         let requester = payout.requested_by.map(|place| self.operators[place]);
         assert_eq!(found.requested_by, requester, "the operator who asked for it");
+        let asked = payout.asked.map(|(place, step)| PayoutAsked {
+            by: self.operators[place],
+            step,
+        });
+        assert_eq!(found.asked, asked, "what an operator asked for");
         let has_withdrawal = matches!(payout.owner, Owner::Customer(_) | Owner::Merchant);
         assert_eq!(stored.withdrawal.is_some(), has_withdrawal, "a withdrawal");
         assert_eq!(found.destination.is_some(), !has_withdrawal, "a bank account");

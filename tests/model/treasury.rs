@@ -61,6 +61,7 @@ pub(crate) enum Step {
     },
     Return(Option<usize>),
     Reopen(Option<usize>),
+    RetractPayout(Option<usize>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +86,7 @@ impl Step {
             Self::RejectReceipt(_) => "reject a receipt",
             Self::Assign { .. } => "assign a receipt",
             Self::Reverse(_) => "reverse a receipt",
-            Self::Retract(_) => "retract a request",
+            Self::Retract(_) | Self::RetractPayout(_) => "retract a request",
             Self::Expire(_) => "expire a deposit",
             Self::Request(_) => "request a pay-out",
             Self::Approve(_) => "approve a pay-out",
@@ -128,9 +129,10 @@ impl Reference {
             Step::Request(source) => self.request_payout(command, by, source),
             Step::Approve(payout) => self.approve_payout(command, by, *payout),
             Step::Reject(payout) => self.reject_payout(command, *payout),
-            Step::Pay { payout, bank_reference } => self.pay_payout(command, by, *payout, bank_reference),
+            Step::Pay { payout, bank_reference } => self.pay_payout(command, *payout, bank_reference),
             Step::Return(payout) => self.return_payout(command, by, *payout),
             Step::Reopen(payout) => self.reopen_payout(command, by, *payout),
+            Step::RetractPayout(payout) => self.retract_payout(command, *payout),
         }?;
         self.rows.acts += 1;
         Ok(deals)
@@ -183,10 +185,7 @@ pub(crate) fn next(random: &mut Random, reference: &Reference, command: &Command
             assign(random, reference, merchant, receipt)
         }
         14..16 => Step::Reverse(receipt(random, &["credited", "suspense"])),
-        16 => Step::Retract(pick(random, reference.receipts.len(), |place| {
-            let receipt = &reference.receipts[place];
-            receipt.merchant == merchant && receipt.asked_by.is_some()
-        })),
+        16 => retract(random, reference, merchant),
         17 => Step::Expire(expected(random, reference, merchant)),
         18..22 => Step::Request(match random.below(4) {
             0 => Source::Merchant(part_of(random, reference.merchants[merchant].earned)),
@@ -234,6 +233,21 @@ fn record(random: &mut Random, reference: &Reference, merchant: usize) -> Step {
         }),
         target,
     }
+}
+
+/// Ends a request for a pay-out if there is one, and else one for a receipt.
+fn retract(random: &mut Random, reference: &Reference, merchant: usize) -> Step {
+    let of_payout = |place: usize| {
+        let payout = &reference.payouts[place];
+        payout.merchant == merchant && payout.asked.is_some()
+    };
+    if (0..reference.payouts.len()).any(of_payout) {
+        return Step::RetractPayout(pick(random, reference.payouts.len(), of_payout));
+    }
+    Step::Retract(pick(random, reference.receipts.len(), |place| {
+        let receipt = &reference.receipts[place];
+        receipt.merchant == merchant && receipt.asked_by.is_some()
+    }))
 }
 
 /// Names an owner of money in suspense, half of the time the one for whom the first of two operators asked.
@@ -440,6 +454,11 @@ impl Service {
                     payouts::take_back(tx, policy, &actor, id, reason())
                 })
                 .map(of_payout)
+            }
+            Step::RetractPayout(place) => {
+                let id = payout(place);
+                self.run(policy, move |tx, _policy| payouts::retract(tx, &actor, id, reason()))
+                    .map(of_payout)
             }
             Step::Reopen(place) => {
                 let id = payout(place);

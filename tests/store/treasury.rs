@@ -311,7 +311,7 @@ fn a_payout_or_a_receipt_that_went_another_way_than_its_payment_is_found() {
 
 /// The columns of a receipt, a pay-out and an operator of which only a checksum tells a change. In
 /// PostgreSQL rows have none: its own are of pages.
-const UNDER_THE_CHECKSUM_ALONE: [&str; 27] = [
+const UNDER_THE_CHECKSUM_ALONE: [&str; 28] = [
     "receipt.guard",
     "receipt.bank_reference",
     "receipt.bank_reference_key",
@@ -332,6 +332,7 @@ const UNDER_THE_CHECKSUM_ALONE: [&str; 27] = [
     "payout.updated_at",
     "payout.checksum",
     "payout.batch",
+    "payout.asked_by",
     "operator.guard",
     "operator.name",
     "operator.key_hash",

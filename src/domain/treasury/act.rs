@@ -45,9 +45,15 @@ pub enum ActKind {
     PayoutApproved,
     PayoutRejected,
     PayoutPaid,
+    /// The first of two operators asked to reopen a pay-out.
+    PayoutReopeningRequested,
     /// The payment of a pay-out was recorded by mistake.
     PayoutReopened,
+    /// The first of two operators asked to record the return of a pay-out.
+    PayoutReturnRequested,
     PayoutReturned,
+    /// The request of the first of two operators was ended before the second one asked.
+    PayoutRequestRetracted,
     /// A batch of approved pay-outs was exported for the bank.
     PayoutsExported,
     /// A deal was ruled on.

@@ -48,6 +48,23 @@ impl PayoutStatus {
     }
 }
 
+/// What two operators ask for, if the pay-out is large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+pub enum PayoutStep {
+    /// To record that the bank sent it back: its owner gets the money again.
+    Return,
+    /// To reopen it: the bank pays it once more.
+    Reopening,
+}
+
+/// What the first of two operators has asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PayoutAsked {
+    pub by: OperatorId,
+    pub step: PayoutStep,
+}
+
 /// The bank's own words for a movement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BankEntry {
@@ -106,6 +123,9 @@ pub struct Payout {
     /// The number of the batch in which it was exported for the bank: 1, 2, 3, ... of the merchant.
     /// A pay-out is in one batch at most, so that the bank does not pay it twice.
     pub batch: Option<u32>,
+    /// What one operator has asked for, until another one asks for the same, until the request is
+    /// retracted, or until the status changes.
+    pub asked: Option<PayoutAsked>,
     /// The payment at the bank. `None` before, and if the sandbox's bank paid.
     pub paid: Option<BankEntry>,
     /// True from the payment on, also if the bank then returned it. The platform keeps the
@@ -163,6 +183,7 @@ impl Payout {
             requested_by: terms.requested_by,
             approved_by: None,
             batch: None,
+            asked: None,
             paid: None,
             was_paid: false,
             reason: None,
@@ -324,41 +345,35 @@ impl Payout {
         Ok(effects)
     }
 
-    /// Checks that the operator who records a return did not take the step before it: the payment of a
-    /// paid pay-out, the approval of an approved one, which the bank may have paid already, or its
-    /// reopening, if it was paid before. `recorded_by` is the operator of the payment or of the
-    /// reopening. A return gives its owner the money again.
+    /// Asks for a step. Returns true if it is to be taken, and false if a second operator has to ask for
+    /// the same first. So nobody alone takes back what the bank has paid, or has it paid once more.
     ///
     /// # Errors
     ///
-    /// Refuses the same operator above the amount that one person may move alone.
-    pub fn check_return(
-        &self,
-        recorded_by: Option<OperatorId>,
-        returned_by: Option<OperatorId>,
+    /// Refuses the operator who has asked for the same if the amount takes two persons.
+    pub fn ask(
+        &mut self,
+        step: PayoutStep,
+        operator: Option<OperatorId>,
         rule: TwoPersonRule,
-    ) -> Result<(), Refusal> {
-        let first = match self.status {
-            PayoutStatus::Paid => recorded_by,
-            PayoutStatus::Approved => recorded_by.or(self.approved_by),
-            PayoutStatus::Requested | PayoutStatus::Rejected | PayoutStatus::Returned => None,
-        };
-        rule.check(self.amount, first, returned_by)
+        now: Timestamp,
+    ) -> Result<bool, Refusal> {
+        let first = self.asked.filter(|asked| asked.step == step).map(|asked| asked.by);
+        let is_decided = rule.decides(self.amount, first, operator)?;
+        self.asked = operator.filter(|_| !is_decided).map(|by| PayoutAsked { by, step });
+        self.updated_at = now;
+        Ok(is_decided)
     }
 
-    /// Checks that the operator who reopens a pay-out is not the one who recorded its payment, since
-    /// the bank pays a reopened pay-out once more.
+    /// Ends what one operator has asked for, before a second one asks for the same.
     ///
     /// # Errors
     ///
-    /// Refuses the same operator above the amount that one person may move alone.
-    pub fn check_reopening(
-        &self,
-        paid_by: Option<OperatorId>,
-        reopened_by: Option<OperatorId>,
-        rule: TwoPersonRule,
-    ) -> Result<(), Refusal> {
-        rule.check(self.amount, paid_by, reopened_by)
+    /// Refuses a pay-out for which no operator has asked for anything.
+    pub fn retract(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        self.asked.take().ok_or(Refusal::NothingAsked)?;
+        self.updated_at = now;
+        Ok(())
     }
 
     fn check_status(&self, allowed: &[PayoutStatus], done: &'static str) -> Result<(), Refusal> {
@@ -381,6 +396,7 @@ impl Payout {
 
     fn enter(&mut self, status: PayoutStatus, reason: Option<String>, now: Timestamp) {
         self.status = status;
+        self.asked = None;
         self.reason = reason;
         self.updated_at = now;
     }

@@ -1,7 +1,7 @@
 //! Operators and the record of their acts.
 
 use crate::domain::chain_hash::ChainHash;
-use crate::domain::ids::{MerchantId, OperatorId, PayoutId};
+use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::act::{ActKind, Agent, NewAct, PostedAct};
@@ -10,7 +10,6 @@ use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{offset_of, read_all, read_limit_of, row, stored_as_word};
-use crate::store::tables::payouts::operator_id;
 use crate::store::tx::{Snapshot, Tx};
 
 /// An act as the record shows it.
@@ -107,19 +106,6 @@ macro_rules! select_acts {
 }
 
 // `+number` keeps both engines from walking all acts of the merchant by number.
-
-/// Finds the operator who recorded the newest payment of a merchant's (?1) pay-out, whose id is ?2.
-const PAYER: &str =
-    "SELECT operator.id, operator.guard FROM operator_act LEFT JOIN operator ON operator.id = operator_id
-     WHERE merchant_id = ?1 AND kind = 'payout_paid' AND subject = ?2 ORDER BY +number DESC LIMIT 1";
-
-/// Finds the operator who reopened a merchant's (?1) pay-out, whose id is ?2, after its newest payment.
-/// Reads the acts since that payment alone, and none of a pay-out that was never paid.
-const REOPENER: &str =
-    "SELECT operator.id, operator.guard FROM operator_act LEFT JOIN operator ON operator.id = operator_id
-     WHERE merchant_id = ?1 AND kind = 'payout_reopened' AND subject = ?2 AND number >
-         (SELECT max(+number) FROM operator_act WHERE merchant_id = ?1 AND kind = 'payout_paid' AND subject = ?2)
-     ORDER BY number LIMIT 1";
 
 /// A page of the acts of all merchants, or of those to which an operator (?1) is limited.
 const ACTS: &str = select_acts!(
@@ -219,30 +205,6 @@ impl Snapshot<'_> {
         self.connection
             .prepare("SELECT 1 FROM merchant WHERE id = ?1 AND left_at IS NULL")?
             .exists(params![merchant.0])
-    }
-
-    /// Returns the operator who recorded the newest payment of a pay-out. A reopened pay-out is paid
-    /// again.
-    pub fn payer_of(&self, merchant: MerchantId, payout: PayoutId) -> Result<Option<OperatorId>, Error> {
-        self.operator_of_act(PAYER, merchant, payout)
-    }
-
-    /// Returns the operator who reopened a pay-out after its newest payment.
-    pub fn reopener_of(&self, merchant: MerchantId, payout: PayoutId) -> Result<Option<OperatorId>, Error> {
-        self.operator_of_act(REOPENER, merchant, payout)
-    }
-
-    fn operator_of_act(
-        &self,
-        sql: &'static str,
-        merchant: MerchantId,
-        payout: PayoutId,
-    ) -> Result<Option<OperatorId>, Error> {
-        let mut statement = self.connection.prepare(sql)?;
-        let found = statement.first(params![merchant.0, payout.to_string()], |row| {
-            Ok(operator_id(row.get(0)?, row.get(1)?))
-        })?;
-        Ok(found.flatten())
     }
 
     /// Returns a page of the record, newest first.
@@ -389,29 +351,5 @@ mod tests {
         plans::assert_reads_its_page(ACTS_OF_MERCHANT, "operator_act", "merchant_id=?");
         let counted = "SEARCH operator_act USING COVERING INDEX operator_act_of_merchant (merchant_id=?)";
         assert_eq!(plans::of(COUNT_OF_MERCHANT), [counted]);
-    }
-
-    /// Each large pay-out of a batch that the bank returned after its payment asks this.
-    #[test]
-    fn the_payer_of_a_pay_out_is_found_by_an_index() {
-        let paid = ActKind::PayoutPaid.into_str();
-        assert!(PAYER.contains(&format!("kind = '{paid}'")), "{PAYER}");
-        let act = "SEARCH operator_act USING INDEX operator_act_of_payment (merchant_id=? AND subject=?)";
-        assert_eq!(plans::of(PAYER)[0], act);
-    }
-
-    /// Each approved pay-out that the bank returned asks this.
-    #[test]
-    fn the_reopener_of_a_pay_out_is_found_among_the_acts_since_its_payment() {
-        for kind in [ActKind::PayoutPaid, ActKind::PayoutReopened] {
-            let kind = kind.into_str();
-            assert!(REOPENER.contains(&format!("kind = '{kind}'")), "{REOPENER}");
-        }
-        let plan = plans::of(REOPENER);
-        let since = "SEARCH operator_act USING INDEX operator_act_of_merchant (merchant_id=? AND number>?)";
-        let payment = "SEARCH operator_act USING INDEX operator_act_of_payment (merchant_id=? AND subject=?)";
-        for step in [since, payment] {
-            assert!(plan.iter().any(|found| found == step), "{plan:?}");
-        }
     }
 }

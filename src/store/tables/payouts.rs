@@ -5,7 +5,7 @@ use crate::domain::money::Amount;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::BankAccount;
-use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus};
+use crate::domain::treasury::payout::{BankEntry, Payout, PayoutAsked, PayoutStatus, PayoutStep};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
@@ -24,6 +24,7 @@ pub struct StoredPayout {
 }
 
 stored_as_word!(PayoutStatus, "the status of a pay-out");
+stored_as_word!(PayoutStep, "what is asked for of a pay-out");
 
 row! {
     struct PayoutRow<'a>, payout_columns! {
@@ -44,6 +45,9 @@ row! {
         approved_by: Option<i64>,
         approver_guard: Option<u32> = "approver.guard",
         batch: Option<u32>,
+        asked_by: Option<i64> = "payout.asked_by",
+        asker_guard: Option<u32> = "asker.guard",
+        asked_for: Option<PayoutStep>,
         bank_reference: Option<String> = "payout.bank_reference",
         value_date: Option<Date> = "payout.value_date",
         was_paid: bool,
@@ -63,6 +67,7 @@ macro_rules! select_payout {
               LEFT JOIN receipt ON receipt.id = payout.receipt_id
               LEFT JOIN operator AS requester ON requester.id = requested_by
               LEFT JOIN operator AS approver ON approver.id = approved_by
+              LEFT JOIN operator AS asker ON asker.id = payout.asked_by
               WHERE ",
             $condition
         )
@@ -197,6 +202,9 @@ impl Snapshot<'_> {
                 requested_by: operator_id(row.requested_by, row.requester_guard),
                 approved_by: operator_id(row.approved_by, row.approver_guard),
                 batch: row.batch,
+                asked: operator_id(row.asked_by, row.asker_guard)
+                    .zip(row.asked_for)
+                    .map(|(by, step)| PayoutAsked { by, step }),
                 paid: bank_entry(row.bank_reference, row.value_date),
                 was_paid: row.was_paid,
                 reason: row.reason,
@@ -284,6 +292,8 @@ impl Tx<'_> {
                     updated_at: "?8",
                     bank_reference_key: "?9",
                     batch: "?10",
+                    asked_by: "?11",
+                    asked_for: "?12",
                 ),
                 " WHERE id = ?1"
             ))?
@@ -299,6 +309,8 @@ impl Tx<'_> {
                     payout.updated_at.millis(),
                     payout.paid.as_ref().map(BankEntry::reference_key),
                     payout.batch,
+                    payout.asked.map(|asked| asked.by.number()),
+                    payout.asked.map(|asked| asked.step.into_str()),
                 ],
                 "a pay-out",
             )

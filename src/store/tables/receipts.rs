@@ -35,7 +35,7 @@ row! {
         deposit_guard: Option<u32> = "deposit.guard",
         recorded_by: Option<i64>,
         recorder_guard: Option<u32> = "recorder.guard",
-        asked_by: Option<i64>,
+        asked_by: Option<i64> = "receipt.asked_by",
         asker_guard: Option<u32> = "asker.guard",
         created_at: Timestamp = "receipt.created_at",
         updated_at: Timestamp = "receipt.updated_at",
@@ -51,7 +51,7 @@ macro_rules! select_receipt {
               LEFT JOIN payment_transaction AS expected ON expected.id = expected_id
               LEFT JOIN payment_transaction AS deposit ON deposit.id = deposit_id
               LEFT JOIN operator AS recorder ON recorder.id = recorded_by
-              LEFT JOIN operator AS asker ON asker.id = asked_by
+              LEFT JOIN operator AS asker ON asker.id = receipt.asked_by
               WHERE ",
             $condition
         )

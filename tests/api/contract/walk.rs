@@ -17,7 +17,7 @@ pub(super) const OTHER_KEY: &str = "sk_test_other";
 const BLOCKED: &str = "Your account is disabled. Please contact support";
 
 /// The service's routes that the contract does not have.
-const OWN_ROUTES: [&str; 75] = [
+const OWN_ROUTES: [&str; 76] = [
     "POST /v1/checkout/session",
     "POST /notices/{provider}/{merchant}",
     "POST /operator/deals/{escrowId}/resolve",
@@ -60,6 +60,7 @@ const OWN_ROUTES: [&str; 75] = [
     "POST /operator/payouts/{payoutId}/pay",
     "POST /operator/payouts/{payoutId}/return",
     "POST /operator/payouts/{payoutId}/reopen",
+    "POST /operator/payouts/{payoutId}/retract",
     "GET /healthz",
     "GET /livez",
     "GET /readyz",

@@ -393,6 +393,7 @@ fn show_a_withdrawal(shop: &Shop<'_>, [ada, cleo]: [&str; 2], buyer: &str) {
         "payouts/0123456789abcdef01234567/reject",
         "payouts/0123456789abcdef01234567/return",
         "payouts/0123456789abcdef01234567/reopen",
+        "payouts/0123456789abcdef01234567/retract",
         "deals/0123456789abcdef01234567/resolve",
     ] {
         shop.ask(ada, path, &json!({}));

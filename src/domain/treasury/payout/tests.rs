@@ -312,38 +312,64 @@ fn the_requester_does_not_approve_above_the_limit() {
     assert!(matches!(approval, Err(Refusal::NotInStatus { .. })), "{approval:?}");
 }
 
+/// The operators of the steps before may be one of the two, and are not alone.
 #[test]
-fn a_return_takes_another_operator_than_the_step_before() {
+fn two_operators_ask_for_the_return_or_the_reopening_of_a_large_pay_out() {
+    let alone_max = kobo(AMOUNT - 1);
     let rule = TwoPersonRule {
-        alone_max: Some(kobo(AMOUNT - 1)),
+        alone_max: Some(alone_max),
     };
-    let (approver, payer, reopener) = (operator(2), operator(3), operator(4));
-    for (status, recorded_by, refused) in [
-        (PayoutStatus::Requested, None, None),
-        (PayoutStatus::Approved, None, Some(approver)),
-        (PayoutStatus::Approved, Some(reopener), Some(reopener)),
-        (PayoutStatus::Paid, Some(payer), Some(payer)),
-    ] {
-        for by in [operator(1), approver, payer, reopener] {
-            let check = |rule| in_status(status).check_return(recorded_by, Some(by), rule);
-            assert_eq!(check(rule).is_err(), refused == Some(by), "{status:?} {by}");
-            assert_eq!(check(TwoPersonRule::OFF), Ok(()));
+    let at_limit = TwoPersonRule {
+        alone_max: Some(kobo(AMOUNT)),
+    };
+    let (approver, payer) = (Some(operator(2)), Some(operator(3)));
+    for status in [PayoutStatus::Approved, PayoutStatus::Paid] {
+        for (step, other) in [
+            (PayoutStep::Return, PayoutStep::Reopening),
+            (PayoutStep::Reopening, PayoutStep::Return),
+        ] {
+            let mut payout = in_status(status);
+            assert_eq!(payout.ask(step, payer, rule, at(8)), Ok(false));
+            let asked = PayoutAsked { by: operator(3), step };
+            assert_eq!(
+                (payout.status, payout.asked, payout.updated_at),
+                (status, Some(asked), at(8))
+            );
+            let before = payout.clone();
+            assert_eq!(
+                payout.ask(step, payer, rule, at(9)),
+                Err(Refusal::SamePerson { alone_max })
+            );
+            assert_eq!(payout, before, "a refusal changes nothing");
+            // Another request takes its place.
+            assert_eq!(payout.ask(other, approver, rule, at(9)), Ok(false));
+            assert_eq!(payout.ask(step, payer, rule, at(9)), Ok(false));
+            assert_eq!(payout.ask(step, approver, rule, at(9)), Ok(true));
+            assert_eq!(payout.asked, None);
+            // One decides up to the limit, and where no operator acts.
+            for (by, rule) in [(payer, at_limit), (payer, TwoPersonRule::OFF), (None, rule)] {
+                assert_eq!(in_status(status).ask(step, by, rule, at(9)), Ok(true));
+            }
         }
     }
 }
 
 #[test]
-fn a_reopening_takes_another_operator_than_the_payment() {
-    let alone_max = kobo(AMOUNT - 1);
+fn a_request_is_retracted_once_and_lapses_with_the_next_status() {
     let rule = TwoPersonRule {
-        alone_max: Some(alone_max),
+        alone_max: Some(kobo(1)),
     };
-    let (approver, payer) = (operator(2), operator(3));
-    let check = |by, rule| in_status(PayoutStatus::Paid).check_reopening(Some(payer), Some(by), rule);
-    assert_eq!(check(payer, rule), Err(Refusal::SamePerson { alone_max }));
-    for (by, rule) in [(operator(1), rule), (approver, rule), (payer, TwoPersonRule::OFF)] {
-        assert_eq!(check(by, rule), Ok(()), "{by}");
-    }
+    let ask = |payout: &mut Payout, by| payout.ask(PayoutStep::Return, Some(operator(by)), rule, at(8));
+    let mut payout = in_status(PayoutStatus::Approved);
+    assert_eq!(payout.retract(at(9)), Err(Refusal::NothingAsked));
+    assert_eq!(ask(&mut payout, 1), Ok(false));
+    assert_eq!(payout.retract(at(9)), Ok(()));
+    assert_eq!(payout.retract(at(9)), Err(Refusal::NothingAsked));
+    assert_eq!(ask(&mut payout, 2), Ok(false));
+    // A return before the payment gives back the fee too, so it is another one.
+    payout.pay(None, Some(entry()), at(9)).unwrap();
+    assert_eq!(ask(&mut payout, 1), Ok(false));
+    assert_eq!(ask(&mut payout, 2), Ok(true));
 }
 
 /// A payment that never was has moved nothing and cost nothing.

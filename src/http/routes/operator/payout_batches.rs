@@ -180,6 +180,8 @@ fn file_of(exported: &[PayoutWithWithdrawal], currency: &str) -> String {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ResultsView {
     applied: usize,
+    /// Returns of large pay-outs, which take effect when a second operator asks for the same.
+    asked: usize,
     already: usize,
     refused: usize,
     lines: Vec<LineView>,
@@ -206,6 +208,7 @@ impl ResultsView {
         let count = |outcome| lines.iter().filter(|line| line.outcome == outcome).count();
         Self {
             applied: count("applied"),
+            asked: count("asked"),
             already: count("already"),
             refused: count("refused"),
             lines,
@@ -217,6 +220,7 @@ impl LineView {
     fn new((result, effect): &(BatchResult, BatchEffect)) -> Self {
         let (outcome, status, refusal): (_, _, Option<&Refusal>) = match effect {
             BatchEffect::Applied(status) => ("applied", Some(status.into_str()), None),
+            BatchEffect::Asked(status) => ("asked", Some(status.into_str()), None),
             BatchEffect::Already(status) => ("already", Some(status.into_str()), None),
             BatchEffect::Refused(refusal) => ("refused", None, Some(refusal)),
         };

@@ -16,7 +16,7 @@ use crate::domain::payments::bank::BankCodes;
 use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::BankAccount;
-use crate::domain::treasury::payout::{PayoutStatus, bank_account_of};
+use crate::domain::treasury::payout::{PayoutStatus, PayoutStep, bank_account_of};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::{CreatedReply, Reply};
@@ -25,7 +25,7 @@ use crate::http::fields::Field;
 use crate::http::query::{self, Query};
 use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec, words};
-use crate::http::routes::operator::acting::act;
+use crate::http::routes::operator::acting::{ASKED, act};
 use crate::http::routes::operator::fields::{
     BANK_ENTRY, DESTINATION, REASON, bank_entry, destination, reason, reason_field,
 };
@@ -233,6 +233,27 @@ pub(super) async fn reopen(
     .await
 }
 
+/// The refusals of [`retract`].
+pub(super) const RETRACT_REFUSALS: Refusals =
+    Refusals::of(&[&[RefusalKind::PayoutNotFound, RefusalKind::NothingAsked]]);
+
+/// `POST /operator/payouts/{payoutId}/retract`: ends what a first operator has asked for.
+pub(super) async fn retract(
+    state: Data<AppState>,
+    caller: Caller,
+    payout: Path<String>,
+    body: JsonBody,
+) -> Result<Reply<PayoutView>, ApiError> {
+    let (id, reason) = (PayoutId::named(&payout), reason(&body));
+    run(
+        &state,
+        &caller,
+        "Request retracted successfully",
+        move |tx, _policy, actor| payouts::retract(tx, actor, id, reason),
+    )
+    .await
+}
+
 async fn run<const STATUS: u16>(
     state: &AppState,
     caller: &Caller,
@@ -242,6 +263,8 @@ async fn run<const STATUS: u16>(
     + 'static,
 ) -> Result<Reply<PayoutView, STATUS>, ApiError> {
     act(state, caller, command, move |outcome| {
+        // Each command that does what was asked for ends the request.
+        let message = outcome.payout.asked.map_or(message, |_| ASKED);
         Reply::success(message, PayoutView::new(outcome))
     })
     .await
@@ -305,6 +328,11 @@ pub(super) struct PayoutView {
     approved_by: Option<AsText<OperatorId>>,
     /// The number of the batch in which it was exported for the bank.
     batch: Option<u32>,
+    /// The operator who asked for askedFor, if the pay-out is large, until another one asks for the
+    /// same, the request is retracted, or the status changes.
+    asked_by: Option<AsText<OperatorId>>,
+    #[schemars(with = "Option<Words<PayoutStep>>")]
+    asked_for: Option<&'static str>,
     /// Set while the pay-out is open and its customer is blocked or may no longer withdraw.
     #[schemars(with = "Option<Words<OwnerProblem>>")]
     owner_problem: Option<&'static str>,
@@ -355,6 +383,8 @@ impl PayoutView {
             requested_by: payout.requested_by.map(AsText),
             approved_by: payout.approved_by.map(AsText),
             batch: payout.batch,
+            asked_by: payout.asked.map(|asked| AsText(asked.by)),
+            asked_for: payout.asked.map(|asked| asked.step.into_str()),
             owner_problem: owner_problem.map(|problem| problem.into_str()),
             bank_reference: reference,
             value_date,

@@ -20,7 +20,7 @@ use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, Query};
 use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec, words};
-use crate::http::routes::operator::acting::act;
+use crate::http::routes::operator::acting::{ASKED, act};
 use crate::http::routes::operator::fields::{BANK_ENTRY, REASON, bank_entry, reason, reason_field};
 use crate::http::state::AppState;
 use crate::store::{Snapshot, Tx};
@@ -227,9 +227,6 @@ pub(super) async fn retract(
     .await
 }
 
-/// The message of a command that moves nothing until a second operator repeats it.
-const ASKED: &str = "Noted; the amount takes two operators, so another one must ask for the same";
-
 async fn run<const STATUS: u16>(
     state: &AppState,
     caller: &Caller,
@@ -237,7 +234,8 @@ async fn run<const STATUS: u16>(
     command: impl FnOnce(&mut Tx<'_>, &Policy, &OperatorActor) -> Result<ReceiptOutcome, commands::Error> + Send + 'static,
 ) -> Result<Reply<ReceiptOutcomeView, STATUS>, ApiError> {
     act(state, caller, command, move |outcome| {
-        let message = if outcome.is_asked { ASKED } else { message };
+        // Each command that does what was asked for ends the request.
+        let message = outcome.receipt.asker.map_or(message, |_| ASKED);
         Reply::success(message, ReceiptOutcomeView::new(outcome))
     })
     .await

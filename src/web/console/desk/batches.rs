@@ -46,6 +46,7 @@ pub(super) struct ResultsForm {
 #[derive(Debug, Deserialize)]
 struct Effects {
     applied: usize,
+    asked: usize,
     already: usize,
     refused: usize,
     lines: Vec<LineEffect>,
@@ -136,6 +137,9 @@ fn effects(found: &Effects) -> Markup {
     html! {
         div class={ "notice " (tone) } role="status" {
             p { strong { (found.applied) " recorded, " (found.already) " recorded before, " (found.refused) " refused." } }
+            @if found.asked > 0 {
+                p { "Noted: " (found.asked) " large returns. Another operator must record these results too, or confirm each return under Money out." }
+            }
         }
         section.card {
             h2 { "Results" }
@@ -149,7 +153,13 @@ fn effects(found: &Effects) -> Markup {
                                 td { code { (line.payout_id) } }
                                 td {
                                     @match (&line.status, &line.message) {
-                                        (Some(status), _) => { (status) @if line.outcome == "already" { " (recorded before)" } },
+                                        (Some(status), _) => { (status)
+                                            @match line.outcome.as_str() {
+                                                "already" => " (recorded before)",
+                                                "asked" => ", until another operator records the return too",
+                                                _ => "",
+                                            }
+                                        },
                                         (None, message) => { "refused: " (message.as_deref().unwrap_or_default()) },
                                     }
                                 }

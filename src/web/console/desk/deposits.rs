@@ -11,7 +11,7 @@ use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
 use crate::web::console::desk::lists::{Cursors, Heading, List, waiting_and_history};
 use crate::web::console::desk::parts::{
-    NEWEST_FIRST, SECTION, bank_entry, destination, pager, pages, reason, rows, today, with_reason,
+    NEWEST_FIRST, Operators, SECTION, bank_entry, destination, pager, pages, reason, rows, today, with_reason,
 };
 use crate::web::console::done;
 use crate::web::console::done::Shown;
@@ -81,6 +81,9 @@ pub(super) async fn show(
     let of_receipts = receipts.iter().flat_map(|list| &list.found.data);
     let customers = customers.chain(of_receipts.map(|receipt| &receipt.customer_id));
     let people = People::of(&reader, customers.filter_map(Option::as_deref)).await?;
+    let of_receipts = receipts.iter().flat_map(|list| &list.found.data);
+    let askers = of_receipts.filter_map(|receipt| receipt.asked_by.as_deref());
+    let operators = Operators::of(&reader, askers).await?;
     let done = done::notice(&reader, shown.done()).await?;
     let (today, currency) = (today(&reader).await?, reader.currency());
     Ok(Page::new("Money in").section(SECTION).show(&html! {
@@ -106,7 +109,7 @@ pub(super) async fn show(
                         @if found.data.is_empty() {
                             p.muted { (heading.none) }
                         } @else {
-                            (table(&reader, &found.data, &people, &currency))
+                            (table(&reader, &found.data, (&people, &operators), &currency))
                         }
                         (pager(BACK, heading.id, cursor.as_deref(), found, NEWEST_FIRST))
                     }
@@ -191,7 +194,7 @@ fn other_money(reader: &Reader, today: &str, currency: &str) -> Markup {
     }
 }
 
-fn table(reader: &Reader, receipts: &[Receipt], people: &People, currency: &str) -> Markup {
+fn table(reader: &Reader, receipts: &[Receipt], (people, operators): (&People, &Operators), currency: &str) -> Markup {
     html! {
         div.table-scroll tabindex="0" {
             table {
@@ -209,7 +212,7 @@ fn table(reader: &Reader, receipts: &[Receipt], people: &People, currency: &str)
                             td.end { (text::amount(receipt.amount.0, currency)) }
                             td {
                                 @match &receipt.customer_id { Some(customer) => (people.show(customer)), None => "unknown" }
-                                (asked(receipt))
+                                (asked(receipt, operators))
                                 @if let Some(note) = &receipt.note { div.small.muted { (note) } }
                             }
                             td { span.badge { (receipt.status.replace('_', " ")) } (waiting(receipt)) }
@@ -234,12 +237,12 @@ fn waiting(receipt: &Receipt) -> Markup {
 }
 
 /// Shows what an operator has asked for, if a second one has to ask for the same.
-fn asked(receipt: &Receipt) -> Markup {
+fn asked(receipt: &Receipt, operators: &Operators) -> Markup {
     let is_to_assign = receipt.status == ReceiptStatus::Suspense.into_str() && receipt.customer_id.is_some();
     let what = if is_to_assign { "assign" } else { "reverse" };
     html! {
-        @if receipt.asked_by.is_some() {
-            div.small { "One operator asked to " (what) " it. A second one must ask for the same." }
+        @if let Some(operator) = &receipt.asked_by {
+            div.small { (operators.name(operator)) " asked to " (what) " it. Another operator must ask for the same." }
         }
     }
 }

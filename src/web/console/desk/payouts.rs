@@ -7,12 +7,12 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::domain::customers::owner_problem::OwnerProblem;
-use crate::domain::treasury::payout::PayoutStatus;
+use crate::domain::treasury::payout::{PayoutStatus, PayoutStep};
 use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
 use crate::web::console::desk::lists::{Cursors, Heading, List, waiting_and_history};
 use crate::web::console::desk::parts::{
-    NEWEST_FIRST, SECTION, bank_entry, destination, pager, pages, today, with_reason,
+    NEWEST_FIRST, Operators, SECTION, bank_entry, destination, pager, pages, today, with_reason,
 };
 use crate::web::console::done;
 use crate::web::console::done::Shown;
@@ -38,6 +38,8 @@ struct Payout {
     bank_reference: Option<String>,
     reason: Option<String>,
     batch: Option<u32>,
+    asked_by: Option<String>,
+    asked_for: Option<String>,
     owner_problem: Option<String>,
     created_at: String,
 }
@@ -78,6 +80,8 @@ pub(super) async fn show(
     let all = lists.iter().flat_map(|list| &list.found.data);
     let customers = all.filter_map(|payout| payout.customer_id.as_deref());
     let people = People::of(&reader, customers).await?;
+    let all = lists.iter().flat_map(|list| &list.found.data);
+    let operators = Operators::of(&reader, all.filter_map(|payout| payout.asked_by.as_deref())).await?;
     let done = done::notice(&reader, shown.done()).await?;
     let (today, currency) = (today(&reader).await?, reader.currency());
     Ok(Page::new("Money out").section(SECTION).show(&html! {
@@ -89,7 +93,7 @@ pub(super) async fn show(
             h2 id=(heading.id) { (heading.title) }
             @if found.data.is_empty() { p.muted { (heading.none) } }
             @for payout in &found.data {
-                (card(&reader, payout, &people, &today, &currency))
+                (card(&reader, payout, (&people, &operators), &today, &currency))
             }
             (pager(BACK, heading.id, cursor.as_deref(), found, NEWEST_FIRST))
         }
@@ -130,7 +134,13 @@ fn own_money(reader: &Reader, currency: &str) -> Markup {
     }
 }
 
-fn card(reader: &Reader, payout: &Payout, people: &People, today: &str, currency: &str) -> Markup {
+fn card(
+    reader: &Reader,
+    payout: &Payout,
+    (people, operators): (&People, &Operators),
+    today: &str,
+    currency: &str,
+) -> Markup {
     html! {
         section.card {
             div.page-head {
@@ -155,7 +165,25 @@ fn card(reader: &Reader, payout: &Payout, people: &People, today: &str, currency
                 }
                 dt { "Requested" } dd { (time(&payout.created_at)) }
             }
+            (asked(payout, operators))
             (acts(reader, payout, today))
+        }
+    }
+}
+
+/// Shows what an operator has asked for, if a second one has to ask for the same.
+fn asked(payout: &Payout, operators: &Operators) -> Markup {
+    let step: Option<PayoutStep> = payout.asked_for.as_deref().and_then(|word| word.parse().ok());
+    html! {
+        @if let (Some(operator), Some(step)) = (&payout.asked_by, step) {
+            p.notice.warn {
+                (operators.name(operator)) " asked to "
+                @match step {
+                    PayoutStep::Return => "record that the bank sent it back",
+                    PayoutStep::Reopening => "reopen it",
+                }
+                ". Nothing has moved yet: another operator must ask for the same."
+            }
         }
     }
 }
@@ -178,16 +206,16 @@ fn acts(reader: &Reader, payout: &Payout, today: &str) -> Markup {
             }
         }
         @if is_in(PayoutStatus::TO_RETURN) && !reader.is_in_sandbox() && reader.may(&act("return")) {
-            p.hint { "The return of a large pay-out is recorded by another operator than the step before it: its approval, payment or reopening." }
-            @if is_in(PayoutStatus::TO_REOPEN) {
-                p.hint { "A large pay-out is reopened by another operator than the one who recorded its payment." }
-            }
+            p.hint { "A large pay-out is returned or reopened when two operators ask for the same." }
         }
         @if is_in(PayoutStatus::TO_RETURN) {
             (with_reason(reader, &act("return"), BACK, &format!("return-{}", payout.id), "The bank sent it back"))
         }
         @if is_in(PayoutStatus::TO_REOPEN) {
             (with_reason(reader, &act("reopen"), BACK, &format!("reopen-{}", payout.id), "Reopen: the payment was recorded by mistake"))
+        }
+        @if payout.asked_by.is_some() {
+            (with_reason(reader, &act("retract"), BACK, &format!("retract-{}", payout.id), "Retract the request"))
         }
     }
 }
