@@ -575,6 +575,16 @@ CREATE UNIQUE INDEX payout_of_receipt ON payout (receipt_id) WHERE receipt_id IS
 CREATE UNIQUE INDEX payout_by_bank_reference ON payout (bank_reference_key, merchant_id) WHERE bank_reference_key IS NOT NULL;
 CREATE INDEX payout_of_batch ON payout (merchant_id, batch) WHERE batch IS NOT NULL;
 
+-- The rulings on large holds that one operator has asked for, until a second one asks for the same.
+CREATE TABLE asked_ruling (
+    escrow_id     INTEGER PRIMARY KEY REFERENCES escrow (id),
+    asked_by      INTEGER NOT NULL REFERENCES operator (id),
+    status        TEXT    NOT NULL CHECK (status IN ('COMPLETED', 'REFUNDED', 'SPLIT')),
+    seller_amount INTEGER CHECK (seller_amount BETWEEN 0 AND 9007199254740991), -- of a split
+    buyer_amount  INTEGER CHECK (buyer_amount BETWEEN 0 AND 9007199254740991),
+    additional_fee_refundable INTEGER CHECK (additional_fee_refundable IN (0, 1)) -- NULL leaves it as the escrow has it
+) STRICT;
+
 -- Sandbox: bank accounts on which pending deposits wait for their payment.
 CREATE TABLE test_account (
     merchant_id    INTEGER NOT NULL REFERENCES merchant (id),

@@ -104,3 +104,12 @@ CREATE INDEX payout_of_batch ON payout (merchant_id, batch) WHERE batch IS NOT N
 -- Deposits from before name no terms, and no checkout has announced one.
 ALTER TABLE payment_detail ADD COLUMN announcement BLOB CHECK (length(announcement) = 32);
 CREATE INDEX payment_announced ON payment_detail (announcement, transaction_id) WHERE status = 'pending' AND announcement IS NOT NULL;
+
+CREATE TABLE asked_ruling (
+    escrow_id     INTEGER PRIMARY KEY REFERENCES escrow (id),
+    asked_by      INTEGER NOT NULL REFERENCES operator (id),
+    status        TEXT    NOT NULL CHECK (status IN ('COMPLETED', 'REFUNDED', 'SPLIT')),
+    seller_amount INTEGER CHECK (seller_amount BETWEEN 0 AND 9007199254740991),
+    buyer_amount  INTEGER CHECK (buyer_amount BETWEEN 0 AND 9007199254740991),
+    additional_fee_refundable INTEGER CHECK (additional_fee_refundable IN (0, 1))
+) STRICT;

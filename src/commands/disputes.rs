@@ -1,11 +1,12 @@
 //! Disputing an escrow and ruling on it (contract sections 4.6 and 9.4).
 
 use crate::commands::customers::admit;
-use crate::commands::operators::OperatorActor;
+use crate::commands::operators::{OperatorActor, is_revoked};
 use crate::commands::{Error, Policy, explained, load_escrow, outbox};
 use crate::domain::customers::profile::Profile;
+use crate::domain::effects::Effects;
 use crate::domain::escrow::deal::Deal;
-use crate::domain::escrow::dispute::{Ruling, Statement};
+use crate::domain::escrow::dispute::{AskedRuling, Ruling, Statement};
 use crate::domain::escrow::{Escrow, Status};
 use crate::domain::file::FileName;
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, PaymentToken};
@@ -13,7 +14,7 @@ use crate::domain::invalid::Parsed;
 use crate::domain::party::Actor;
 use crate::domain::refusal::Refusal;
 use crate::domain::treasury::act::ActKind;
-use crate::store::Tx;
+use crate::store::{self, Tx};
 
 /// The parsed request to rule on a dispute.
 #[derive(Clone, Debug)]
@@ -63,31 +64,27 @@ pub fn resolve(
     proof: &[FileName],
 ) -> Result<Escrow, Error> {
     let request = request?;
-    let resolution = Statement {
-        proof: proof.first().copied(),
-        ..Statement::new(request.resolution, tx.now())
-    };
-    let deal = tx.deal(merchant, &EscrowKey::Id(escrow))?;
-    let mut escrow = match (deal.ok_or(Refusal::EscrowNotFound)?, request.ruling) {
-        (Deal::Escrow(escrow), _) => escrow,
-        (Deal::Vault(_), Ruling::Split { .. }) => return Err(Refusal::VaultNotSplittable.into()),
-        (Deal::Vault(_), _) => return Err(Refusal::NoDispute.into()),
-    };
-    let effects = escrow.resolve(request.ruling, resolution, policy.exits(), tx)?;
-    tx.save_ruling(&escrow)?;
-    if escrow.status() == Status::Completed {
-        tx.save_release_of_rest(escrow.id)?;
-    }
-    tx.save_close(&escrow)?;
-    outbox::apply_of(tx, policy, &escrow, &effects)?;
+    let mut escrow = load_to_rule(tx, merchant, escrow, request.ruling)?;
+    let effects = rule(tx, policy, &mut escrow, request, proof)?;
+    carry_out(tx, policy, &escrow, &effects)?;
     Ok(escrow)
 }
 
-/// Rules as an operator, whose name then stands on the ruling in the record of acts.
+/// An escrow after the ruling of an operator, or after the request of the first of two for one.
+#[derive(Clone, Debug)]
+pub struct RulingOutcome {
+    pub escrow: Escrow,
+    /// True if a second operator has to ask for the same first.
+    pub is_asked: bool,
+}
+
+/// Rules as an operator, whose name then stands on the ruling in the record of acts, or takes note of
+/// the first of two operators who ask for the same ruling.
 ///
 /// # Errors
 ///
-/// Refuses what [`resolve`] refuses.
+/// Refuses what [`resolve`] refuses, and then the operator who has asked for the same if what is held
+/// takes two persons.
 pub fn resolve_as_operator(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -95,11 +92,91 @@ pub fn resolve_as_operator(
     escrow: EscrowId,
     request: Result<ResolutionRequest, Refusal>,
     proof: &[FileName],
-) -> Result<Escrow, Error> {
-    let reason = request.as_ref().ok().map(|request| request.resolution.clone());
-    let escrow = resolve(tx, policy, actor.merchant, escrow, request, proof)?;
-    actor.record(tx, ActKind::DealResolved, escrow.id.to_string(), reason)?;
-    Ok(escrow)
+) -> Result<RulingOutcome, Error> {
+    let request = request?;
+    let (ruling, reason) = (request.ruling, Some(request.resolution.clone()));
+    let open = load_to_rule(tx, actor.merchant, escrow, ruling)?;
+    let mut ruled = open.clone();
+    let effects = rule(tx, policy, &mut ruled, request, proof)?;
+    let asked = tx.asked_ruling(open.id)?;
+    let first = match asked.filter(|asked| asked.ruling == ruling) {
+        Some(same) if !is_revoked(tx, same.by)? => Some(same.by),
+        _ => None,
+    };
+    let (operator, subject) = (actor.agent.operator, open.id.to_string());
+    let is_decided = policy.two_person.decides(open.held(), first, operator)?;
+    if let Some(by) = operator.filter(|_| !is_decided) {
+        tx.save_asked_ruling(open.id, &AskedRuling { by, ruling })?;
+        actor.record(tx, ActKind::DealRulingRequested, subject, reason)?;
+        return Ok(RulingOutcome {
+            escrow: open,
+            is_asked: true,
+        });
+    }
+    if asked.is_some() {
+        tx.delete_asked_ruling(open.id)?;
+    }
+    carry_out(tx, policy, &ruled, &effects)?;
+    actor.record(tx, ActKind::DealResolved, subject, reason)?;
+    Ok(RulingOutcome {
+        escrow: ruled,
+        is_asked: false,
+    })
+}
+
+/// Ends the ruling that a first operator has asked for: that operator takes it back, or another one
+/// declines.
+///
+/// # Errors
+///
+/// Refuses an unknown deal, and one for which no operator has asked for a ruling.
+pub fn retract(
+    tx: &mut Tx<'_>,
+    actor: &OperatorActor,
+    escrow: EscrowId,
+    reason: Parsed<String>,
+) -> Result<AskedRuling, Error> {
+    let reason = Some(reason?);
+    let deal = tx.deal(actor.merchant, &EscrowKey::Id(escrow))?;
+    let id = deal.ok_or(Refusal::EscrowNotFound)?.id();
+    let asked = tx.asked_ruling(id)?.ok_or(Refusal::NothingAsked)?;
+    tx.delete_asked_ruling(id)?;
+    actor.record(tx, ActKind::DealRequestRetracted, id.to_string(), reason)?;
+    Ok(asked)
+}
+
+/// Loads the escrow that a ruling is about.
+fn load_to_rule(tx: &Tx<'_>, merchant: MerchantId, id: EscrowId, ruling: Ruling) -> Result<Escrow, Error> {
+    let deal = tx.deal(merchant, &EscrowKey::Id(id))?;
+    match (deal.ok_or(Refusal::EscrowNotFound)?, ruling) {
+        (Deal::Escrow(escrow), _) => Ok(escrow),
+        (Deal::Vault(_), Ruling::Split { .. }) => Err(Refusal::VaultNotSplittable.into()),
+        (Deal::Vault(_), _) => Err(Refusal::NoDispute.into()),
+    }
+}
+
+/// Decides a ruling, which [`carry_out`] saves.
+fn rule(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    escrow: &mut Escrow,
+    request: ResolutionRequest,
+    proof: &[FileName],
+) -> Result<Effects, Error> {
+    let resolution = Statement {
+        proof: proof.first().copied(),
+        ..Statement::new(request.resolution, tx.now())
+    };
+    Ok(escrow.resolve(request.ruling, resolution, policy.exits(), tx)?)
+}
+
+fn carry_out(tx: &mut Tx<'_>, policy: &Policy, escrow: &Escrow, effects: &Effects) -> Result<(), store::Error> {
+    tx.save_ruling(escrow)?;
+    if escrow.status() == Status::Completed {
+        tx.save_release_of_rest(escrow.id)?;
+    }
+    tx.save_close(escrow)?;
+    outbox::apply_of(tx, policy, escrow, effects)
 }
 
 fn name_of(tx: &Tx<'_>, merchant: MerchantId, customer: &CustomerId) -> Result<Option<String>, Error> {

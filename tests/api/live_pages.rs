@@ -360,7 +360,7 @@ fn a_large_return_waits_at_the_desk_for_a_second_operator() {
     app.by(BEN, "POST", &format!("/payouts/{payout}/pay"), &paid("out-1"))
         .ok();
     let desk = "/console/desk/payouts";
-    let give_back = |browser: &Browser| {
+    let give_back = |browser: &Browser<'_>| {
         let form = Form::of(&browser.page(desk), "The bank sent it back").with("s:reason", "account closed");
         browser.done(&form)
     };

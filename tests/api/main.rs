@@ -56,6 +56,7 @@ mod idempotent_operators;
 mod inbox;
 mod intents;
 mod keys;
+mod large_rulings;
 mod last_requests;
 mod late_bodies;
 mod late_transfers;

@@ -56,6 +56,10 @@ pub enum ActKind {
     PayoutRequestRetracted,
     /// A batch of approved pay-outs was exported for the bank.
     PayoutsExported,
+    /// The first of two operators asked for a ruling.
+    DealRulingRequested,
+    /// The request of the first of two operators was ended before the second one asked.
+    DealRequestRetracted,
     /// A deal was ruled on.
     DealResolved,
 }

@@ -20,10 +20,14 @@ use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, ListWalk, Query};
 use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec, words};
+use crate::http::routes::operator::ASKED;
 use crate::http::routes::shared_fields::CATEGORY_ID;
 use crate::http::state::AppState;
 use crate::http::uploads::{self, Uploads};
 use crate::views::{DetailedEscrowView, EscrowView, PageView};
+
+/// The message of a ruling.
+const RESOLVED: &str = "Dispute resolution submitted successfully";
 
 /// The form field with the evidence of a statement or a ruling.
 const EVIDENCE: &str = "file";
@@ -132,15 +136,13 @@ pub(crate) async fn resolve(
             move |tx, policy, actor, request, proof| {
                 disputes::resolve(tx, policy, actor.merchant, escrow, request, proof)
             },
-            |escrow, context| {
-                Reply::ok(
-                    "Dispute resolution submitted successfully",
-                    EscrowView::new(escrow, context),
-                )
-            },
+            |escrow, context| Reply::ok(RESOLVED, EscrowView::new(escrow, context)),
         )
         .await
 }
+
+/// The refusals of [`resolve_as_operator`].
+pub(super) const RESOLVE_AS_OPERATOR_REFUSALS: Refusals = RESOLVE_REFUSALS.in_live(&[RefusalKind::SamePerson]);
 
 /// `POST /operator/deals/{escrowId}/resolve`: the same ruling, by an operator.
 pub(super) async fn resolve_as_operator(
@@ -161,11 +163,9 @@ pub(super) async fn resolve_as_operator(
                 let actor = OperatorActor { merchant, agent };
                 disputes::resolve_as_operator(tx, policy, &actor, escrow, request, proof)
             },
-            |escrow, context| {
-                Reply::ok(
-                    "Dispute resolution submitted successfully",
-                    EscrowView::new(escrow, context),
-                )
+            |outcome, context| {
+                let message = if outcome.is_asked { ASKED } else { RESOLVED };
+                Reply::ok(message, EscrowView::new(outcome.escrow, context))
             },
         )
         .await

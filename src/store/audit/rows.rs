@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::domain::file::FileName;
-use crate::domain::ids::{CustomerId, MerchantId};
+use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Connection, Row, Value, params};
 use crate::store::engine::sqlite::blobs;
@@ -115,6 +115,11 @@ impl Rows {
         self.read_each(snapshot, "secret of provider", secrets, |row| {
             let (provider, merchant) = (<&str>::from_column(row, 0)?, MerchantId::from_column(row, 1)?);
             snapshot.notice_secret(merchant, provider).map(drop)
+        })?;
+        let asked = "SELECT escrow_id, escrow.guard FROM asked_ruling JOIN escrow ON escrow.id = escrow_id";
+        self.read_each(snapshot, "asked ruling", asked, |row| {
+            let escrow = EscrowId::new(i64::from_column(row, 0)?, i64::from_column(row, 1)?);
+            snapshot.asked_ruling(escrow).map(drop)
         })?;
         self.read_each(snapshot, "account", "SELECT id FROM account", |row| {
             snapshot.account_of_number(i64::from_column(row, 0)?).map(drop)

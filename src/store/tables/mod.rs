@@ -6,6 +6,7 @@
 pub(crate) mod deal_row;
 
 pub(crate) mod accounts;
+pub(crate) mod asked_rulings;
 pub(crate) mod cards;
 pub(crate) mod categories;
 pub(crate) mod checked;

@@ -6,13 +6,15 @@ use serde_json::json;
 
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::actions::Action;
-use crate::domain::escrow::dispute::Speaker;
+use crate::domain::escrow::dispute::{AskedRuling, Resolution, Speaker};
 use crate::domain::escrow::exits::ExitRules;
 use crate::domain::escrow::vault::Vault;
 use crate::domain::ids::CustomerId;
 use crate::domain::party::Party;
 use crate::web::api::Request;
 use crate::web::console::call::{PAYMENT, button, hidden};
+use crate::web::console::desk::parts::with_reason;
+use crate::web::console::who::Operators;
 use crate::web::console::{customers, edit, upload};
 use crate::web::layout::Refused;
 use crate::web::reader::Reader;
@@ -33,6 +35,11 @@ pub(super) async fn of_escrow(
         customers::names(reader).await?
     } else {
         Vec::new()
+    };
+    let waiting = if reader.is_operator() && allows(Action::ResolveDispute) {
+        waiting_ruling(reader, escrow, back).await?
+    } else {
+        html! {}
     };
     let is_over = buyer.is_some() && escrow.held().is_zero();
     Ok(html! {
@@ -65,6 +72,7 @@ pub(super) async fn of_escrow(
             }
         }
         (acts_of_seller(reader, escrow, exits, back))
+        (waiting)
         @if allows(Action::ResolveDispute) {
             (ruling(reader, escrow, back))
         }
@@ -189,6 +197,55 @@ fn dispute(reader: &Reader, escrow: &Escrow, buyer: &str, back: &str) -> Markup 
             }
         }
     }
+}
+
+/// Shows the ruling that one operator has asked for. A second one confirms it or retracts it.
+async fn waiting_ruling(reader: &Reader, escrow: &Escrow, back: &str) -> Result<Markup, Refused> {
+    let id = escrow.id;
+    let asked = reader.read(move |snapshot, _merchant| snapshot.asked_ruling(id));
+    let Some(AskedRuling { by, ruling }) = asked.await?.flatten() else {
+        return Ok(html! {});
+    };
+    let by = by.to_string();
+    let operators = Operators::of(reader, std::iter::once(by.as_str())).await?;
+    let confirm = Request::new(Method::POST, format!("/operator/deals/{id}/resolve"));
+    let retract = Request::new(Method::POST, format!("/operator/deals/{id}/retract"));
+    let (kind, amounts, additional_fee) = ruling.parts();
+    let amount = |amount| text::amount(amount, &reader.currency());
+    Ok(html! {
+        div.notice.warn {
+            p {
+                (operators.name(&by)) " asked to give "
+                @match (kind, amounts) {
+                    (Resolution::Completed, _) => "what is held to the seller",
+                    (Resolution::Split, Some((seller, buyer))) => { (amount(seller)) " to the seller and " (amount(buyer)) " to the buyer" },
+                    _ => "what is held to the buyer",
+                }
+                @if let Some(is_refundable) = additional_fee {
+                    ", " @if is_refundable { "with" } @else { "without" } " the additional fee"
+                }
+                ". Nothing has moved yet: another operator must ask for the same."
+            }
+            @if reader.may(&confirm) {
+                (upload::form(reader, &confirm, back, &html! {
+                    input type="hidden" name="status" value=(kind.into_str());
+                    @if let Some((seller, buyer)) = amounts {
+                        input type="hidden" name="sellerAmount" value=(seller);
+                        input type="hidden" name="buyerAmount" value=(buyer);
+                    }
+                    @if let Some(is_refundable) = additional_fee {
+                        input type="hidden" name="additionalFeeRefundable" value=(is_refundable);
+                    }
+                    div.field {
+                        label for="confirm-reason" { "Reason" }
+                        textarea #confirm-reason name="resolution" required {}
+                    }
+                    button { "Confirm the ruling" }
+                }))
+            }
+            (with_reason(reader, &retract, back, "retract", "Retract the request"))
+        }
+    })
 }
 
 /// Shows the form for a ruling of the merchant or, in live mode, of an operator.

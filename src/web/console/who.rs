@@ -1,4 +1,4 @@
-//! The identity of customers: their names and addresses, for the people who handle their money.
+//! The identity of customers and operators, for the people who handle their money.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,8 @@ use maud::{Markup, html};
 use crate::domain::customers::customer::Customer;
 use crate::domain::customers::phone::Phone;
 use crate::domain::customers::profile::{Email, Profile};
-use crate::domain::ids::CustomerId;
+use crate::domain::ids::{CustomerId, OperatorId};
+use crate::domain::treasury::operator::Operator;
 use crate::web::layout::Refused;
 use crate::web::parts::Part;
 use crate::web::reader::Reader;
@@ -90,5 +91,30 @@ pub(super) fn addresses(profile: &Profile) -> Markup {
         @for address in [profile.email.as_ref().map(Email::as_str), profile.phone.as_ref().map(Phone::as_str)].into_iter().flatten() {
             div.small.muted { (address) }
         }
+    }
+}
+
+/// The names of the operators whose requests a page shows.
+pub(super) struct Operators(HashMap<String, String>);
+
+impl Operators {
+    /// Reads the names of these operators.
+    ///
+    /// # Errors
+    ///
+    /// Returns the failure of the read as a page.
+    pub(super) async fn of<'i>(reader: &Reader, ids: impl Iterator<Item = &'i str>) -> Result<Self, Refused> {
+        let ids: Vec<OperatorId> = ids.map(OperatorId::named).collect();
+        let read = reader.read(move |snapshot, _merchant| {
+            let found = ids.iter().map(|id| snapshot.operator(*id));
+            found.collect::<Result<Vec<Option<Operator>>, _>>()
+        });
+        let found = read.await?.unwrap_or_default().into_iter().flatten();
+        Ok(Self(found.map(|found| (found.id.to_string(), found.name)).collect()))
+    }
+
+    /// Names an operator.
+    pub(super) fn name<'n>(&'n self, id: &'n str) -> &'n str {
+        self.0.get(id).map_or(id, String::as_str)
     }
 }

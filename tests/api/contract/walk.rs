@@ -17,10 +17,12 @@ pub(super) const OTHER_KEY: &str = "sk_test_other";
 const BLOCKED: &str = "Your account is disabled. Please contact support";
 
 /// The service's routes that the contract does not have.
-const OWN_ROUTES: [&str; 76] = [
+const OWN_ROUTES: [&str; 78] = [
     "POST /v1/checkout/session",
     "POST /notices/{provider}/{merchant}",
     "POST /operator/deals/{escrowId}/resolve",
+    "GET /operator/deals/{escrowId}/ruling",
+    "POST /operator/deals/{escrowId}/retract",
     "POST /v1/escrow/refund/{paymentToken}",
     "GET /operator/operators",
     "POST /operator/operators",

@@ -271,7 +271,7 @@ fn operators_of_live_mode_are_answered_word_for_word() {
     show_operators(&shop, &ada, &cleo);
     show_a_deposit(&shop, [&ada, &cleo], [&seller, &buyer]);
     show_a_withdrawal(&shop, [&ada, &cleo], &buyer);
-    show_a_retracted_request(&shop, &cleo, &buyer);
+    show_retracted_requests(&shop, [&ada, &cleo], [&seller, &buyer]);
     let two = spawn_recorded_app(|config| {
         go_live(config);
         let mut other = config.merchant[0].clone();
@@ -395,12 +395,13 @@ fn show_a_withdrawal(shop: &Shop<'_>, [ada, cleo]: [&str; 2], buyer: &str) {
         "payouts/0123456789abcdef01234567/reopen",
         "payouts/0123456789abcdef01234567/retract",
         "deals/0123456789abcdef01234567/resolve",
+        "deals/0123456789abcdef01234567/retract",
     ] {
         shop.ask(ada, path, &json!({}));
     }
 }
 
-fn show_a_retracted_request(shop: &Shop<'_>, cleo: &str, buyer: &str) {
+fn show_retracted_requests(shop: &Shop<'_>, [ada, cleo]: [&str; 2], [seller, buyer]: [&str; 2]) {
     let app = shop.0;
     app.note("Money of a provider that takes two operators: the first one thinks again");
     app.unrecorded(|app| notify(app, "shop", PAYSTACK_SECRET, &charge(1, 20_000_000, "unknown")).ok());
@@ -414,6 +415,47 @@ fn show_a_retracted_request(shop: &Shop<'_>, cleo: &str, buyer: &str) {
     let retract = format!("receipts/{unknown}/retract");
     shop.ask(cleo, &retract, &json!({}));
     shop.ask(cleo, &retract, &json!({ "reason": "wrong customer" }));
+    app.note("It goes back to its payer. The return of a large pay-out takes two operators too");
+    let back =
+        json!({ "source": "suspense", "receiptId": unknown, "destination": bank_account(), "reason": "no owner" });
+    let payout = shop.ask(cleo, "payouts", &back).text("id");
+    shop.approve(ada, &format!("payouts/{payout}"));
+    for _ in 0..2 {
+        let path = format!("payouts/{payout}/return");
+        shop.ask(cleo, &path, &json!({ "reason": "account closed" }));
+    }
+    let path = format!("payouts/{payout}/retract");
+    shop.ask(ada, &path, &json!({ "reason": "not on the statement" }));
+    app.note("So does a ruling on a deal that holds much");
+    let deal = app.unrecorded(|_| {
+        let recorded = shop.ask(
+            cleo,
+            "receipts",
+            &json!({
+                "amount": 153_000, "bankReference": "FT-9", "valueDate": "2026-06-22", "customerId": buyer,
+            }),
+        );
+        shop.approve(ada, &format!("receipts/{}", recorded.text("id")));
+        let mut terms = two_milestones();
+        terms["amount"] = json!(150_000);
+        terms["milestones"] = json!([{ "title": "Frame", "amount": 60_000 }, { "title": "Finish", "amount": 90_000 }]);
+        let deal = Deal::of(&shop.customer("/v1/escrow/milestone/create", seller, &terms));
+        let payment = json!({ "escrowDetails": { "escrowId": deal.id } });
+        shop.customer("/v1/payment/escrow", buyer, &payment).ok();
+        let dispute = format!("/v1/escrow/submit-dispute/{}", deal.token);
+        shop.customer(&dispute, buyer, &json!({ "message": "Nothing was done" }))
+            .ok();
+        deal
+    });
+    let ruling = json!({ "status": "SPLIT", "sellerAmount": 50_000, "buyerAmount": 100_000, "resolution": "So be it" });
+    shop.ask(ada, &format!("deals/{}/resolve", deal.id), &ruling);
+    let asked = format!("deals/{}/ruling", deal.id);
+    shop.ask(cleo, &asked, &Value::Null);
+    let retract = format!("deals/{}/retract", deal.id);
+    for _ in 0..2 {
+        shop.ask(ada, &retract, &json!({ "reason": "too early" }));
+    }
+    shop.ask(cleo, &asked, &Value::Null);
 }
 
 impl TestApp {

@@ -8,6 +8,7 @@ mod tests;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::file::FileName;
+use crate::domain::ids::OperatorId;
 use crate::domain::invalid::Invalid;
 use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
@@ -67,8 +68,8 @@ pub fn statement_text(field: &str, text: String, chars_max: usize) -> Result<Str
 }
 
 /// The kind of a ruling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
-#[strum(serialize_all = "UPPERCASE")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "UPPERCASE", const_into_str)]
 pub enum Resolution {
     /// The seller gets the money.
     Completed,
@@ -99,6 +100,13 @@ pub enum Ruling {
     },
 }
 
+/// A ruling on a large hold that one operator has asked for, until a second one asks for the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AskedRuling {
+    pub by: OperatorId,
+    pub ruling: Ruling,
+}
+
 impl Resolution {
     /// Returns the ruling of this kind with these amounts. It leaves the additional fee as
     /// the escrow has it.
@@ -125,6 +133,22 @@ impl Resolution {
 }
 
 impl Ruling {
+    /// Returns the kind, the amounts of a split for the seller and the buyer, and the decision on the
+    /// additional fee.
+    pub const fn parts(self) -> (Resolution, Option<(Amount, Amount)>, Option<bool>) {
+        match self {
+            Self::Completed => (Resolution::Completed, None, None),
+            Self::Refunded {
+                additional_fee_refundable,
+            } => (Resolution::Refunded, None, additional_fee_refundable),
+            Self::Split {
+                seller,
+                buyer,
+                additional_fee_refundable,
+            } => (Resolution::Split, Some((seller, buyer)), additional_fee_refundable),
+        }
+    }
+
     /// Returns the ruling with a decision on the additional fee, which has no effect on a
     /// completion (contract section 4.6.7).
     #[must_use]

@@ -4,6 +4,7 @@
 mod acting;
 mod acts;
 mod callback;
+mod deals;
 mod deposits;
 mod fields;
 mod keys;
@@ -20,7 +21,8 @@ use crate::http::query;
 use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::RequestSpec;
 use crate::http::route::ActsAs;
-use crate::http::routes::disputes::{RESOLVE_REFUSALS, RULING, resolve_as_operator};
+use crate::http::routes::disputes::{RESOLVE_AS_OPERATOR_REFUSALS, RULING, resolve_as_operator};
+pub(super) use crate::http::routes::operator::acting::ASKED;
 use crate::http::routes::operator::fields::REASON_ALONE;
 use crate::http::routes::registry::{GET, POST, PUT, Routes};
 use crate::http::routes::{events, webhook_endpoint};
@@ -53,7 +55,9 @@ pub(super) fn add_routes(table: &mut Routes) {
     table.operator(GET, "/operator/acts", Deployment, Read, acts::list).reading(query::PAGE_ALONE).refusing(Refusals::by(Work::FindsMerchantLong));
     table.operator(GET, "/operator/deposits", MerchantOfOperator, Read, deposits::list).reading(query::PAGE_ALONE).refusing(Refusals::by(Work::FindsMerchantLong));
     table.operator(POST, "/operator/deposits/expire", MerchantOfOperator, Record, deposits::expire).reading(deposits::EXPIRY).refusing(deposits::EXPIRE_REFUSALS);
-    table.operator(POST, "/operator/deals/{escrowId}/resolve", MerchantOfOperator, Approve, resolve_as_operator).reading(RULING).refusing(RESOLVE_REFUSALS);
+    table.operator(POST, "/operator/deals/{escrowId}/resolve", MerchantOfOperator, Approve, resolve_as_operator).reading(RULING).refusing(RESOLVE_AS_OPERATOR_REFUSALS);
+    table.operator(GET, "/operator/deals/{escrowId}/ruling", MerchantOfOperator, Read, deals::asked).refusing(deals::ASKED_REFUSALS);
+    table.operator(POST, "/operator/deals/{escrowId}/retract", MerchantOfOperator, Approve, deals::retract).reading(REASON_ALONE).refusing(deals::RETRACT_REFUSALS);
     table.operator(GET, "/operator/receipts", MerchantOfOperator, Read, receipts::list).reading(receipts::LIST).refusing(Refusals::by(Work::FindsMerchantLong));
     table.operator(POST, "/operator/receipts", MerchantOfOperator, Record, receipts::record).reading(receipts::RECEIPT).refusing(receipts::RECORD_REFUSALS);
     table.operator(GET, "/operator/receipts/{receiptId}", MerchantOfOperator, Read, receipts::get).refusing(receipts::GET_REFUSALS);

@@ -1,13 +1,9 @@
 //! The parts that the pages of the desk share.
 
-use std::collections::HashMap;
-
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::domain::ids::OperatorId;
-use crate::domain::treasury::operator::Operator;
 use crate::web::api::{Envelope, Request};
 use crate::web::console::call::hidden;
 use crate::web::console::timeline::Rows;
@@ -40,31 +36,6 @@ pub(super) fn pages(reader: &Reader, current: &str) -> Markup {
                 a href=(path) aria-current=[(path == current).then_some("page")] { (name) }
             }
         }
-    }
-}
-
-/// The names of the operators whose requests a page shows.
-pub(super) struct Operators(HashMap<String, String>);
-
-impl Operators {
-    /// Reads the names of these operators.
-    ///
-    /// # Errors
-    ///
-    /// Returns the failure of the read as a page.
-    pub(super) async fn of<'i>(reader: &Reader, ids: impl Iterator<Item = &'i str>) -> Result<Self, Refused> {
-        let ids: Vec<OperatorId> = ids.map(OperatorId::named).collect();
-        let read = reader.read(move |snapshot, _merchant| {
-            let found = ids.iter().map(|id| snapshot.operator(*id));
-            found.collect::<Result<Vec<Option<Operator>>, _>>()
-        });
-        let found = read.await?.unwrap_or_default().into_iter().flatten();
-        Ok(Self(found.map(|found| (found.id.to_string(), found.name)).collect()))
-    }
-
-    /// Names an operator.
-    pub(super) fn name<'n>(&'n self, id: &'n str) -> &'n str {
-        self.0.get(id).map_or(id, String::as_str)
     }
 }
 
@@ -154,7 +125,13 @@ pub(super) fn reason(id: &str) -> Markup {
 
 /// A form for an act that takes a reason, behind its name, or nothing if the reader's key may not
 /// do it.
-pub(super) fn with_reason(reader: &Reader, request: &Request, back: &str, id: &str, label: &str) -> Markup {
+pub(in crate::web::console) fn with_reason(
+    reader: &Reader,
+    request: &Request,
+    back: &str,
+    id: &str,
+    label: &str,
+) -> Markup {
     if !reader.may(request) {
         return html! {};
     }

@@ -12,12 +12,12 @@ use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
 use crate::web::console::desk::lists::{Cursors, Heading, List, waiting_and_history};
 use crate::web::console::desk::parts::{
-    NEWEST_FIRST, Operators, SECTION, bank_entry, destination, pager, pages, today, with_reason,
+    NEWEST_FIRST, SECTION, bank_entry, destination, pager, pages, today, with_reason,
 };
 use crate::web::console::done;
 use crate::web::console::done::Shown;
 use crate::web::console::timeline::time;
-use crate::web::console::who::People;
+use crate::web::console::who::{Operators, People};
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 use crate::web::text;

@@ -1,0 +1,80 @@
+//! The rulings on large holds that one operator has asked for.
+
+use crate::domain::escrow::dispute::{AskedRuling, Resolution};
+use crate::domain::ids::{EscrowId, OperatorId};
+use crate::domain::money::Amount;
+use crate::store::engine::error::Error;
+use crate::store::engine::sql::{Row, params};
+use crate::store::tables::columns::{broken, row, stored_as_word};
+use crate::store::tx::{Snapshot, Tx};
+
+stored_as_word!(Resolution, "the kind of a ruling");
+
+row! {
+    struct AskedRow, asked_columns! {
+        operator_id: i64 = "asked_by",
+        operator_guard: u32 = "operator.guard",
+        status: Resolution = "asked_ruling.status",
+        seller_amount: Option<Amount> = "asked_ruling.seller_amount",
+        buyer_amount: Option<Amount> = "asked_ruling.buyer_amount",
+        additional_fee_refundable: Option<bool> = "asked_ruling.additional_fee_refundable",
+    }
+}
+
+fn read_asked(row: Row<'_>) -> Result<AskedRuling, Error> {
+    let row = AskedRow::read(row)?;
+    let ruling = row.status.with_amounts(row.seller_amount, row.buyer_amount);
+    let ruling = ruling.map_err(|refusal| broken("the amounts of a ruling", &refusal.to_string()))?;
+    Ok(AskedRuling {
+        by: OperatorId::new(row.operator_id, row.operator_guard),
+        ruling: ruling.with_additional_fee(row.additional_fee_refundable),
+    })
+}
+
+impl Snapshot<'_> {
+    /// Returns the ruling on an open escrow that one operator has asked for.
+    pub fn asked_ruling(&self, escrow: EscrowId) -> Result<Option<AskedRuling>, Error> {
+        let mut statement = self.connection.prepare(concat!(
+            "SELECT ",
+            asked_columns!(),
+            " FROM asked_ruling JOIN operator ON operator.id = asked_by JOIN escrow ON escrow.id = escrow_id
+              WHERE escrow_id = ?1 AND state = 'OPENED'"
+        ))?;
+        statement.first(params![escrow.number()], read_asked)
+    }
+}
+
+impl Tx<'_> {
+    /// Saves the ruling that an operator asks for, in the place of another one.
+    pub fn save_asked_ruling(&mut self, escrow: EscrowId, asked: &AskedRuling) -> Result<(), Error> {
+        let (status, amounts, additional_fee_refundable) = asked.ruling.parts();
+        let (seller, buyer) = amounts.unzip();
+        self.connection
+            .prepare(
+                "INSERT INTO asked_ruling
+                     (escrow_id, asked_by, status, seller_amount, buyer_amount, additional_fee_refundable)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (escrow_id) DO UPDATE SET asked_by = excluded.asked_by, status = excluded.status,
+                     seller_amount = excluded.seller_amount, buyer_amount = excluded.buyer_amount,
+                     additional_fee_refundable = excluded.additional_fee_refundable",
+            )?
+            .change_row(
+                params![
+                    escrow.number(),
+                    asked.by.number(),
+                    status.into_str(),
+                    seller.map(Amount::minor),
+                    buyer.map(Amount::minor),
+                    additional_fee_refundable,
+                ],
+                "a ruling that is asked for",
+            )
+    }
+
+    /// Forgets the ruling on an escrow that an operator has asked for.
+    pub fn delete_asked_ruling(&mut self, escrow: EscrowId) -> Result<(), Error> {
+        self.connection
+            .prepare("DELETE FROM asked_ruling WHERE escrow_id = ?1")?
+            .change_row(params![escrow.number()], "a ruling that is asked for")
+    }
+}
