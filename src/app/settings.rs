@@ -18,7 +18,7 @@ use crate::domain::treasury::operator::TwoPersonRule;
 use crate::http::{self, AllowedOrigins, ConnectionLimits, EventStreamLimits, RequestLogLimits, ServerSettings};
 use crate::retention::Retention;
 use crate::store::{self, EphemeralFolder, Place, Synchronous};
-use crate::webhooks::{self, AttemptSettings, Endpoints};
+use crate::webhooks::{self, AttemptSettings};
 
 const DAY_SECONDS: i64 = 86_400;
 
@@ -151,10 +151,8 @@ fn vacuum_free_bytes_min(config: &Config) -> Option<u64> {
 /// Returns the settings of the webhook deliverer.
 pub(super) fn webhooks(config: &Config) -> webhooks::Settings {
     webhooks::Settings {
-        endpoints: Endpoints {
-            mode: config.mode,
-            url_default: config.webhooks.callback_url.clone(),
-        },
+        mode: config.mode,
+        url_default: config.webhooks.callback_url.clone(),
         attempts: attempts(config),
         stop_timeout: Duration::from_secs(config.limits.stop_seconds_max),
     }

@@ -1,7 +1,7 @@
 //! Recording attempts, scheduling retries, and deleting pending deliveries and old events.
 
 use crate::domain::events::delivery::{Attempt, Delivery, NextAttempt, RetrySchedule};
-use crate::domain::events::webhook_endpoint::StoredWebhookEndpoint;
+use crate::domain::events::webhook_endpoint::WebhookUrl;
 use crate::domain::ids::MerchantId;
 use crate::domain::time::Timestamp;
 use crate::store::{Error, Tx};
@@ -78,15 +78,10 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
 const DELIVERIES_PER_COMMAND_MAX: usize = 1_000;
 
 /// Deletes pending deliveries of a merchant without a webhook endpoint, at most as many as
-/// one command deletes. Deletes none if `is_wanted` returns true for the stored endpoint,
-/// because the merchant may have set one meanwhile.
-pub fn discard_pending(
-    tx: &mut Tx<'_>,
-    merchant: MerchantId,
-    is_wanted: impl FnOnce(&StoredWebhookEndpoint) -> bool,
-) -> Result<(), Error> {
+/// one command deletes. Deletes none if the merchant has set one meanwhile.
+pub fn discard_pending(tx: &mut Tx<'_>, merchant: MerchantId, configured: Option<&WebhookUrl>) -> Result<(), Error> {
     let endpoint = tx.webhook_endpoint(merchant)?;
-    if is_wanted(&endpoint) {
+    if endpoint.active(configured).is_ok() {
         return Ok(());
     }
     discard_some(tx, merchant).map(drop)

@@ -5,7 +5,9 @@ use crate::commands::operators::OperatorActor;
 use crate::commands::{Error, Policy, deliveries};
 use crate::domain::events::choice::EventChoice;
 use crate::domain::events::delivery::Dispatch;
-use crate::domain::events::webhook_endpoint::{SigningSecret, StoredWebhookEndpoint, WebhookUrl, WebhookUrlChoice};
+use crate::domain::events::webhook_endpoint::{
+    EndpointOff, SigningSecret, StoredWebhookEndpoint, WebhookUrl, WebhookUrlChoice,
+};
 use crate::domain::ids::MerchantId;
 use crate::domain::invalid::Parsed;
 use crate::domain::refusal::Refusal;
@@ -141,12 +143,9 @@ pub(super) fn dispatch(
 /// Refuses a merchant without a webhook endpoint, and one whose endpoint is gone.
 pub(super) fn check_set(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId) -> Result<(), Error> {
     let configured = policy.webhook_url_default.as_ref();
-    let endpoint = &tx.merchant(merchant)?.webhook_endpoint;
-    if endpoint.choice.url(configured).is_none() {
-        Err(Refusal::NoWebhookUrl.into())
-    } else if endpoint.gone_at.is_some() {
-        Err(Refusal::WebhookEndpointGone.into())
-    } else {
-        Ok(())
+    match tx.merchant(merchant)?.webhook_endpoint.active(configured) {
+        Ok(_) => Ok(()),
+        Err(EndpointOff::NotSet) => Err(Refusal::NoWebhookUrl.into()),
+        Err(EndpointOff::Gone) => Err(Refusal::WebhookEndpointGone.into()),
     }
 }

@@ -29,7 +29,6 @@ use crate::webhooks::orders::{DelivererMessage, Orders};
 use crate::webhooks::outcomes::UnrecordedOutcomes;
 use crate::webhooks::places::Places;
 use crate::webhooks::queues::MerchantQueues;
-use crate::webhooks::settings::AttemptSettings;
 use crate::webhooks::tasks::{Report, Tasks};
 
 /// The pause after the store could not read or write.
@@ -63,8 +62,7 @@ struct Pending {
 
 impl<'a> Deliverer<'a> {
     pub(super) fn new(store: Store, orders: &'a mut Orders, attempts: Arc<AttemptsMeter>) -> Self {
-        let (settings, client) = (Arc::clone(&orders.settings), Arc::clone(&orders.client));
-        let (tasks, reports) = Tasks::new(store.clone(), settings, client);
+        let (tasks, reports) = Tasks::new(store.clone());
         Self {
             store,
             orders,
@@ -96,7 +94,7 @@ impl<'a> Deliverer<'a> {
                 self.start_due().await;
             }
             if let Some(batch) = self.outcomes.next_batch() {
-                self.tasks.record(batch);
+                self.tasks.record(self.orders, batch);
             }
             if self.has_store_stopped || stop_at.is_some_and(|at| self.places.are_free() || at <= Instant::now()) {
                 return;
@@ -113,7 +111,7 @@ impl<'a> Deliverer<'a> {
                     Some(DelivererMessage::Flush(merchant, done)) if is_leader && stop_at.is_none() => self.flush(merchant, done).await,
                     // Dropping `done` ends the wait.
                     Some(DelivererMessage::Flush(..)) => {}
-                    Some(DelivererMessage::SetAttempts(attempts)) => self.set_attempts(attempts),
+                    Some(DelivererMessage::SetAttempts(attempts)) => self.orders.set_attempts(attempts),
                     Some(DelivererMessage::Stop) => {
                         let stop_timeout = self.orders.settings.stop_timeout;
                         self.orders.stop_at.get_or_insert_with(|| Instant::now() + stop_timeout);
@@ -125,14 +123,6 @@ impl<'a> Deliverer<'a> {
                 Ok(()) = leadership.changed() => poll_at = Instant::now(),
                 () = sleep_until(wake_at.into()), if is_leader || stop_at.is_some() => {}
             }
-        }
-    }
-
-    /// Makes later attempts follow these settings. Those in flight keep their time limit.
-    fn set_attempts(&mut self, attempts: AttemptSettings) {
-        if self.orders.set_attempts(attempts) {
-            let Orders { settings, client, .. } = &*self.orders;
-            self.tasks.replace(Arc::clone(settings), Arc::clone(client));
         }
     }
 
@@ -210,14 +200,14 @@ impl<'a> Deliverer<'a> {
             return Ok(());
         };
         let now = pending.clock.shown_at(self.store.ledger_time());
-        let endpoints = &self.orders.settings.endpoints;
-        match endpoints.endpoint_of(&pending.endpoint, now) {
-            Some(endpoint) => self.start_attempts(merchant, pending, &endpoint, room, now).await?,
-            None if endpoints.keeps_pending(&pending.endpoint) => self.queues.set_timer(merchant, None),
-            None if pending.deliveries.is_empty() => self.set_none_due(merchant),
-            None => {
+        let settings = &self.orders.settings;
+        match pending.endpoint.active_at(settings.url_default.as_ref(), now) {
+            Ok(endpoint) => self.start_attempts(merchant, pending, &endpoint, room, now).await?,
+            Err(_) if pending.endpoint.keeps_pending(settings.mode) => self.queues.set_timer(merchant, None),
+            Err(_) if pending.deliveries.is_empty() => self.set_none_due(merchant),
+            Err(_) => {
                 self.queues.queue_mut(merchant).is_discarding = true;
-                self.tasks.discard_pending(merchant);
+                self.tasks.discard_pending(self.orders, merchant);
             }
         }
         Ok(())
@@ -307,9 +297,8 @@ impl<'a> Deliverer<'a> {
             return;
         }
         let read = self.store.read(move |snapshot| snapshot.webhook_endpoint(merchant));
-        let is_on = read
-            .await
-            .is_ok_and(|stored| self.orders.settings.endpoints.is_set(&stored));
+        let configured = self.orders.settings.url_default.as_ref();
+        let is_on = read.await.is_ok_and(|stored| stored.active(configured).is_ok());
         if !is_on {
             self.queues.queue_mut(merchant).reset_health();
         }
@@ -330,7 +319,7 @@ impl<'a> Deliverer<'a> {
         self.places.take(queue.is_healthy());
         queue.start(delivery.id, delivery.due_at);
         match body {
-            Ok(body) => self.tasks.attempt(delivery, endpoint.clone(), body, now),
+            Ok(body) => self.tasks.attempt(self.orders, delivery, endpoint.clone(), body, now),
             // It must not be signed. Its attempt fails, so that others do not wait for it.
             Err(problem) => {
                 let merchant = delivery.merchant.0;
@@ -402,7 +391,7 @@ impl<'a> Deliverer<'a> {
         let replay = missed_since
             .map(|at| format!(", and a replay since {at} then sends what was missed"))
             .unwrap_or_default();
-        let remedy = match self.orders.settings.endpoints.mode {
+        let remedy = match self.orders.settings.mode {
             Mode::Sandbox => "PUT /sandbox/callback sets it again",
             Mode::Live => "PUT /operator/callback or `escrowd merchant callback` sets it again",
         };

@@ -9,7 +9,6 @@
 mod attempts_meter;
 mod client;
 mod deliverer;
-mod endpoints;
 mod orders;
 mod outcomes;
 mod places;
@@ -37,7 +36,6 @@ use deliverer::Deliverer;
 use orders::{DelivererMessage, Orders};
 
 pub use attempts_meter::AttemptsReading;
-pub use endpoints::Endpoints;
 pub use settings::{AttemptSettings, Settings};
 
 /// Threads for host name lookups. A lookup cannot be cancelled, so one that hangs must
@@ -55,9 +53,8 @@ pub struct Handle {
 
 /// Starts the deliverer of a store's events.
 pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
-    let mode = settings.endpoints.mode;
-    let client =
-        WebhookClient::new(mode, settings.attempts.timeout, resolver::system_lookup()).map_err(io::Error::other)?;
+    let client = WebhookClient::new(settings.mode, settings.attempts.timeout, resolver::system_lookup());
+    let client = client.map_err(io::Error::other)?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(LOOKUPS_MAX)

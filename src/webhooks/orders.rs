@@ -56,9 +56,7 @@ impl Orders {
                 message = self.messages.recv() => match message {
                     // Dropping `done` ends the wait.
                     Some(DelivererMessage::Flush(..)) => {}
-                    Some(DelivererMessage::SetAttempts(attempts)) => {
-                        self.set_attempts(attempts);
-                    }
+                    Some(DelivererMessage::SetAttempts(attempts)) => self.set_attempts(attempts),
                     Some(DelivererMessage::Stop) | None => return true,
                 },
             }
@@ -66,26 +64,21 @@ impl Orders {
         true
     }
 
-    /// Makes later attempts follow these settings. Returns false if they are the same, or the
-    /// settings stay as they were, as the log says.
-    pub(super) fn set_attempts(&mut self, attempts: AttemptSettings) -> bool {
+    /// Makes later attempts follow these settings. Those in flight keep their time limit. If there
+    /// can be no client for them, the settings stay as they were, as the log says.
+    pub(super) fn set_attempts(&mut self, attempts: AttemptSettings) {
         if attempts == self.settings.attempts {
-            return false;
+            return;
         }
-        let mode = self.settings.endpoints.mode;
-        match WebhookClient::new(mode, attempts.timeout, resolver::system_lookup()) {
+        match WebhookClient::new(self.settings.mode, attempts.timeout, resolver::system_lookup()) {
             Ok(client) => {
                 self.client = Arc::new(client);
                 self.settings = Arc::new(Settings {
                     attempts,
                     ..Settings::clone(&self.settings)
                 });
-                true
             }
-            Err(problem) => {
-                log::error!("the settings of webhooks stay as they were: {problem}");
-                false
-            }
+            Err(problem) => log::error!("the settings of webhooks stay as they were: {problem}"),
         }
     }
 }
@@ -97,16 +90,13 @@ mod tests {
     use super::*;
     use crate::domain::events::delivery::RetrySchedule;
     use crate::domain::mode::Mode;
-    use crate::webhooks::endpoints::Endpoints;
 
     const LONG: Duration = Duration::from_mins(10);
 
     fn settings() -> Settings {
         Settings {
-            endpoints: Endpoints {
-                mode: Mode::Sandbox,
-                url_default: None,
-            },
+            mode: Mode::Sandbox,
+            url_default: None,
             attempts: AttemptSettings {
                 schedule: RetrySchedule::new(vec![1]),
                 retry_after_seconds_max: 1,

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use crate::domain::events::delivery::RetrySchedule;
-use crate::webhooks::endpoints::Endpoints;
+use crate::domain::events::webhook_endpoint::WebhookUrl;
+use crate::domain::mode::Mode;
 
 /// The operator's decisions about deliveries.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The webhook endpoints of merchants.
-    pub endpoints: Endpoints,
+    /// Decides which addresses may be reached.
+    pub mode: Mode,
+    /// The URL for sandbox merchants that have not set one.
+    pub url_default: Option<WebhookUrl>,
     /// The attempts.
     pub attempts: AttemptSettings,
     /// The time that attempts in flight get to finish when the service stops.

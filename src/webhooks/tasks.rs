@@ -16,8 +16,7 @@ use crate::domain::events::webhook_endpoint::WebhookEndpoint;
 use crate::domain::ids::MerchantId;
 use crate::domain::time::{Clock, Timestamp};
 use crate::store::{Error, Store};
-use crate::webhooks::client::WebhookClient;
-use crate::webhooks::settings::Settings;
+use crate::webhooks::orders::Orders;
 
 /// The report of a task that has ended.
 pub(super) enum Report {
@@ -71,33 +70,19 @@ fn report(
 /// Starts tasks. Dropping it ends those under way.
 pub(super) struct Tasks {
     store: Store,
-    settings: Arc<Settings>,
-    client: Arc<WebhookClient>,
     reports: UnboundedSender<Report>,
     running: JoinSet<()>,
 }
 
 impl Tasks {
-    pub(super) fn new(
-        store: Store,
-        settings: Arc<Settings>,
-        client: Arc<WebhookClient>,
-    ) -> (Self, UnboundedReceiver<Report>) {
+    pub(super) fn new(store: Store) -> (Self, UnboundedReceiver<Report>) {
         let (reports, received) = unbounded_channel();
         let tasks = Self {
             store,
-            settings,
-            client,
             reports,
             running: JoinSet::new(),
         };
         (tasks, received)
-    }
-
-    /// Makes later tasks use these settings and this client.
-    pub(super) fn replace(&mut self, settings: Arc<Settings>, client: Arc<WebhookClient>) {
-        self.settings = settings;
-        self.client = client;
     }
 
     fn start(&mut self, task: impl Future<Output = ()> + Send + 'static) {
@@ -107,9 +92,16 @@ impl Tasks {
 
     /// Sends an event to a webhook endpoint. `now` is the time on the merchant's clock. The
     /// signature has the system's time, which the endpoint compares with its own.
-    pub(super) fn attempt(&mut self, delivery: Delivery, endpoint: WebhookEndpoint, body: String, now: Timestamp) {
-        let (client, reports) = (Arc::clone(&self.client), self.reports.clone());
-        let pause_max = self.settings.attempts.retry_after_seconds_max;
+    pub(super) fn attempt(
+        &mut self,
+        orders: &Orders,
+        delivery: Delivery,
+        endpoint: WebhookEndpoint,
+        body: String,
+        now: Timestamp,
+    ) {
+        let (client, reports) = (Arc::clone(&orders.client), self.reports.clone());
+        let pause_max = orders.settings.attempts.retry_after_seconds_max;
         let broken_off = failed(delivery.clone(), &endpoint, BROKE_OFF.to_owned(), now);
         let attempt = async move {
             let started = Instant::now();
@@ -138,9 +130,9 @@ impl Tasks {
     }
 
     /// Records the outcomes of attempts in one command.
-    pub(super) fn record(&mut self, attempted: Vec<Attempted>) {
+    pub(super) fn record(&mut self, orders: &Orders, attempted: Vec<Attempted>) {
         let batch: Arc<[Attempted]> = attempted.into();
-        let (store, settings, reports) = (self.store.clone(), Arc::clone(&self.settings), self.reports.clone());
+        let (store, settings, reports) = (self.store.clone(), Arc::clone(&orders.settings), self.reports.clone());
         let broken_off = Report::Recorded(batch.to_vec(), Err(Error::Panicked));
         let record = async move {
             let recorded = Arc::clone(&batch);
@@ -160,12 +152,11 @@ impl Tasks {
 
     /// Deletes pending deliveries of a merchant that has no webhook endpoint. The command
     /// deletes none if the merchant has set one meanwhile.
-    pub(super) fn discard_pending(&mut self, merchant: MerchantId) {
-        let (store, settings, reports) = (self.store.clone(), Arc::clone(&self.settings), self.reports.clone());
+    pub(super) fn discard_pending(&mut self, orders: &Orders, merchant: MerchantId) {
+        let (store, settings, reports) = (self.store.clone(), Arc::clone(&orders.settings), self.reports.clone());
         let discard = async move {
-            let discard = store.write_patiently(move |tx| {
-                deliveries::discard_pending(tx, merchant, |stored| settings.endpoints.is_set(stored))
-            });
+            let discard = store
+                .write_patiently(move |tx| deliveries::discard_pending(tx, merchant, settings.url_default.as_ref()));
             Report::Discarded(merchant, discard.await)
         };
         let broken_off = Report::Discarded(merchant, Err(Error::Panicked));

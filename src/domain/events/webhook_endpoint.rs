@@ -201,19 +201,60 @@ pub struct StoredWebhookEndpoint {
     pub previous_secret: Option<(SigningSecret, Timestamp)>,
 }
 
+/// The reason why no events are sent to a webhook endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointOff {
+    /// It has no URL, or no secret to sign with.
+    NotSet,
+    /// It answered 410 Gone.
+    Gone,
+}
+
 impl StoredWebhookEndpoint {
-    /// Returns the URL to send events to, or `None` if none are sent.
-    pub fn active_url<'a>(&'a self, configured: Option<&'a WebhookUrl>) -> Option<&'a WebhookUrl> {
-        self.choice.url(configured).filter(|_| self.gone_at.is_none())
+    /// Returns the URL that events are sent to and the secrets that sign them at this time, given
+    /// the URL in the configuration.
+    pub fn active_at(&self, configured: Option<&WebhookUrl>, now: Timestamp) -> Result<WebhookEndpoint, EndpointOff> {
+        let (url, current) = self.active(configured)?;
+        Ok(WebhookEndpoint {
+            url: url.clone(),
+            secrets: self.secrets_with(current, now),
+            version: self.version,
+        })
+    }
+
+    /// Returns the URL that events are sent to and the current secret, or the reason why none are
+    /// sent.
+    pub fn active<'a>(
+        &'a self,
+        configured: Option<&'a WebhookUrl>,
+    ) -> Result<(&'a WebhookUrl, &'a SigningSecret), EndpointOff> {
+        let set = self.choice.url(configured).zip(self.secret.as_ref());
+        match (set, self.gone_at) {
+            (None, _) => Err(EndpointOff::NotSet),
+            (Some(_), Some(_)) => Err(EndpointOff::Gone),
+            (Some(set), None) => Ok(set),
+        }
+    }
+
+    /// Returns true if the pending deliveries of a merchant without an endpoint wait for one. A
+    /// live merchant that has never set any comes from a file of version 1, whose endpoints were
+    /// in the configuration.
+    pub const fn keeps_pending(&self, mode: Mode) -> bool {
+        matches!(mode, Mode::Live) && self.version == 0
     }
 
     /// Returns the secrets that sign an event at this time.
     pub fn signing_secrets(&self, now: Timestamp) -> Option<SigningSecrets> {
+        let current = self.secret.as_ref()?;
+        Some(self.secrets_with(current, now))
+    }
+
+    fn secrets_with(&self, current: &SigningSecret, now: Timestamp) -> SigningSecrets {
         let previous = self.previous_secret.as_ref().filter(|(_, until)| now < *until);
-        Some(SigningSecrets {
-            current: self.secret.clone()?,
+        SigningSecrets {
+            current: current.clone(),
             previous: previous.map(|(secret, _)| secret.clone()),
-        })
+        }
     }
 
     /// Returns the decision on a new event with this name.
@@ -222,14 +263,11 @@ impl StoredWebhookEndpoint {
             Some(events) => events.includes(name),
             None => !choice::is_own(name),
         };
-        if self.choice.url(configured).is_none() {
-            Dispatch::NoEndpoint
-        } else if !is_chosen {
-            Dispatch::NotChosen
-        } else if self.gone_at.is_some() {
-            Dispatch::EndpointGone
-        } else {
-            Dispatch::Queued
+        match self.active(configured) {
+            Err(EndpointOff::NotSet) => Dispatch::NoEndpoint,
+            _ if !is_chosen => Dispatch::NotChosen,
+            Err(EndpointOff::Gone) => Dispatch::EndpointGone,
+            Ok(_) => Dispatch::Queued,
         }
     }
 }
@@ -363,6 +401,22 @@ mod tests {
                 assert!(problem(text, mode).contains(expected), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn an_endpoint_that_cannot_sign_gets_no_events() {
+        let url = WebhookUrl::parse("https://shop.example/", Mode::Live).unwrap();
+        let mut endpoint = StoredWebhookEndpoint {
+            choice: WebhookUrlChoice::Url(url),
+            events: None,
+            gone_at: None,
+            version: 1,
+            secret: None,
+            previous_secret: None,
+        };
+        assert_eq!(endpoint.dispatch(None, "escrow.completed"), Dispatch::NoEndpoint);
+        endpoint.secret = Some(SigningSecret::new("sk_live_1"));
+        assert_eq!(endpoint.dispatch(None, "escrow.completed"), Dispatch::Queued);
     }
 
     #[test]

@@ -11,9 +11,8 @@ use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl, Webhook
 use crate::domain::ids::Entropy;
 use crate::store::{self, Synchronous};
 use crate::webhooks::client::WebhookClient;
-use crate::webhooks::endpoints::Endpoints;
 use crate::webhooks::resolver;
-use crate::webhooks::settings::Settings;
+use crate::webhooks::settings::{AttemptSettings, Settings};
 
 /// Numbers that count up.
 struct Counting(i64);
@@ -65,10 +64,8 @@ async fn the_queue_of_an_endpoint_that_failed_is_removed_when_it_is_turned_off()
     let store = open(folder.path());
     let timeout = Duration::from_secs(1);
     let settings = Settings {
-        endpoints: Endpoints {
-            mode: Mode::Sandbox,
-            url_default: None,
-        },
+        mode: Mode::Sandbox,
+        url_default: None,
         attempts: AttemptSettings {
             schedule: RetrySchedule::new(vec![60]),
             retry_after_seconds_max: 60,
