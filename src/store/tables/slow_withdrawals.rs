@@ -21,11 +21,9 @@ impl Snapshot<'_> {
         merchant: MerchantId,
         withdrawal: TransactionId,
     ) -> Result<Option<Timestamp>, Error> {
-        let millis: Option<i64> = self
-            .connection
+        self.connection
             .prepare("SELECT due_at FROM slow_withdrawal WHERE merchant_id = ?1 AND transaction_id = ?2")?
-            .first(params![merchant.0, withdrawal.number()], |row| row.get(0))?;
-        Ok(millis.and_then(Timestamp::from_millis))
+            .first(params![merchant.0, withdrawal.number()], |row| row.get(0))
     }
 
     /// Returns at most `limit` of a merchant's withdrawals that are due at this time on its
