@@ -2,7 +2,8 @@
 //! names, and removes the oldest ones. Runs on a thread of its own, which leaves the disk to
 //! the service every other moment.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::mem;
 use std::ops::ControlFlow;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::background::{BackgroundTask, BackgroundThread, Stop};
 use crate::domain::time::Timestamp;
-use crate::store::{BackupError, Step, Store};
+use crate::store::{self, BackupError, Step, Store};
 
 /// Only the owner may read a backup.
 const FOLDER_PERMISSIONS: u32 = 0o700;
@@ -37,11 +38,6 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(2);
 /// The priority of the thread: it gives way to the threads of the service.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
-/// The suffixes of files that a program leaves beside a backup that it has opened.
-const BESIDE: [&str; 3] = ["-wal", "-shm", ".lock"];
-/// The suffixes of what a killed service leaves of a backup.
-const UNFINISHED: [&str; 5] = [".partial", ".partial-wal", ".partial-shm", ".partial-files", "-files"];
-
 /// The schedule of the backups.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
@@ -240,7 +236,7 @@ impl Keeper {
         times.sort_unstable_by(|a, b| b.cmp(a));
         for old in times.into_iter().skip(self.schedule.kept) {
             let path = self.schedule.folder.join(self.name(old));
-            if let Err(error) = remove_unused(&path) {
+            if let Err(error) = store::remove_backup(&path) {
                 self.tell_kept(&path, &error);
             }
         }
@@ -258,26 +254,10 @@ impl Keeper {
     /// service is making is left alone. A part that cannot be removed is tried again at the next
     /// backup.
     fn remove_unfinished(&self) {
-        for entry in fs::read_dir(&self.schedule.folder).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
-            let part = UNFINISHED.into_iter().find_map(|suffix| {
-                let backup = name.strip_suffix(suffix)?;
-                self.time_of(backup).map(|_| (backup, suffix))
-            });
-            let Some((backup, suffix)) = part else {
-                continue;
-            };
-            let backup = self.schedule.folder.join(backup);
-            let Ok(_lock) = lock_unfinished(&backup) else {
-                continue;
-            };
-            let path = entry.path();
-            match suffix {
-                "-files" if backup.exists() || !path.join("unfinished").exists() => {}
-                "-files" | ".partial-files" => drop(fs::remove_dir_all(&path)),
-                _ => drop(fs::remove_file(&path)),
-            }
+        let names = fs::read_dir(&self.schedule.folder).into_iter().flatten().flatten();
+        let times = names.filter_map(|entry| Some(self.time_in(entry.file_name().to_str()?)?.0));
+        for time in times.collect::<BTreeSet<_>>() {
+            drop(store::remove_unfinished(&self.schedule.folder.join(self.name(time))));
         }
     }
 
@@ -288,7 +268,10 @@ impl Keeper {
             let entry = entry?;
             let is_file = entry.file_type()?.is_file();
             let name = entry.file_name();
-            times.extend(name.to_str().filter(|_| is_file).and_then(|name| self.time_of(name)));
+            match name.to_str().and_then(|name| self.time_in(name)) {
+                Some((time, "")) if is_file => times.push(time),
+                _ => {}
+            }
         }
         Ok(times)
     }
@@ -298,13 +281,12 @@ impl Keeper {
         format!("{}-{}.db", self.stem(), at.compact_text())
     }
 
-    /// Returns the time of a backup with this name, if the service gives such names.
-    fn time_of(&self, name: &str) -> Option<Timestamp> {
-        let time = name
-            .strip_prefix(self.stem().as_str())?
-            .strip_prefix('-')?
-            .strip_suffix(".db")?;
-        Timestamp::parse_compact(time)
+    /// Returns the time in a name, if the service gives such names, and what comes after the name of
+    /// the backup itself.
+    fn time_in<'a>(&self, name: &'a str) -> Option<(Timestamp, &'a str)> {
+        let name = name.strip_prefix(self.stem().as_str())?.strip_prefix('-')?;
+        let (time, suffix) = name.split_once(".db")?;
+        Some((Timestamp::parse_compact(time)?, suffix))
     }
 
     fn stem(&self) -> String {
@@ -323,48 +305,6 @@ fn later(at: Timestamp, pause: Duration) -> Timestamp {
     at.millis_later(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Locks the unfinished copy of a backup, if there is one, as its maker does.
-///
-/// # Errors
-///
-/// Fails if it is being made.
-fn lock_unfinished(backup: &Path) -> Result<Option<File>, TryLockError> {
-    match File::open(with_suffix(backup, ".partial")) {
-        Ok(copy) => copy.try_lock().map(|()| Some(copy)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(TryLockError::Error(error)),
-    }
-}
-
-fn with_suffix(backup: &Path, suffix: &str) -> PathBuf {
-    let mut name = backup.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-/// Removes a backup, unless a service or a command uses it. None can begin to meanwhile.
-fn remove_unused(backup: &Path) -> io::Result<()> {
-    let file = File::open(backup)?;
-    match file.try_lock() {
-        Ok(()) => remove(backup),
-        Err(TryLockError::WouldBlock) => Err(io::Error::other("a service or another command uses it")),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
-}
-
-/// Removes a backup, the database first: none is ever without its files.
-fn remove(backup: &Path) -> io::Result<()> {
-    fs::remove_file(backup)?;
-    let missing_is_fine = |removed: io::Result<()>| match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    };
-    for suffix in BESIDE {
-        missing_is_fine(fs::remove_file(with_suffix(backup, suffix)))?;
-    }
-    missing_is_fine(fs::remove_dir_all(with_suffix(backup, "-files")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,22 +314,5 @@ mod tests {
         let minutes: Vec<u64> = (1..9).map(|failed| retry_pause(failed).as_secs() / 60).collect();
         assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60]);
         assert_eq!(retry_pause(u32::MAX), RETRY_PAUSE_MAX);
-    }
-
-    #[test]
-    fn a_backup_that_is_in_use_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let backup = folder.path().join("escrowd-20261127T054500Z.db");
-        for path in [backup.clone(), with_suffix(&backup, "-wal")] {
-            fs::write(path, "").unwrap();
-        }
-        let service = File::open(&backup).unwrap();
-        service.try_lock().unwrap();
-        let problem = remove_unused(&backup).unwrap_err().to_string();
-        assert!(problem.contains("uses it"), "{problem}");
-        assert!(with_suffix(&backup, "-wal").exists());
-        drop(service);
-        remove_unused(&backup).unwrap();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

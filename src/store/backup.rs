@@ -18,11 +18,13 @@ use crate::domain::mode::Mode;
 use crate::domain::text::counted;
 use crate::domain::time::Timestamp;
 use crate::store::audit::{Audit, audit};
+use crate::store::backup_files::{remove_files_without_database, remove_leftovers};
 use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::{Error, OpenError};
+use crate::store::engine::files::{folder_of, is_there, sibling};
 use crate::store::engine::sql;
 use crate::store::engine::sqlite::backup::{Copying, FileCopyError, pin};
-use crate::store::engine::sqlite::file::{self, UNFINISHED, sibling};
+use crate::store::engine::sqlite::file::{self, UNFINISHED};
 use crate::store::engine::sqlite::{blobs, connection, inspection};
 use crate::store::tx::Snapshot;
 
@@ -348,7 +350,6 @@ pub(super) fn refuse_unfit(to: &Path) -> Result<(), BackupError> {
     }
     let unfinished = sibling(to, UNFINISHED);
     let files = blobs::root_of(&unfinished);
-    let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
     let foreign = if is_there(&unfinished) && !file::may_be_unfinished(&unfinished) {
         unfinished
     } else if is_there(&files) && !blobs::may_be_unfinished(&unfinished) {
@@ -365,8 +366,7 @@ pub(super) fn refuse_unfit(to: &Path) -> Result<(), BackupError> {
 
 /// Returns the database whose files are in the folder of this path, or above it.
 fn database_of_folder(path: &Path) -> Option<PathBuf> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
+    let folder = fs::canonicalize(folder_of(path)).ok()?;
     folder.ancestors().find_map(|folder| {
         let database = folder.file_name()?.to_str()?.strip_suffix("-files")?;
         Some(folder.with_file_name(database)).filter(|database| database.is_file())
@@ -377,7 +377,7 @@ fn database_of_folder(path: &Path) -> Option<PathBuf> {
 pub(super) fn refuse_existing(to: &Path) -> Result<(), BackupError> {
     let remedy = "choose another name";
     for path in [to.to_owned(), file::log_of(to)] {
-        if fs::symlink_metadata(&path).is_ok() {
+        if is_there(&path) {
             return Err(BackupError::Exists {
                 path,
                 remedy: remedy.to_owned(),
@@ -385,33 +385,11 @@ pub(super) fn refuse_existing(to: &Path) -> Result<(), BackupError> {
         }
     }
     let files = blobs::root_of(to);
-    if fs::symlink_metadata(&files).is_ok() && !blobs::is_unfinished(to) {
+    if is_there(&files) && !blobs::is_unfinished(to) {
         return Err(BackupError::Exists {
             path: files,
             remedy: format!("it belongs to no database; {remedy}, or move it away"),
         });
-    }
-    Ok(())
-}
-
-/// Removes all that a killed backup with this name has left under its unfinished name, but for
-/// the file, which is written anew.
-pub(super) fn remove_leftovers(to: &Path) -> io::Result<()> {
-    let unfinished = sibling(to, UNFINISHED);
-    for part in ["-wal", "-shm"] {
-        match fs::remove_file(sibling(&unfinished, part)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            removed => removed?,
-        }
-    }
-    blobs::remove_all(&unfinished)
-}
-
-/// Removes the files of a backup with this name that was killed before its database had the
-/// name. The caller holds the lock of the copy.
-pub(super) fn remove_files_without_database(to: &Path) -> io::Result<()> {
-    if blobs::is_unfinished(to) && fs::symlink_metadata(to).is_err() {
-        blobs::remove_all(to)?;
     }
     Ok(())
 }
@@ -471,7 +449,7 @@ pub(super) fn failed(error: FileCopyError, to: &Path) -> BackupError {
         busy @ FileCopyError::Busy => busy.to_string(),
         FileCopyError::Io(error) => match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => return BackupError::NoRoom { path },
-            io::ErrorKind::NotFound if !file::folder_of(to).exists() => {
+            io::ErrorKind::NotFound if !folder_of(to).exists() => {
                 "its folder does not exist; make the folder first".to_owned()
             }
             io::ErrorKind::PermissionDenied => {

@@ -9,6 +9,7 @@ pub(crate) mod account_row;
 mod audit;
 mod background_check;
 mod backup;
+mod backup_files;
 mod copy;
 mod engine;
 mod file_facts;
@@ -38,6 +39,7 @@ use tokio::time::timeout;
 
 pub use audit::{Audit, Finding, audit, check_structure};
 pub use backup::{Backup, BackupError, OnStep, Step, backup};
+pub use backup_files::{remove_backup, remove_unfinished};
 pub use copy::{Copied, CopyError, CopyStep, copy};
 pub use engine::command::CommandError;
 pub use engine::ephemeral::EphemeralFolder;

@@ -14,6 +14,7 @@ use crate::domain::mode::Mode;
 use crate::store::backup::{Backup, BackupError, OnStep, Source, failed, finish, refuse_existing};
 use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::OpenError;
+use crate::store::engine::files::{self, is_there};
 use crate::store::engine::sqlite::inspection::Purpose;
 use crate::store::engine::sqlite::lock::{self, InstanceLock};
 use crate::store::engine::sqlite::{blobs, connection, file, inspection};
@@ -208,27 +209,23 @@ fn refuse_other_purpose(to: &Path, backup: &Purpose, mode_rule: &'static str) ->
     Ok(())
 }
 
-fn exists(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok()
-}
-
 /// Moves a database that is there to a free name, with its log and its files, and returns
 /// that name. After an error all parts are back, if that is possible.
 fn move_aside(to: &Path) -> io::Result<Option<PathBuf>> {
     let parts: Vec<&str> = PARTS
         .into_iter()
-        .filter(|part| exists(&file::sibling(to, part)))
+        .filter(|part| is_there(&files::sibling(to, part)))
         .collect();
     if parts.is_empty() {
         return Ok(None);
     }
-    if exists(to) {
+    if is_there(to) {
         // A restore was killed after its last rename, and its files are those of a database.
         blobs::mark_finished(to)?;
     }
     let aside = name_aside(to, &parts);
     // The copy has its name on the disk before the old file leaves its own.
-    file::sync_folder_of(to)?;
+    files::sync_folder_of(to)?;
     if let Err(error) = move_parts(to, &aside) {
         // The first error says more than one of this.
         drop(move_parts(&aside, to));
@@ -241,16 +238,16 @@ fn move_aside(to: &Path) -> io::Result<Option<PathBuf>> {
 /// without a file are the rest of a move that was killed, and follow the file to the name
 /// before that, unless there are such parts already.
 fn name_aside(to: &Path, parts: &[&str]) -> PathBuf {
-    let name = |number: u64| file::sibling(to, &format!(".replaced-{number}"));
+    let name = |number: u64| files::sibling(to, &format!(".replaced-{number}"));
     let is_free = |number: u64, parts: &[&str]| {
         let name = name(number);
-        parts.iter().all(|part| !exists(&file::sibling(&name, part)))
+        parts.iter().all(|part| !is_there(&files::sibling(&name, part)))
     };
     let mut numbers = 1_u64..;
     let free = numbers.find(|number| is_free(*number, &PARTS));
     let free = free.expect("there are more numbers than files");
     // The files of a copy that was never whole belong to no database.
-    let is_rest = !exists(to) && !blobs::is_unfinished(to);
+    let is_rest = !is_there(to) && !blobs::is_unfinished(to);
     if is_rest && free > 1 && is_free(free - 1, parts) {
         return name(free - 1);
     }
@@ -260,19 +257,19 @@ fn name_aside(to: &Path, parts: &[&str]) -> PathBuf {
 /// Renames all parts that are there, and syncs the folder.
 fn move_parts(from: &Path, to: &Path) -> io::Result<()> {
     for part in PARTS {
-        let path = file::sibling(from, part);
-        if exists(&path) {
-            fs::rename(path, file::sibling(to, part))?;
+        let path = files::sibling(from, part);
+        if is_there(&path) {
+            fs::rename(path, files::sibling(to, part))?;
         }
     }
-    file::sync_folder_of(to)
+    files::sync_folder_of(to)
 }
 
 /// Puts a database that was moved aside back if the copy has not taken its place. Otherwise
 /// names it in the error.
 fn put_back(aside: &Path, to: &Path, error: BackupError) -> BackupError {
     let moved = || -> io::Result<()> {
-        if exists(to) {
+        if is_there(to) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         if blobs::is_unfinished(to) {

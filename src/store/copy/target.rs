@@ -8,6 +8,7 @@ use crate::domain::file::FileName;
 use crate::domain::ids::Entropy;
 use crate::store::audit::{Audit, audit};
 use crate::store::backup::{self, BackupError};
+use crate::store::backup_files;
 use crate::store::copy::error::CopyError;
 use crate::store::copy::source::Mark;
 use crate::store::copy::tables::{self, Content, CopyStep, Table};
@@ -241,7 +242,7 @@ impl NewFile {
         backup::refuse_existing(to)?;
         let as_backup_error = |error: FileCopyError| backup::failed(error, to);
         let copying = Copying::begin(to).map_err(as_backup_error)?;
-        backup::remove_leftovers(to).map_err(|error| as_backup_error(error.into()))?;
+        backup_files::remove_leftovers(to).map_err(|error| as_backup_error(error.into()))?;
         let open = || {
             let connection = rusqlite::Connection::open(copying.path())?;
             // A copy that is not whole is never used, so it needs no journal and is synced once.
@@ -291,7 +292,7 @@ impl NewFile {
             blobs::sync_all(&unfinished).map_err(|error| as_backup_error(error.into()))?;
         }
         let audit = audited(&Place::File(unfinished), from, &Place::File(to.clone()), on_step)?;
-        backup::remove_files_without_database(&to).map_err(|error| as_backup_error(error.into()))?;
+        backup_files::remove_files_without_database(&to).map_err(|error| as_backup_error(error.into()))?;
         if let Some(copying) = self.copying.take() {
             copying.sync().map_err(|error| as_backup_error(error.into()))?;
             backup::finish(copying, &to)?;

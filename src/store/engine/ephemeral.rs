@@ -11,6 +11,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::store::engine::error::OpenError;
+use crate::store::engine::files::{FOLDER_PERMISSIONS, free_bytes};
 use crate::store::engine::sqlite::lock::InstanceLock;
 
 /// The file system that Linux keeps in memory.
@@ -23,8 +24,6 @@ const PREFIX: &str = "escrowd-ephemeral-";
 /// The lock in the folder is named `service.lock`.
 const LOCK: &str = "service";
 const DATABASE: &str = "escrowd.db";
-/// Only the owner may read a ledger.
-const PERMISSIONS: u32 = 0o700;
 /// Attempts to create a folder. Each failed one means that another service removed the
 /// folder as a leftover before it was locked.
 const ATTEMPTS_MAX: usize = 10;
@@ -45,7 +44,7 @@ impl EphemeralFolder {
         let memory = Path::new(MEMORY);
         let temporary = std::env::temp_dir();
         let in_memory = Some(memory)
-            .filter(|memory| has_room(memory))
+            .filter(|memory| free_bytes(memory).is_some_and(|bytes| bytes >= MEMORY_BYTES_MIN))
             .and_then(|memory| Self::make_in(memory).ok());
         let made = in_memory.map_or_else(|| Self::make_in(&temporary), Ok);
         let folder = made.map_err(|cause| OpenError::Io {
@@ -60,7 +59,9 @@ impl EphemeralFolder {
     fn make_in(place: &Path) -> io::Result<Self> {
         for _ in 0..ATTEMPTS_MAX {
             let mut builder = tempfile::Builder::new();
-            builder.prefix(PREFIX).permissions(Permissions::from_mode(PERMISSIONS));
+            builder
+                .prefix(PREFIX)
+                .permissions(Permissions::from_mode(FOLDER_PERMISSIONS));
             let fresh = builder.tempdir_in(place)?;
             let lock = InstanceLock::take(&fresh.path().join(LOCK));
             // A starting service may have removed the folder before it was locked.
@@ -129,13 +130,6 @@ fn lock_in(folder: &Path) -> PathBuf {
     folder.join(format!("{LOCK}.lock"))
 }
 
-fn has_room(place: &Path) -> bool {
-    rustix::fs::statvfs(place).is_ok_and(|system| {
-        let bytes = system.f_bavail.saturating_mul(system.f_frsize);
-        bytes >= MEMORY_BYTES_MIN
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,7 +147,7 @@ mod tests {
         fs::write(folder.database(), "money").unwrap();
         fs::create_dir(folder.path.join("escrowd.db-files")).unwrap();
         let permissions = fs::metadata(&folder.path).unwrap().permissions().mode();
-        assert_eq!(permissions & 0o777, PERMISSIONS);
+        assert_eq!(permissions & 0o777, FOLDER_PERMISSIONS);
         folder.remove();
         assert_eq!(names(place.path()), [""; 0]);
         folder.remove();

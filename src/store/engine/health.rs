@@ -8,6 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::store::engine::error::Error;
+use crate::store::engine::files;
 
 /// With less free room than this, a full disk has not recovered. A small write can succeed
 /// where the next one fails.
@@ -21,7 +22,7 @@ pub(crate) struct Health {
     database: Option<PathBuf>,
     /// The error of the last write, `None` after a success.
     last: Mutex<Option<Error>>,
-    /// The log has told that the disk is full, and not yet that there is room again.
+    /// The log has said that the disk is full, and has not yet said that there is room again.
     is_full: AtomicBool,
     /// The error that ended the writer, if callers must know it.
     end: OnceLock<Error>,
@@ -92,11 +93,7 @@ impl Health {
         let Some(database) = &self.database else {
             return true;
         };
-        let folder = database.parent().unwrap_or(Path::new("/"));
-        rustix::fs::statvfs(folder).is_ok_and(|system| {
-            let bytes = system.f_bavail.saturating_mul(system.f_frsize);
-            bytes >= FREE_BYTES_MIN
-        })
+        files::free_bytes(files::folder_of(database)).is_some_and(|bytes| bytes >= FREE_BYTES_MIN)
     }
 
     /// Returns true at most once in [`TRY_PAUSE`].
@@ -119,11 +116,9 @@ impl Health {
                 log: None,
             };
         };
-        let mut log = database.clone().into_os_string();
-        log.push("-wal");
         FileSizes {
             database: size_of(database),
-            log: size_of(Path::new(&log)),
+            log: size_of(&files::sibling(database, "-wal")),
         }
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod delivery_wakeups;
 pub(crate) mod ephemeral;
 pub(crate) mod error;
 pub(crate) mod file_content;
+pub(crate) mod files;
 pub(crate) mod health;
 pub(crate) mod inbox;
 pub(crate) mod ledger_clock;

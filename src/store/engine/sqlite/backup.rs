@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, Transaction};
 
-use crate::store::engine::sqlite::file::{self, FILE_PERMISSIONS, UNFINISHED, sibling};
+use crate::store::engine::files::{FILE_PERMISSIONS, is_there, sibling, sync_folder_of};
+use crate::store::engine::sqlite::file::UNFINISHED;
 
 /// The pages that one slice copies: 2 MiB, a few milliseconds of a disk's time.
 const SLICE_PAGES: i32 = 1_024;
@@ -146,12 +147,12 @@ impl Copying {
     ///
     /// Fails if there is such a file, or the folder cannot be written.
     pub(crate) fn keep_as(mut self, to: &Path) -> io::Result<()> {
-        if fs::symlink_metadata(to).is_ok() {
+        if is_there(to) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         fs::rename(&self.path, to)?;
         self.file = None;
-        file::sync_folder_of(to)
+        sync_folder_of(to)
     }
 }
 

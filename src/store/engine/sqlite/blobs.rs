@@ -25,12 +25,9 @@ use tempfile::NamedTempFile;
 use crate::domain::file::{FileKind, FileName};
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::file_content::{ContentError, OpenedFile};
+use crate::store::engine::files::{FILE_PERMISSIONS, FOLDER_PERMISSIONS, remove_if_there, sibling, sync_folder_of};
 use crate::store::engine::sqlite::blob_content;
-use crate::store::engine::sqlite::file::{sibling, sync_folder_of};
 
-/// Only the owner may read and write.
-const FILE_PERMISSIONS: u32 = 0o600;
-const FOLDER_PERMISSIONS: u32 = 0o700;
 const INCOMING: &str = "incoming";
 
 /// Returns true if a row of the database refers to a file.
@@ -159,9 +156,9 @@ impl Blobs {
     /// it.
     fn unmark_last(&self, file: FileName) -> Result<(), Error> {
         if !(self.is_referenced)(file)? {
-            remove(&self.path_of(file))?;
+            remove_if_there(&self.path_of(file))?;
         }
-        Ok(remove(&self.mark_of(file))?)
+        Ok(remove_if_there(&self.mark_of(file))?)
     }
 
     fn unmark_leftovers(&self) -> Result<(), Error> {
@@ -173,7 +170,7 @@ impl Blobs {
             let entry = entry?;
             match entry.file_name().to_str().and_then(FileName::parse) {
                 Some(file) => self.unmark_last(file)?,
-                None => remove(&entry.path())?,
+                None => remove_if_there(&entry.path())?,
             }
         }
         Ok(())
@@ -211,13 +208,6 @@ fn make_folder(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(FOLDER_PERMISSIONS).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made,
-    }
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
     }
 }
 

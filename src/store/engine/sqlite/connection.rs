@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::store::engine::error::OpenError;
 use crate::store::engine::packing;
+use crate::store::engine::sqlite::format::FRAME_HEAD_BYTES;
 use crate::store::engine::sqlite::{checksum, deadline, file, inspection, lock, schema};
 
 /// The longest time that a connection waits for the locks of another program, such as a
@@ -212,6 +213,5 @@ pub(crate) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Re
 /// file again costs time. Four times leaves room for the pages written while a
 /// checkpoint runs on a busy disk.
 fn log_bytes_kept(checkpoint_pages: u32) -> i64 {
-    const FRAME_HEAD_BYTES: u32 = 24;
     4 * i64::from(checkpoint_pages) * i64::from(file::PAGE_BYTES + FRAME_HEAD_BYTES)
 }

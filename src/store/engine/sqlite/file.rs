@@ -16,6 +16,8 @@ use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
 use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::OpenError;
+use crate::store::engine::files::{FILE_PERMISSIONS, folder_of, is_there, remove_if_there, sibling, sync_folder_of};
+use crate::store::engine::sqlite::format::APPLICATION_ID_AT;
 use crate::store::engine::sqlite::mark;
 use crate::store::engine::sqlite::schema::SCHEMA;
 use crate::store::engine::value::stored_mode;
@@ -30,8 +32,6 @@ pub(crate) const PAGE_BYTES: u32 = 2048;
 pub(crate) const UNFINISHED: &str = ".partial";
 /// The ends of names that the service gives beside a database. SQLite removes a `-journal`.
 const OF_THE_SERVICE: [&str; 7] = ["-wal", "-shm", "-journal", ".lock", UNFINISHED, ".new", "-files"];
-/// Only the owner may read and write a ledger.
-pub(crate) const FILE_PERMISSIONS: u32 = 0o600;
 
 /// The contents of a fresh file.
 #[derive(Clone, Copy)]
@@ -57,7 +57,7 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
     }
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if fs::symlink_metadata(path).is_ok() {
+            if is_there(path) {
                 return Err(OpenError::Unfit {
                     path: path.to_owned(),
                     problem:
@@ -66,10 +66,7 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
                 });
             }
             let name = path.file_name().ok_or_else(|| io(io::ErrorKind::IsADirectory.into()))?;
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            Ok(fs::canonicalize(folder.unwrap_or(Path::new(".")))
-                .map_err(io)?
-                .join(name))
+            Ok(fs::canonicalize(folder_of(path)).map_err(io)?.join(name))
         }
         Ok(folder) if folder.is_dir() => Err(OpenError::Unfit {
             path: path.to_owned(),
@@ -169,10 +166,7 @@ fn create(path: &Path, of: Fresh<'_>) -> Result<(), OpenError> {
     refuse_orphaned_log(path)?;
     refuse_interrupted_restore(path)?;
     let unfinished = sibling(path, ".new");
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
-        _ => {}
-    }
+    remove_if_there(&unfinished).map_err(io)?;
     let mut fresh = OpenOptions::new();
     fresh.write(true).create_new(true).mode(FILE_PERMISSIONS);
     fresh.open(&unfinished).map_err(io)?;
@@ -219,7 +213,7 @@ fn refuse_orphaned_log(path: &Path) -> Result<(), OpenError> {
 /// moved the database that was there aside, and a fresh one would hide that.
 fn refuse_interrupted_restore(path: &Path) -> Result<(), OpenError> {
     let copy = sibling(path, UNFINISHED);
-    if fs::symlink_metadata(&copy).is_ok() {
+    if is_there(&copy) {
         let problem = format!(
             "a restore was interrupted: {} is its copy, and the database that was there is perhaps beside it, under a \
              name with .replaced-; run `escrowd restore` again, or remove that copy to start afresh",
@@ -236,7 +230,6 @@ fn refuse_interrupted_restore(path: &Path) -> Result<(), OpenError> {
 /// Returns true if the file may be what a killed process has left of a copy: it is empty, its
 /// first page was not written yet, or it is an escrowd file.
 pub(crate) fn may_be_unfinished(path: &Path) -> bool {
-    const APPLICATION_ID_AT: usize = 68;
     let mut beginning = Vec::new();
     let read = open_regular(path).map(|file| file.take(APPLICATION_ID_AT as u64 + 4).read_to_end(&mut beginning));
     let is_ours = beginning
@@ -253,13 +246,6 @@ pub(crate) fn has_log(path: &Path) -> bool {
 /// Returns the path of the write-ahead log.
 pub(crate) fn log_of(path: &Path) -> PathBuf {
     sibling(path, "-wal")
-}
-
-/// Appends a suffix to the file name of a path.
-pub(crate) fn sibling(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 /// Opens a file for reading.
@@ -292,16 +278,4 @@ fn not_regular(path: &Path) -> OpenError {
         path: path.to_owned(),
         reason: "it is not a regular file".to_owned(),
     }
-}
-
-/// Syncs the folder of this path, so that creating, renaming or removing the path
-/// survives a power failure.
-pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    File::open(folder_of(path))?.sync_all()
-}
-
-/// Returns the folder that has this path.
-pub(crate) fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
 }

@@ -14,7 +14,11 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use crate::domain::mode::Mode;
 use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::{Error, LogLoss, OpenError};
+use crate::store::engine::files;
 use crate::store::engine::sqlite::file::{self, APPLICATION_ID, PAGE_BYTES};
+use crate::store::engine::sqlite::format::{
+    self, APPLICATION_ID_AT, HEADER_BYTES, SCHEMA_COOKIE_AT, SCHEMA_VERSION_AT, word_at,
+};
 use crate::store::engine::sqlite::log_file::LogFile;
 use crate::store::engine::sqlite::mark::{MARK_PAGE, Mark};
 use crate::store::engine::sqlite::schema;
@@ -24,20 +28,15 @@ use crate::store::engine::value::stored_mode;
 const NOT_IN_A_PATH: AsciiSet = NON_ALPHANUMERIC.remove(b'/');
 
 /// The header of the database file, read without SQLite.
-struct Header([u8; 100]);
+struct Header([u8; HEADER_BYTES]);
 
 impl Header {
-    fn number_at(&self, position: usize) -> u32 {
-        let bytes = self.0[position..].first_chunk().expect("the header is 100 bytes long");
-        u32::from_be_bytes(*bytes)
-    }
-
     fn schema_version(&self) -> u32 {
-        self.number_at(60)
+        word_at(&self.0, SCHEMA_VERSION_AT)
     }
 
     fn schema_cookie(&self) -> u32 {
-        self.number_at(40)
+        word_at(&self.0, SCHEMA_COOKIE_AT)
     }
 }
 
@@ -51,14 +50,14 @@ fn refuse_foreign(path: &Path) -> Result<Header, OpenError> {
         path: path.to_owned(),
         reason: reason.to_owned(),
     };
-    let mut header = Header([0; 100]);
+    let mut header = Header([0; HEADER_BYTES]);
     let mut file = file::open_regular(path)?;
     file.read_exact(&mut header.0)
         .map_err(|_| not_ours("it is too short to be a database"))?;
-    if !header.0.starts_with(b"SQLite format 3\0") {
+    if !header.0.starts_with(format::BEGINNING) {
         return Err(not_ours("it is not an SQLite database"));
     }
-    if header.number_at(68) != APPLICATION_ID {
+    if word_at(&header.0, APPLICATION_ID_AT) != APPLICATION_ID {
         return Err(not_ours("it is the database of another program"));
     }
     refuse_newer(path, header.schema_version())?;
@@ -192,13 +191,13 @@ pub(crate) fn set_log_aside(log: &Path) -> Result<PathBuf, OpenError> {
         path: log.to_owned(),
         cause,
     };
-    let free = (1_u64..).map(|number| file::sibling(log, &format!(".aside-{number}")));
+    let free = (1_u64..).map(|number| files::sibling(log, &format!(".aside-{number}")));
     let aside = free
         .into_iter()
-        .find(|path| fs::symlink_metadata(path).is_err())
+        .find(|path| !files::is_there(path))
         .expect("there are more numbers than files");
     fs::rename(log, &aside).map_err(io)?;
-    file::sync_folder_of(log).map_err(io)?;
+    files::sync_folder_of(log).map_err(io)?;
     Ok(aside)
 }
 
@@ -217,7 +216,7 @@ pub(crate) fn check_purpose(path: &Path, mode: Mode, currency: &str) -> Result<(
 
 fn check_access(path: &Path) -> Result<(), OpenError> {
     for suffix in ["", "-wal", "-shm"] {
-        let path = file::sibling(path, suffix);
+        let path = files::sibling(path, suffix);
         match OpenOptions::new().read(true).write(true).open(&path) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(OpenError::Io { path, cause }),
             _ => {}
@@ -235,7 +234,7 @@ fn read_once(path: &Path, check: impl Fn(&Connection) -> Result<(), OpenError>) 
     if alone.is_ok() || !file::has_log(path) {
         return alone;
     }
-    let index = file::sibling(path, "-shm");
+    let index = files::sibling(path, "-shm");
     let had_index = index.exists();
     let with_log = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .map_err(|cause| OpenError::Sqlite {

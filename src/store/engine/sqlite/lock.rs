@@ -15,7 +15,7 @@ use std::time::Duration;
 use rustix::fs::OFlags;
 
 use crate::store::engine::error::OpenError;
-use crate::store::engine::sqlite::file::{FILE_PERMISSIONS, sibling};
+use crate::store::engine::files::{FILE_PERMISSIONS, sibling};
 
 /// The beginning of the line in a lock. Older programs take a file that begins in another way for
 /// one of another program, so it does not change.

@@ -6,17 +6,15 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use crate::store::engine::sqlite::file::{APPLICATION_ID, PAGE_BYTES};
+use crate::store::engine::sqlite::format::{
+    self, APPLICATION_ID_AT, HEADER_PAGE, LOG_HEADER_BYTES, SCHEMA_VERSION_AT, word_at,
+};
 use crate::store::engine::sqlite::mark::{MARK_PAGE, Mark};
 
-const HEADER_BYTES: usize = 32;
-const FRAME_HEAD_BYTES: usize = 24;
+const FRAME_HEAD_BYTES: usize = format::FRAME_HEAD_BYTES as usize;
 /// The first bytes of a log. The last bit says in which byte order its checksums are.
 const MAGIC: u32 = 0x377f_0682;
 const PAGE_BYTES_MAX: usize = 65_536;
-/// The page of the database header, and the position of the schema version in it.
-const HEADER_PAGE: u32 = 1;
-const SCHEMA_VERSION_AT: usize = 60;
-const APPLICATION_ID_AT: usize = 68;
 
 /// The commits in a log that SQLite would apply.
 #[derive(Debug, Default)]
@@ -48,7 +46,7 @@ impl LogFile {
 
     fn parse(mut bytes: impl Read) -> io::Result<Self> {
         let mut log = Self::default();
-        let mut header = [0; HEADER_BYTES];
+        let mut header = [0; LOG_HEADER_BYTES as usize];
         if !fill(&mut bytes, &mut header)? {
             return Ok(log);
         }
@@ -108,12 +106,6 @@ fn fill(bytes: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// Returns the number at this position. All numbers in a log are big-endian.
-fn word_at(bytes: &[u8], position: usize) -> u32 {
-    let bytes = bytes[position..].first_chunk().expect("the position is inside");
-    u32::from_be_bytes(*bytes)
 }
 
 /// The running checksum over a log.

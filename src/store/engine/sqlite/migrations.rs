@@ -5,7 +5,6 @@
 //! instant leaves the old file or the new one. The file as it was is kept beside it, and
 //! nothing here ever removes that copy.
 
-use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -18,9 +17,9 @@ use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
 use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::OpenError;
+use crate::store::engine::files::{is_there, sibling};
 use crate::store::engine::sqlite::backup::{self, Copying, FileCopyError};
 use crate::store::engine::sqlite::connection::{self, Role};
-use crate::store::engine::sqlite::file::sibling;
 use crate::store::engine::sqlite::inspection;
 use crate::store::engine::sqlite::mark::{self, MARK_PAGE, Mark};
 use crate::store::engine::sqlite::schema::{self, Difference, Objects};
@@ -123,9 +122,9 @@ impl Way<'_> {
         let read = || backup::pin(&source).and_then(|snapshot| Ok((Mark::of(&snapshot)?, snapshot)));
         let (mark, snapshot) = read().map_err(|error| unkept(&error.to_string()))?;
         let mut free = (1..).map(|number| copy_name(self.path, self.from, number));
-        let name = free.find(|name| fs::symlink_metadata(name).is_err() || is_of_state(name, mark));
+        let name = free.find(|name| !is_there(name) || is_of_state(name, mark));
         let kept = name.expect("there are more numbers than files");
-        if fs::symlink_metadata(&kept).is_err() {
+        if !is_there(&kept) {
             let copying = Copying::begin(&kept).map_err(|error| unkept(&remedied(&error, &kept)))?;
             let copied = copying.pages(&snapshot, &mut |_, _| ControlFlow::Continue(()));
             copied.map_err(|error| unkept(&remedied(&error, &kept)))?;

@@ -9,6 +9,7 @@ pub(crate) mod checksum;
 pub(crate) mod connection;
 pub(crate) mod deadline;
 pub(crate) mod file;
+pub(crate) mod format;
 pub(crate) mod group_commit;
 pub(crate) mod inspection;
 pub(crate) mod lock;

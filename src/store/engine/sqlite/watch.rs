@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::store::engine::error::Error;
 use crate::store::engine::sqlite::checkpoints::SyncHandle;
 use crate::store::engine::sqlite::file::{self, PAGE_BYTES};
+use crate::store::engine::sqlite::format::{FRAME_HEAD_BYTES, LOG_HEADER_BYTES, PAGES_AT, word_at};
 use crate::store::engine::sqlite::mark::Mark;
 
 /// The pause between two looks.
@@ -154,17 +155,14 @@ impl Watched {
 
 /// Returns true if a log's file of this length can hold this many pages.
 pub(crate) fn is_log_whole(bytes: u64, pages: i64) -> bool {
-    const HEADER_BYTES: u64 = 32;
-    const FRAME_BYTES: u64 = 24 + PAGE_BYTES as u64;
     match u64::try_from(pages) {
-        Ok(pages @ 1..) => bytes >= HEADER_BYTES + pages * FRAME_BYTES,
+        Ok(pages @ 1..) => bytes >= u64::from(LOG_HEADER_BYTES) + pages * u64::from(FRAME_HEAD_BYTES + PAGE_BYTES),
         _ => true,
     }
 }
 
 impl Seen {
     fn of(file: &File) -> io::Result<Self> {
-        const PAGES_AT: usize = 28;
         const PAGE: usize = PAGE_BYTES as usize;
         let mut beginning = [0; 2 * PAGE];
         let mut filled = 0;
@@ -174,9 +172,7 @@ impl Seen {
                 read => filled += read,
             }
         }
-        let pages = beginning[PAGES_AT..]
-            .first_chunk()
-            .map_or(0, |pages| u32::from_be_bytes(*pages));
+        let pages = word_at(&beginning, PAGES_AT);
         Ok(Self {
             mark: Mark::in_page(&beginning[PAGE..]),
             bytes: file.metadata()?.len(),
