@@ -29,11 +29,11 @@ pub(super) struct CheckArguments {
 /// and 1 if one is broken. A file that cannot be read is an error.
 pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     if arguments.deep {
-        let spinner = ProgressBar::new_spinner().with_message("checking every page, index, foreign key and file");
-        spinner.enable_steady_tick(Duration::from_millis(100));
         let Some(path) = arguments.file.path() else {
             bail!("--deep is for files; `pg_amcheck` checks the structure of a PostgreSQL database");
         };
+        let spinner = ProgressBar::new_spinner().with_message("checking every page, index, foreign key and file");
+        spinner.enable_steady_tick(Duration::from_millis(100));
         let problems = store::check_structure(path)?;
         spinner.finish_and_clear();
         for problem in &problems {

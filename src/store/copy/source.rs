@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use rusqlite::DropBehavior;
+
 use crate::domain::file::FileName;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::file_content::ContentError;
@@ -11,7 +13,7 @@ use crate::store::engine::postgres::{Session, copying};
 use crate::store::engine::sql::{Connection, params};
 use crate::store::engine::sqlite::file;
 use crate::store::engine::sqlite::lock::{self, InstanceLock};
-use crate::store::engine::sqlite::{blobs, connection, inspection};
+use crate::store::engine::sqlite::{backup, blobs, connection, inspection};
 use crate::store::place::Place;
 use crate::store::tables::columns::FromColumn;
 use crate::store::tx::Snapshot;
@@ -68,10 +70,8 @@ impl Source {
         lock::lock_file(&path, &file)?;
         inspection::check_log(&path)?;
         let connection = connection::open_to_audit(&path)?;
-        // SQLite takes the snapshot with the first read.
-        let begun = connection
-            .execute_batch("BEGIN")
-            .and_then(|()| connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())));
+        // The snapshot ends with the connection.
+        let begun = backup::pin(&connection).map(|mut snapshot| snapshot.set_drop_behavior(DropBehavior::Ignore));
         begun.map_err(|cause| OpenError::Sqlite {
             path: path.clone(),
             cause,

@@ -99,25 +99,21 @@ impl ReconnectingSession {
 
 impl Reader for ReconnectingSession {
     fn read(&mut self, _time_max: Duration, query: &mut Query<'_>) -> Result<(), Error> {
-        self.begin(|session| session.begin(BEGIN_SNAPSHOT))?;
+        self.begin(|session| session.begin_between_migrations(OF_SNAPSHOT))?;
         let session = self.session.as_ref().ok_or(Error::Stopped)?;
         read_and_end(session, |connection| query(&Snapshot::of(connection)))
     }
 }
 
-/// Begins a transaction that reads from one snapshot. The lock, which takes no snapshot, keeps a
-/// migration from committing until the transaction ends: rows of a table that is made anew would
-/// not be in its snapshot.
-const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
-    LOCK TABLE schema_identity IN ACCESS SHARE MODE;
-    SELECT version FROM schema_identity";
+/// The isolation level of a transaction that reads from one snapshot.
+const OF_SNAPSHOT: &str = "REPEATABLE READ, READ ONLY";
 
 /// Reads from one snapshot.
 pub(crate) fn in_snapshot<T>(
     session: &Session,
     read: impl FnOnce(Connection<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    session.begin(BEGIN_SNAPSHOT)?;
+    session.begin_between_migrations(OF_SNAPSHOT)?;
     read_and_end(session, read)
 }
 

@@ -226,6 +226,18 @@ impl Session {
         self.rolled_back_after(begun)
     }
 
+    /// Begins a transaction of this isolation level that no migration spans. The lock, which takes no
+    /// snapshot, keeps a migration from committing until the transaction ends: rows of a table that
+    /// is made anew would not be in an earlier snapshot.
+    pub(super) fn begin_between_migrations(&self, isolation: &str) -> Result<(), Error> {
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL {isolation};
+             LOCK TABLE schema_identity IN ACCESS SHARE MODE;
+             SELECT version FROM schema_identity"
+        );
+        self.begin(&begin).map(drop)
+    }
+
     /// Ends the transaction under way if this outcome is an error, and returns it.
     pub(super) fn rolled_back_after<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
         if outcome.is_err() && !self.is_lost() {
@@ -237,11 +249,7 @@ impl Session {
     /// Runs statements in a transaction of their own, which no migration spans. After an error no
     /// transaction is under way.
     pub(crate) fn in_transaction<T>(&self, run: impl FnOnce(&Client) -> Result<T, Error>) -> Result<T, Error> {
-        self.begin(
-            "BEGIN ISOLATION LEVEL READ COMMITTED;
-             LOCK TABLE schema_identity IN ACCESS SHARE MODE;
-             SELECT version FROM schema_identity",
-        )?;
+        self.begin_between_migrations("READ COMMITTED")?;
         let outcome = run(&self.client).and_then(|value| self.batch("COMMIT").map(|()| value));
         self.rolled_back_after(outcome)
     }
