@@ -59,10 +59,7 @@ impl FileStore {
     ) -> Result<(Self, WriterEnded), OpenError> {
         let path = &file::resolve(path)?;
         file::refuse_part_of_another(path)?;
-        let io = |cause| OpenError::Io {
-            path: path.clone(),
-            cause,
-        };
+        let io = OpenError::io(path);
         let lock = InstanceLock::take(path)?;
         let file = open_file(path, settings, clock.now(), entropy.as_mut())?;
         let (synchronous, checkpoint_pages) = (settings.synchronous, settings.checkpoint_pages);
@@ -173,10 +170,7 @@ fn open_file(
         schema_cookie: mark::random_cookie(entropy),
     };
     let is_fresh = file::create_if_missing(path, fresh)?;
-    let file = SyncHandle::open(path).map_err(|cause| OpenError::Io {
-        path: path.to_owned(),
-        cause,
-    })?;
+    let file = SyncHandle::open(path).map_err(OpenError::io(path))?;
     lock::lock_file(path, file.file())?;
     if !is_fresh {
         check_file(path, settings, entropy)?;
@@ -222,10 +216,7 @@ fn start_long_reads(path: &Path, settings: &Settings) -> Result<ReadThreads, Ope
         settings.long_reads_waiting_max,
         settings.read_time_max,
     );
-    started.map_err(|cause| OpenError::Io {
-        path: path.to_owned(),
-        cause,
-    })
+    started.map_err(OpenError::io(path))
 }
 
 /// Opens the connection of the checkpoints and starts their thread.
@@ -239,10 +230,7 @@ fn start_checkpoints(
     let connection = connection::open(path, Role::Checkpoints { synchronous })?;
     let pages = i64::from(settings.checkpoint_pages);
     let (meter, health) = (Arc::clone(&parts.meter), Arc::clone(&parts.health));
-    Checkpoints::start(connection, file.clone(), pages, meter, health).map_err(|cause| OpenError::Io {
-        path: path.to_owned(),
-        cause,
-    })
+    Checkpoints::start(connection, file.clone(), pages, meter, health).map_err(OpenError::io(path))
 }
 
 /// Returns a function that looks for a row that refers to a file.

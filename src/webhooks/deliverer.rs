@@ -351,7 +351,7 @@ impl<'a> Deliverer<'a> {
             Report::Recorded(_, Err(Error::Stopped)) => self.has_store_stopped = true,
             Report::Recorded(batch, Err(error)) => {
                 // The log already says why.
-                if !error.is_logged() {
+                if !error.is_told_elsewhere() {
                     let (attempts, seconds) = (batch.len(), PAUSE.as_secs());
                     log::warn!(
                         "{attempts} delivery attempts could not be recorded, trying again in {seconds} s: {error}"

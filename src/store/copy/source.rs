@@ -72,10 +72,7 @@ impl Source {
         let connection = connection::open_to_audit(&path)?;
         // The snapshot ends with the connection.
         let begun = backup::pin(&connection).map(|mut snapshot| snapshot.set_drop_behavior(DropBehavior::Ignore));
-        begun.map_err(|cause| OpenError::Sqlite {
-            path: path.clone(),
-            cause,
-        })?;
+        begun.map_err(OpenError::sqlite(&path))?;
         Ok(Self::File {
             path,
             connection,

@@ -47,10 +47,7 @@ impl EphemeralFolder {
             .filter(|memory| free_bytes(memory).is_some_and(|bytes| bytes >= MEMORY_BYTES_MIN))
             .and_then(|memory| Self::make_in(memory).ok());
         let made = in_memory.map_or_else(|| Self::make_in(&temporary), Ok);
-        let folder = made.map_err(|cause| OpenError::Io {
-            path: temporary.clone(),
-            cause,
-        })?;
+        let folder = made.map_err(OpenError::io(&temporary))?;
         folder.remove_leftovers(memory);
         folder.remove_leftovers(&temporary);
         Ok(folder)

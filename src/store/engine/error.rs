@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::ErrorCode;
@@ -123,9 +123,9 @@ impl Error {
         )
     }
 
-    /// Returns true if work in the background need not log this: all writes are refused until an
-    /// operator acts, which the log says once, or the store has been stopped.
-    pub const fn is_logged(&self) -> bool {
+    /// Returns true if work in the background need not log this: an operator is told elsewhere that all
+    /// writes are refused, or the store has been stopped.
+    pub const fn is_told_elsewhere(&self) -> bool {
         matches!(
             self,
             Self::ClockJumped { .. } | Self::LedgerBroken(_) | Self::Migrated { .. } | Self::Stopped
@@ -413,6 +413,30 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Returns the function that makes the error for a file which the operating system refused.
+    pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> Self + Copy {
+        |cause| Self::Io {
+            path: path.to_owned(),
+            cause,
+        }
+    }
+
+    /// Returns the function that makes the error for a file which SQLite cannot open.
+    pub(crate) fn sqlite(path: &Path) -> impl Fn(rusqlite::Error) -> Self + Copy {
+        |cause| Self::Sqlite {
+            path: path.to_owned(),
+            cause,
+        }
+    }
+
+    /// Returns the error for a file with this problem.
+    pub(crate) fn unfit(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Unfit {
+            path: path.to_owned(),
+            problem: problem.into(),
+        }
+    }
+
     /// Returns true if the message ends with the advice to choose another file. A command adds how
     /// to do that.
     pub(crate) const fn asks_for_another_file(&self) -> bool {

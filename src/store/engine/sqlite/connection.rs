@@ -61,10 +61,7 @@ pub(crate) enum Role {
 
 /// Opens one connection for reading and writing and sets its pragmas.
 pub(crate) fn open(path: &Path, role: Role) -> Result<Connection, OpenError> {
-    let sqlite = |cause| OpenError::Sqlite {
-        path: path.to_owned(),
-        cause,
-    };
+    let sqlite = OpenError::sqlite(path);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
     // SQLite opens a file that it may not write as read-only, without an error.
@@ -76,10 +73,7 @@ pub(crate) fn open(path: &Path, role: Role) -> Result<Connection, OpenError> {
     }
     set_up(&connection, role)
         .map_err(sqlite)?
-        .map_err(|problem| OpenError::Unfit {
-            path: path.to_owned(),
-            problem,
-        })?;
+        .map_err(|problem| OpenError::unfit(path, problem))?;
     Ok(connection)
 }
 
@@ -99,10 +93,7 @@ pub(crate) fn check_to_audit(path: &Path) -> Result<(), OpenError> {
 /// server may be running on it.
 pub(crate) fn open_to_audit(path: &Path) -> Result<Connection, OpenError> {
     let connection = open_to_copy(path)?;
-    let sqlite = |cause| OpenError::Sqlite {
-        path: path.to_owned(),
-        cause,
-    };
+    let sqlite = OpenError::sqlite(path);
     let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));
     inspection::refuse_other_version(path, version.map_err(sqlite)?)?;
     schema::check(path, &connection, schema::Objects::Tables)?;
@@ -112,10 +103,7 @@ pub(crate) fn open_to_audit(path: &Path) -> Result<Connection, OpenError> {
 /// Opens a checked escrowd file of any version for reading its pages. Everything else about
 /// it may differ from what this program writes.
 pub(crate) fn open_to_copy(path: &Path) -> Result<Connection, OpenError> {
-    let sqlite = |cause| OpenError::Sqlite {
-        path: path.to_owned(),
-        cause,
-    };
+    let sqlite = OpenError::sqlite(path);
     let connection = open_for_reading(path)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
     connection.pragma_update(None, "query_only", 1).map_err(sqlite)?;
@@ -137,10 +125,7 @@ fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
     } else {
         OpenFlags::SQLITE_OPEN_READ_WRITE
     };
-    Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(|cause| OpenError::Sqlite {
-        path: path.to_owned(),
-        cause,
-    })
+    Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(OpenError::sqlite(path))
 }
 
 /// Adds the SQL functions with which statements write and read rows to a connection.

@@ -45,36 +45,28 @@ pub(crate) struct Fresh<'a> {
 /// Resolves symbolic links, so that a link and its target share one lock. If the file
 /// does not exist yet, resolves its folder.
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
-    let io = |cause| OpenError::Io {
-        path: path.to_owned(),
-        cause,
-    };
+    let io = OpenError::io(path);
     if path.as_os_str().is_empty() {
-        return Err(OpenError::Unfit {
-            path: path.to_owned(),
-            problem: "the name of the database is empty; name a file".to_owned(),
-        });
+        return Err(OpenError::unfit(path, "the name of the database is empty; name a file"));
     }
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if is_there(path) {
-                return Err(OpenError::Unfit {
-                    path: path.to_owned(),
-                    problem:
-                        "it is a symbolic link to a file that does not exist; create that file, or remove the link"
-                            .to_owned(),
-                });
+                return Err(OpenError::unfit(
+                    path,
+                    "it is a symbolic link to a file that does not exist; create that file, or remove the link",
+                ));
             }
             let name = path.file_name().ok_or_else(|| io(io::ErrorKind::IsADirectory.into()))?;
             Ok(fs::canonicalize(folder_of(path)).map_err(io)?.join(name))
         }
-        Ok(folder) if folder.is_dir() => Err(OpenError::Unfit {
-            path: path.to_owned(),
-            problem: format!(
+        Ok(folder) if folder.is_dir() => Err(OpenError::unfit(
+            path,
+            format!(
                 "it is a folder; name a file in it, such as {}",
                 path.join("escrowd.db").display()
             ),
-        }),
+        )),
         resolved => resolved.map_err(io),
     }
 }
@@ -111,13 +103,13 @@ pub(crate) fn refuse_part_of_another(path: &Path) -> Result<(), OpenError> {
         Some(PathBuf::from(OsStr::from_bytes(database)))
     });
     match database.filter(|database| database.is_file()) {
-        Some(database) => Err(OpenError::Unfit {
-            path: path.to_owned(),
-            problem: format!(
+        Some(database) => Err(OpenError::unfit(
+            path,
+            format!(
                 "it belongs to the database {}, beside which it stands; name that database, or choose another name",
                 database.display()
             ),
-        }),
+        )),
         None => Ok(()),
     }
 }
@@ -133,19 +125,13 @@ pub(crate) fn create_if_missing(path: &Path, fresh: Fresh<'_>) -> Result<bool, O
             "SQLite {} is too old, 3.51.3 is the oldest that is safe",
             rusqlite::version()
         );
-        return Err(OpenError::Unfit {
-            path: path.to_owned(),
-            problem,
-        });
+        return Err(OpenError::unfit(path, problem));
     }
     match fs::metadata(path) {
         Ok(found) if !found.is_file() => return Err(not_regular(path)),
         Ok(file) if file.len() > 0 => return Ok(false),
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(OpenError::Io {
-                path: path.to_owned(),
-                cause: error,
-            });
+            return Err(OpenError::io(path)(error));
         }
         _ => {}
     }
@@ -155,14 +141,8 @@ pub(crate) fn create_if_missing(path: &Path, fresh: Fresh<'_>) -> Result<bool, O
 /// Creates a fresh file under another name and renames it when it is complete, so that a
 /// crash leaves either no file or a whole one.
 fn create(path: &Path, of: Fresh<'_>) -> Result<(), OpenError> {
-    let io = |cause| OpenError::Io {
-        path: path.to_owned(),
-        cause,
-    };
-    let sqlite = |cause| OpenError::Sqlite {
-        path: path.to_owned(),
-        cause,
-    };
+    let io = OpenError::io(path);
+    let sqlite = OpenError::sqlite(path);
     refuse_orphaned_log(path)?;
     refuse_interrupted_restore(path)?;
     let unfinished = sibling(path, ".new");
@@ -201,10 +181,7 @@ fn refuse_orphaned_log(path: &Path) -> Result<(), OpenError> {
              start afresh",
             log_of(path).display()
         );
-        return Err(OpenError::Unfit {
-            path: path.to_owned(),
-            problem,
-        });
+        return Err(OpenError::unfit(path, problem));
     }
     Ok(())
 }
@@ -219,10 +196,7 @@ fn refuse_interrupted_restore(path: &Path) -> Result<(), OpenError> {
              name with .replaced-; run `escrowd restore` again, or remove that copy to start afresh",
             copy.display()
         );
-        return Err(OpenError::Unfit {
-            path: path.to_owned(),
-            problem,
-        });
+        return Err(OpenError::unfit(path, problem));
     }
     Ok(())
 }
@@ -259,10 +233,7 @@ pub(crate) fn open_regular(path: &Path) -> Result<File, OpenError> {
         Ok(_) => File::open(path),
         Err(error) => Err(error),
     };
-    opened.map_err(|cause| OpenError::Io {
-        path: path.to_owned(),
-        cause,
-    })
+    opened.map_err(OpenError::io(path))
 }
 
 /// Opens a file for reading as [`open_regular`] does, or returns `None` if there is none.

@@ -108,10 +108,7 @@ pub(crate) fn version_alone(path: &Path) -> Result<u32, OpenError> {
 pub(crate) fn check_log(path: &Path) -> Result<u32, OpenError> {
     let header = refuse_foreign(path)?;
     let log_path = file::log_of(path);
-    let log = LogFile::read(&log_path).map_err(|cause| OpenError::Io {
-        path: log_path.clone(),
-        cause,
-    })?;
+    let log = LogFile::read(&log_path).map_err(OpenError::io(&log_path))?;
     // The commits of a newer program may still be in the log, while the header of the
     // file shows the older version.
     let version = log.schema_version.filter(|_| !log.is_foreign);
@@ -168,10 +165,7 @@ pub(crate) fn mark_of(path: &Path) -> Result<Option<Mark>, OpenError> {
     match read() {
         Ok(()) => Ok(Mark::in_page(&page)),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(cause) => Err(OpenError::Io {
-            path: path.to_owned(),
-            cause,
-        }),
+        Err(cause) => Err(OpenError::io(path)(cause)),
     }
 }
 
@@ -187,10 +181,7 @@ pub(crate) fn broken_references(connection: &Connection, limit: Option<u32>) -> 
 /// Moves a log that belongs to another file away, so that SQLite does not apply it, and
 /// returns its new path.
 pub(crate) fn set_log_aside(log: &Path) -> Result<PathBuf, OpenError> {
-    let io = |cause| OpenError::Io {
-        path: log.to_owned(),
-        cause,
-    };
+    let io = OpenError::io(log);
     let free = (1_u64..).map(|number| files::sibling(log, &format!(".aside-{number}")));
     let aside = free
         .into_iter()
@@ -237,10 +228,7 @@ fn read_once(path: &Path, check: impl Fn(&Connection) -> Result<(), OpenError>) 
     let index = files::sibling(path, "-shm");
     let had_index = index.exists();
     let with_log = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-        .map_err(|cause| OpenError::Sqlite {
-            path: path.to_owned(),
-            cause,
-        })
+        .map_err(OpenError::sqlite(path))
         .and_then(|connection| check(&connection));
     if with_log.is_err() && !had_index {
         // A connection that may not write does not remove the index of the log. If this
@@ -258,10 +246,7 @@ fn read_once(path: &Path, check: impl Fn(&Connection) -> Result<(), OpenError>) 
 pub(crate) fn open_alone(path: &Path) -> Result<Connection, OpenError> {
     let encoded = percent_encode(path.as_os_str().as_bytes(), &NOT_IN_A_PATH);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(format!("file:{encoded}?immutable=1"), flags).map_err(|cause| OpenError::Sqlite {
-        path: path.to_owned(),
-        cause,
-    })
+    Connection::open_with_flags(format!("file:{encoded}?immutable=1"), flags).map_err(OpenError::sqlite(path))
 }
 
 fn check_rows(path: &Path, connection: &Connection, mode: Mode, currency: &str) -> Result<(), OpenError> {
@@ -301,10 +286,7 @@ pub(crate) fn purpose_of(path: &Path, connection: &Connection) -> Result<Purpose
             Ok((row.get("mode")?, row.get("currency")?))
         })
         .optional()
-        .map_err(|cause| OpenError::Sqlite {
-            path: path.to_owned(),
-            cause,
-        })?;
+        .map_err(OpenError::sqlite(path))?;
     let purpose = row.and_then(|(stored, currency)| {
         let mut known = [Mode::Sandbox, Mode::Live].into_iter();
         let mode = known.find(|known| stored == stored_mode(*known))?;

@@ -39,10 +39,7 @@ impl InstanceLock {
     /// [`OpenError::InUse`] when another process holds the lock.
     pub(crate) fn take(database: &Path) -> Result<Self, OpenError> {
         let path = sibling(database, ".lock");
-        let io = |cause| OpenError::Io {
-            path: path.clone(),
-            cause,
-        };
+        let io = OpenError::io(&path);
         let mut options = OpenOptions::new();
         options.read(true).write(true);
         // It is not to be a file of another program, which this would empty.
@@ -106,14 +103,14 @@ fn shown(holder: &str) -> String {
 }
 
 fn not_a_lock(database: &Path, path: &Path) -> OpenError {
-    OpenError::Unfit {
-        path: database.to_owned(),
-        problem: format!(
+    OpenError::unfit(
+        database,
+        format!(
             "{} is not a lock of escrowd and was left untouched; choose another name for the database, or move that \
              file away",
             path.display()
         ),
-    }
+    )
 }
 
 /// The time for which a start tries to lock the database file. `escrowd check` tests the
@@ -132,10 +129,7 @@ pub(crate) fn lock_file(database: &Path, file: &File) -> Result<(), OpenError> {
             Ok(()) => return Ok(()),
             Err(TryLockError::WouldBlock) => thread::sleep(ATTEMPT_PAUSE),
             Err(TryLockError::Error(cause)) => {
-                return Err(OpenError::Io {
-                    path: database.to_owned(),
-                    cause,
-                });
+                return Err(OpenError::io(database)(cause));
             }
         }
     }

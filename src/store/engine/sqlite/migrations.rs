@@ -72,10 +72,7 @@ impl Way<'_> {
         // A start that ends before the log is checkpointed leaves the log as it is.
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-            .map_err(|cause| OpenError::Sqlite {
-                path: self.path.to_owned(),
-                cause,
-            })?;
+            .map_err(OpenError::sqlite(self.path))?;
         self.change(&mut connection, entropy)
             .map_err(|problem| self.refused(&format!("{problem}; nothing was changed")))?;
         self.tell_of_settings(&connection)?;
@@ -124,7 +121,14 @@ impl Way<'_> {
         let mut free = (1..).map(|number| copy_name(self.path, self.from, number));
         let name = free.find(|name| !is_there(name) || is_of_state(name, mark));
         let kept = name.expect("there are more numbers than files");
-        if !is_there(&kept) {
+        if is_there(&kept) {
+            inspection::check_pages(&kept).map_err(|problem| {
+                let kept = kept.display();
+                unkept(&format!(
+                    "the copy {kept} of an earlier start is damaged ({problem}); move it away and start again"
+                ))
+            })?;
+        } else {
             let copying = Copying::begin(&kept).map_err(|error| unkept(&remedied(&error, &kept)))?;
             let copied = copying.pages(&snapshot, &mut |_, _| ControlFlow::Continue(()));
             copied.map_err(|error| unkept(&remedied(&error, &kept)))?;
@@ -132,13 +136,6 @@ impl Way<'_> {
             copying
                 .keep_as(&kept)
                 .map_err(|error| unkept(&remedied(&error.into(), &kept)))?;
-        } else {
-            inspection::check_pages(&kept).map_err(|problem| {
-                let kept = kept.display();
-                unkept(&format!(
-                    "the copy {kept} of an earlier start is damaged ({problem}); move it away and start again"
-                ))
-            })?;
         }
         Ok(kept)
     }

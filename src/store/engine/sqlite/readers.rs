@@ -234,10 +234,7 @@ fn pool(path: &Path, connections: u32) -> Result<Pool<SqliteConnectionManager>, 
 }
 
 fn unfit(path: &Path, error: &r2d2::Error) -> OpenError {
-    OpenError::Unfit {
-        path: path.to_owned(),
-        problem: format!("connections for reading cannot be opened: {error}"),
-    }
+    OpenError::unfit(path, format!("connections for reading cannot be opened: {error}"))
 }
 
 #[cfg(test)]

@@ -47,10 +47,7 @@ pub(crate) fn check(path: &Path, connection: &Connection, objects: Objects) -> R
             found,
             known,
         }),
-        Err(cause) => Err(OpenError::Sqlite {
-            path: path.to_owned(),
-            cause,
-        }),
+        Err(cause) => Err(OpenError::sqlite(path)(cause)),
     }
 }
 
