@@ -256,13 +256,14 @@ pub(super) fn lost_transfers(merchant: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::engine::schema::SCHEMA;
 
     /// Steps read some rows each, and the account with the wrong balance is in the last one.
     #[test]
     fn every_account_is_compared_in_steps_of_bounded_length() {
         let accounts = 2 * STEP_ROWS + 5;
         let file = rusqlite::Connection::open_in_memory().unwrap();
-        file.execute_batch(include_str!("../../../schema.sql")).unwrap();
+        file.execute_batch(SCHEMA).unwrap();
         file.execute_batch(&format!(
             "PRAGMA foreign_keys = OFF;
              INSERT INTO merchant (id, chain_head, wallet_id, wallet_guard, created_at) VALUES (1, zeroblob(32), 1, 1, 0);

@@ -3,8 +3,8 @@
 use sha2::{Digest, Sha256};
 
 use crate::store::engine::error::Error;
+use crate::store::engine::schema::SCHEMA;
 use crate::store::engine::sql::{Connection, Row, Value, params};
-use crate::store::engine::sqlite::schema::SCHEMA;
 
 /// A part of the work, for showing progress.
 #[derive(Clone, Copy, Debug)]

@@ -19,6 +19,7 @@ pub(crate) mod packing;
 pub(crate) mod postgres;
 pub(crate) mod read_threads;
 pub(crate) mod reader;
+pub(crate) mod schema;
 pub(crate) mod sql;
 pub(crate) mod sqlite;
 pub(crate) mod value;

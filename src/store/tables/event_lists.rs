@@ -189,6 +189,7 @@ mod tests {
 
     use super::*;
     use crate::domain::ids::EscrowId;
+    use crate::store::engine::schema::SCHEMA;
 
     /// Every combination of filters, in both orders.
     fn lists() -> Vec<(EventFilter, EventOrder)> {
@@ -212,7 +213,7 @@ mod tests {
     #[test]
     fn every_list_walks_along_the_merchants_events_and_sorts_nothing() {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("../../../schema.sql")).unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
         for (filter, order) in lists() {
             let sql = listing(&filter, order);
             let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

@@ -187,6 +187,7 @@ mod tests {
 
     use super::*;
     use crate::domain::ids::{CategoryId, CustomerId, PaymentToken};
+    use crate::store::engine::schema::SCHEMA;
 
     /// Every combination of filters, with every status.
     fn filters() -> Vec<MerchantEscrowFilter> {
@@ -215,7 +216,7 @@ mod tests {
     #[test]
     fn every_list_is_filtered_and_counted_in_an_index() {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("../../../schema.sql")).unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
         for filter in filters() {
             let query = Query::new(MerchantId(1), ClockOffset::NONE, &filter);
             let mut up_to = Query::new(MerchantId(1), ClockOffset::NONE, &filter);

@@ -4,6 +4,7 @@ use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::postgres::client::Client;
 use crate::store::engine::postgres::schema;
 use crate::store::engine::postgres::unusable::Unusable;
+use crate::store::engine::schema::HASH_BYTES_SHOWN;
 
 /// The first version of which there are PostgreSQL databases.
 const FIRST_VERSION: u32 = 2;
@@ -16,9 +17,6 @@ const FIRST_VERSION: u32 = 2;
 const STEPS: &[&str] = &[];
 
 const _: () = assert!(FIRST_VERSION as usize + STEPS.len() == SCHEMA_VERSION as usize);
-
-/// Bytes of a hash that a message shows.
-const SHOWN_BYTES: usize = 6;
 
 /// The lock under which one process creates, checks, migrates or copies a database.
 pub(super) const LOCK: i64 = 0x4553_4352_0000_0001;
@@ -80,7 +78,7 @@ impl Build<'_> {
         match u32::try_from(found) {
             Ok(version) if version == known && hash == self.hash() => Ok(Schema::Current),
             Ok(version) if version == known => {
-                let shown = |hash: &[u8]| hex::encode(&hash[..SHOWN_BYTES.min(hash.len())]);
+                let shown = |hash: &[u8]| hex::encode(&hash[..HASH_BYTES_SHOWN.min(hash.len())]);
                 Err(format!(
                     "it has schema version {known}, as this build of escrowd, but another schema ({} and not {}): another \
                      build made it; use the build that made it",

@@ -4,9 +4,8 @@
 use sha2::{Digest, Sha256};
 
 use crate::store::engine::postgres::{dialect, value_lists};
+use crate::store::engine::schema::{SCHEMA, words_of};
 
-/// The tables, as SQLite has them.
-const TABLES: &str = include_str!("../../../../schema.sql");
 /// The tables, columns, functions and triggers that only PostgreSQL has.
 const ADDITIONS: &str = include_str!("additions.sql");
 
@@ -56,7 +55,7 @@ const PHONES: [(&str, &str); 2] = [
 
 /// Returns the statements that create the schema.
 pub(super) fn statements() -> String {
-    let mut translated = without_triggers(&without_comments(TABLES));
+    let mut translated = without_triggers(&lines_of(SCHEMA));
     for (sqlite, postgres) in DIFFERENCES.iter().chain(&PHONES) {
         translated = translated.replace(sqlite, postgres);
     }
@@ -69,10 +68,8 @@ pub(super) fn statements() -> String {
 }
 
 /// Returns the words of the tables' statements, one space apart and one statement a line.
-fn without_comments(sql: &str) -> String {
-    let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
-    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
-    words.join(" ").replace("; ", ";\n")
+fn lines_of(sql: &str) -> String {
+    words_of(sql).replace("; ", ";\n")
 }
 
 /// Leaves out the triggers, whose body is a statement of its own.
@@ -92,7 +89,7 @@ fn without_triggers(sql: &str) -> String {
 
 /// Returns the hash of the statements of a schema, which is its identity.
 pub(super) fn hash_of(statements: &str) -> [u8; 32] {
-    Sha256::digest(without_comments(statements)).into()
+    Sha256::digest(lines_of(statements)).into()
 }
 
 #[cfg(test)]
@@ -112,7 +109,7 @@ mod tests {
     /// have changed.
     #[test]
     fn every_difference_is_met() {
-        let mut translated = without_triggers(&without_comments(TABLES));
+        let mut translated = without_triggers(&lines_of(SCHEMA));
         for (sqlite, postgres) in DIFFERENCES.iter().chain(&PHONES) {
             assert!(translated.contains(sqlite), "{sqlite:?} is not in the tables");
             translated = translated.replace(sqlite, postgres);

@@ -17,9 +17,9 @@ use crate::domain::time::Timestamp;
 use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::OpenError;
 use crate::store::engine::files::{FILE_PERMISSIONS, folder_of, is_there, remove_if_there, sibling, sync_folder_of};
+use crate::store::engine::schema::SCHEMA;
 use crate::store::engine::sqlite::format::APPLICATION_ID_AT;
 use crate::store::engine::sqlite::mark;
-use crate::store::engine::sqlite::schema::SCHEMA;
 use crate::store::engine::value::stored_mode;
 
 /// Marks an escrowd file: "ESCR" in ASCII.

@@ -204,7 +204,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::store::engine::sqlite::schema::SCHEMA;
+    use crate::store::engine::schema::SCHEMA;
 
     const PAGE_BYTES: u32 = 2_048;
 

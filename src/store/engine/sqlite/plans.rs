@@ -2,12 +2,12 @@
 
 use rusqlite::Connection;
 
+use crate::store::engine::schema::SCHEMA;
+
 /// Returns the steps of the plan of a statement on an empty database.
 pub(crate) fn of(sql: &str) -> Vec<String> {
     let connection = Connection::open_in_memory().unwrap();
-    connection
-        .execute_batch(include_str!("../../../../schema.sql"))
-        .unwrap();
+    connection.execute_batch(SCHEMA).unwrap();
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     let mut steps = statement.raw_query();
     let mut plan = Vec::new();

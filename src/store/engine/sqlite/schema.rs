@@ -9,12 +9,7 @@ use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 use crate::store::engine::error::OpenError;
-
-/// The whole schema.
-pub(crate) const SCHEMA: &str = include_str!("../../../../schema.sql");
-
-/// Bytes of a hash that a message shows.
-const SHOWN_BYTES: usize = 6;
+use crate::store::engine::schema::{HASH_BYTES_SHOWN, SCHEMA, words_of};
 
 /// The statement that made each object, by the object's name.
 type Statements = BTreeMap<String, String>;
@@ -59,8 +54,8 @@ pub(crate) fn difference(connection: &Connection, objects: Objects) -> rusqlite:
     in_file.retain(|name, _| ours.contains_key(name));
     let (found, known) = (hash_of(&in_file), hash_of(ours));
     Ok((found != known).then(|| Difference {
-        found: hex::encode(&found[..SHOWN_BYTES]),
-        known: hex::encode(&known[..SHOWN_BYTES]),
+        found: hex::encode(&found[..HASH_BYTES_SHOWN]),
+        known: hex::encode(&known[..HASH_BYTES_SHOWN]),
     }))
 }
 
@@ -92,7 +87,7 @@ fn statements_of(connection: &Connection, objects: Objects) -> rusqlite::Result<
     while let Some(row) = rows.next()? {
         let (name, kind, sql): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         if objects == Objects::All || kind == "table" {
-            found.insert(name, without_comments(&sql));
+            found.insert(name, words_of_statement(&sql));
         }
     }
     Ok(found)
@@ -108,12 +103,9 @@ fn hash_of(statements: &Statements) -> [u8; 32] {
 }
 
 /// Returns the words of a statement, one space apart. SQLite quotes a name when it renames
-/// a table, also back to its first name. The schema has no text with `--` and no name that
-/// needs quotes.
-fn without_comments(sql: &str) -> String {
-    let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
-    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
-    words.join(" ").replace('"', "")
+/// a table, also back to its first name. The schema has no name that needs quotes.
+fn words_of_statement(sql: &str) -> String {
+    words_of(sql).replace('"', "")
 }
 
 #[cfg(test)]
