@@ -193,7 +193,7 @@ impl MovementView {
         Self {
             kind: match movement.kind {
                 MovementKind::Receipt => "receipt",
-                MovementKind::PayOut => "payout",
+                MovementKind::Payout => "payout",
             },
             id: movement.id.clone(),
             value_date: AsText(movement.value_date),

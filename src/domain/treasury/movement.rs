@@ -9,7 +9,7 @@ pub enum MovementKind {
     /// Money that came in.
     Receipt,
     /// Money that went out.
-    PayOut,
+    Payout,
 }
 
 /// One movement of money at the bank, as an operator or a provider recorded it.

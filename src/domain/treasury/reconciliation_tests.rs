@@ -40,7 +40,7 @@ fn movement(id: &str, day: u8, amount: i64, reference: &str) -> Movement {
     Movement {
         value_date: november(day),
         kind: if amount < 0 {
-            MovementKind::PayOut
+            MovementKind::Payout
         } else {
             MovementKind::Receipt
         },

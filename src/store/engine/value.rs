@@ -69,6 +69,26 @@ macro_rules! numbers {
 
 numbers!(bool, i64, u8, u16, u32);
 
+/// Implements [`ToValue`] for types of counts, such as limits. A count beyond those of SQL is the
+/// greatest of SQL, which no table has rows for.
+macro_rules! counts {
+    ($($type:ty),*) => {
+        $(impl From<$type> for Value<'_> {
+            fn from(count: $type) -> Self {
+                Self::Integer(i64::try_from(count).unwrap_or(i64::MAX))
+            }
+        }
+
+        impl ToValue for $type {
+            fn to_value(&self) -> Value<'_> {
+                (*self).into()
+            }
+        })*
+    };
+}
+
+counts!(u64, usize);
+
 impl ToValue for str {
     fn to_value(&self) -> Value<'_> {
         Value::Text(self)

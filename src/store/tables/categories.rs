@@ -7,7 +7,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::party::Party;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
-use crate::store::tables::columns::{offset_of, read_all, read_limit_of, row};
+use crate::store::tables::columns::{read_all, row};
 use crate::store::tx::{Snapshot, Tx};
 
 row! {
@@ -53,13 +53,9 @@ impl Snapshot<'_> {
     /// Returns a merchant's category with any owner. Deleted categories and those of other
     /// merchants are not found.
     pub fn category(&self, merchant: MerchantId, id: CategoryId) -> Result<Option<Category>, Error> {
-        let category = self
-            .connection
+        self.connection
             .prepare(select_category!("id = ?1 AND guard = ?2 AND merchant_id = ?3"))?
-            .first(params![id.number(), id.guard(), merchant.0], |row| {
-                Ok(read_category(row))
-            })?;
-        category.transpose()
+            .first(params![id.number(), id.guard(), merchant.0], read_category)
     }
 
     /// Returns the category with this number, unless it was deleted.
@@ -67,20 +63,16 @@ impl Snapshot<'_> {
         let Some(number) = number else {
             return Ok(None);
         };
-        let category = self
-            .connection
+        self.connection
             .prepare(select_category!("id = ?1"))?
-            .first(params![number], |row| Ok(read_category(row)))?;
-        category.transpose()
+            .first(params![number], read_category)
     }
 
     /// Returns the number of an owner's categories.
     pub fn category_count(&self, merchant: MerchantId, owner: &Party) -> Result<u32, Error> {
-        let count = self
-            .connection
+        self.connection
             .prepare("SELECT count(*) FROM category WHERE merchant_id = ?1 AND owner_id IS ?2 AND deleted_at IS NULL")?
-            .one(params![merchant.0, id_of(owner)], |row| row.get(0))?;
-        Ok(count)
+            .one(params![merchant.0, id_of(owner)], |row| row.get(0))
     }
 
     /// Returns a page of an owner's categories, by position.
@@ -93,7 +85,7 @@ impl Snapshot<'_> {
         let mut statement = self.connection.prepare(select_category!(
             "merchant_id = ?1 AND owner_id IS ?2 AND position > ?5 ORDER BY position LIMIT ?3 OFFSET ?4"
         ))?;
-        let (limit, offset) = (read_limit_of(request), offset_of(request));
+        let (limit, offset) = (request.rows_read(), request.offset());
         let rows = statement.query(params![merchant.0, id_of(owner), limit, offset, request.behind()])?;
         let rows = read_all(rows, read_category)?;
         let count = self.category_count(merchant, owner)?.into();

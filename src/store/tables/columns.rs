@@ -8,7 +8,6 @@ use strum::VariantArray;
 use crate::domain::file::FileName;
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId, PaymentToken};
 use crate::domain::money::Amount;
-use crate::domain::page::PageRequest;
 use crate::domain::time::{Date, Timestamp};
 use crate::store::engine::error::Error;
 use crate::store::engine::packing;
@@ -50,6 +49,7 @@ macro_rules! row {
 
         impl $(<$life>)? $name $(<$life>)? {
             /// Reads a row of a query that selects exactly these columns.
+            #[allow(dead_code, reason = "a row that is always a part of a longer one is read by `read_next`")]
             $vis fn read(row: crate::store::tables::columns::row_of!($($life)?)) -> Result<Self, crate::store::engine::error::Error> {
                 Self::read_next(&mut crate::store::tables::columns::Columns::of(row))
             }
@@ -343,16 +343,6 @@ pub(crate) fn read_all<T>(
         all.push(read(row)?);
     }
     Ok(all)
-}
-
-/// Returns the number of rows before a page, for `OFFSET`.
-pub(crate) fn offset_of(request: PageRequest) -> i64 {
-    i64::try_from(request.offset()).unwrap_or(i64::MAX)
-}
-
-/// Returns the number of rows to read for a page, for a query's limit.
-pub(crate) fn read_limit_of(request: PageRequest) -> i64 {
-    i64::try_from(request.rows_read()).unwrap_or(i64::MAX)
 }
 
 /// Returns the error for a stored value that the domain cannot represent. Its message is

@@ -12,9 +12,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, Value, params};
-use crate::store::tables::columns::{
-    FromColumn, is_reachable, offset_of, read_all, read_limit_of, row, stored_as_word,
-};
+use crate::store::tables::columns::{FromColumn, is_reachable, read_all, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
 stored_as_word!(Country, "a country");
@@ -75,14 +73,14 @@ row! {
 }
 
 macro_rules! select_customer {
-    ($condition:literal) => {
+    ($($condition:expr),+) => {
         concat!(
             "SELECT ",
             customer_columns!(),
             " FROM customer LEFT JOIN customer_profile AS profile
                 ON profile.merchant_id = customer.merchant_id AND profile.customer_id = customer.id
              WHERE customer.merchant_id = ?1 AND ",
-            $condition
+            $($condition),+
         )
     };
 }
@@ -171,11 +169,9 @@ impl Snapshot<'_> {
     /// Returns true if any merchant has a customer with this id. Merchants that a reset left
     /// behind do not count.
     pub fn any_merchant_has_customer(&self, customer: &CustomerId) -> Result<bool, Error> {
-        let exists = self
-            .connection
+        self.connection
             .prepare(concat!("SELECT 1 FROM customer WHERE id = ?1 AND ", is_reachable!()))?
-            .exists(params![customer.as_str()])?;
-        Ok(exists)
+            .exists(params![customer.as_str()])
     }
 
     /// Returns the time of a customer's last top-up, if [`Tx::save_top_up`] has stored one.
@@ -296,7 +292,7 @@ impl Snapshot<'_> {
                                  WHERE merchant_id = ?1 AND wallet_id <= ?4 ORDER BY wallet_id DESC LIMIT ?2 OFFSET ?3)
                  ORDER BY wallet_id DESC"
         ))?;
-        let (limit, offset) = (read_limit_of(request), offset_of(request));
+        let (limit, offset) = (request.rows_read(), request.offset());
         let rows = statement.query(params![merchant.0, limit, offset, request.newest()])?;
         let rows = read_all(rows, read_customer)?;
         Ok(Page::of(rows, count, request, |customer| customer.wallet.number()))
@@ -313,12 +309,7 @@ impl Snapshot<'_> {
     ) -> Result<Vec<Customer>, Error> {
         let pattern = |index: usize| like(words.get(index).copied().unwrap_or_default());
         let patterns = [pattern(0), pattern(1), pattern(2), pattern(3)];
-        let mut statement = self.connection.prepare(concat!(
-            "SELECT ",
-            customer_columns!(),
-            " FROM customer LEFT JOIN customer_profile AS profile
-                ON profile.merchant_id = customer.merchant_id AND profile.customer_id = customer.id
-             WHERE customer.merchant_id = ?1 AND ",
+        let mut statement = self.connection.prepare(select_customer!(
             words_of_customer!(),
             " LIKE ?2 ESCAPE '!' AND ",
             words_of_customer!(),

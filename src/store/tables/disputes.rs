@@ -104,7 +104,7 @@ impl Tx<'_> {
                 params![
                     escrow.id.number(),
                     speaker.into_str(),
-                    i64::try_from(dispute.statements().count()).unwrap_or(i64::MAX),
+                    dispute.statements().count(),
                     said.name,
                     said.message,
                     said.proof.as_ref().map(FileName::to_string),

@@ -177,7 +177,6 @@ impl Snapshot<'_> {
             " FROM event JOIN event_name ON event_name.id = name_id LEFT JOIN escrow ON escrow.id = escrow_id
              WHERE event.merchant_id = ?1 AND event.id >= ?2 AND event.created_at >= ?3 ORDER BY event.id LIMIT ?4"
         ))?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         read_all(statement.query(params![merchant.0, number, millis, limit])?, |row| {
             let row = ReplayRow::read(row)?;
             Ok(ReplayedEvent {
@@ -232,11 +231,9 @@ impl Snapshot<'_> {
 
     /// Returns the name of an event, or `None` if retention has removed it.
     pub fn event_name(&self, event: EventId) -> Result<Option<String>, Error> {
-        let name = self
-            .connection
+        self.connection
             .prepare("SELECT name FROM event JOIN event_name ON event_name.id = name_id WHERE event.id = ?1")?
-            .first(params![event.number()], |row| row.get(0))?;
-        Ok(name)
+            .first(params![event.number()], |row| row.get(0))
     }
 
     fn read_event(&self, row: Row<'_>) -> Result<RecordedEvent, Error> {

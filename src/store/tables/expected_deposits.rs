@@ -7,7 +7,7 @@ use crate::domain::payments::payment::Payment;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::params;
-use crate::store::tables::columns::{offset_of, read_all, read_limit_of};
+use crate::store::tables::columns::read_all;
 use crate::store::tables::receipts::waits_for_second_operator;
 use crate::store::tx::Snapshot;
 
@@ -40,7 +40,7 @@ impl Snapshot<'_> {
     /// newest first.
     pub fn expected_deposits(&self, merchant: MerchantId, request: PageRequest) -> Result<Page<Payment>, Error> {
         let mut statement = self.connection.prepare(PAGE)?;
-        let (limit, offset) = (read_limit_of(request), offset_of(request));
+        let (limit, offset) = (request.rows_read(), request.offset());
         let rows = statement.query(params![merchant.0, limit, offset, request.newest()])?;
         let numbers = read_all(rows, |row| row.get::<i64>(0))?;
         let payments = numbers.into_iter().map(|number| self.payment_of_number(number));
@@ -77,7 +77,7 @@ impl Snapshot<'_> {
         let rows = statement.query(params![before.millis(), limit, ids::first_number_of(before), after])?;
         read_all(rows, |row| {
             let id = TransactionId::new(row.get(1)?, row.get(2)?);
-            Ok((MerchantId(row.get(0)?), id))
+            Ok((row.get(0)?, id))
         })
     }
 }

@@ -8,11 +8,9 @@ use crate::store::tx::{Snapshot, Tx};
 impl Snapshot<'_> {
     /// Returns true if a row refers to this file, or has referred to it before.
     pub(crate) fn is_file_referenced(&self, file: FileName) -> Result<bool, Error> {
-        let exists = self
-            .connection
+        self.connection
             .prepare("SELECT 1 FROM file WHERE name = ?1")?
-            .exists(params![file.to_string()])?;
-        Ok(exists)
+            .exists(params![file.to_string()])
     }
 }
 

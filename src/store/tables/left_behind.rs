@@ -197,7 +197,7 @@ impl Removal {
 /// Returns the merchants that are left behind.
 pub(crate) fn left_behind(connection: Connection<'_>) -> Result<Vec<MerchantId>, Error> {
     let mut statement = connection.prepare(concat!("SELECT id FROM merchant WHERE ", is_left_behind!()))?;
-    read_all(statement.query(params![])?, |row| Ok(MerchantId(row.get(0)?)))
+    read_all(statement.query(params![])?, |row| row.get(0))
 }
 
 impl Snapshot<'_> {
@@ -209,9 +209,7 @@ impl Snapshot<'_> {
             is_left_behind!(),
             " ORDER BY left_at LIMIT ?2"
         ))?;
-        let merchants = read_all(statement.query(params![before.millis(), limit])?, |row| {
-            Ok(MerchantId(row.get(0)?))
-        })?;
+        let merchants = read_all(statement.query(params![before.millis(), limit])?, |row| row.get(0))?;
         let removal = Removal {
             merchants,
             part: 0,
@@ -221,11 +219,9 @@ impl Snapshot<'_> {
     }
 
     fn is_left_behind(&self, merchant: MerchantId) -> Result<bool, Error> {
-        let is_left_behind = self
-            .connection
+        self.connection
             .prepare(concat!("SELECT 1 FROM merchant WHERE id = ?1 AND ", is_left_behind!()))?
-            .first(params![merchant.0], |_| Ok(()))?;
-        Ok(is_left_behind.is_some())
+            .exists(params![merchant.0])
     }
 }
 

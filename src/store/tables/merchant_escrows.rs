@@ -11,7 +11,7 @@ use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::{Date, Timestamp};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::Value;
-use crate::store::tables::columns::{offset_of, read_all, read_limit_of};
+use crate::store::tables::columns::read_all;
 use crate::store::tx::Snapshot;
 
 /// The columns of a deal that a filter compares.
@@ -157,8 +157,8 @@ impl Snapshot<'_> {
             query.up_to(request.newest());
         }
         let sql = query.page();
-        query.values.push(read_limit_of(request).into());
-        query.values.push(offset_of(request).into());
+        query.values.push(request.rows_read().into());
+        query.values.push(request.offset().into());
         let mut statement = self.connection.prepare(&sql)?;
         let rows = statement.query(&query.values)?;
         let rows = read_all(rows, |row| self.read_deal(row))?;

@@ -106,11 +106,9 @@ impl Snapshot<'_> {
     /// Returns the hash of the key of a sandbox's merchant, which has one unless a reset left it
     /// behind.
     pub fn sandbox_key_of(&self, merchant: MerchantId) -> Result<Option<[u8; 32]>, Error> {
-        let hash = self
-            .connection
+        self.connection
             .prepare("SELECT key_hash FROM merchant_key WHERE merchant_id = ?1")?
-            .first(params![merchant.0], |row| row.get(0))?;
-        Ok(hash)
+            .first(params![merchant.0], |row| row.get(0))
     }
 
     /// Returns the key with this SHA-256 hash.

@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::transaction::DepositAccount;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
-use crate::store::tables::columns::{broken, offset_of, read_all, read_limit_of, row};
+use crate::store::tables::columns::{broken, read_all, row};
 use crate::store::tx::{Snapshot, Tx};
 
 row! {
@@ -41,8 +41,8 @@ impl Snapshot<'_> {
         statement.first(params![merchant.0], read_merchant)
     }
 
-    /// Returns a page of the merchants with a name, oldest first: all of them, or those among
-    /// `only` unless it is empty.
+    /// Returns a page of the merchants with a name, oldest first: those among `only`. An empty `only`
+    /// stands for all merchants.
     pub fn merchants(&self, only: &[MerchantId], request: PageRequest) -> Result<Page<Merchant>, Error> {
         let ids: Vec<i64> = only.iter().map(|merchant| merchant.0).collect();
         let ids = serde_json::to_string(&ids).expect("numbers are JSON");
@@ -51,12 +51,7 @@ impl Snapshot<'_> {
                      /*postgres SELECT value::bigint FROM json_array_elements_text(?4::json) AS one (value)*/))
              ORDER BY id LIMIT ?1 OFFSET ?2"
         ))?;
-        let rows = statement.query(params![
-            read_limit_of(request),
-            offset_of(request),
-            request.behind(),
-            ids
-        ])?;
+        let rows = statement.query(params![request.rows_read(), request.offset(), request.behind(), ids])?;
         let rows = read_all(rows, read_merchant)?;
         let count = self.count(
             "SELECT count(*) FROM merchant
@@ -76,13 +71,11 @@ impl Snapshot<'_> {
 
     /// Returns the name and the commission of a merchant whose commission is above this one.
     pub fn merchant_with_commission_above(&self, bps: u16) -> Result<Option<(String, u16)>, Error> {
-        let found = self
-            .connection
+        self.connection
             .prepare(
                 "SELECT name, commission_bps FROM merchant WHERE commission_bps > ?1 ORDER BY commission_bps DESC",
             )?
-            .first(params![bps], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(found)
+            .first(params![bps], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// Returns the secret with which a payment provider signs its notices to a merchant.

@@ -111,11 +111,9 @@ impl Snapshot<'_> {
 
     /// Returns the name of a live merchant.
     pub fn merchant_name(&self, merchant: MerchantId) -> Result<Option<String>, Error> {
-        let name = self
-            .connection
+        self.connection
             .prepare("SELECT name FROM merchant WHERE id = ?1")?
-            .one(params![merchant.0], |row| row.get(0))?;
-        Ok(name)
+            .one(params![merchant.0], |row| row.get(0))
     }
 
     /// Returns the merchant's own wallet, with its earnings. Its escrow balance is always
@@ -154,20 +152,16 @@ impl Snapshot<'_> {
 
     /// Returns the merchant with this publishable key.
     pub fn merchant_of_publishable_key(&self, key: &PublishableKey) -> Result<Option<MerchantId>, Error> {
-        let merchant = self
-            .connection
+        self.connection
             .prepare("SELECT id FROM merchant WHERE publishable_key = ?1")?
-            .first(params![key.as_str()], |row| row.get(0).map(MerchantId))?;
-        Ok(merchant)
+            .first(params![key.as_str()], |row| row.get(0))
     }
 
     /// Returns the live merchant with this name.
     pub fn merchant_named(&self, name: &str) -> Result<Option<MerchantId>, Error> {
-        let merchant = self
-            .connection
+        self.connection
             .prepare("SELECT id FROM merchant WHERE name = ?1")?
-            .first(params![name], |row| row.get(0).map(MerchantId))?;
-        Ok(merchant)
+            .first(params![name], |row| row.get(0))
     }
 }
 

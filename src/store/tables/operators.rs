@@ -9,7 +9,7 @@ use crate::domain::treasury::operator::{Operator, Role};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
-use crate::store::tables::columns::{offset_of, read_all, read_limit_of, row, stored_as_word};
+use crate::store::tables::columns::{read_all, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
 /// An act as the record shows it.
@@ -80,7 +80,7 @@ macro_rules! select_operator {
     };
 }
 
-// PostgreSQL takes the type of a value from where it stands first, which must not be `IS NULL`.
+// PostgreSQL infers the type of a parameter from its first use, so `?1 IS NULL` comes last.
 
 /// The operators whose limits are no wider than those of the operator ?1. All, if that is null.
 macro_rules! is_within {
@@ -151,7 +151,7 @@ impl Snapshot<'_> {
             is_within!(),
             " AND id > ?4 ORDER BY id LIMIT ?2 OFFSET ?3"
         ))?;
-        let (limit, offset) = (read_limit_of(request), offset_of(request));
+        let (limit, offset) = (request.rows_read(), request.offset());
         let rows = statement.query(params![within, limit, offset, request.behind()])?;
         let rows = read_all(rows, |row| self.read_operator(row))?;
         let count = self.count(
@@ -176,7 +176,7 @@ impl Snapshot<'_> {
         let mut statement = self
             .connection
             .prepare("SELECT merchant_id FROM operator_merchant WHERE operator_id = ?1 ORDER BY merchant_id")?;
-        let merchants = read_all(statement.query(params![row.id])?, |row| Ok(MerchantId(row.get(0)?)))?;
+        let merchants = read_all(statement.query(params![row.id])?, |row| row.get(0))?;
         Ok(Operator {
             id: OperatorId::new(row.id, row.guard),
             name: row.name,
@@ -193,9 +193,7 @@ impl Snapshot<'_> {
         let mut statement = self
             .connection
             .prepare("SELECT id, name FROM merchant WHERE left_at IS NULL ORDER BY id")?;
-        let mut merchants = read_all(statement.query(params![])?, |row| {
-            Ok((MerchantId(row.get(0)?), row.get(1)?))
-        })?;
+        let mut merchants = read_all(statement.query(params![])?, |row| Ok((row.get(0)?, row.get(1)?)))?;
         merchants.retain(|(merchant, _)| operator.may_act_for(*merchant));
         Ok(merchants)
     }
@@ -215,7 +213,7 @@ impl Snapshot<'_> {
             ActScope::OfLimited(operator) => (ACTS, COUNT, Some(operator.number())),
         };
         let mut statement = self.connection.prepare(page)?;
-        let (limit, offset) = (read_limit_of(request), offset_of(request));
+        let (limit, offset) = (request.rows_read(), request.offset());
         let rows = statement.query(params![of, limit, offset, request.newest()])?;
         let rows = read_all(rows, |row| {
             let row = ActRow::read(row)?;

@@ -8,7 +8,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::party::Party;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::params;
-use crate::store::tables::columns::{offset_of, read_limit_of, row, stored_as_word};
+use crate::store::tables::columns::{row, stored_as_word};
 use crate::store::tx::Snapshot;
 
 /// The contract's status of an escrow.
@@ -114,15 +114,14 @@ impl Snapshot<'_> {
         request: PageRequest,
     ) -> Result<Vec<Escrow>, Error> {
         let mut statement = self.connection.prepare(sql)?;
-        let offset = offset_of(request);
         let rows = statement.query(params![
             merchant.0,
             filter.party.customer().map(CustomerId::as_str),
             filter.category.as_ref().map(CategoryId::number),
             filter.category.as_ref().map(CategoryId::guard),
             filter.status.map(|status| status.into_str()),
-            read_limit_of(request),
-            offset,
+            request.rows_read(),
+            request.offset(),
             request.newest(),
         ])?;
         self.read_escrows(rows)

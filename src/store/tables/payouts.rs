@@ -9,9 +9,7 @@ use crate::domain::treasury::payout::{BankEntry, Payout, PayoutAsked, PayoutStat
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
-use crate::store::tables::columns::{
-    broken, has_status_of, list_of_words, offset_of, read_all, read_limit_of, row, stored_as_word,
-};
+use crate::store::tables::columns::{broken, has_status_of, list_of_words, read_all, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
 /// A pay-out with its merchant and its withdrawal.
@@ -120,7 +118,7 @@ impl Snapshot<'_> {
         request: PageRequest,
     ) -> Result<Page<StoredPayout>, Error> {
         let mut statement = self.connection.prepare(PAGE)?;
-        let (limit, offset) = (read_limit_of(request), offset_of(request));
+        let (limit, offset) = (request.rows_read(), request.offset());
         let statuses = list_of_words(statuses);
         let rows = statement.query(params![merchant.0, &statuses, limit, offset, request.newest()])?;
         let rows = read_all(rows, |row| self.read_payout(row))?;
@@ -134,7 +132,6 @@ impl Snapshot<'_> {
         let mut statement = self.connection.prepare(select_payout!(
             "payout.merchant_id = ?1 AND payout.status = 'approved' AND batch IS NULL ORDER BY payout.id LIMIT ?2"
         ))?;
-        let max = i64::try_from(max).unwrap_or(i64::MAX);
         read_all(statement.query(params![merchant.0, max])?, |row| self.read_payout(row))
     }
 
@@ -148,7 +145,6 @@ impl Snapshot<'_> {
         let mut statement = self.connection.prepare(select_payout!(
             "payout.merchant_id = ?1 AND batch = ?2 AND payout.status = 'approved' ORDER BY payout.id LIMIT ?3"
         ))?;
-        let max = i64::try_from(max).unwrap_or(i64::MAX);
         read_all(statement.query(params![merchant.0, batch, max])?, |row| {
             self.read_payout(row)
         })
@@ -169,13 +165,11 @@ impl Snapshot<'_> {
         entry: &BankEntry,
         everywhere: bool,
     ) -> Result<Option<(MerchantId, PayoutId)>, Error> {
-        let id = self
-            .connection
+        self.connection
             .prepare("SELECT merchant_id, id, guard FROM payout WHERE bank_reference_key = ?1 AND (merchant_id = ?2 OR ?3) LIMIT 1")?
             .first(params![entry.reference_key(), merchant.0, everywhere], |row| {
-                Ok((MerchantId(row.get(0)?), PayoutId::new(row.get(1)?, row.get(2)?)))
-            })?;
-        Ok(id)
+                Ok((row.get(0)?, PayoutId::new(row.get(1)?, row.get(2)?)))
+            })
     }
 
     fn read_payout(&self, row: Row<'_>) -> Result<StoredPayout, Error> {

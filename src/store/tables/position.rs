@@ -209,7 +209,7 @@ impl Snapshot<'_> {
             payout_moved!(),
             " AND (value_date BETWEEN ?2 AND ?4 OR (status = 'returned' AND updated_at >= ?5 AND updated_at < ?6)) LIMIT ?3"
         ))?;
-        let limit = i64::try_from(max.saturating_add(1)).unwrap_or(i64::MAX);
+        let limit = max.saturating_add(1);
         let last = last.unwrap_or(Date::MAX);
         let (day, last_day) = (first.to_string(), last.to_string());
         let (start, end) = (first.span_millis().0, last.span_millis().1);
@@ -283,7 +283,7 @@ fn payout_movements(row: Row<'_>) -> Result<Vec<Movement>, Error> {
     let row = PayoutRow::read(row)?;
     let movement = |value_date, amount| Movement {
         value_date,
-        kind: MovementKind::PayOut,
+        kind: MovementKind::Payout,
         id: PayoutId::new(row.id, row.guard).to_string(),
         amount,
         reference: row.bank_reference.clone(),

@@ -9,9 +9,7 @@ use crate::domain::treasury::receipt::{Receipt, ReceiptSource, ReceiptStatus};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
-use crate::store::tables::columns::{
-    broken, has_status_of, list_of_words, offset_of, read_all, read_limit_of, row, stored_as_word,
-};
+use crate::store::tables::columns::{broken, has_status_of, list_of_words, read_all, row, stored_as_word};
 use crate::store::tables::payouts::operator_id;
 use crate::store::tx::{Snapshot, Tx};
 
@@ -134,7 +132,7 @@ impl Snapshot<'_> {
         request: PageRequest,
     ) -> Result<Page<Receipt>, Error> {
         let mut statement = self.connection.prepare(PAGE)?;
-        let (limit, offset) = (read_limit_of(request), offset_of(request));
+        let (limit, offset) = (request.rows_read(), request.offset());
         let statuses = list_of_words(statuses);
         let rows = statement.query(params![merchant.0, &statuses, limit, offset, request.newest()])?;
         let rows = read_all(rows, read_receipt)?;
@@ -150,16 +148,14 @@ impl Snapshot<'_> {
         entry: &BankEntry,
         everywhere: bool,
     ) -> Result<Option<(MerchantId, ReceiptId)>, Error> {
-        let id = self
-            .connection
+        self.connection
             .prepare(
                 "SELECT merchant_id, id, guard FROM receipt WHERE bank_reference_key = ?1 AND (merchant_id = ?2 OR ?3)
                  AND status <> 'rejected' AND status <> 'reversed' LIMIT 1",
             )?
             .first(params![entry.reference_key(), merchant.0, everywhere], |row| {
-                Ok((MerchantId(row.get(0)?), ReceiptId::new(row.get(1)?, row.get(2)?)))
-            })?;
-        Ok(id)
+                Ok((row.get(0)?, ReceiptId::new(row.get(1)?, row.get(2)?)))
+            })
     }
 
     /// Returns a rejected or reversed receipt of a merchant with this bank reference, or one of any

@@ -34,7 +34,6 @@ impl Snapshot<'_> {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<TransactionId>, Error> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             due_columns!(),
@@ -55,14 +54,12 @@ impl Snapshot<'_> {
         after: Option<MerchantId>,
     ) -> Result<Option<MerchantId>, Error> {
         let after = after.map_or(0, |merchant| merchant.0);
-        let merchant: Option<i64> = self
-            .connection
+        self.connection
             .prepare(
                 "SELECT merchant_id FROM slow_withdrawal JOIN merchant ON merchant.id = merchant_id
                  WHERE due_at <= ?1 + clock_offset_millis AND merchant_id > ?2 ORDER BY merchant_id LIMIT 1",
             )?
-            .first(params![ledger_time.millis(), after], |row| row.get(0))?;
-        Ok(merchant.map(MerchantId))
+            .first(params![ledger_time.millis(), after], |row| row.get(0))
     }
 }
 
