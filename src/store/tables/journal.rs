@@ -6,28 +6,19 @@
 //! in a sandbox while no merchant's clock is ahead.
 
 use crate::domain::chain_hash::ChainHash;
-use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
-use crate::domain::ledger::{Account, Transfer, TransferKind};
-use crate::domain::money::Amount;
+use crate::domain::ids::{EscrowId, MerchantId};
+use crate::domain::ledger::{Account, Transfer};
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::account_statement::{AccountStatement, Period, PostedLine, StatementBuilder, TooManyRows};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Value, params};
-use crate::store::tables::accounts::account_of;
-use crate::store::tables::columns::{optional_escrow_id, row};
+use crate::store::tables::columns::{Columns, row};
+use crate::store::tables::transfers::{read_transfer, transfer_columns};
 use crate::store::tx::Snapshot;
 
 row! {
-    struct LineRow<'a>, line_columns! {
-        id: i64 = "transfer.id",
-        kind: TransferKind,
-        amount: Amount = "transfer.amount",
-        escrow_id: Option<i64>,
-        escrow_guard: Option<i64> = "escrow.guard",
-        debit_purpose: &'a str = "debit.purpose",
-        debit_customer: Option<CustomerId> = "debit.customer_id",
-        credit_purpose: &'a str = "credit.purpose",
-        credit_customer: Option<CustomerId> = "credit.customer_id",
+    /// What a line shows beside its transfer.
+    struct LineRow, line_columns! {
         at: Timestamp = "transfer.created_at",
         hash: [u8; 32] = "transfer.hash",
     }
@@ -39,6 +30,8 @@ macro_rules! select_lines {
     ($condition:literal) => {
         concat!(
             "SELECT ",
+            transfer_columns!(),
+            ", ",
             line_columns!(),
             " FROM transfer
               CROSS JOIN account AS debit ON debit.id = debit_account_id
@@ -160,20 +153,15 @@ impl Snapshot<'_> {
         let mut statement = self.connection.prepare(sql)?;
         let mut rows = statement.query(values)?;
         while let Some(row) = rows.next()? {
-            let row = LineRow::read(row)?;
-            let transfer = Transfer {
-                kind: row.kind,
-                amount: row.amount,
-                escrow: optional_escrow_id(row.escrow_id, row.escrow_guard),
-                debit: account_of(row.debit_purpose, row.debit_customer)?,
-                credit: account_of(row.credit_purpose, row.credit_customer)?,
-            };
+            let mut columns = Columns::of(row);
+            let (number, transfer) = read_transfer(&mut columns)?;
+            let LineRow { at, hash } = LineRow::read_next(&mut columns)?;
             let changes = changes(&transfer);
             let line = PostedLine {
-                number: row.id,
-                at: row.at,
+                number,
+                at,
                 transfer,
-                hash: ChainHash::from_bytes(row.hash),
+                hash: ChainHash::from_bytes(hash),
             };
             if let Err(error) = builder.add(line, changes) {
                 return Ok(Err(error));

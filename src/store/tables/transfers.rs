@@ -13,7 +13,7 @@ use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Value, params};
 use crate::store::tables::accounts::account_of;
 use crate::store::tables::checked::update_checked;
-use crate::store::tables::columns::{broken, optional_escrow_id, read_all, row, stored_as_word};
+use crate::store::tables::columns::{Columns, broken, optional_escrow_id, read_all, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
 stored_as_word!(TransferKind, "a kind of transfer");
@@ -30,6 +30,21 @@ row! {
         credit_purpose: &'a str = "credit.purpose",
         credit_customer: Option<CustomerId> = "credit.customer_id",
     }
+}
+
+pub(super) use transfer_columns;
+
+/// Reads a transfer with its number.
+pub(super) fn read_transfer(columns: &mut Columns<'_>) -> Result<(i64, Transfer), Error> {
+    let row = TransferRow::read_next(columns)?;
+    let transfer = Transfer {
+        kind: row.kind,
+        amount: row.amount,
+        escrow: optional_escrow_id(row.escrow_id, row.escrow_guard),
+        debit: account_of(row.debit_purpose, row.debit_customer)?,
+        credit: account_of(row.credit_purpose, row.credit_customer)?,
+    };
+    Ok((row.id, transfer))
 }
 
 /// Moves a balance. On PostgreSQL it waits for the end of the group (`waiting_tests.rs`).
@@ -58,15 +73,7 @@ impl Snapshot<'_> {
              WHERE transfer.id BETWEEN ?1 AND ?2 ORDER BY transfer.id"
         ))?;
         read_all(statement.query(params![numbers.start(), numbers.end()])?, |row| {
-            let row = TransferRow::read(row)?;
-            let transfer = Transfer {
-                kind: row.kind,
-                amount: row.amount,
-                escrow: optional_escrow_id(row.escrow_id, row.escrow_guard),
-                debit: account_of(row.debit_purpose, row.debit_customer)?,
-                credit: account_of(row.credit_purpose, row.credit_customer)?,
-            };
-            Ok((row.id, transfer))
+            read_transfer(&mut Columns::of(row))
         })
     }
 }
