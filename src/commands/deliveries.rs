@@ -97,7 +97,7 @@ pub(super) fn discard_some(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<bool
 /// Makes deliveries of a merchant that are due later due now, at most as many as one command
 /// changes. Returns true if there may be more.
 pub fn hasten_some(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<bool, Error> {
-    let hastened = tx.hasten_deliveries(merchant, tx.now(), DELIVERIES_PER_COMMAND_MAX)?;
+    let hastened = tx.hasten_deliveries(merchant, DELIVERIES_PER_COMMAND_MAX)?;
     Ok(hastened == DELIVERIES_PER_COMMAND_MAX)
 }
 

@@ -22,9 +22,8 @@ use crate::store::{Hastened, Tx};
 pub fn resend(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, id: EventId) -> Result<RecordedEvent, Error> {
     let event = tx.event(merchant, id)?.ok_or(Refusal::EventNotFound)?;
     webhook_endpoints::check_set(tx, policy, merchant)?;
-    let now = tx.now();
-    if tx.hasten_event(merchant, id, now)? != Hastened::Due {
-        tx.insert_resend(merchant, id, ordering_key(&event.name, event.escrow), now)?;
+    if tx.hasten_event(merchant, id)? != Hastened::Due {
+        tx.insert_resend(merchant, id, ordering_key(&event.name, event.escrow))?;
     }
     Ok(tx.event(merchant, id)?.unwrap_or(event))
 }
@@ -63,7 +62,6 @@ pub fn replay(
     let mut events = tx.events_from(merchant, start, REPLAY_MAX + 1)?;
     let next = events.get(REPLAY_MAX).map(|event| event.id);
     events.truncate(REPLAY_MAX);
-    let now = tx.now();
     let mut queued = 0;
     let mut repeated_orders = HashSet::new();
     for event in &events {
@@ -75,9 +73,9 @@ pub fn replay(
         if webhook_endpoints::dispatch(tx, policy, merchant, &event.name)? == Dispatch::Queued {
             let order = ordering_key(&event.name, event.escrow);
             let follows_repeat = order.is_some_and(|order| repeated_orders.contains(&order));
-            let is_sent_anyway = event.is_pending && tx.hasten_event(merchant, event.id, now)? != Hastened::NotPending;
+            let is_sent_anyway = event.is_pending && tx.hasten_event(merchant, event.id)? != Hastened::NotPending;
             if !is_sent_anyway || follows_repeat {
-                tx.insert_resend(merchant, event.id, order, now)?;
+                tx.insert_resend(merchant, event.id, order)?;
                 repeated_orders.extend(order);
             }
             queued += 1;

@@ -104,7 +104,6 @@ impl<'a> Outbox<'a> {
         if choice::is_own(&name) && matches!(dispatch, Dispatch::NoEndpoint | Dispatch::NotChosen) {
             return Ok(());
         }
-        let now = tx.now();
         let data = views::event_data(subject, &self.policy.view_context(None, None), self.policy.mode);
         let id = tx.event_id();
         tx.insert_event(&NewEvent {
@@ -117,7 +116,7 @@ impl<'a> Outbox<'a> {
             dispatch,
         })?;
         if dispatch == Dispatch::Queued {
-            tx.insert_delivery(self.merchant, id, ordering_key(&name, escrow), now)?;
+            tx.insert_delivery(self.merchant, id, ordering_key(&name, escrow))?;
         }
         Ok(())
     }

@@ -43,7 +43,7 @@ impl Shop {
         write(&self.store, move |tx| {
             let events = [insert_event(tx, merchant, escrow)?, insert_event(tx, merchant, escrow)?];
             if let Some(waiting) = waiting {
-                tx.insert_delivery(merchant, events[waiting], None, tx.now())?;
+                tx.insert_delivery(merchant, events[waiting], None)?;
             }
             Ok::<_, Error>(events)
         })
@@ -68,16 +68,14 @@ impl Shop {
         let ordering_key = escrow.map(|at| self.escrows[at]);
         write(&self.store, move |tx| {
             let event = insert_event(tx, merchant, of_row)?;
-            tx.insert_delivery(merchant, event, ordering_key, tx.now())?;
+            tx.insert_delivery(merchant, event, ordering_key)?;
             Ok::<_, Error>(event)
         })
     }
 
     fn resend(&self, event: EventId, escrow: Option<usize>) {
         let (merchant, ordering_key) = (self.merchant, escrow.map(|at| self.escrows[at]));
-        write(&self.store, move |tx| {
-            tx.insert_resend(merchant, event, ordering_key, tx.now())
-        });
+        write(&self.store, move |tx| tx.insert_resend(merchant, event, ordering_key));
     }
 
     pub(crate) fn next(&self) -> Vec<Delivery> {
@@ -425,7 +423,7 @@ fn only_committed_deliveries_wake_the_deliverer() {
     let (merchant, escrow) = (shop.merchant, shop.escrows[0]);
     let refused = wait_for(shop.store.write(move |tx| {
         let event = insert_event(tx, merchant, escrow)?;
-        tx.insert_delivery(merchant, event, None, tx.now())?;
+        tx.insert_delivery(merchant, event, None)?;
         Err::<(), _>(Error::Panicked)
     }));
     assert!(refused.is_err());
@@ -445,7 +443,7 @@ fn merchants_with_deliveries_are_read_many_at_once() {
     let names = ["idle", "one", "two", "three"];
     let [_, one, two, three] = names.map(|name| write(&shop.store, name_merchant(name)));
     for merchant in [three, one, two, one] {
-        write(&shop.store, move |tx| tx.insert_resend(merchant, event, None, tx.now()));
+        write(&shop.store, move |tx| tx.insert_resend(merchant, event, None));
     }
     let after = |merchant, limit| {
         read(&shop.store, move |snapshot| {

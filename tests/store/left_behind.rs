@@ -174,7 +174,7 @@ fn reset_merchant(store: &Store, merchant: MerchantId) -> MerchantId {
         let delivery = tx.next_deliveries(merchant, 1)?.pop();
         let new = merchants::reset(tx, &hash, merchant)?;
         if let Some(delivery) = delivery {
-            tx.insert_resend(merchant, delivery.event, None, tx.now())?;
+            tx.insert_resend(merchant, delivery.event, None)?;
         }
         Ok::<_, Error>(new)
     })

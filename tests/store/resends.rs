@@ -18,9 +18,7 @@ fn at(millis: i64) -> Timestamp {
 impl Shop {
     fn hasten(&self, event: EventId) -> Hastened {
         let merchant = self.merchant;
-        write(&self.store, move |tx| {
-            tx.hasten_event(merchant, event, at(START + 10_000))
-        })
+        write(&self.store, move |tx| tx.hasten_event(merchant, event))
     }
 
     /// Sets the merchant's webhook endpoint, or turns it off.
@@ -57,12 +55,12 @@ fn a_pending_event_is_attempted_when_it_is_asked_for() {
         let next = shop.next();
         next.iter().map(|delivery| (delivery.event, delivery.due_at)).collect()
     };
-    let (soon, later) = (at(START + 10_000), at(START + 63_000));
+    let (now, later) = (at(START), at(START + 63_000));
     assert_eq!(due(), [(first, later), (free, later)]);
     assert_eq!(shop.hasten(second), Hastened::Due, "so the first one is");
-    assert_eq!(due(), [(first, soon), (free, later)]);
+    assert_eq!(due(), [(first, now), (free, later)]);
     assert_eq!(shop.hasten(free), Hastened::Due);
-    assert_eq!(due(), [(first, soon), (free, soon)]);
+    assert_eq!(due(), [(first, now), (free, now)]);
 }
 
 #[test]
@@ -88,7 +86,7 @@ fn what_is_left_of_an_endpoint_that_was_turned_off_is_deleted_in_steps() {
     let (event, merchant) = (shop.emit(None), shop.merchant);
     let many = || {
         write(&shop.store, move |tx| {
-            (0..2_500).try_for_each(|_| tx.insert_resend(merchant, event, None, tx.now()))
+            (0..2_500).try_for_each(|_| tx.insert_resend(merchant, event, None))
         });
     };
     let pending = || read(&shop.store, move |snapshot| snapshot.next_deliveries(merchant, 5_000)).len();

@@ -87,7 +87,7 @@ impl Snapshot<'_> {
             " FROM delivery JOIN event ON event.id = event_id
              WHERE delivery.merchant_id = ?1 AND due_at IS NOT NULL ORDER BY due_at, delivery.id LIMIT ?2"
         ))?;
-        let rows = statement.query(params![merchant.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+        let rows = statement.query(params![merchant.0, limit])?;
         read_all(rows, |row| {
             let row = DeliveryRow::read(row)?;
             Ok(Delivery {
@@ -109,10 +109,7 @@ impl Snapshot<'_> {
         limit: usize,
     ) -> Result<Vec<MerchantId>, Error> {
         let mut statement = self.connection.prepare(MERCHANTS)?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        read_all(statement.query(params![merchant.0, limit])?, |row| {
-            Ok(MerchantId(row.get(0)?))
-        })
+        read_all(statement.query(params![merchant.0, limit])?, |row| row.get(0))
     }
 
     /// Counts the deliveries of a merchant that fall due while its clock moves from `after`
@@ -171,16 +168,15 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
-    /// Inserts the delivery of a new event, due at `due` by the merchant's clock. If other
+    /// Inserts the delivery of a new event, due now by the merchant's clock. If other
     /// deliveries with the same ordering key are pending, it waits behind them instead.
     pub fn insert_delivery(
         &mut self,
         merchant: MerchantId,
         event: EventId,
         ordering_key: Option<EscrowId>,
-        due: Timestamp,
     ) -> Result<(), Error> {
-        self.insert_delivery_numbered(event.number(), merchant, event, ordering_key, due)
+        self.insert_delivery_numbered(event.number(), merchant, event, ordering_key)
     }
 
     /// Inserts one more delivery of an older event, even if the event was delivered before.
@@ -189,10 +185,9 @@ impl Tx<'_> {
         merchant: MerchantId,
         event: EventId,
         ordering_key: Option<EscrowId>,
-        due: Timestamp,
     ) -> Result<(), Error> {
         let id = self.number();
-        self.insert_delivery_numbered(id, merchant, event, ordering_key, due)
+        self.insert_delivery_numbered(id, merchant, event, ordering_key)
     }
 
     fn insert_delivery_numbered(
@@ -201,8 +196,8 @@ impl Tx<'_> {
         merchant: MerchantId,
         event: EventId,
         ordering_key: Option<EscrowId>,
-        due: Timestamp,
     ) -> Result<(), Error> {
+        let now = self.now();
         self.connection
             .prepare(
                 "INSERT INTO delivery (id, event_id, merchant_id, lane, due_at)
@@ -215,7 +210,7 @@ impl Tx<'_> {
                     event.number(),
                     merchant.0,
                     ordering_key.as_ref().map(EscrowId::number),
-                    due.millis()
+                    now.millis()
                 ],
                 "a delivery",
             )?;
@@ -223,9 +218,10 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Makes the next attempt of a pending event due at `now`, if it is due later. If the event waits
+    /// Makes the next attempt of a pending event due now, if it is due later. If the event waits
     /// behind another with its ordering key, this is the attempt of the first of them.
-    pub fn hasten_event(&mut self, merchant: MerchantId, event: EventId, now: Timestamp) -> Result<Hastened, Error> {
+    pub fn hasten_event(&mut self, merchant: MerchantId, event: EventId) -> Result<Hastened, Error> {
+        let now = self.now();
         let pending = self
             .connection
             .prepare(
@@ -252,19 +248,16 @@ impl Tx<'_> {
         }
     }
 
-    /// Makes at most `limit` of a merchant's deliveries that are due later due at `now`, and returns
+    /// Makes at most `limit` of a merchant's deliveries that are due later due now, and returns
     /// their number.
-    pub fn hasten_deliveries(&mut self, merchant: MerchantId, now: Timestamp, limit: usize) -> Result<usize, Error> {
+    pub fn hasten_deliveries(&mut self, merchant: MerchantId, limit: usize) -> Result<usize, Error> {
+        let now = self.now();
         self.connection
             .prepare(
                 "UPDATE delivery SET due_at = ?2 WHERE id IN
                      (SELECT id FROM delivery WHERE merchant_id = ?1 AND due_at > ?2 LIMIT ?3)",
             )?
-            .execute(params![
-                merchant.0,
-                now.millis(),
-                i64::try_from(limit).unwrap_or(i64::MAX)
-            ])
+            .execute(params![merchant.0, now.millis(), limit])
     }
 
     /// Records an attempt and returns true, unless retention has removed the event.
@@ -365,7 +358,6 @@ impl Tx<'_> {
         // A trigger lowers the count of each removed event, so the counts of the group must be in the
         // table first.
         self.save_merchants()?;
-        let row_limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut statement = self.connection.prepare(
             "SELECT event.id, sharer.id IS NOT NULL FROM event
              LEFT JOIN event AS sharer ON sharer.data IS NULL
@@ -375,7 +367,7 @@ impl Tx<'_> {
                       OR sharer.id < ?1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_id = sharer.id))
              ORDER BY event.id LIMIT ?2",
         )?;
-        let rows = statement.query(params![ids::first_number_of(before), row_limit])?;
+        let rows = statement.query(params![ids::first_number_of(before), limit])?;
         let mut events = read_all(rows, |row| Ok((row.get::<i64>(0)?, row.get::<bool>(1)?)))?;
         // The batch is full, so the event that shares the data of the last one stays, and needs it.
         if events.len() == limit {
@@ -400,7 +392,7 @@ impl Tx<'_> {
                 "DELETE FROM delivery WHERE id IN
                      (SELECT id FROM delivery WHERE merchant_id = ?1 ORDER BY due_at NULLS FIRST LIMIT ?2)",
             )?
-            .execute(params![merchant.0, i64::try_from(limit).unwrap_or(i64::MAX)])
+            .execute(params![merchant.0, limit])
     }
 }
 
