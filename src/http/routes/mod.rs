@@ -48,7 +48,7 @@ use crate::http::query;
 use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{RequestSpec, Rules};
 use crate::http::route::{Access, ActsAs, RouteFacts};
-use crate::http::routes::registry::{DELETE, GET, POST, PUT, Routes};
+use crate::http::routes::registry::{ADDED, CHECKOUT, DELETE, GET, NOTICE, OPEN, POST, PUT, Routes};
 use crate::http::state::{AppState, Limits};
 use crate::store;
 
@@ -129,12 +129,12 @@ fn table(variant: Variant) -> Routes {
     table.contract(GET, "/v1/escrow/verify/{paymentToken}", Viewer, Business, standard_escrows::verify).refusing(standard_escrows::VERIFY_REFUSALS);
     table.contract(POST, "/v1/escrow/milestone/confirm/{escrowId}/{milestoneId}", Customer, Business, milestone_escrows::confirm).refusing(milestone_escrows::CONFIRM_REFUSALS);
 
-    table.open(GET, "/healthz", health).refusing(Refusals::by(Work::Writes));
-    table.open(GET, "/livez", live);
-    table.open(GET, "/readyz", ready).refusing(Refusals::by(Work::Writes));
-    table.open(GET, openapi::PATH, describe);
-    table.open(GET, "/files/{name}", files::serve).refusing(files::SERVE_REFUSALS);
-    table.notice(POST, "/notices/{provider}/{merchant}", notices::take).reading(RequestSpec::FOREIGN).refusing(notices::TAKE_REFUSALS);
+    table.add(GET, "/healthz", OPEN, health).refusing(Refusals::by(Work::Writes));
+    table.add(GET, "/livez", OPEN, live);
+    table.add(GET, "/readyz", OPEN, ready).refusing(Refusals::by(Work::Writes));
+    table.add(GET, openapi::PATH, OPEN, describe);
+    table.add(GET, "/files/{name}", OPEN, files::serve).refusing(files::SERVE_REFUSALS);
+    table.add(POST, "/notices/{provider}/{merchant}", NOTICE, notices::take).reading(RequestSpec::FOREIGN).refusing(notices::TAKE_REFUSALS);
 
     table.contract(POST, "/v1/escrow/milestone/create", Customer, Business, milestone_escrows::create).reading(milestone_escrows::OFFER).refusing(milestone_escrows::CREATE_REFUSALS);
     table.contract(PUT, "/v1/escrow/milestone/edit/{paymentToken}", Customer, Business, milestone_escrows::edit).reading(milestone_escrows::OFFER).refusing(milestone_escrows::EDIT_REFUSALS);
@@ -147,7 +147,7 @@ fn table(variant: Variant) -> Routes {
     table.contract(DELETE, "/v1/escrow/delete/{paymentToken}", Party, Business, standard_escrows::delete).refusing(standard_escrows::DELETE_REFUSALS);
     table.contract_writing_get("/v1/escrow/claim-funds/{paymentToken}", Party, Business, standard_escrows::claim).refusing(standard_escrows::CLAIM_REFUSALS);
     if !variant.is_strict {
-        table.added(POST, "/v1/escrow/refund/{paymentToken}", Party, Business, standard_escrows::refund).refusing(standard_escrows::REFUND_REFUSALS);
+        table.add(POST, "/v1/escrow/refund/{paymentToken}", ADDED, standard_escrows::refund).refusing(standard_escrows::REFUND_REFUSALS);
     }
     table.contract(GET, "/v1/escrow/transactions", Party, Business, standard_escrows::list).reading(standard_escrows::LIST).refusing(standard_escrows::LIST_REFUSALS);
     table.contract(POST, "/v1/escrow/confirm-payment/{escrowId}", Customer, SuperAdmin, standard_escrows::confirm_payment).refusing(standard_escrows::CONFIRM_PAYMENT_REFUSALS);
@@ -162,7 +162,7 @@ fn table(variant: Variant) -> Routes {
     table.contract(POST, "/v1/payment/escrow", Customer, SuperAdmin, payments::pay).reading(payments::PAYMENT).refusing(payments::PAY_REFUSALS);
     table.contract(POST, "/v1/payment/topup", Customer, SuperAdmin, payments::top_up).reading(payments::TOP_UP).refusing(payments::TOP_UP_REFUSALS);
     table.contract(GET, "/v1/wallet", Customer, SuperAdmin, payments::wallet);
-    table.checkout(POST, checkout::PATH, checkout::create).reading(checkout::SESSION).refusing(checkout::CREATE_REFUSALS);
+    table.add(POST, checkout::PATH, CHECKOUT, checkout::create).reading(checkout::SESSION).refusing(checkout::CREATE_REFUSALS);
 
     table.contract(POST, "/v1/customer/create", Key, SuperAdmin, customers::create).reading(customers::PROFILE).refusing(customers::CREATE_REFUSALS);
     table.contract(GET, "/v1/customers", Key, SuperAdmin, customers::list).reading(customers::LIST).refusing(customers::LIST_REFUSALS);

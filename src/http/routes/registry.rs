@@ -18,6 +18,27 @@ pub(super) const GET: Method = Method::GET;
 pub(super) const POST: Method = Method::POST;
 pub(super) const PUT: Method = Method::PUT;
 
+/// The facts of a route that needs no key.
+pub(super) const OPEN: RouteFacts = RouteFacts::of_section(Section::Open, ActsAs::Viewer, Access::Business);
+/// The facts of a route for notices that carry a signature in place of a key. Their fields are the
+/// sender's, so unknown ones are ignored.
+pub(super) const NOTICE: RouteFacts = RouteFacts {
+    writes: true,
+    ignores_unknown: true,
+    ..OPEN
+};
+/// The facts of a route of the contract that takes a publishable key in its body. Unknown fields are
+/// ignored, as on every route of the contract.
+pub(super) const CHECKOUT: RouteFacts = RouteFacts {
+    section: Section::Checkout,
+    ..NOTICE
+};
+/// The facts of a route of escrowd's own under `/v1`, for any party, that changes state.
+pub(super) const ADDED: RouteFacts = RouteFacts {
+    writes: true,
+    ..RouteFacts::of_section(Section::Contract, ActsAs::Party, Access::Business)
+};
+
 /// The routes, in the order in which the server tries them.
 #[derive(Default)]
 pub(super) struct Routes(Vec<Route>);
@@ -77,7 +98,7 @@ impl Routes {
             ignores_unknown: true,
             ..RouteFacts::of_section(Section::Contract, acts_as, access)
         };
-        self.add(method, path, facts, described(handler))
+        self.add(method, path, facts, handler)
     }
 
     /// Adds a GET route of the contract that changes state (section 4.2.6).
@@ -93,23 +114,7 @@ impl Routes {
             ignores_unknown: true,
             ..RouteFacts::of_section(Section::Contract, acts_as, access)
         };
-        self.add(Method::GET, path, facts, described(handler))
-    }
-
-    /// Adds a route of escrowd's own under `/v1` that changes state.
-    pub(super) fn added<Args: FromRequest + 'static>(
-        &mut self,
-        method: Method,
-        path: &'static str,
-        acts_as: ActsAs,
-        access: Access,
-        handler: impl Handle<Args>,
-    ) -> &mut Operation {
-        let facts = RouteFacts {
-            writes: true,
-            ..RouteFacts::of_section(Section::Contract, acts_as, access)
-        };
-        self.add(method, path, facts, described(handler))
+        self.add(GET, path, facts, handler)
     }
 
     /// Adds a route of the sandbox. Every sandbox key may use it.
@@ -124,7 +129,7 @@ impl Routes {
             writes: method != Method::GET,
             ..RouteFacts::of_section(Section::Sandbox, acts_as, Access::SuperAdmin)
         };
-        self.add(method, path, facts, described(handler))
+        self.add(method, path, facts, handler)
     }
 
     /// Adds a route of operators that takes a right. In a sandbox every key may use it for its own
@@ -141,58 +146,16 @@ impl Routes {
             writes: method != Method::GET,
             ..RouteFacts::of_section(Section::Operator, acts_as, Access::Operator(right))
         };
-        self.add(method, path, facts, described(handler))
+        self.add(method, path, facts, handler)
     }
 
-    /// Adds a route for notices that carry a signature in place of a key. Their fields are the
-    /// sender's, so unknown ones are ignored.
-    pub(super) fn notice<Args: FromRequest + 'static>(
-        &mut self,
-        method: Method,
-        path: &'static str,
-        handler: impl Handle<Args>,
-    ) -> &mut Operation {
-        let facts = RouteFacts {
-            writes: true,
-            ignores_unknown: true,
-            ..RouteFacts::of_section(Section::Open, ActsAs::Viewer, Access::Business)
-        };
-        self.add(method, path, facts, described(handler))
-    }
-
-    /// Adds a route of the contract that takes a publishable key in its body. Unknown fields are
-    /// ignored, as on every route of the contract.
-    pub(super) fn checkout<Args: FromRequest + 'static>(
-        &mut self,
-        method: Method,
-        path: &'static str,
-        handler: impl Handle<Args>,
-    ) -> &mut Operation {
-        let facts = RouteFacts {
-            writes: true,
-            ignores_unknown: true,
-            ..RouteFacts::of_section(Section::Checkout, ActsAs::Viewer, Access::Business)
-        };
-        self.add(method, path, facts, described(handler))
-    }
-
-    /// Adds a route that needs no key.
-    pub(super) fn open<Args: FromRequest + 'static>(
-        &mut self,
-        method: Method,
-        path: &'static str,
-        handler: impl Handle<Args>,
-    ) -> &mut Operation {
-        let facts = RouteFacts::of_section(Section::Open, ActsAs::Viewer, Access::Business);
-        self.add(method, path, facts, described(handler))
-    }
-
-    fn add(
+    /// Adds a route with these facts.
+    pub(super) fn add<Args: FromRequest + 'static, F: Handle<Args>>(
         &mut self,
         method: Method,
         path: &'static str,
         facts: RouteFacts,
-        (handler, success): (RouteHandler, SuccessOf),
+        handler: F,
     ) -> &mut Operation {
         let endpoint = if facts.answers_head(&method) {
             web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
@@ -207,8 +170,12 @@ impl Routes {
                 endpoints: Vec::new(),
             }),
         };
-        route.endpoints.push(handler.serve(endpoint));
-        route.operations.push_mut(Operation { method, facts, success })
+        route.endpoints.push(RouteHandler::new(handler).serve(endpoint));
+        route.operations.push_mut(Operation {
+            method,
+            facts,
+            success: F::Output::success,
+        })
     }
 
     /// Returns each operation with its path, in the order of the table.
@@ -242,9 +209,4 @@ impl Routes {
             config.service(resource.default_service(other_methods(&methods, answers_head)));
         }
     }
-}
-
-/// Returns a handler with the description of its success.
-fn described<F: Handle<Args>, Args: FromRequest + 'static>(handler: F) -> (RouteHandler, SuccessOf) {
-    (RouteHandler::new(handler), F::Output::success)
 }
