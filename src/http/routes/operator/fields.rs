@@ -1,5 +1,6 @@
 //! Request fields that several routes of operators have.
 
+use crate::commands::merchant_keys::OVERLAP_HOURS_MAX;
 use crate::domain::invalid::Parsed;
 use crate::domain::money::{Amount, NotAnAmount};
 use crate::domain::payments::bank::BankCodes;
@@ -53,7 +54,7 @@ pub(super) fn reason(body: &JsonBody) -> Parsed<String> {
 }
 
 /// Parses the overlap of a rotation, in hours. Without the field it is a day.
-pub(super) fn overlap_hours(body: &JsonBody, max: u32) -> Parsed<u32> {
+pub(super) fn overlap_hours(body: &JsonBody) -> Parsed<u32> {
     const DAY: u32 = 24;
     let fields = body.fields()?;
     let field = fields.field("overlapHours");
@@ -61,8 +62,8 @@ pub(super) fn overlap_hours(body: &JsonBody, max: u32) -> Parsed<u32> {
     let hours = hours
         .ok()
         .map(|hours| hours.unwrap_or(DAY))
-        .filter(|&hours| hours <= max);
-    hours.ok_or_else(|| field.must_be(format!("a whole number of hours from 0 to {max}")))
+        .filter(|&hours| hours <= OVERLAP_HOURS_MAX);
+    hours.ok_or_else(|| field.must_be(format!("a whole number of hours from 0 to {OVERLAP_HOURS_MAX}")))
 }
 
 /// Parses a reason.

@@ -79,7 +79,7 @@ pub(super) async fn rotate(
     id: Path<String>,
     body: JsonBody,
 ) -> Result<CreatedReply<RotatedKeyView>, ApiError> {
-    let (id, overlap) = (KeyId::parse(&id), overlap_hours(&body, OVERLAP_HOURS_MAX));
+    let (id, overlap) = (KeyId::parse(&id), overlap_hours(&body));
     let ((old, new), key) = with_new_key(&state, &caller, move |tx, actor, next| {
         merchant_keys::rotate(tx, actor, id, overlap, next)
     })

@@ -3,7 +3,6 @@
 
 mod acting;
 mod acts;
-mod callback;
 mod deals;
 mod deposits;
 mod fields;
@@ -15,6 +14,7 @@ mod payouts;
 mod position;
 mod receipts;
 mod statements;
+mod webhook_endpoint;
 
 use crate::domain::treasury::operator::Right;
 use crate::http::query;
@@ -22,10 +22,11 @@ use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::RequestSpec;
 use crate::http::route::ActsAs;
 use crate::http::routes::disputes::{RESOLVE_AS_OPERATOR_REFUSALS, RULING, resolve_as_operator};
+use crate::http::routes::events;
 pub(super) use crate::http::routes::operator::acting::ASKED;
 use crate::http::routes::operator::fields::REASON_ALONE;
 use crate::http::routes::registry::{GET, POST, PUT, Routes};
-use crate::http::routes::{events, webhook_endpoint};
+use crate::http::routes::webhook_endpoint::SETTING;
 
 /// Adds the routes of operators to the route table.
 #[rustfmt::skip] // Keeps each route on one line.
@@ -44,10 +45,10 @@ pub(super) fn add_routes(table: &mut Routes) {
     table.operator(POST, "/operator/keys", MerchantOfOperator, Administer, keys::create).reading(keys::KEY).refusing(Refusals::by(Work::Writes).only_live());
     table.operator(POST, "/operator/keys/{keyId}/rotate", MerchantOfOperator, Administer, keys::rotate).reading(keys::ROTATION).refusing(keys::ROTATE_REFUSALS);
     table.operator(POST, "/operator/keys/{keyId}/revoke", MerchantOfOperator, Administer, keys::revoke).reading(REASON_ALONE).refusing(keys::REVOKE_REFUSALS);
-    table.operator(GET, "/operator/callback", MerchantOfOperator, Read, callback::get).refusing(Refusals::NONE.only_live());
-    table.operator(PUT, "/operator/callback", MerchantOfOperator, Administer, callback::set).reading(webhook_endpoint::SETTING).refusing(Refusals::by(Work::Writes).only_live());
-    table.operator(POST, "/operator/callback/rotate-secret", MerchantOfOperator, Administer, callback::rotate_secret).reading(callback::ROTATION).refusing(callback::ROTATE_SECRET_REFUSALS);
-    table.operator(PUT, "/operator/notices/{provider}", MerchantOfOperator, Administer, callback::set_notice_secret).reading(callback::NOTICE_SECRET).refusing(callback::SET_NOTICE_SECRET_REFUSALS);
+    table.operator(GET, "/operator/callback", MerchantOfOperator, Read, webhook_endpoint::get).refusing(Refusals::NONE.only_live());
+    table.operator(PUT, "/operator/callback", MerchantOfOperator, Administer, webhook_endpoint::set).reading(SETTING).refusing(Refusals::by(Work::Writes).only_live());
+    table.operator(POST, "/operator/callback/rotate-secret", MerchantOfOperator, Administer, webhook_endpoint::rotate_secret).reading(webhook_endpoint::ROTATION).refusing(webhook_endpoint::ROTATE_SECRET_REFUSALS);
+    table.operator(PUT, "/operator/notices/{provider}", MerchantOfOperator, Administer, webhook_endpoint::set_notice_secret).reading(webhook_endpoint::NOTICE_SECRET).refusing(webhook_endpoint::SET_NOTICE_SECRET_REFUSALS);
     table.operator(GET, "/operator/events", MerchantOfOperator, Read, events::list).reading(events::LIST).refusing(Refusals::by(Work::ReadsLong));
     table.operator(POST, "/operator/events/replay", MerchantOfOperator, Record, events::replay).reading(events::REPLAY).refusing(events::REPLAY_REFUSALS);
     table.operator(GET, "/operator/events/{id}", MerchantOfOperator, Read, events::get).refusing(events::GET_REFUSALS);

@@ -100,7 +100,7 @@ pub(super) async fn rotate_secret(
     caller: Caller,
     body: JsonBody,
 ) -> Result<CreatedReply<CallbackView>, ApiError> {
-    let overlap = overlap_hours(&body, OVERLAP_HOURS_MAX);
+    let overlap = overlap_hours(&body);
     let secret = SigningSecret::new(entropy::signing_secret());
     let next = secret.clone();
     let rotate = move |tx: &mut Tx<'_>, _: &Policy, actor: &OperatorActor| {
