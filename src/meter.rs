@@ -30,9 +30,9 @@ impl Gauge {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts some fewer.
-    pub fn leave(&self, number: u64) {
-        self.0.fetch_sub(number, Ordering::Relaxed);
+    /// Counts one fewer.
+    pub fn leave(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Returns the number now.

@@ -16,7 +16,6 @@ use tokio::sync::Semaphore;
 
 use crate::backups::{BackupHealth, Backups};
 use crate::clock::SystemClock;
-use crate::commands::webhook_endpoints;
 use crate::commands::{Policy, SharedPolicy};
 use crate::config::{Config, ConfigError};
 use crate::domain::fees::Rates;
@@ -212,7 +211,8 @@ impl App {
             backups: backups.as_ref().map(Backups::health),
         };
         let metrics = metrics_listener.map(|(listener, address)| serve_metrics(listener, address, measured));
-        let server = http::server(state, listener, settings::server(config), web::configure).map_err(cannot_listen)?;
+        let server = http::server(state, listener, config.limits.stop_seconds_max, web::configure);
+        let server = server.map_err(cannot_listen)?;
         local_url.get_or_init(|| format!("http://{}", reachable_from_here(address)));
         Ok(Self {
             server,
@@ -453,7 +453,7 @@ async fn tell_first_steps(store: &Store) -> Result<(), store::Error> {
 )]
 async fn restore_configured_endpoints(store: &Store) -> Result<(), store::Error> {
     if store.read(|snapshot| snapshot.has_gone_configured_endpoint()).await? {
-        store.configure(webhook_endpoints::restore_configured).await?;
+        store.configure(|tx| tx.restore_configured_endpoints()).await?;
     }
     Ok(())
 }

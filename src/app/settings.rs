@@ -15,7 +15,7 @@ use crate::domain::merchant::settings::MerchantSettings;
 use crate::domain::mode::{Mode, Variant};
 use crate::domain::transaction::DepositAccount;
 use crate::domain::treasury::operator::TwoPersonRule;
-use crate::http::{self, AllowedOrigins, ConnectionLimits, EventStreamLimits, RequestLogLimits, ServerSettings};
+use crate::http::{self, AllowedOrigins, ConnectionLimits, EventStreamLimits, RequestLogLimits};
 use crate::retention::Retention;
 use crate::store::{self, EphemeralFolder, Place, Synchronous};
 use crate::webhooks::{self, AttemptSettings};
@@ -174,13 +174,6 @@ pub(super) fn retention(config: &Config, policy: &Policy) -> Retention {
         idempotency_seconds: policy.idempotency_kept_seconds,
         events: (days > 0).then(|| Duration::from_secs(days * DAY_SECONDS.unsigned_abs())),
         left_behind: (config.mode == Mode::Sandbox).then(|| Duration::from_secs(config.sandbox.reset_kept_seconds)),
-    }
-}
-
-/// Returns the settings of the HTTP server.
-pub(super) const fn server(config: &Config) -> ServerSettings {
-    ServerSettings {
-        stop_seconds_max: config.limits.stop_seconds_max,
     }
 }
 

@@ -207,8 +207,8 @@ impl Scenario {
         self.client.ask(method, path, Some(&self.seller), body)
     }
 
-    fn as_buyer(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        self.client.ask(method, path, Some(&self.buyer), body)
+    fn as_buyer(&self, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        self.client.ask("POST", path, Some(&self.buyer), body)
     }
 
     fn as_merchant(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
@@ -241,7 +241,7 @@ impl Scenario {
             "transactionType": "escrow",
             "escrowDetails": { "escrowId": self.escrow },
         });
-        let payment = self.as_buyer("POST", "/v1/payment/escrow", Some(&charge))?;
+        let payment = self.as_buyer("/v1/payment/escrow", Some(&charge))?;
         self.created.push(("payment", text(&payment, "/id")?));
         Ok(())
     }
@@ -249,7 +249,7 @@ impl Scenario {
     fn complete(&mut self) -> anyhow::Result<()> {
         self.fund()?;
         let path = format!("/v1/escrow/confirm-payment/{}", self.escrow);
-        self.as_buyer("POST", &path, None).map(drop)
+        self.as_buyer(&path, None).map(drop)
     }
 
     /// Claims too early, reads the time of the claim window from the refusal, moves the
@@ -271,7 +271,6 @@ impl Scenario {
     fn dispute(&mut self) -> anyhow::Result<()> {
         self.fund()?;
         self.as_buyer(
-            "POST",
             &self.dispute_path(),
             Some(&json!({ "message": "It is not what was agreed" })),
         )
@@ -285,7 +284,8 @@ impl Scenario {
     }
 
     fn refund(&mut self) -> anyhow::Result<()> {
-        self.resolve(&json!({ "status": "REFUNDED", "resolution": "The buyer is right" }))
+        self.dispute()?;
+        self.rule(&json!({ "status": "REFUNDED", "resolution": "The buyer is right" }))
     }
 
     fn split(&mut self) -> anyhow::Result<()> {
@@ -298,11 +298,6 @@ impl Scenario {
         self.rule(&json!({
             "status": "SPLIT", "resolution": "Both are right", "sellerAmount": number(half), "buyerAmount": number(rest),
         }))
-    }
-
-    fn resolve(&mut self, ruling: &Value) -> anyhow::Result<()> {
-        self.dispute()?;
-        self.rule(ruling)
     }
 
     fn rule(&self, ruling: &Value) -> anyhow::Result<()> {
@@ -323,7 +318,7 @@ impl Scenario {
 
     fn deposit_by_declined_card(&mut self) -> anyhow::Result<()> {
         let card = json!({ "number": "4000000000009995" });
-        let card = self.as_buyer("POST", "/sandbox/cards", Some(&card))?;
+        let card = self.as_buyer("/sandbox/cards", Some(&card))?;
         let details = json!({ "cardId": text(&card, "/id")? });
         let intent = self.create_intent(&json!({ "transactionType": "deposit", "depositDetails": details }))?;
         self.verify(&intent)
@@ -350,7 +345,7 @@ impl Scenario {
         intent["amount"] = AMOUNT.into();
         intent["reference"] = format!("trigger-{}", self.buyer).into();
         let intent = self.with_settings(intent);
-        let intent = self.as_buyer("POST", "/v1/payment/create-intent", Some(&intent))?;
+        let intent = self.as_buyer("/v1/payment/create-intent", Some(&intent))?;
         self.created.push(("payment", text(&intent, "/id")?));
         self.created.push(("reference", text(&intent, "/reference")?));
         Ok(intent)
@@ -358,7 +353,7 @@ impl Scenario {
 
     fn verify(&self, intent: &Value) -> anyhow::Result<()> {
         let reference = json!({ "reference": intent["reference"] });
-        self.as_buyer("POST", "/v1/payment/verify", Some(&reference)).map(drop)
+        self.as_buyer("/v1/payment/verify", Some(&reference)).map(drop)
     }
 
     /// Returns the id of the event that the steps caused.

@@ -7,7 +7,7 @@ use crate::domain::invalid::Parsed;
 use crate::domain::party::Actor;
 use crate::domain::payments::card::{Card, SavedCard, TestCard, check_country, saved_cards};
 use crate::domain::refusal::Refusal;
-use crate::store::{self, Tx};
+use crate::store::Tx;
 
 /// Saves a test card for the customer. If the customer has saved it before, returns it
 /// unchanged.
@@ -33,7 +33,7 @@ pub fn save(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, kind: Parsed<TestCa
 pub fn remove(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Result<SavedCard, Error> {
     admit(tx, policy, actor)?;
     policy.check_cards()?;
-    let removed = find(tx, actor, |card| card.id == id)?.ok_or(Refusal::CardNotFound)?;
+    let removed = find(tx, actor, id)?;
     tx.delete_card(id)?;
     Ok(removed)
 }
@@ -49,11 +49,11 @@ pub(super) fn usable(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CardId
     let merchant_country = policy.settings_in_force(tx, actor.merchant)?.country;
     let customer = tx.customer(actor.merchant, actor.customer())?;
     check_country(customer.map_or(merchant_country, |customer| customer.country(merchant_country)))?;
-    let found = find(tx, actor, |card| card.id == id)?;
-    Ok(found.ok_or(Refusal::CardNotFound)?.card)
+    Ok(find(tx, actor, id)?.card)
 }
 
-fn find(tx: &Tx<'_>, actor: &Actor, is_wanted: impl Fn(&Card) -> bool) -> Result<Option<SavedCard>, store::Error> {
+fn find(tx: &Tx<'_>, actor: &Actor, id: CardId) -> Result<SavedCard, Error> {
     let cards = tx.cards(actor.merchant, actor.customer())?;
-    Ok(saved_cards(cards).find(|saved| is_wanted(&saved.card)))
+    let found = saved_cards(cards).find(|saved| saved.card.id == id);
+    Ok(found.ok_or(Refusal::CardNotFound)?)
 }

@@ -123,12 +123,6 @@ fn record(tx: &mut Tx<'_>, actor: &OperatorActor, kind: ActKind) -> Result<(), s
     actor.record(tx, kind, actor.merchant.0.to_string(), None)
 }
 
-/// Sends events again to endpoints of the configuration that have answered 410. A start of
-/// the service sets them anew.
-pub fn restore_configured(tx: &mut Tx<'_>) -> Result<(), store::Error> {
-    tx.restore_configured_endpoints()
-}
-
 /// Returns the decision on a new event with this name.
 pub(super) fn dispatch(
     tx: &mut Tx<'_>,

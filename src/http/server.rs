@@ -25,13 +25,6 @@ use crate::http::door::WorkerDoor;
 use crate::http::state::AppState;
 use crate::http::{expect, middleware, routes};
 
-/// The settings of the server's shutdown.
-#[derive(Clone, Copy, Debug)]
-pub struct ServerSettings {
-    /// Seconds that requests in flight have to finish when the server stops.
-    pub stop_seconds_max: u64,
-}
-
 /// The connections that the kernel holds until the server accepts them.
 const BACKLOG: i32 = 1_024;
 /// The threads of each worker that read and write uploaded files.
@@ -39,12 +32,13 @@ const BLOCKING_THREADS: usize = 16;
 /// The bytes of a reply that the dispatcher buffers before it waits for the client.
 const WRITE_BUFFER_BYTES: usize = 16_384;
 
-/// Returns the server on a bound address. The server runs when it is polled. `pages` adds the
-/// pages for people to the routes.
+/// Returns the server on a bound address. The server runs when it is polled. When it stops,
+/// requests in flight have `stop_seconds_max` to finish. `pages` adds the pages for people to the
+/// routes.
 pub fn server(
     state: AppState,
     listener: TcpListener,
-    settings: ServerSettings,
+    stop_seconds_max: u64,
     pages: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<Server> {
     let workers = std::thread::available_parallelism()?.get();
@@ -55,7 +49,7 @@ pub fn server(
         .workers(workers)
         .worker_max_blocking_threads(BLOCKING_THREADS)
         .max_concurrent_connections(connections_max.saturating_mul(2).div_ceil(workers))
-        .shutdown_timeout(settings.stop_seconds_max)
+        .shutdown_timeout(stop_seconds_max)
         .disable_signals()
         .listen("http", listener, move || {
             // Each worker has its own state, API key cache and counters, so that the cores do

@@ -28,14 +28,14 @@ impl Inbox {
     /// Waits for a message, at most for this time.
     pub(crate) fn next_within(&self, pause: Duration) -> Result<WriterMessage, RecvTimeoutError> {
         let message = self.messages.recv_timeout(pause)?;
-        self.meter.waiting.leave(1);
+        self.meter.waiting.leave();
         Ok(message)
     }
 
     /// Returns the next message if one is waiting.
     pub(crate) fn next(&self) -> Option<WriterMessage> {
         let message = self.messages.try_recv().ok()?;
-        self.meter.waiting.leave(1);
+        self.meter.waiting.leave();
         Some(message)
     }
 }

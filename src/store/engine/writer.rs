@@ -193,7 +193,7 @@ impl Writer {
         let Err(refused) = self.queue.try_send(message) else {
             return Ok(None);
         };
-        self.meter.waiting.leave(1);
+        self.meter.waiting.leave();
         match refused {
             TrySendError::Full(message) => Ok(Some(message)),
             TrySendError::Disconnected(_) => Err(self.health.after_end()),
