@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::output::{GOOD, say};
 use crate::cli::settings::FileParser;
-use crate::store::{self, Backup, Step};
+use crate::store::{self, Backup, OnStep, Step};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct BackupArguments {
@@ -22,10 +22,7 @@ pub(super) struct BackupArguments {
 
 /// Makes the backup and checks it. Nothing is left under its name if it fails.
 pub(super) fn run(arguments: &BackupArguments) -> anyhow::Result<ExitCode> {
-    let mut progress = Progress::new()?;
-    let made = store::backup(&arguments.from, &arguments.to, &mut |step| progress.show(step));
-    progress.clear();
-    let made = made?;
+    let made = with_progress(|on_step| store::backup(&arguments.from, &arguments.to, on_step))??;
     say!("{}: {}", arguments.to.display(), described(&made));
     say!("{GOOD}The backup is sound:{GOOD:#} `escrowd restore` puts it in the place of a database.");
     Ok(ExitCode::SUCCESS)
@@ -44,37 +41,25 @@ pub(super) fn described(made: &Backup) -> String {
     )
 }
 
-/// A bar for the steps of a backup, which shows only on a terminal.
-pub(super) struct Progress {
-    bar: ProgressBar,
-    style: ProgressStyle,
-}
-
-impl Progress {
-    pub(super) fn new() -> anyhow::Result<Self> {
-        Ok(Self {
-            bar: ProgressBar::new(0),
-            style: ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} {eta}")?,
-        })
-    }
-
-    pub(super) fn show(&mut self, step: Step) -> ControlFlow<()> {
+/// Does the work of a backup beside a bar for its steps, which shows only on a terminal.
+pub(super) fn with_progress<T>(work: impl FnOnce(OnStep<'_>) -> T) -> anyhow::Result<T> {
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} {eta}")?;
+    let done = work(&mut |step| {
         let (done, all, unit) = match step {
             Step::Pages { done, all, .. } => (done, all, "pages copied"),
             Step::Files { done, all } => (done, all, "files copied"),
             Step::Audit { done, all } => (done, all, "transfers checked"),
         };
-        if self.bar.message() != unit {
-            self.bar.set_style(self.style.clone());
-            self.bar.set_message(unit);
-            self.bar.reset_eta();
+        if bar.message() != unit {
+            bar.set_style(style.clone());
+            bar.set_message(unit);
+            bar.reset_eta();
         }
-        self.bar.set_length(all);
-        self.bar.set_position(done);
+        bar.set_length(all);
+        bar.set_position(done);
         ControlFlow::Continue(())
-    }
-
-    pub(super) fn clear(&self) {
-        self.bar.finish_and_clear();
-    }
+    });
+    bar.finish_and_clear();
+    Ok(done)
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::ensure;
 
-use crate::cli::backup::{Progress, described};
+use crate::cli::backup::{described, with_progress};
 use crate::cli::output::{GOOD, say};
 use crate::cli::settings::FileParser;
 use crate::clock::SystemClock;
@@ -53,10 +53,7 @@ pub(super) fn put_in_place(
         "{} is the backup itself: name the database whose place it takes",
         to.display()
     );
-    let mut progress = Progress::new()?;
-    let restored = store::restore(backup, to, replace, required, &mut |step| progress.show(step));
-    progress.clear();
-    let restored = restored?;
+    let restored = with_progress(|on_step| store::restore(backup, to, replace, required, on_step))??;
     if let Some(aside) = &restored.aside {
         let moved = if aside.exists() {
             "The database that was there"

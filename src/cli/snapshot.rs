@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Subcommand;
 
-use crate::cli::backup::{Progress, described};
+use crate::cli::backup::{described, with_progress};
 use crate::cli::output::say;
 use crate::cli::restore::put_in_place;
 use crate::cli::settings::{FileParser, PlaceParser, variables};
@@ -70,9 +70,7 @@ pub(super) fn run(arguments: SnapshotArguments) -> anyhow::Result<ExitCode> {
             if store::mode_of(database)? != Mode::Sandbox {
                 bail!("{} was made for live mode, and {SANDBOX_ONLY}", database.display());
             }
-            let mut progress = Progress::new()?;
-            let made = store::backup(database, &to, &mut |step| progress.show(step));
-            progress.clear();
+            let made = with_progress(|on_step| store::backup(database, &to, on_step))?;
             say!(
                 "saved {} as {}: {}",
                 database.display(),

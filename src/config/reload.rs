@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use toml::{Table, Value};
+use toml::Value;
 
 use super::error::ConfigError;
-use super::sources::{Loaded, leaves};
+use super::sources::{Loaded, leaves, put};
 use super::{Config, checks};
 
 /// The dotted keys of the settings that a running service can change. All others need a
@@ -103,22 +103,4 @@ fn contradiction(changes: &Changes) -> ConfigError {
         "{} cannot be applied without a restart",
         changes.applied.join(", ")
     ))
-}
-
-/// Sets or removes the value of a dotted key.
-fn put(values: &mut Table, key: &str, value: Option<Value>) {
-    let (table, name) = match key.split_once('.') {
-        Some((section, name)) => {
-            let section = values.entry(section).or_insert_with(|| Value::Table(Table::new()));
-            let Value::Table(section) = section else {
-                return;
-            };
-            (section, name)
-        }
-        None => (values, key),
-    };
-    match value {
-        Some(value) => drop(table.insert(name.to_owned(), value)),
-        None => drop(table.remove(name)),
-    }
 }

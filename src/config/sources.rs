@@ -105,7 +105,7 @@ impl Loaded {
         }
         flags.apply_to(&mut config);
         for (flag, key, value) in flags.values() {
-            insert(&mut values, key, value);
+            put(&mut values, key, Some(value));
             sources.insert(key.to_owned(), Source::Flag(flag));
         }
         checks::check_flags(&config, flags)?;
@@ -237,7 +237,7 @@ fn merge_variable(
     // A text that does not have the type of the default is refused with the values that are
     // right.
     let value = parse_as(default, &text).unwrap_or(Value::String(text));
-    insert(merged, key, value);
+    put(merged, key, Some(value));
     match merged.clone().try_into() {
         Ok(config) => Ok((config, key.clone())),
         Err(error) => {
@@ -320,13 +320,20 @@ static KEYS: LazyLock<Vec<(String, Value)>> = LazyLock::new(|| {
     leaves(&defaults).chain(without_default).collect()
 });
 
-/// Sets the value of a dotted key. The merged settings contain every section.
-fn insert(settings: &mut Table, key: &str, value: Value) {
-    let Some((section, name)) = key.split_once('.') else {
-        settings.insert(key.to_owned(), value);
-        return;
+/// Sets or removes the value of a dotted key.
+pub(super) fn put(values: &mut Table, key: &str, value: Option<Value>) {
+    let (table, name) = match key.split_once('.') {
+        Some((section, name)) => {
+            let section = values.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            let Value::Table(section) = section else {
+                return;
+            };
+            (section, name)
+        }
+        None => (values, key),
     };
-    if let Some(Value::Table(section)) = settings.get_mut(section) {
-        section.insert(name.to_owned(), value);
+    match value {
+        Some(value) => drop(table.insert(name.to_owned(), value)),
+        None => drop(table.remove(name)),
     }
 }

@@ -381,20 +381,18 @@ impl Checkpoints {
         }
         Ok(())
     }
-}
 
-impl Drop for Checkpoints {
-    fn drop(&mut self) {
-        self.end_thread();
-    }
-}
-
-impl Checkpoints {
     fn end_thread(&mut self) {
         self.wake = None;
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             log::error!("the checkpoint thread panicked");
         }
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.end_thread();
     }
 }
 
