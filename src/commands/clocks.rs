@@ -8,9 +8,9 @@ use crate::domain::sandbox::span::Span;
 use crate::domain::time::Timestamp;
 use crate::store::Tx;
 
-/// A reading of a merchant's clock.
+/// A merchant's clock as it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClockReading {
+pub struct MerchantClock {
     /// The merchant's time.
     pub now: Timestamp,
     /// The clock's offset from ledger time.
@@ -21,14 +21,14 @@ pub struct ClockReading {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advanced {
     /// The reading after the advance.
-    pub clock: ClockReading,
+    pub clock: MerchantClock,
     /// The number of deliveries that the advance made due.
     pub deliveries: u64,
 }
 
 /// Returns the clock of the merchant that the command acts for.
-pub fn read(tx: &Tx<'_>) -> ClockReading {
-    ClockReading {
+pub fn read(tx: &Tx<'_>) -> MerchantClock {
+    MerchantClock {
         now: tx.now(),
         ahead: tx.clock(),
     }

@@ -1,7 +1,7 @@
 //! Loading a seed. The server offers, funds and completes each escrow by the commands that
 //! clients send, so that history, ledger and events are the same as if clients had sent them.
 
-use crate::commands::clocks::{self, ClockReading};
+use crate::commands::clocks::{self, MerchantClock};
 use crate::commands::customers::{bring_balance_to, check_unused, register};
 use crate::commands::disputes::{self, ResolutionRequest};
 use crate::commands::milestone_escrows::{self, MilestoneEscrowRequest};
@@ -30,7 +30,7 @@ pub struct Seeded {
     /// The escrows, with the names that they have in the seed.
     pub escrows: Vec<(Option<String>, Escrow)>,
     /// The merchant's clock, which a seed with a claimed escrow advances.
-    pub clock: ClockReading,
+    pub clock: MerchantClock,
 }
 
 /// Loads a seed. If it cannot load every entry, it loads none. Registers the customers

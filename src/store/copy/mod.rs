@@ -94,8 +94,8 @@ fn fill(
         let content = target.fill(source.connection(), &table, on_step);
         contents.push((table, content.map_err(error::in_part(&part))?));
     }
-    let mark = source.mark().map_err(error::in_part("the mark"))?;
-    target.complete(mark).map_err(error::in_part("the schema"))?;
+    let counters = source.counters().map_err(error::in_part("the mark"))?;
+    target.complete(counters).map_err(error::in_part("the schema"))?;
     compare(source, target, &contents, on_step)?;
     let rows = contents.iter().map(|(_, content)| content.rows).sum();
     Ok((rows, files))

@@ -36,7 +36,7 @@ pub(super) enum Source {
 /// The counters from which a copy continues: commits, newest transfer, ledger time and newest
 /// number.
 #[derive(Clone, Copy)]
-pub(super) struct Mark {
+pub(super) struct Counters {
     pub(super) commits: i64,
     pub(super) newest_transfer: i64,
     pub(super) ledger_time: i64,
@@ -90,7 +90,7 @@ impl Source {
     }
 
     /// Reads where the database goes on.
-    pub(super) fn mark(&self) -> Result<Mark, Error> {
+    pub(super) fn counters(&self) -> Result<Counters, Error> {
         let snapshot = Snapshot::of(self.connection());
         let sql = "SELECT commits, newest_transfer, ledger_time, /*sqlite*/0/*end*//*postgres newest_number*/
                    FROM file_mark";
@@ -98,7 +98,7 @@ impl Source {
             self.connection().prepare(sql)?.one(params![], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })?;
-        Ok(Mark {
+        Ok(Counters {
             commits,
             newest_transfer,
             ledger_time,

@@ -10,7 +10,7 @@ use crate::store::audit::{Audit, audit};
 use crate::store::backup::{self, BackupError};
 use crate::store::backup_files;
 use crate::store::copy::error::CopyError;
-use crate::store::copy::source::Mark;
+use crate::store::copy::source::Counters;
 use crate::store::copy::tables::{self, Content, CopyStep, Table};
 use crate::store::engine::error::Error;
 use crate::store::engine::postgres::Session;
@@ -154,9 +154,9 @@ impl Target {
     }
 
     /// Writes the mark and completes the schema, when all rows are there.
-    pub(super) fn complete(&mut self, mark: Mark) -> Result<(), Error> {
+    pub(super) fn complete(&mut self, of: Counters) -> Result<(), Error> {
         match self {
-            Self::File(file) => Ok(file.complete(mark)?),
+            Self::File(file) => Ok(file.complete(of)?),
             Self::Postgres { session, .. } => {
                 Connection::Postgres(session)
                     .prepare(
@@ -165,10 +165,10 @@ impl Target {
                          VALUES (1, 0, 0, ?1, ?2, 0, 0, ?3, ?4)",
                     )?
                     .execute(params![
-                        mark.commits,
-                        mark.newest_transfer,
-                        mark.ledger_time,
-                        mark.newest_number
+                        of.commits,
+                        of.newest_transfer,
+                        of.ledger_time,
+                        of.newest_number
                     ])?;
                 copying::complete_target(session)
             }
@@ -273,7 +273,7 @@ impl NewFile {
         self.copying.as_ref().expect("the file has not its name yet").path()
     }
 
-    fn complete(&self, of: Mark) -> rusqlite::Result<()> {
+    fn complete(&self, of: Counters) -> rusqlite::Result<()> {
         mark::insert(self.connection(), self.schema_cookie)?;
         mark::go_on(self.connection(), of.commits, of.newest_transfer, of.ledger_time)
     }
