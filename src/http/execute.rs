@@ -1,5 +1,7 @@
 //! Runs a handler's command and renders its outcome as the reply, and admits the caller of a
-//! read. Every write of a caller goes through this file.
+//! read. The commands that callers ask for are run here. Work that continues such a command, the
+//! notices of payment providers and the notes on the use of keys have no caller: their code asks the
+//! app state or the store itself.
 
 use std::sync::Arc;
 
@@ -205,8 +207,7 @@ impl AppState {
         Ok(deal.ok_or(Refusal::EscrowNotFound)?)
     }
 
-    /// Runs a command for a caller whose key still opens the route when the command runs. Every
-    /// command of a caller is run by this function.
+    /// Runs a command for a caller whose key still opens the route when the command runs.
     pub(crate) async fn write_for<T: Send + 'static, E: Into<ApiError>>(
         &self,
         caller: &Caller,

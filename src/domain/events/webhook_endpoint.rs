@@ -109,7 +109,7 @@ impl fmt::Debug for WebhookUrl {
 }
 
 /// The secret that signs a merchant's webhooks: the secret key in a sandbox, a secret of
-/// its own in live mode. It is never shown.
+/// its own in live mode. It is never formatted.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningSecret(String);
 

@@ -38,7 +38,7 @@ struct GroupRead {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChangedDeals {
     None,
-    /// As [`ChangedDeals::OfFirstValue`], and the parties of the deal stay.
+    /// A change to the progress of that deal: what was read of its parties stays valid.
     ProgressOfFirstValue,
     /// The deal whose number, or the number of one of whose milestones, is the first value.
     OfFirstValue,

@@ -139,8 +139,8 @@ impl FileGroupCommit {
         }
     }
 
-    /// Makes the file smaller if it is due. The first commit of a start begins a generation,
-    /// so none of an earlier start is continued.
+    /// Makes the file smaller if it is due. Waits for the first commit of this start, which begins a
+    /// generation: a vacuum must not continue that of an earlier start.
     ///
     /// # Errors
     ///
