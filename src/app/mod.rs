@@ -43,14 +43,11 @@ pub use settings::{openapi_document, policy};
 pub struct App {
     server: Server,
     address: SocketAddr,
-    store: Store,
+    state: AppState,
     database: Place,
     ephemeral: Option<Arc<EphemeralFolder>>,
     writer_ended: WriterEnded,
-    webhooks: webhooks::Handle,
-    connections: Arc<Connections>,
     retention: Retention,
-    reloader: Reloader,
     metrics: Option<(Server, SocketAddr)>,
     backups: Option<Backups>,
 }
@@ -189,42 +186,24 @@ impl App {
         let backups = backups.map_err(AppError::Backups)?;
         let webhooks = webhooks::start(store.clone(), settings::webhooks(config));
         let webhooks = webhooks.map_err(AppError::Webhooks)?;
-        let trusted_proxies = Arc::new(TrustedProxies::new(config.trusted_proxies.clone()));
-        let connections = Connections::new(settings::connections(config), Arc::clone(&trusted_proxies));
-        let connections = Arc::new(connections);
         let local_url = Arc::clone(&policy.local_url);
-        let reloader = Reloader {
-            store: store.clone(),
-            policy: SharedPolicy::new(policy),
-            origins: Arc::new(ArcSwap::from_pointee(settings::allowed_origins(config))),
-            trusted_proxies,
-            rate_limiter: Arc::new(RateLimiter::new(config.requests_per_minute())),
-            unknown_keys: Arc::new(RateLimiter::new(settings::unknown_keys(config))),
-            webhooks: webhooks.clone(),
-        };
-        let state = state_of(config, &reloader, &connections);
+        let state = state_of(config, policy, store, webhooks);
         let measured = Measured {
-            store: store.clone(),
-            requests: state.request_meter.clone(),
-            connections: Arc::clone(&connections),
-            webhooks: webhooks.clone(),
+            state: state.clone(),
             backups: backups.as_ref().map(Backups::health),
         };
         let metrics = metrics_listener.map(|(listener, address)| serve_metrics(listener, address, measured));
-        let server = http::server(state, listener, config.limits.stop_seconds_max, web::configure);
+        let server = http::server(state.clone(), listener, config.limits.stop_seconds_max, web::configure);
         let server = server.map_err(cannot_listen)?;
         local_url.get_or_init(|| format!("http://{}", reachable_from_here(address)));
         Ok(Self {
             server,
             address,
-            store,
+            state,
             database,
             ephemeral,
             writer_ended,
-            webhooks,
-            connections,
             retention,
-            reloader,
             metrics: metrics.transpose()?,
             backups,
         })
@@ -247,12 +226,12 @@ impl App {
 
     /// Returns the store.
     pub fn store(&self) -> Store {
-        self.store.clone()
+        self.state.store.clone()
     }
 
     /// Returns a handle that applies a changed configuration.
     pub fn reloader(&self) -> Reloader {
-        self.reloader.clone()
+        Reloader(self.state.clone())
     }
 
     /// Returns the outcome of the backups so far, if the service makes any.
@@ -264,8 +243,8 @@ impl App {
     pub fn stopper(&self) -> Stopper {
         Stopper {
             handle: self.server.handle(),
-            webhooks: self.webhooks.clone(),
-            connections: Arc::clone(&self.connections),
+            webhooks: self.state.webhooks.clone(),
+            connections: Arc::clone(&self.state.connections),
             ephemeral: self.ephemeral.clone(),
         }
     }
@@ -278,8 +257,14 @@ impl App {
     /// writer stops the server, since its file can no longer be trusted.
     pub async fn run(self) -> Result<(), AppError> {
         let stopper = self.stopper();
-        let retention = rt::spawn(retention::run(self.store.clone(), self.retention));
-        let settlements = rt::spawn(settlements::run(self.store.clone(), self.reloader.policy));
+        let AppState {
+            store,
+            policy,
+            webhooks,
+            ..
+        } = self.state;
+        let retention = rt::spawn(retention::run(store.clone(), self.retention));
+        let settlements = rt::spawn(settlements::run(store.clone(), policy));
         let metrics = self.metrics.map(|(server, _)| {
             let handle = server.handle();
             (rt::spawn(server), handle)
@@ -298,13 +283,13 @@ impl App {
         settlements.abort();
         // A copy under way would keep the log from being emptied.
         drop(self.backups);
-        self.webhooks.begin_stop();
-        self.webhooks.ended().await;
+        webhooks.begin_stop();
+        webhooks.ended().await;
         if let Some((served, handle)) = metrics {
             handle.stop(false).await;
             drop(served.await);
         }
-        self.store.close();
+        store.close();
         stopper.remove_ephemeral_files();
         outcome
     }
@@ -341,33 +326,34 @@ fn serve_metrics(
         .map_err(|cause| AppError::ListenForMetrics { address, cause })
 }
 
-/// Returns the state that the handlers share. The parts that a reload replaces are shared with
-/// `reloader`.
-fn state_of(config: &Config, reloader: &Reloader, connections: &Arc<Connections>) -> AppState {
-    let store = &reloader.store;
+/// Returns the state that the handlers share.
+fn state_of(config: &Config, policy: Policy, store: Store, webhooks: webhooks::Handle) -> AppState {
+    let trusted_proxies = Arc::new(TrustedProxies::new(config.trusted_proxies.clone()));
+    let connections = Connections::new(settings::connections(config), Arc::clone(&trusted_proxies));
+    let variant = policy.variant();
     AppState {
-        store: store.clone(),
-        webhooks: reloader.webhooks.clone(),
+        webhooks,
         api_keys: Arc::new(ApiKeyCache::of(store.key_version())),
-        policy: reloader.policy.clone(),
+        policy: SharedPolicy::new(policy),
         limits: settings::limits(config),
-        connections: Arc::clone(connections),
-        rate_limiter: Arc::clone(&reloader.rate_limiter),
+        connections: Arc::new(connections),
+        rate_limiter: Arc::new(RateLimiter::new(config.requests_per_minute())),
         checkout_sessions: SessionSigner::new(&store.shared_secret().unwrap_or_else(entropy::secret_bytes)),
-        unknown_keys: Arc::clone(&reloader.unknown_keys),
-        faults: Arc::new(FaultBook::new(http::routes(reloader.policy.load().variant()))),
+        unknown_keys: Arc::new(RateLimiter::new(settings::unknown_keys(config))),
+        faults: Arc::new(FaultBook::new(http::routes(variant))),
         requests: settings::request_log(config).map(|limits| Arc::new(RequestLog::new(limits))),
         is_loopback_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
         api_document: Arc::default(),
-        origins: Arc::clone(&reloader.origins),
-        trusted_proxies: Arc::clone(&reloader.trusted_proxies),
-        request_meter: RequestMeter::new(http::routes(reloader.policy.load().variant())),
+        origins: Arc::new(ArcSwap::from_pointee(settings::allowed_origins(config))),
+        trusted_proxies,
+        request_meter: RequestMeter::new(http::routes(variant)),
         sessions: Arc::default(),
         in_flight: Arc::default(),
         event_streams: Arc::new(EventStreams::new(settings::event_streams(config))),
         page_streams: Arc::new(EventStreams::new(settings::page_streams(config))),
         walks: Arc::default(),
         upload_memory: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
+        store,
     }
 }
 

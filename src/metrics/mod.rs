@@ -18,9 +18,8 @@ use tokio::sync::Mutex;
 
 use crate::backups::BackupHealth;
 use crate::domain::ids::MerchantId;
-use crate::http::{Connections, RequestMeter};
-use crate::store::{self, Store, Totals};
-use crate::webhooks;
+use crate::http::AppState;
+use crate::store::{self, Totals};
 
 /// The time for which a scrape is answered with the text of the one before.
 const KEPT: Duration = Duration::from_secs(1);
@@ -30,10 +29,7 @@ const KEPT_TIMES: u32 = 10;
 /// The parts of the service that are measured.
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {
-    pub(crate) store: Store,
-    pub(crate) requests: RequestMeter,
-    pub(crate) connections: Arc<Connections>,
-    pub(crate) webhooks: webhooks::Handle,
+    pub(crate) state: AppState,
     /// `None` if the service makes no backups.
     pub(crate) backups: Option<Arc<BackupHealth>>,
 }
@@ -99,7 +95,7 @@ impl Metrics {
     async fn totals<'a>(&self, kept: &'a mut Option<KeptTotals>) -> &'a Result<Totals, store::Error> {
         if kept.as_ref().is_none_or(|kept| kept.until <= Instant::now()) {
             let began = Instant::now();
-            let read = self.measured.store.read_long(MerchantId::NONE, Totals::of);
+            let read = self.measured.state.store.read_long(MerchantId::NONE, Totals::of);
             let totals = read.await;
             let now = Instant::now();
             *kept = Some(KeptTotals {
@@ -111,11 +107,17 @@ impl Metrics {
     }
 
     async fn families(&self, totals: &Result<Totals, store::Error>) -> Vec<MetricFamily> {
-        let store = &self.measured.store;
-        let is_ready = store.check_ready().await.is_ok() && !self.measured.connections.is_stopping();
+        let AppState {
+            store,
+            request_meter,
+            connections,
+            webhooks,
+            ..
+        } = &self.measured.state;
+        let is_ready = store.check_ready().await.is_ok() && !connections.is_stopping();
         let mut found = families::of_service(is_ready);
-        found.extend(families::of_requests(&self.measured.requests.read()));
-        found.extend(families::of_connections(self.measured.connections.read()));
+        found.extend(families::of_requests(&request_meter.read()));
+        found.extend(families::of_connections(connections.read()));
         found.push(families::of_panics(store.panics()));
         found.extend(families::of_writer(&store.read_writer(), store.file_sizes()));
         found.extend(
@@ -124,7 +126,7 @@ impl Metrics {
                 .iter()
                 .flat_map(|health| families::of_backups(health)),
         );
-        found.extend(families::of_attempts(self.measured.webhooks.attempts()));
+        found.extend(families::of_attempts(webhooks.attempts()));
         found.extend(families::of_totals(totals.as_ref().ok(), store.ledger_time()));
         found
     }
