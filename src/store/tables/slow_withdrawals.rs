@@ -88,3 +88,20 @@ impl Tx<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::engine::sql::Connection;
+
+    #[test]
+    fn a_due_time_that_is_no_point_in_time_is_damage() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        let sql = "CREATE TABLE slow_withdrawal (merchant_id, transaction_id, due_at);
+                   INSERT INTO slow_withdrawal VALUES (1, 2, 9223372036854775807)";
+        connection.execute_batch(sql).unwrap();
+        let snapshot = Snapshot::of(Connection::of(&connection));
+        let due = snapshot.slow_withdrawal_due(MerchantId(1), TransactionId::new(2, 0_u32));
+        assert!(matches!(due, Err(Error::Corrupt(_))), "{due:?}");
+    }
+}
