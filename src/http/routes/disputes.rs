@@ -3,7 +3,6 @@
 use actix_web::web::{Data, Path};
 
 use crate::commands::disputes::{self, ResolutionRequest};
-use crate::commands::operators::OperatorActor;
 use crate::domain::escrow::Status;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::dispute::{Resolution, statement_text};
@@ -20,14 +19,13 @@ use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, ListWalk, Query};
 use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec, words};
-use crate::http::routes::operator::ASKED;
 use crate::http::routes::shared_fields::CATEGORY_ID;
 use crate::http::state::AppState;
 use crate::http::uploads::{self, Uploads};
 use crate::views::{DetailedEscrowView, EscrowView, PageView};
 
 /// The message of a ruling.
-const RESOLVED: &str = "Dispute resolution submitted successfully";
+pub(super) const RESOLVED: &str = "Dispute resolution submitted successfully";
 
 /// The form field with the evidence of a statement or a ruling.
 const EVIDENCE: &str = "file";
@@ -137,36 +135,6 @@ pub(crate) async fn resolve(
                 disputes::resolve(tx, policy, actor.merchant, escrow, request, proof)
             },
             |escrow, context| Reply::ok(RESOLVED, EscrowView::new(escrow, context)),
-        )
-        .await
-}
-
-/// The refusals of [`resolve_as_operator`].
-pub(super) const RESOLVE_AS_OPERATOR_REFUSALS: Refusals = RESOLVE_REFUSALS.in_live(&[RefusalKind::SamePerson]);
-
-/// `POST /operator/deals/{escrowId}/resolve`: the same ruling, by an operator.
-pub(super) async fn resolve_as_operator(
-    state: Data<AppState>,
-    caller: Caller,
-    escrow: Path<String>,
-    mut body: JsonOrFormBody,
-) -> Result<Reply<EscrowView>, ApiError> {
-    let escrow = EscrowId::named(&escrow);
-    let request = parse_resolution(&mut body, state.policy.load().terms_limits.description_chars_max);
-    let agent = caller.agent();
-    state
-        .execute_with_files(
-            caller,
-            request,
-            move |tx, policy, actor, request, proof| {
-                let merchant = actor.merchant;
-                let actor = OperatorActor { merchant, agent };
-                disputes::resolve_as_operator(tx, policy, &actor, escrow, request, proof)
-            },
-            |outcome, context| {
-                let message = if outcome.is_asked { ASKED } else { RESOLVED };
-                Reply::ok(message, EscrowView::new(outcome.escrow, context))
-            },
         )
         .await
 }
@@ -286,7 +254,10 @@ fn parse_statement(body: &mut JsonOrFormBody, chars_max: usize) -> Parsed<(Strin
 }
 
 /// Parses the request (contract section 4.6.7).
-fn parse_resolution(body: &mut JsonOrFormBody, chars_max: usize) -> Result<(ResolutionRequest, Uploads), Refusal> {
+pub(super) fn parse_resolution(
+    body: &mut JsonOrFormBody,
+    chars_max: usize,
+) -> Result<(ResolutionRequest, Uploads), Refusal> {
     let fields = body.fields(EVIDENCE)?;
     let resolution = statement_text("resolution", fields.field("resolution").text()?, chars_max)?;
     let kind: Resolution = fields.field("status").word()?;

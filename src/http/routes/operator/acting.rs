@@ -12,8 +12,7 @@ use crate::http::state::AppState;
 use crate::store::Tx;
 
 /// The message of a command that moves nothing until a second operator repeats it.
-pub(in crate::http::routes) const ASKED: &str =
-    "Noted; the amount takes two operators, so another one must ask for the same";
+pub(super) const ASKED: &str = "Noted; the amount takes two operators, so another one must ask for the same";
 
 /// Runs a command for the merchant of an operator's request, and renders its outcome.
 pub(super) async fn act<T: Send + 'static, V, const STATUS: u16>(

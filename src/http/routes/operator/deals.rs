@@ -1,22 +1,54 @@
-//! Routes of the rulings that wait for a second operator.
+//! Routes of operators' rulings on deals.
 
 use actix_web::web::{Data, Path};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::commands::disputes;
+use crate::commands;
+use crate::commands::operators::OperatorActor;
 use crate::domain::escrow::dispute::{AskedRuling, Resolution};
 use crate::domain::ids::{EscrowId, EscrowKey, OperatorId};
 use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::http::auth::Caller;
-use crate::http::body::JsonBody;
+use crate::http::body::{JsonBody, JsonOrFormBody};
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::refusals::Refusals;
-use crate::http::routes::operator::acting::act;
+use crate::http::routes::disputes;
+use crate::http::routes::operator::acting::{ASKED, act};
 use crate::http::routes::operator::fields::reason;
 use crate::http::state::AppState;
-use crate::views::{AsText, MajorUnits, Words};
+use crate::views::{AsText, EscrowView, MajorUnits, Words};
+
+/// The refusals of [`resolve`].
+pub(super) const RESOLVE_REFUSALS: Refusals = disputes::RESOLVE_REFUSALS.in_live(&[RefusalKind::SamePerson]);
+
+/// `POST /operator/deals/{escrowId}/resolve`: a ruling as the merchant's, by an operator.
+pub(super) async fn resolve(
+    state: Data<AppState>,
+    caller: Caller,
+    escrow: Path<String>,
+    mut body: JsonOrFormBody,
+) -> Result<Reply<EscrowView>, ApiError> {
+    let escrow = EscrowId::named(&escrow);
+    let request = disputes::parse_resolution(&mut body, state.policy.load().terms_limits.description_chars_max);
+    let agent = caller.agent();
+    state
+        .execute_with_files(
+            caller,
+            request,
+            move |tx, policy, actor, request, proof| {
+                let merchant = actor.merchant;
+                let actor = OperatorActor { merchant, agent };
+                commands::disputes::resolve_as_operator(tx, policy, &actor, escrow, request, proof)
+            },
+            |outcome, context| {
+                let message = if outcome.is_asked { ASKED } else { disputes::RESOLVED };
+                Reply::ok(message, EscrowView::new(outcome.escrow, context))
+            },
+        )
+        .await
+}
 
 /// The refusals of [`asked`].
 pub(super) const ASKED_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::EscrowNotFound]]);
@@ -55,7 +87,7 @@ pub(super) async fn retract(
     act(
         &state,
         &caller,
-        move |tx, _policy, actor| disputes::retract(tx, actor, id, reason),
+        move |tx, _policy, actor| commands::disputes::retract(tx, actor, id, reason),
         |asked| Reply::success("Request retracted successfully", AskedRulingView::new(asked)),
     )
     .await

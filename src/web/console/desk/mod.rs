@@ -6,7 +6,7 @@ mod batches;
 mod deposits;
 mod keys;
 mod lists;
-pub(super) mod parts;
+mod parts;
 mod payouts;
 mod people;
 mod position;

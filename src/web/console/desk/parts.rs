@@ -125,13 +125,7 @@ pub(super) fn reason(id: &str) -> Markup {
 
 /// A form for an act that takes a reason, behind its name, or nothing if the reader's key may not
 /// do it.
-pub(in crate::web::console) fn with_reason(
-    reader: &Reader,
-    request: &Request,
-    back: &str,
-    id: &str,
-    label: &str,
-) -> Markup {
+pub(super) fn with_reason(reader: &Reader, request: &Request, back: &str, id: &str, label: &str) -> Markup {
     if !reader.may(request) {
         return html! {};
     }
