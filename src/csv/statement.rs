@@ -31,7 +31,8 @@ pub enum AmountColumns {
 /// Reads a statement. An amount may have a currency's code before it, which must be this one.
 ///
 /// The file has a header row, and fields between commas, semicolons or tabs. In a date with
-/// the year last, the day comes before the month.
+/// the year last, the day comes before the month. Lines of 0.00 move no money and are left out:
+/// banks write their opening balance so.
 ///
 /// # Errors
 ///
@@ -63,7 +64,9 @@ pub fn read_statement(
     let mut lines = Vec::with_capacity(rows.len());
     for row in &rows {
         let value_date = read_date(row, &date, &mut errors);
-        if let (Some(amount), Some(value_date)) = (amounts.read(row, currency, &mut errors), value_date) {
+        if let (Some(amount), Some(value_date)) = (amounts.read(row, currency, &mut errors), value_date)
+            && !amount.is_zero()
+        {
             lines.push(StatementLine {
                 line: row.line,
                 value_date,

@@ -90,9 +90,8 @@ fn credits_and_debits_stand_in_two_columns() {
                 2026-11-27,40,0,d\n2026-11-27,,-50,e\n2026-11-27,60 CR,,f\n2026-11-27,,0.00,g\n2026-11-27,0,0,h\n";
     assert_eq!(
         lines(text, &two()).iter().map(|line| &line[13..]).collect::<Vec<_>>(),
-        [
-            "1000 a", "-2000 b", "-3000 c", "4000 d", "-5000 e", "6000 f", "0 g", "0 h"
-        ]
+        ["1000 a", "-2000 b", "-3000 c", "4000 d", "-5000 e", "6000 f"],
+        "lines without money are left out"
     );
     let text = "Date,Credit,Debit,Reference\n2026-11-27,,,a\n2026-11-27,1,2,b\n2026-11-27,-1,,c\n2026-11-27,,2 CR,d\n";
     assert_eq!(
@@ -206,6 +205,7 @@ proptest! {
     fn a_written_statement_is_read_back(
         entries in prop::collection::vec((1_u8..=28, -99_999_i64..99_999, "[a-z0-9,;\"=+'-]{0,12}"), 0..20),
     ) {
+        let entries: Vec<_> = entries.into_iter().filter(|(_, minor, _)| *minor != 0).collect();
         let mut rows = vec!["Reference;Amount;Date\n".to_owned()];
         for (day, minor, reference) in &entries {
             let amount = SignedAmount::from_minor(*minor).unwrap();

@@ -27,7 +27,7 @@ type Pair = (usize, usize);
 pub(super) struct Pairs {
     /// The same reference and amount, a few days apart at most.
     pub(super) matched: Vec<Pair>,
-    /// The same reference, another amount or another time.
+    /// The same reference and direction, another amount or another time.
     pub(super) near: Vec<Pair>,
 }
 
@@ -75,6 +75,9 @@ struct Search<'a> {
     line_used: Vec<bool>,
     movement_used: Vec<bool>,
 }
+
+/// True for money that went out.
+type IsOut = bool;
 
 /// Lines and movements that may be paired with each other.
 type Group = (Vec<usize>, Vec<usize>);
@@ -178,11 +181,12 @@ impl<'a> Search<'a> {
     }
 
     /// Pairs lines and movements that are left and share a reference, first where it is the
-    /// whole text of the line, then where it is the only reference in it.
+    /// whole text of the line, then where it is the only reference in it. Money that came and money
+    /// that went are never the same: the bank takes a credit back under the reference of the credit.
     fn pair_near(&mut self, embedded: &[(usize, Vec<&'a str>)], near: &mut Vec<Pair>) {
         let mut groups = self.movements_by_key();
         for line in self.unused_lines() {
-            if let Some(group) = groups.get_mut(self.keys[line].as_str()) {
+            if let Some(group) = groups.get_mut(&(self.keys[line].as_str(), self.lines[line].1 < 0)) {
                 group.0.push(line);
             }
         }
@@ -190,7 +194,7 @@ impl<'a> Search<'a> {
         let mut groups = self.movements_by_key();
         for (line, found) in embedded.iter().filter(|(line, _)| !self.line_used[*line]) {
             if let [key] = found.as_slice()
-                && let Some(group) = groups.get_mut(key)
+                && let Some(group) = groups.get_mut(&(*key, self.lines[*line].1 < 0))
             {
                 group.0.push(*line);
             }
@@ -198,17 +202,18 @@ impl<'a> Search<'a> {
         self.pair_groups(groups, near);
     }
 
-    fn movements_by_key(&self) -> BTreeMap<&'a str, Group> {
+    fn movements_by_key(&self) -> BTreeMap<(&'a str, IsOut), Group> {
         let mut groups: BTreeMap<_, Group> = BTreeMap::new();
         let keys = self.movement_keys;
         for m in self.unused_movements() {
-            groups.entry(keys[m].as_str()).or_default().1.push(m);
+            let key = (keys[m].as_str(), self.movements[m].1 < 0);
+            groups.entry(key).or_default().1.push(m);
         }
         groups
     }
 
     /// Pairs what has the same amount, then the rest, in the order of amounts and days.
-    fn pair_groups(&mut self, groups: BTreeMap<&str, Group>, near: &mut Vec<Pair>) {
+    fn pair_groups(&mut self, groups: BTreeMap<(&str, IsOut), Group>, near: &mut Vec<Pair>) {
         for (lines, movements) in groups.into_values() {
             let mut by_amount: BTreeMap<i64, Group> = BTreeMap::new();
             for line in lines {

@@ -37,7 +37,8 @@ pub struct Matched {
     pub days_apart: i64,
 }
 
-/// A line and a movement with the same reference, but another amount, or days too far apart.
+/// A line and a movement of one direction with the same reference, but another amount, or days
+/// too far apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NearMiss {
     pub line: StatementLine,
