@@ -7,7 +7,7 @@ use crate::domain::time::{Date, Timestamp};
 use crate::domain::treasury::account_statement::Period;
 use crate::domain::treasury::bank_statement::StatementLine;
 use crate::domain::treasury::movement::{Movement, MovementKind};
-use crate::domain::treasury::reconciliation::{BalanceEquation, Reconciliation, Sums};
+use crate::domain::treasury::reconciliation::{BalanceEquation, Matched, Reconciliation, Sums};
 use crate::views::{AsText, SignedMajorUnits};
 
 /// The lines that a statement and the service have in common, and those that only one has.
@@ -19,14 +19,21 @@ pub(crate) struct ReconciliationView {
     /// The days that were compared. Null without a statement.
     from: Option<AsText<Date>>,
     to: Option<AsText<Date>>,
-    /// True if nothing is missing on either side and no difference is left.
+    /// True if nothing is missing on either side and no difference is left. False if a line has a movement
+    /// of other days and no balance was sent: then nobody can tell if the bank has booked it twice.
     agrees: bool,
     balance: BalanceView,
     sums: SumsView,
     near_misses: Vec<PairView>,
     missing_here: Vec<LineView>,
     missing_there: Vec<MovementView>,
+    /// The money that a payment provider received on these days. No line matches it, since the bank
+    /// shows the provider's settlements.
+    at_provider: Vec<MovementView>,
     duplicates: Vec<DuplicateView>,
+    /// Matched pairs whose movement has a value date outside the compared days: booked on another day
+    /// than it was recorded for, or a second time.
+    outside_matches: Vec<PairView>,
     matched: Vec<PairView>,
 }
 
@@ -50,10 +57,12 @@ struct SumsView {
     lines: SignedMajorUnits,
     movements: SignedMajorUnits,
     matched: SignedMajorUnits,
+    outside_matches: SignedMajorUnits,
     near_miss_lines: SignedMajorUnits,
     near_miss_movements: SignedMajorUnits,
     missing_here: SignedMajorUnits,
     missing_there: SignedMajorUnits,
+    at_provider: SignedMajorUnits,
     duplicates: SignedMajorUnits,
 }
 
@@ -104,13 +113,14 @@ impl ReconciliationView {
             && found.missing_there.is_empty()
             && found.duplicates.is_empty();
         let balance = &found.balance;
+        let is_known = found.outside_matches.is_empty() || balance.difference.is_some();
         let mut rests = balance.statement_gap.iter().chain(&balance.difference);
         Self {
             as_of: AsText(as_of),
             currency: currency.to_owned(),
             from: period.from.map(AsText),
             to: period.to.map(AsText),
-            agrees: is_whole && rests.all(|rest| rest.is_zero()),
+            agrees: is_whole && is_known && rests.all(|rest| rest.is_zero()),
             balance: BalanceView::new(balance),
             sums: SumsView::new(&found.sums),
             near_misses: found
@@ -125,6 +135,7 @@ impl ReconciliationView {
                 .collect(),
             missing_here: found.missing_here.iter().map(LineView::new).collect(),
             missing_there: found.missing_there.iter().map(MovementView::new).collect(),
+            at_provider: found.at_provider.iter().map(MovementView::new).collect(),
             duplicates: found
                 .duplicates
                 .iter()
@@ -133,16 +144,19 @@ impl ReconciliationView {
                     repeats: duplicate.repeats,
                 })
                 .collect(),
-            matched: found
-                .matched
-                .iter()
-                .map(|pair| PairView {
-                    line: LineView::new(&pair.line),
-                    movement: MovementView::new(&pair.movement),
-                    difference: SignedMajorUnits::default(),
-                    days_apart: pair.days_apart,
-                })
-                .collect(),
+            outside_matches: found.outside_matches.iter().map(PairView::matched).collect(),
+            matched: found.matched.iter().map(PairView::matched).collect(),
+        }
+    }
+}
+
+impl PairView {
+    fn matched(pair: &Matched) -> Self {
+        Self {
+            line: LineView::new(&pair.line),
+            movement: MovementView::new(&pair.movement),
+            difference: SignedMajorUnits::default(),
+            days_apart: pair.days_apart,
         }
     }
 }
@@ -168,10 +182,12 @@ impl SumsView {
             lines: SignedMajorUnits(sums.lines),
             movements: SignedMajorUnits(sums.movements),
             matched: SignedMajorUnits(sums.matched),
+            outside_matches: SignedMajorUnits(sums.outside_matches),
             near_miss_lines: SignedMajorUnits(sums.near_miss_lines),
             near_miss_movements: SignedMajorUnits(sums.near_miss_movements),
             missing_here: SignedMajorUnits(sums.missing_here),
             missing_there: SignedMajorUnits(sums.missing_there),
+            at_provider: SignedMajorUnits(sums.at_provider),
             duplicates: SignedMajorUnits(sums.duplicates),
         }
     }
@@ -192,7 +208,7 @@ impl MovementView {
     fn new(movement: &Movement) -> Self {
         Self {
             kind: match movement.kind {
-                MovementKind::Receipt => "receipt",
+                MovementKind::Receipt | MovementKind::AtProvider => "receipt",
                 MovementKind::Payout => "payout",
             },
             id: movement.id.clone(),

@@ -88,6 +88,7 @@ mod race_rounds;
 mod races;
 mod rate_limit;
 mod receipts;
+mod reconciliation;
 mod refused_forms;
 mod reopenings;
 mod requests;

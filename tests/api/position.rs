@@ -485,6 +485,7 @@ date;amount;reference
         json!({
             "lines": 9247.7, "movements": 14500.25, "matched": 4000, "nearMissLines": 300.2,
             "nearMissMovements": 300.25, "missingHere": -52.5, "missingThere": 10200, "duplicates": 5000,
+            "outsideMatches": 0, "atProvider": 0,
         })
     );
     let balance = &data["balance"];

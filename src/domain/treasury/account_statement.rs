@@ -71,6 +71,11 @@ pub struct StatementBuilder {
 pub struct TooManyRows;
 
 impl Period {
+    /// Returns true if this is one of the days.
+    pub fn contains(self, day: Date) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
+    }
+
     pub fn place_of(self, at: Timestamp) -> PlaceInPeriod {
         if at.millis() < self.start_millis() {
             PlaceInPeriod::Before

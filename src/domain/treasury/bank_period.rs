@@ -66,23 +66,23 @@ pub fn reconcile_period(
         closing,
         booked: SignedAmount::credit(bank),
     };
-    let is_within = |movement: &Movement| {
-        let day = movement.value_date;
-        period.from.is_none_or(|from| from <= day) && period.to.is_none_or(|to| day <= to)
-    };
+    let is_within = |movement: &Movement| period.contains(movement.value_date);
     // The sums of the first comparison do not matter, so none of its errors does.
     let (compared, outside) = match reconcile(
         lines.clone(),
         near.clone(),
+        period,
         &Balances {
             opening: None,
             ..balances
         },
     ) {
         Ok(first) => {
-            let matched = first.matched.into_iter().map(|pair| pair.movement);
+            let matched = first.matched.into_iter().chain(first.outside_matches);
+            let matched = matched.map(|pair| pair.movement);
             let near_misses = first.near_misses.into_iter().map(|pair| pair.movement);
-            let (missing, outside): (Vec<_>, Vec<_>) = first.missing_there.into_iter().partition(is_within);
+            let missing = first.missing_there.into_iter().chain(first.at_provider);
+            let (missing, outside): (Vec<_>, Vec<_>) = missing.partition(is_within);
             (matched.chain(near_misses).chain(missing).collect(), outside)
         }
         Err(_) => near.into_iter().partition(is_within),
@@ -93,7 +93,7 @@ pub fn reconcile_period(
     let after = after.map(|movement| movement.amount).chain([later]);
     let after = SignedAmount::total(after).ok_or(BALANCES)?;
     balances.booked = balances.booked.checked_sub(after).ok_or(BALANCES)?;
-    reconcile(lines, compared, &balances)
+    reconcile(lines, compared, period, &balances)
 }
 
 #[cfg(test)]
@@ -176,14 +176,15 @@ mod tests {
     fn movements_outside_count_if_the_statement_has_them() {
         // The bank had 100 before, of which 70 is FT-0.
         let found = compared(100 + 1_739, Period::default(), 1_600);
-        let matched: Vec<&str> = found.matched.iter().map(|pair| pair.movement.id.as_str()).collect();
+        let outside = found.outside_matches.iter();
+        let outside: Vec<&str> = outside.map(|pair| pair.movement.id.as_str()).collect();
         let missing: Vec<&str> = found
             .missing_there
             .iter()
             .map(|movement| movement.id.as_str())
             .collect();
-        assert_eq!((matched, missing), (vec!["FT-1", "FT-3"], vec!["FT-2"]));
-        assert_eq!(found.missing_here, []);
+        assert_eq!((outside, missing), (vec!["FT-1", "FT-3"], vec!["FT-2"]));
+        assert_eq!((found.matched, found.missing_here), (Vec::new(), Vec::new()));
         assert_eq!(found.balance.booked, minor(100 + 1_739 - 209));
         assert_eq!(found.balance.difference, Some(minor(-30)));
         assert_eq!(found.balance.unexplained, Some(SignedAmount::ZERO));

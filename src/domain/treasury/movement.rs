@@ -8,6 +8,9 @@ use crate::domain::treasury::signed_amount::SignedAmount;
 pub enum MovementKind {
     /// Money that came in.
     Receipt,
+    /// Money that a payment provider received. The bank shows the provider's settlements, which
+    /// are sums of many payments less fees.
+    AtProvider,
     /// Money that went out.
     Payout,
 }

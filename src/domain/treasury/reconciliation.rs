@@ -5,15 +5,18 @@
 //! without case, spaces and punctuation, and their days are close. A bank may write the
 //! reference into a longer text. Every line and every movement is in exactly one list of the
 //! result, and the order of the lines changes nothing.
+//!
+//! What a payment provider received is at the provider until it settles, so no line matches it.
 
 use std::collections::BTreeMap;
 
 use thiserror::Error;
 
+use crate::domain::treasury::account_statement::Period;
 use crate::domain::treasury::bank_statement::StatementLine;
 pub use crate::domain::treasury::matching::DAYS_APART_MAX;
 use crate::domain::treasury::matching::{Pairs, day, pairs};
-use crate::domain::treasury::movement::Movement;
+use crate::domain::treasury::movement::{Movement, MovementKind};
 use crate::domain::treasury::reference::ReferenceKey;
 use crate::domain::treasury::signed_amount::SignedAmount;
 
@@ -66,12 +69,14 @@ pub struct Sums {
     /// All movements.
     pub movements: SignedAmount,
     pub matched: SignedAmount,
+    pub outside_matches: SignedAmount,
     /// The lines of the near misses.
     pub near_miss_lines: SignedAmount,
     /// The movements of the near misses.
     pub near_miss_movements: SignedAmount,
     pub missing_here: SignedAmount,
     pub missing_there: SignedAmount,
+    pub at_provider: SignedAmount,
     pub duplicates: SignedAmount,
 }
 
@@ -92,23 +97,29 @@ pub struct BalanceEquation {
     /// `closing` less `booked`.
     pub difference: Option<SignedAmount>,
     /// The part of the difference that the lists explain: the lines that are missing here and
-    /// the duplicates, less the movements that are missing there, and the differences of the
-    /// near misses.
+    /// the duplicates, less the movements that are missing there or at a provider, and the
+    /// differences of the near misses.
     pub explained: SignedAmount,
     /// The rest of the difference. Zero if the lists explain it to the kobo.
     pub unexplained: Option<SignedAmount>,
 }
 
-/// The result of [`reconcile`]. The lists are in the order of lines, and `missing_there` in
-/// that of value dates.
+/// The result of [`reconcile`]. The lists are in the order of lines, and `missing_there` and
+/// `at_provider` in that of value dates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reconciliation {
     pub matched: Vec<Matched>,
+    /// Pairs like the matched ones whose movement has a value date outside the days that are
+    /// compared. Either the bank has booked it on another day than the recorded one, or an earlier
+    /// statement has a line of it too, and this one is a second booking. Only the balance tells.
+    pub outside_matches: Vec<Matched>,
     pub near_misses: Vec<NearMiss>,
     /// Lines of the bank that no movement explains.
     pub missing_here: Vec<StatementLine>,
     /// Movements that the bank's statement does not have.
     pub missing_there: Vec<Movement>,
+    /// Movements of [`MovementKind::AtProvider`].
+    pub at_provider: Vec<Movement>,
     pub duplicates: Vec<Duplicate>,
     pub sums: Sums,
     pub balance: BalanceEquation,
@@ -122,10 +133,10 @@ pub struct SumTooLarge {
     pub of: &'static str,
 }
 
-/// Compares the lines of a statement with the movements of its time.
+/// Compares the lines of a statement of these days with movements.
 ///
-/// Give the movements of the statement's days, without those that an earlier statement had:
-/// a movement that the statement has no line of counts as missing there.
+/// Of other days, give only the movements that the statement has lines of: a movement without a
+/// line counts as missing there.
 ///
 /// # Errors
 ///
@@ -133,21 +144,25 @@ pub struct SumTooLarge {
 pub fn reconcile(
     mut lines: Vec<StatementLine>,
     mut movements: Vec<Movement>,
+    days: Period,
     balances: &Balances,
 ) -> Result<Reconciliation, SumTooLarge> {
     // One order, so that the result does not depend on that of the caller.
     lines.sort_unstable();
     movements.sort_unstable();
+    let sum_of_movements = total("movements", movements.iter().map(|movement| movement.amount))?;
+    let (at_provider, movements): (Vec<_>, Vec<_>) = movements
+        .into_iter()
+        .partition(|movement| movement.kind == MovementKind::AtProvider);
     let keys: Vec<ReferenceKey> = lines.iter().map(|line| ReferenceKey::of(&line.reference)).collect();
     let found = pairs(&lines, &keys, &movements);
     let repeated = repeated_lines(&lines, &keys, &found);
     let sum_of_lines = total("lines", lines.iter().map(|line| line.amount))?;
-    let sum_of_movements = total("movements", movements.iter().map(|movement| movement.amount))?;
 
     let mut lines: Vec<Option<StatementLine>> = lines.into_iter().map(Some).collect();
     let mut movements: Vec<Option<Movement>> = movements.into_iter().map(Some).collect();
     let mut take = |(line, movement): (usize, usize)| lines[line].take().zip(movements[movement].take());
-    let matched: Vec<Matched> = found
+    let (matched, outside_matches): (Vec<_>, Vec<_>) = found
         .matched
         .into_iter()
         .filter_map(&mut take)
@@ -156,7 +171,7 @@ pub fn reconcile(
             line,
             movement,
         })
-        .collect();
+        .partition(|pair| days.contains(pair.movement.value_date));
     let near_misses = found.near.into_iter().filter_map(&mut take).map(near_miss);
     let near_misses: Vec<NearMiss> = near_misses.collect::<Result<_, _>>()?;
     let duplicates = repeated.into_iter().filter_map(|(line, repeats)| {
@@ -171,18 +186,22 @@ pub fn reconcile(
         lines: sum_of_lines,
         movements: sum_of_movements,
         matched: total("matched lines", matched.iter().map(|pair| pair.line.amount))?,
+        outside_matches: total("matched lines", outside_matches.iter().map(|pair| pair.line.amount))?,
         near_miss_lines: total("near misses", near_misses.iter().map(|pair| pair.line.amount))?,
         near_miss_movements: total("near misses", near_misses.iter().map(|pair| pair.movement.amount))?,
         missing_here: total("lines missing here", lines_left.iter().map(|line| line.amount))?,
         missing_there: total("movements missing there", movements_left.iter().map(|m| m.amount))?,
+        at_provider: total("movements at a provider", at_provider.iter().map(|m| m.amount))?,
         duplicates: total("duplicates", duplicates.iter().map(|duplicate| duplicate.line.amount))?,
     };
     Ok(Reconciliation {
         balance: equation(balances, &sums)?,
         matched,
+        outside_matches,
         near_misses,
         missing_here: lines_left,
         missing_there: movements_left,
+        at_provider,
         duplicates,
         sums,
     })
@@ -238,7 +257,7 @@ fn equation(balances: &Balances, sums: &Sums) -> Result<BalanceEquation, SumTooL
     let statement_gap = typed.map(|(typed, computed)| less(typed, computed)).transpose()?;
     let difference = closing.map(|closing| less(closing, balances.booked)).transpose()?;
     let of_lines = more(more(sums.missing_here, sums.duplicates)?, sums.near_miss_lines)?;
-    let of_movements = more(sums.missing_there, sums.near_miss_movements)?;
+    let of_movements = more(more(sums.missing_there, sums.at_provider)?, sums.near_miss_movements)?;
     let explained = less(of_lines, of_movements)?;
     Ok(BalanceEquation {
         opening: balances.opening,

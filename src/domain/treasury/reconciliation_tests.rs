@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use crate::domain::time::Date;
+use crate::domain::treasury::account_statement::Period;
 use crate::domain::treasury::bank_statement::StatementLine;
 use crate::domain::treasury::movement::{Movement, MovementKind};
 use crate::domain::treasury::reconciliation::{Balances, DAYS_APART_MAX, Reconciliation, SumTooLarge, reconcile};
@@ -71,7 +72,7 @@ fn lists(result: &Reconciliation) -> String {
 }
 
 fn compared(lines: &[StatementLine], movements: &[Movement]) -> String {
-    lists(&reconcile(lines.to_vec(), movements.to_vec(), &NO_BALANCES).unwrap())
+    lists(&reconcile(lines.to_vec(), movements.to_vec(), Period::default(), &NO_BALANCES).unwrap())
 }
 
 #[test]
@@ -162,7 +163,7 @@ fn the_balance_is_explained_to_the_kobo() {
         closing: closing.map(minor),
         booked: minor(booked),
     };
-    let reconciled = |balances| reconcile(lines.clone(), movements.clone(), &balances).unwrap();
+    let reconciled = |balances| reconcile(lines.clone(), movements.clone(), Period::default(), &balances).unwrap();
     let result = reconciled(balances(Some(5_000), Some(18_100)));
     assert_eq!(lists(&result), "2=a 0, 3~b -1.00, 4?, 6?, ?c, 5:4");
     let sums = result.sums;
@@ -207,14 +208,14 @@ fn the_balance_is_explained_to_the_kobo() {
 fn sums_beyond_the_largest_amount_are_refused() {
     let max = SignedAmount::MAX.minor();
     let lines = vec![line(2, 1, max, "A"), line(3, 1, max, "B")];
-    let refused = reconcile(lines, Vec::new(), &NO_BALANCES).unwrap_err();
+    let refused = reconcile(lines, Vec::new(), Period::default(), &NO_BALANCES).unwrap_err();
     assert_eq!(refused, SumTooLarge { of: "lines" });
     assert_eq!(
         refused.to_string(),
         "the sum of the lines is beyond 90071992547409.91, the largest amount of the service"
     );
     let movements = vec![movement("a", 1, -max, "A")];
-    let refused = reconcile(vec![line(2, 1, max, "A")], movements, &NO_BALANCES);
+    let refused = reconcile(vec![line(2, 1, max, "A")], movements, Period::default(), &NO_BALANCES);
     assert_eq!(refused, Err(SumTooLarge { of: "balances" }));
     let balances = Balances {
         closing: Some(minor(max)),
@@ -222,7 +223,7 @@ fn sums_beyond_the_largest_amount_are_refused() {
         ..NO_BALANCES
     };
     assert_eq!(
-        reconcile(Vec::new(), Vec::new(), &balances),
+        reconcile(Vec::new(), Vec::new(), Period::default(), &balances),
         Err(SumTooLarge { of: "balances" })
     );
 }
@@ -240,7 +241,7 @@ fn a_long_statement_takes_little_time() {
         .map(|n| movement(&n.to_string(), number(n), 100, &format!("ESCROWD-{n:08}")))
         .collect();
     let start = Instant::now();
-    let result = reconcile(lines, movements, &NO_BALANCES).unwrap();
+    let result = reconcile(lines, movements, Period::default(), &NO_BALANCES).unwrap();
     assert_eq!(result.matched.len(), 50_000);
     // Some seconds in a debug build; to compare every pair would take hours.
     assert!(start.elapsed() < Duration::from_mins(1), "{:?}", start.elapsed());
@@ -278,7 +279,7 @@ proptest! {
             .collect();
         let sum: i64 = movements.iter().map(|m| m.amount.minor()).sum();
         let balances = Balances { opening: Some(minor(opening)), closing: None, booked: minor(opening + sum) };
-        let result = reconcile(lines.clone(), movements.clone(), &balances).unwrap();
+        let result = reconcile(lines.clone(), movements.clone(), Period::default(), &balances).unwrap();
 
         let mut all_lines: Vec<&StatementLine> = result.missing_here.iter().collect();
         all_lines.extend(result.matched.iter().map(|pair| &pair.line));
@@ -314,6 +315,6 @@ proptest! {
             lines.reverse();
         }
         movements.reverse();
-        prop_assert_eq!(reconcile(lines, movements, &balances).unwrap(), result);
+        prop_assert_eq!(reconcile(lines, movements, Period::default(), &balances).unwrap(), result);
     }
 }

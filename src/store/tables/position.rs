@@ -56,6 +56,7 @@ row! {
         amount: Amount,
         bank_reference: String,
         value_date: Date,
+        is_at_provider: bool = "source = 'provider'",
     }
 }
 
@@ -271,7 +272,11 @@ fn receipt_movement(row: Row<'_>) -> Result<Movement, Error> {
     let row = ReceiptRow::read(row)?;
     Ok(Movement {
         value_date: row.value_date,
-        kind: MovementKind::Receipt,
+        kind: if row.is_at_provider {
+            MovementKind::AtProvider
+        } else {
+            MovementKind::Receipt
+        },
         id: ReceiptId::new(row.id, row.guard).to_string(),
         amount: SignedAmount::credit(row.amount),
         reference: row.bank_reference,

@@ -5,7 +5,10 @@ use actix_web::http::{Method, StatusCode};
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use crate::domain::ids::MerchantId;
+use crate::domain::transaction::DepositAccount;
 use crate::http::ApiError;
+use crate::store::Snapshot;
 use crate::web::api::{Request, SignedMajor};
 use crate::web::console::desk::parts::{SECTION, file_refusal, pages};
 use crate::web::form::CsvForm;
@@ -71,7 +74,9 @@ struct Comparison {
     near_misses: Vec<Pair>,
     missing_here: Vec<Line>,
     missing_there: Vec<Movement>,
+    at_provider: Vec<Movement>,
     duplicates: Vec<Duplicate>,
+    outside_matches: Vec<Pair>,
     matched: Vec<Pair>,
 }
 
@@ -79,8 +84,11 @@ struct Comparison {
 #[serde(rename_all = "camelCase")]
 struct Balance {
     closing: Option<SignedMajor>,
+    statement_gap: Option<SignedMajor>,
     bank_should_hold: SignedMajor,
     difference: Option<SignedMajor>,
+    explained: SignedMajor,
+    unexplained: Option<SignedMajor>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -105,14 +113,16 @@ struct Movement {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Pair {
     line: Line,
     movement: Movement,
+    days_apart: i64,
 }
 
 /// `GET /console/desk/reconciliation`
-pub(super) async fn show(reader: Reader) -> HttpResponse {
-    page(&reader, &Typed::default(), StatusCode::OK, &html! {})
+pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
+    page(&reader, &Typed::default(), StatusCode::OK, &html! {}).await
 }
 
 /// `POST /console/desk/reconciliation`: compares, and changes nothing.
@@ -124,23 +134,44 @@ pub(super) async fn compare(
     let request = Request::new(Method::POST, typed.path());
     let answer = reader.api.send_csv(request, statement).await?;
     if !answer.status.is_success() {
-        return Ok(page(
-            &reader,
-            &typed,
-            answer.status,
-            &file_refusal(&answer.envelope, NOT_COMPARED),
-        ));
+        let refusal = file_refusal(&answer.envelope, NOT_COMPARED);
+        return page(&reader, &typed, answer.status, &refusal).await;
     }
     let found = Comparison::deserialize(answer.envelope.data).map_err(|_| ApiError::Internal)?;
-    Ok(page(&reader, &typed, StatusCode::OK, &result(&found)))
+    page(&reader, &typed, StatusCode::OK, &result(&found)).await
 }
 
-fn page(reader: &Reader, typed: &Typed, status: StatusCode, result: &Markup) -> HttpResponse {
+/// Returns true if the page shows one merchant, and others have the same account at the bank.
+async fn is_of_shared_account(reader: &Reader) -> Result<bool, Refused> {
+    if reader.pinned_merchant().is_none() {
+        return Ok(false);
+    }
+    let policy = reader.state.policy.load_full();
+    let is_shared = move |snapshot: &Snapshot<'_>, chosen: MerchantId| {
+        // A merchant without an account has no deposits at the bank.
+        let account_of = |merchant| policy.deposit_account(snapshot, merchant).ok();
+        let key = |account: &DepositAccount| (account.bank_code.clone(), account.account_number.clone());
+        let Some(own) = account_of(chosen) else {
+            return Ok(false);
+        };
+        let mut others = snapshot.every_merchant()?.into_iter().filter(|other| *other != chosen);
+        Ok(others.any(|other| account_of(other).is_some_and(|account| key(&account) == key(&own))))
+    };
+    Ok(reader.read(is_shared).await?.unwrap_or(false))
+}
+
+async fn page(reader: &Reader, typed: &Typed, status: StatusCode, result: &Markup) -> Result<HttpResponse, Refused> {
+    let is_shared = is_of_shared_account(reader).await?;
     let names_columns = typed.columns().iter().any(|(_, _, typed)| !typed.is_empty());
-    Page::new("Reconciliation").section(SECTION).show_with(status, &html! {
+    Ok(Page::new("Reconciliation").section(SECTION).show_with(status, &html! {
         h1 { "Reconciliation" }
         p.lead { "Compare the bank's statement with what was recorded here. Nothing is changed." }
         (pages(reader, PATH))
+        @if is_shared {
+            div.notice.warn {
+                p { "One merchant is chosen, and other merchants share this bank account: their lines stand here under \u{201c}Only at the bank\u{201d}, and are not this merchant's money. Choose all merchants to compare the account." }
+            }
+        }
         (result)
         form.card method="post" action=(PATH) {
             div.field {
@@ -176,51 +207,122 @@ fn page(reader: &Reader, typed: &Typed, status: StatusCode, result: &Markup) -> 
             p.small.muted { "Only the statement or the closing balance is needed. The days are those of its first and last line, unless you type others." }
             button.primary { "Compare" }
         }
-    })
+    }))
 }
+
+/// The lists of differences, of which each tells its remedy.
+const ONLY_AT_BANK: &str = "Above zero: a deposit that was not recorded, a pay-out that the bank has sent back, or a \
+                            payment provider's settlement. Record it, or the return of a pay-out. Below zero: the \
+                            bank's charges, a payment that was not recorded, or, with the reference of a receipt, a \
+                            credit that the bank has taken back: then reverse the receipt.";
+const ONLY_HERE: &str = "A pay-out: the bank has not paid it yet, or its payment was recorded too early or by mistake. \
+                         Wait, and if the payment never comes, reopen the pay-out. A receipt: it was recorded twice or \
+                         by mistake. Reverse it.";
+const TWICE: &str = "The file has these lines twice, or the payer paid twice. Look at the bank; if it was paid twice, \
+                     record the second.";
+const NEARLY: &str = "The reference is the same; amount or day differ: first the bank's line, then what was recorded. If \
+                      the amount was mistyped, reverse the receipt and record it as it came. If an earlier statement \
+                      has what was recorded, the line is another payment: record it.";
+const OUTSIDE: &str = "The line and what was recorded are the same, but for a day that the statement does not cover. \
+                       Usually the bank has booked it on another day. If an earlier statement has the line too, the \
+                       bank has booked it twice: ask the bank.";
+const AT_PROVIDER: &str = "A payment provider received this money. The bank shows its settlements: sums of payments less \
+                           fees.";
 
 fn result(found: &Comparison) -> Markup {
     let currency = found.currency.as_str();
-    let row = |amount: SignedMajor, date: &str, reference: &str| {
-        html! { tr { td { (date) } td { code { (reference) } } td.end { (text::minor(amount.0, currency)) } } }
+    let left = found.balance.unexplained.map(|left| left.0).filter(|left| *left != 0);
+    let row = |amount: SignedMajor, date: &str, reference: &str, remark: Markup| {
+        html! { tr { td { (date) (remark) } td { code { (reference) } } td.end { (text::minor(amount.0, currency)) } } }
     };
-    let part = |title: &str, hint: &str, rows: Vec<Markup>| {
+    let line = |line: &Line| row(line.amount, &line.value_date, &line.reference, html! {});
+    let movement = |found: &Movement| row(found.amount, &found.value_date, &found.bank_reference, html! {});
+    let pair = |pair: &Pair| {
+        let Line {
+            value_date,
+            amount,
+            reference,
+        } = &pair.line;
+        row(
+            *amount,
+            value_date,
+            reference,
+            html! {
+                @if pair.days_apart != 0 { div.small.muted { "recorded for " (pair.movement.value_date) } }
+            },
+        )
+    };
+    let outside = |found: &Pair| {
         html! {
-            @if !rows.is_empty() {
-                section.card {
-                    h2 { (title) }
-                    p.small.muted { (hint) }
-                    div.table-scroll tabindex="0" {
-                        table {
-                            thead { tr { th scope="col" { "Day" } th scope="col" { "Reference" } th.end scope="col" { "Amount" } } }
-                            tbody { @for row in rows { (row) } }
-                        }
-                    }
-                }
+            (pair(found))
+            @if left == Some(found.line.amount.0) {
+                tr { td colspan="3" { strong { "This amount is what is left unexplained: it was probably booked twice." } } }
             }
         }
     };
-    let line = |line: &Line| row(line.amount, &line.value_date, &line.reference);
-    let movement = |found: &Movement| row(found.amount, &found.value_date, &found.bank_reference);
+    let both = |pair: &Pair| [line(&pair.line), movement(&pair.movement)];
     html! {
         @if found.agrees {
             div.notice.good role="status" { p { strong { "The bank and the ledger agree." } } }
         } @else {
-            div.notice.warn role="status" { p { strong { "The bank and the ledger differ." } } }
+            div.notice.warn role="status" {
+                p { strong { "The bank and the ledger differ." } }
+                @if !found.outside_matches.is_empty() && found.balance.difference.is_none() {
+                    p { "Type the bank's balance: it shows if a line was recorded for another day, or booked twice." }
+                }
+            }
         }
+        (balance(&found.balance, currency))
+        (part("Only at the bank", ONLY_AT_BANK, found.missing_here.iter().map(line).collect()))
+        (part("Only here", ONLY_HERE, found.missing_there.iter().map(movement).collect()))
+        (part("Twice in the statement", TWICE, found.duplicates.iter().map(|twice| line(&twice.line)).collect()))
+        (part("Nearly the same", NEARLY, found.near_misses.iter().flat_map(both).collect()))
+        (part("Recorded for another day", OUTSIDE, found.outside_matches.iter().map(outside).collect()))
+        (part("At the payment provider", AT_PROVIDER, found.at_provider.iter().map(movement).collect()))
+        (part("The same on both sides", "Nothing to do.", found.matched.iter().map(pair).collect()))
+    }
+}
+
+fn balance(balance: &Balance, currency: &str) -> Markup {
+    let is_left = |amount: Option<SignedMajor>| amount.filter(|amount| amount.0 != 0);
+    html! {
         section.card {
             h2 { "Balance" }
             dl.facts {
-                dt { "The bank should hold" } dd { (text::minor(found.balance.bank_should_hold.0, currency)) }
-                @if let Some(closing) = found.balance.closing { dt { "The bank says" } dd { (text::minor(closing.0, currency)) } }
-                @if let Some(difference) = found.balance.difference { dt { "Difference" } dd { strong { (text::minor(difference.0, currency)) } } }
+                dt { "The bank should hold" } dd { (text::minor(balance.bank_should_hold.0, currency)) }
+                @if let Some(closing) = balance.closing { dt { "The bank says" } dd { (text::minor(closing.0, currency)) } }
+                @if let Some(difference) = balance.difference { dt { "Difference" } dd { strong { (text::minor(difference.0, currency)) } } }
+                @if let Some(unexplained) = balance.unexplained {
+                    dt { "Explained by the lists" } dd { (text::minor(balance.explained.0, currency)) }
+                    dt { "Left unexplained" } dd { strong { (text::minor(unexplained.0, currency)) } }
+                }
+                @if let Some(gap) = is_left(balance.statement_gap) {
+                    dt { "The statement itself has a gap" } dd { strong { (text::minor(gap.0, currency)) } }
+                }
+            }
+            @if is_left(balance.unexplained).is_some() {
+                p.small { "It arose before the statement, or a balance was mistyped." }
+            }
+            @if is_left(balance.statement_gap).is_some() {
+                p.small { "The closing balance is not the opening balance and the lines. Lines are missing in the file or stand in it twice, or a balance was mistyped." }
             }
         }
-        (part("Only at the bank", "Record these movements, or ask the bank.", found.missing_here.iter().map(line).collect()))
-        (part("Only here", "Recorded here, and not in the statement.", found.missing_there.iter().map(movement).collect()))
-        (part("Twice in the statement", "The bank lists these movements twice.", found.duplicates.iter().map(|twice| line(&twice.line)).collect()))
-        (part("Nearly the same", "The reference is the same; amount or day differ: first the bank's line, then what was recorded.",
-            found.near_misses.iter().flat_map(|pair| [line(&pair.line), movement(&pair.movement)]).collect()))
-        (part("The same on both sides", "Nothing to do.", found.matched.iter().map(|pair| line(&pair.line)).collect()))
+    }
+}
+
+fn part(title: &str, hint: &str, rows: Vec<Markup>) -> Markup {
+    html! {
+        @if !rows.is_empty() {
+            section.card {
+                h2 { (title) }
+                p.small.muted { (hint) }
+                div.table-scroll tabindex="0" {
+                    table {
+                        thead { tr { th scope="col" { "Day" } th scope="col" { "Reference" } th.end scope="col" { "Amount" } } }
+                        tbody { @for row in rows { (row) } }
+                    }
+                }
+            }
+        }
     }
 }
