@@ -101,7 +101,11 @@ fn apply_one(
 /// Returns true if a pay-out has had exactly this end.
 fn has_ended(payout: &Payout, outcome: &BatchOutcome) -> bool {
     match outcome {
-        BatchOutcome::Paid(entry) => payout.status == PayoutStatus::Paid && payout.paid.as_ref() == Some(entry),
+        BatchOutcome::Paid(entry) => {
+            let is_same =
+                |paid: &BankEntry| paid.value_date == entry.value_date && paid.reference_key() == entry.reference_key();
+            payout.status == PayoutStatus::Paid && payout.paid.as_ref().is_some_and(is_same)
+        }
         BatchOutcome::Returned { reason, .. } => {
             payout.status == PayoutStatus::Returned && payout.reason.as_ref() == Some(reason)
         }

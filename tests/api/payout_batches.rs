@@ -186,6 +186,10 @@ fn each_result_is_applied_once() {
         );
         assert_eq!(data["lines"][2]["payoutId"], waiting);
         assert_eq!(
+            (&data["lines"][4]["details"], &data["lines"][0]["details"]),
+            (&json!({ "id": paid }), &Value::Null)
+        );
+        assert_eq!(
             data["lines"][2]["message"],
             "The pay-out is requested and cannot be paid"
         );
@@ -206,6 +210,10 @@ fn each_result_is_applied_once() {
         );
         assert_eq!(again.data()["applied"], 0);
         assert_eq!(office.app.dump(), dump, "a repeated file changed the database");
+        // So does the same reference in another spelling.
+        let spelled = office.results(&format!("{paid},paid,ft 7001,09/11/2026,\n")).ok();
+        assert_eq!(outcomes(&spelled), ["2 already paid null"]);
+        assert_eq!(office.app.dump(), dump);
         // Another outcome is not the same.
         let other = office
             .results(&format!(

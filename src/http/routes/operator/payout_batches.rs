@@ -1,8 +1,11 @@
 //! Routes of batches of pay-outs: out to the bank as a CSV file, and back with the results.
 
+use std::collections::BTreeMap;
+
 use actix_web::web::Data;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::commands::payout_batches::{self, BATCH_MAX, BatchEffect, BatchOutcome, BatchResult};
 use crate::commands::payouts::{self, PayoutWithWithdrawal};
@@ -17,6 +20,7 @@ use crate::http::auth::Caller;
 use crate::http::blocking::on_thread;
 use crate::http::body::{JsonBody, OptionalJsonBody};
 use crate::http::csv_body::CsvBody;
+use crate::http::details::details;
 use crate::http::envelope::{CsvReply, Rendered, Reply};
 use crate::http::error::{ApiError, ApiErrorKind};
 use crate::http::fields::Field;
@@ -200,6 +204,9 @@ struct LineView {
     /// The code and the message of the refusal.
     code: Option<&'static str>,
     message: Option<String>,
+    /// The values in the message, as a refused request has them.
+    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
+    details: Option<Box<RawValue>>,
 }
 
 impl ResultsView {
@@ -231,6 +238,9 @@ impl LineView {
             status,
             code: refusal.map(Refusal::code),
             message: refusal.map(ToString::to_string),
+            details: refusal
+                .and_then(details)
+                .and_then(|details| to_raw_value(&details).ok()),
         }
     }
 }

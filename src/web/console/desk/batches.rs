@@ -60,6 +60,14 @@ struct LineEffect {
     outcome: String,
     status: Option<String>,
     message: Option<String>,
+    details: Option<RefusalDetails>,
+}
+
+/// The part of the details of a refusal that the page shows.
+#[derive(Debug, Deserialize)]
+struct RefusalDetails {
+    /// The receipt or pay-out that has the bank's reference.
+    id: Option<String>,
 }
 
 /// `GET /console/desk/batches`
@@ -161,6 +169,9 @@ fn effects(found: &Effects) -> Markup {
                                             }
                                         },
                                         (None, message) => { "refused: " (message.as_deref().unwrap_or_default()) },
+                                    }
+                                    @if let Some(id) = line.details.as_ref().and_then(|details| details.id.as_ref()) {
+                                        div.small.muted { "for " code { (id) } }
                                     }
                                 }
                             }
