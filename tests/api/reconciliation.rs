@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::console::Form;
-use crate::desk::{BEN, spawn_desk_of_two};
+use crate::desk::{BEN, spawn_desk_of_two, spawn_desk_with};
 use crate::helpers::{Answer, kobo, spawn_app_with};
 use crate::live_console::Browser;
 use crate::notices::{charge, notify};
@@ -267,4 +267,38 @@ fn one_merchant_s_money_is_compared_with_a_warning_on_a_shared_account() {
     )
     .ok();
     assert!(!browser.page(PAGE).contains(warning));
+}
+
+#[test]
+fn the_record_says_that_a_provider_s_notice_brought_money() {
+    let app = spawn_desk_with(|config| {
+        let secret = escrowd::domain::events::webhook_endpoint::SigningSecret::new("sk_live_of_paystack");
+        config.merchant[0].paystack_secret = Some(secret);
+    });
+    notify(&app, "1", "sk_live_of_paystack", &charge(7, 250_000, "unknown")).ok();
+    let acts = Browser::logged_in(&app, BEN).page("/console/desk/acts");
+    let row = acts.split("<tr>").find(|row| row.contains("receipt recorded"));
+    assert!(row.is_some_and(|row| row.contains("a provider's notice")), "{acts}");
+    assert!(acts.contains("the machine itself"), "{acts}");
+}
+
+#[test]
+fn the_desk_says_which_pay_out_has_a_used_reference() {
+    let office = Office::live();
+    let trade = office.trade();
+    office.approves(&trade.open);
+    let paid = office.get("/operator/payouts?status=paid").ok().data()["data"][0]["id"].clone();
+    let browser = Browser::logged_in(&office.app, CASHIER);
+    browser.choose("1");
+    let path = "/console/desk/batches";
+    let results = format!(
+        "payoutId,status,bankReference,valueDate,reason\n{},paid,FT-2001,2026-11-05,\n",
+        trade.open
+    );
+    let form = Form::of(&browser.page(path), "Record the results").with("results", &results);
+    let answer = browser.send_to(&form, path);
+    says(
+        &answer.text,
+        &["This bank reference is already recorded", paid.as_str().unwrap()],
+    );
 }

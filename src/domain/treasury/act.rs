@@ -67,8 +67,8 @@ pub enum ActKind {
 /// The caller of an operator's route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent {
-    /// `None` in a sandbox, where the key's owner acts, and for a command on the machine
-    /// itself.
+    /// `None` in a sandbox, where the key's owner acts, for a payment provider's notice, and for a
+    /// command on the machine itself.
     pub operator: Option<OperatorId>,
     /// The client's IP address.
     pub address: Option<String>,

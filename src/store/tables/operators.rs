@@ -20,7 +20,7 @@ pub struct RecordedAct {
     pub merchant: Option<MerchantId>,
     /// 1, 2, 3, ... of the merchant, or of the deployment.
     pub number: i64,
-    /// The operator's name. `None` in a sandbox and for a command on the machine itself.
+    /// The operator's name. `None` in a sandbox, for a provider's notice and for a command on the machine itself.
     pub operator: Option<String>,
     pub kind: ActKind,
     pub subject: String,

@@ -64,7 +64,8 @@ pub(crate) struct ActView {
     number: i64,
     /// Null for an act that concerns the whole deployment.
     merchant_id: Option<i64>,
-    /// The operator's name. Null in a sandbox, and for a command on the machine itself.
+    /// The operator's name. Null in a sandbox, for a payment provider's notice (`receipt_recorded`), and for
+    /// a command on the machine itself.
     operator: Option<String>,
     act: &'static str,
     /// The id of what it is about.

@@ -35,10 +35,12 @@ pub(super) struct Cursor {
 pub(super) async fn show(reader: Reader, Query(cursor): Query<Cursor>) -> Result<HttpResponse, Refused> {
     let cursor = cursor.acts.as_deref();
     let acts: Rows<Act> = rows(&reader, "/operator/acts?limit=100", cursor).await?;
-    let nobody = if reader.is_in_sandbox() {
-        "the sandbox"
-    } else {
-        "the machine itself"
+    let is_in_sandbox = reader.is_in_sandbox();
+    let nobody = |act: &Act| match act.kind.as_str() {
+        _ if is_in_sandbox => "the sandbox",
+        // No command on the machine records money.
+        "receipt_recorded" => "a provider's notice",
+        _ => "the machine itself",
     };
     Ok(Page::new("Who did what").section(SECTION).show(&html! {
         h1 { "Who did what" }
@@ -63,7 +65,7 @@ pub(super) async fn show(reader: Reader, Query(cursor): Query<Cursor>) -> Result
                             tr {
                                 td.end.number { (act.number) }
                                 td { (time(&act.created_at)) }
-                                td { (act.operator.as_deref().unwrap_or(nobody)) }
+                                td { (act.operator.as_deref().unwrap_or_else(|| nobody(act))) }
                                 td { (act.kind.replace('_', " ")) div.small.muted { code { (act.subject) } } }
                                 td { @if let Some(reason) = &act.reason { (reason) } }
                                 td { @if let Some(address) = &act.address { (address) } }
