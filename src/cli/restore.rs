@@ -12,7 +12,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::domain::mode::Mode;
 use crate::domain::time::{Clock, Timestamp};
-use crate::store::{self, RequiredPurpose, Restored};
+use crate::store::{self, Place, RequiredPurpose, Restored};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RestoreArguments {
@@ -34,6 +34,7 @@ pub(super) fn run(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
     let RestoreArguments { backup, to, replace } = arguments;
     let restored = put_in_place(backup, to, *replace, None)?;
     if store::mode_of(to)? == Mode::Live {
+        tell_of_payouts(to);
         tell_of_clock(restored.made.newest_at);
     }
     Ok(ExitCode::SUCCESS)
@@ -72,6 +73,23 @@ pub(super) fn put_in_place(
         );
     }
     Ok(restored)
+}
+
+/// Says what to do before the first payment, unless no pay-out is open: the bank may have been asked
+/// for it since the backup, and the restored database does not know that.
+fn tell_of_payouts(to: &Path) {
+    // A database of an earlier version has no position before its migration.
+    let position = store::position(&Place::File(to.to_owned())).ok();
+    let total = position
+        .and_then(|(position, _)| position.ok())
+        .map(|position| position.total);
+    if total.is_some_and(|total| total.open_payouts.count == 0) {
+        return;
+    }
+    say!(
+        "  note: pay-outs are open. Before you export or pay any, find the files and payments of pay-outs that the bank \
+         got since the backup, and record what it has paid: otherwise it is asked twice (docs/operating.md, Restore)."
+    );
 }
 
 /// Says how to confirm the clock if a live service would take the backup's age for a wrong

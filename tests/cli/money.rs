@@ -273,6 +273,24 @@ fn a_deal_of_live_mode_is_paid_in_and_out_by_two_operators() {
         cashier,
     };
     play(&stage);
+    // Nothing is on its way out, and then something is.
+    for (name, is_warned) in [("quiet.db", false), ("busy.db", true)] {
+        if is_warned {
+            let nothing = Value::Null;
+            let customers = stage.ask(&stage.shop, "GET", "/v1/customers", "", &nothing);
+            let customer = customers["data"][0]["customerId"]
+                .as_str()
+                .unwrap_or_else(|| panic!("{customers}"));
+            let request = json!({
+                "amount": 1_000, "transactionType": "withdrawal", "withdrawalDetails": bank_account("Obi"),
+            });
+            stage.ask(&stage.shop, "POST", "/v1/payment/create-intent", customer, &request);
+        }
+        assert!(folder.run(&["backup", "escrowd.db", name]).status.success());
+        let restored = stdout(&folder.run(&["restore", name, &format!("restored-{name}")]));
+        let is_told = restored.contains("find the files and payments of pay-outs that the bank got since the backup");
+        assert_eq!(is_told, is_warned, "{restored}");
+    }
     // A key opens only its own routes.
     let nothing = Value::Null;
     for (key, path) in [(&stage.shop, "/operator/receipts"), (&stage.cashier, "/v1/customers")] {
