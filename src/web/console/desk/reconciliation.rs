@@ -221,8 +221,9 @@ const ONLY_HERE: &str = "A pay-out: the bank has not paid it yet, or its payment
 const TWICE: &str = "The file has these lines twice, or the payer paid twice. Look at the bank; if it was paid twice, \
                      record the second.";
 const NEARLY: &str = "The reference is the same; amount or day differ: first the bank's line, then what was recorded. If \
-                      the amount was mistyped, reverse the receipt and record it as it came. If an earlier statement \
-                      has what was recorded, the line is another payment: record it.";
+                      only the days differ, it was recorded late, and there is nothing to do. If the amount was \
+                      mistyped, reverse the receipt and record it as it came. If an earlier statement has what was \
+                      recorded, the line is another payment: record it.";
 const OUTSIDE: &str = "The line and what was recorded are the same, but for a day that the statement does not cover. \
                        Usually the bank has booked it on another day. If an earlier statement has the line too, the \
                        bank has booked it twice: ask the bank.";
