@@ -218,6 +218,7 @@ CREATE TABLE category (
     image       TEXT    REFERENCES file (name),
     created_at  INTEGER NOT NULL,
     deleted_at  INTEGER,                  -- since then it is not found, and its escrows have no category
+    was_behind  INTEGER,                  -- of a deleted one: the category in front of it then, NULL for the first
     FOREIGN KEY (merchant_id, owner_id) REFERENCES customer (merchant_id, id)
 ) STRICT;
 CREATE INDEX category_of_owner ON category (merchant_id, owner_id, position) WHERE deleted_at IS NULL;

@@ -89,6 +89,9 @@ ALTER TABLE new_customer_profile RENAME TO customer_profile;
 CREATE UNIQUE INDEX customer_by_email ON customer_profile (merchant_id, email) WHERE email IS NOT NULL;
 CREATE UNIQUE INDEX customer_by_phone ON customer_profile (merchant_id, phone) WHERE phone IS NOT NULL;
 
+-- Of the categories that were deleted before, it is not known.
+ALTER TABLE category ADD COLUMN was_behind INTEGER;
+
 ALTER TABLE receipt ADD COLUMN asked_by INTEGER REFERENCES operator (id);
 
 -- The bank may have what was exported since its approval, so it is in the first batch. An export had at

@@ -68,7 +68,7 @@ pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CategoryId) -
     admit_party(tx, policy, actor)?;
     let (category, count) = load(tx, actor, id)?;
     let gap = category.delete(&actor.party, count)?;
-    tx.delete_category(id)?;
+    tx.delete_category(actor.merchant, &category)?;
     tx.shift_categories(actor.merchant, &actor.party, gap)?;
     Ok(())
 }

@@ -2,8 +2,8 @@
 //!
 //! Rows that are inserted while a client walks a list must neither appear twice nor push
 //! others out. Every row of a list has a key that orders it: its number, which follows time,
-//! or its position. A page by number may be bounded by the newest row of the walk's first
-//! page. A page by cursor begins behind the row with the cursor's key.
+//! or its position. A page by number may be bounded by the newest row of the list when the
+//! walk's first page was read. A page by cursor begins behind the row with the cursor's key.
 
 use crate::domain::ids::Cursor;
 
@@ -59,7 +59,8 @@ pub struct Page<T> {
     /// The number of rows in the whole list.
     pub count: u64,
     pub request: PageRequest,
-    /// The keys of the first and the last row.
+    /// The keys of the newest row of the list, which is the first one where newest come first, and
+    /// of the last row of the page.
     keys: Option<(i64, i64)>,
     /// True if the list goes on behind the last row.
     goes_on: bool,
@@ -143,6 +144,15 @@ impl<T> Page<T> {
         }
     }
 
+    /// Returns the page as one of a list in another order than by time, whose newest row has this
+    /// key.
+    pub fn with_newest(self, newest: i64) -> Self {
+        Self {
+            keys: self.keys.map(|(_, last)| (newest, last)),
+            ..self
+        }
+    }
+
     /// Returns the first and only page of a list with one row.
     pub fn of_one(row: T) -> Self {
         Self {
@@ -190,9 +200,10 @@ impl<T> Page<T> {
         Some(Cursor::new(last, self.request.list.0))
     }
 
-    /// Returns the key of the page's first row.
-    pub fn first_key(&self) -> Option<i64> {
-        self.keys.map(|(first, _)| first)
+    /// Returns the key of the newest row of the list that the page begins, or `None` if the page is
+    /// empty.
+    pub fn newest_key(&self) -> Option<i64> {
+        self.keys.map(|(newest, _)| newest)
     }
 
     /// Returns the number of the previous page, or `None` on the first page.
@@ -250,7 +261,7 @@ mod tests {
             (page.rows.clone(), page.next_cursor()),
             (vec![8, 5], Some(Cursor::new(5, 7)))
         );
-        assert!(!page.is_last() && page.first_key() == Some(8));
+        assert!(!page.is_last() && page.newest_key() == Some(8));
         let page = Page::of(vec![3, 2], 7, request, |row| *row);
         assert!(page.is_last() && page.next_cursor().is_none());
     }

@@ -2,7 +2,7 @@
 //!
 //! A client that reads page 1, 2, 3 of a list names no place in it. Without a memory, a row
 //! that is inserted meanwhile moves the last row of one page to the next, and the client
-//! reads it twice. So the newest row of page 1 is kept for a short time, and the next pages
+//! reads it twice. So the newest row at page 1 is kept for a short time, and the next pages
 //! leave newer rows out. Only pages up to the one that follows the last page read count as
 //! part of a walk: a client that asks for another page sees the list as it is.
 
@@ -27,7 +27,7 @@ pub struct Walks(Mutex<HashMap<ListHash, Walk>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Walk {
-    /// The key of the newest row of page 1.
+    /// The key of the newest row when page 1 was read.
     newest: i64,
     /// The number of the page that follows the last one read.
     next: u32,
@@ -60,7 +60,7 @@ impl Walks {
         let mut walks = self.walks();
         let next = number.saturating_add(1);
         let read_at = Instant::now();
-        match (page.request.start, page.first_key(), page.is_last()) {
+        match (page.request.start, page.newest_key(), page.is_last()) {
             (PageStart::Number(1), Some(newest), false) => {
                 if walks.len() >= WALKS_MAX && !walks.contains_key(&list) {
                     make_room(&mut walks);

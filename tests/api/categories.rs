@@ -418,3 +418,98 @@ fn concurrent_changes_leave_no_gaps_in_the_positions() {
     });
     assert_eq!(app.names("ada").len(), 8 - 3 + 2);
 }
+
+/// The page that a query asks for: the names of its rows, and its pagination.
+#[track_caller]
+fn page(app: &TestApp, query: &str) -> (Vec<String>, Value) {
+    let page = app.categories("ada", &format!("?limit=3&{query}")).ok();
+    let rows = page.data()["data"].as_array().unwrap().iter();
+    let names = rows.map(|row| row["name"].as_str().unwrap().to_owned()).collect();
+    (names, page.data()["pagination"].clone())
+}
+
+/// Creates nine categories, c1 to c9, and returns their ids.
+fn nine(app: &TestApp) -> Vec<String> {
+    (1..=9)
+        .map(|number| app.named_category("ada", &format!("c{number}")))
+        .collect()
+}
+
+/// Positions are numbered anew when a category goes or comes, so a place in the list is that of a
+/// row and not a position.
+#[test]
+fn a_walk_by_cursor_reads_each_category_once_while_others_go_and_come() {
+    let behind = |change: &dyn Fn(&TestApp, &[String])| {
+        let app = spawn_app();
+        let ids = nine(&app);
+        let (first, pagination) = page(&app, "page=1");
+        assert_eq!(first, ["c1", "c2", "c3"]);
+        change(&app, &ids);
+        let cursor = pagination["nextCursor"].as_str().unwrap();
+        page(&app, &format!("cursor={cursor}")).0
+    };
+    let delete = |app: &TestApp, ids: &[String], numbers: &[usize]| {
+        for number in numbers {
+            app.delete_category("ada", &ids[number - 1]).ok();
+        }
+    };
+    let insert = |app: &TestApp, position: i64| {
+        let body = json!({ "name": format!("new {position}"), "category_position": position });
+        app.create_category("ada", &body).ok();
+    };
+    assert_eq!(behind(&|_, _| ()), ["c4", "c5", "c6"]);
+    // The row of the cursor stays.
+    assert_eq!(behind(&|app, ids| delete(app, ids, &[1])), ["c4", "c5", "c6"]);
+    assert_eq!(behind(&|app, _| insert(app, 1)), ["c4", "c5", "c6"]);
+    assert_eq!(behind(&|app, _| insert(app, 4)), ["new 4", "c4", "c5"]);
+    assert_eq!(behind(&|app, ids| delete(app, ids, &[4, 5])), ["c6", "c7", "c8"]);
+    // The row of the cursor goes, and those before it before or after it.
+    assert_eq!(behind(&|app, ids| delete(app, ids, &[3])), ["c4", "c5", "c6"]);
+    assert_eq!(behind(&|app, ids| delete(app, ids, &[1, 2, 3])), ["c4", "c5", "c6"]);
+    assert_eq!(behind(&|app, ids| delete(app, ids, &[3, 2, 1])), ["c4", "c5", "c6"]);
+    let gone_and_come = |app: &TestApp, ids: &[String]| {
+        delete(app, ids, &[3]);
+        insert(app, 1);
+        delete(app, ids, &[2, 4]);
+    };
+    assert_eq!(behind(&gone_and_come), ["c5", "c6", "c7"]);
+}
+
+#[test]
+fn a_walk_by_page_leaves_out_the_categories_that_came_after_its_first() {
+    let app = spawn_app();
+    nine(&app);
+    let insert = |name: &str, position: i64| {
+        let body = json!({ "name": name, "category_position": position });
+        app.create_category("ada", &body).ok();
+    };
+    assert_eq!(page(&app, "page=1").0, ["c1", "c2", "c3"]);
+    insert("first", 1);
+    insert("sixth", 6);
+    let (second, pagination) = page(&app, "page=2");
+    assert_eq!(
+        (second, &pagination["count"], &pagination["pages"]),
+        (["c4", "c5", "c6"].map(str::to_owned).to_vec(), &json!(9), &json!(3))
+    );
+    let (third, pagination) = page(&app, "page=3");
+    assert_eq!(
+        (third, &pagination["isLastPage"]),
+        (["c7", "c8", "c9"].map(str::to_owned).to_vec(), &json!(true))
+    );
+    let (first, pagination) = page(&app, "page=1");
+    assert_eq!(
+        (first, &pagination["count"]),
+        (["first", "c1", "c2"].map(str::to_owned).to_vec(), &json!(11))
+    );
+}
+
+/// A cursor of an earlier version held the position, and does not expire.
+#[test]
+fn a_cursor_of_a_position_leads_behind_it() {
+    let app = spawn_app();
+    nine(&app);
+    let (_, pagination) = page(&app, "page=1");
+    let mark = &pagination["nextCursor"].as_str().unwrap()[16..];
+    let (rows, _) = page(&app, &format!("cursor=0000000000000003{mark}"));
+    assert_eq!(rows, ["c4", "c5", "c6"]);
+}

@@ -104,9 +104,12 @@ pub(crate) async fn list(
 ) -> Result<Reply<PageView<CategoryView>>, ApiError> {
     let merchant = state.admit(&caller).await?;
     let request = query::page(&query.fields().map_err(Refusal::from)?).map_err(Refusal::from)?;
+    let walk = query.walk();
+    let request = walk.bounded(request);
     let owner = caller.party().clone();
     let categories = move |snapshot: &Snapshot<'_>| snapshot.categories(merchant, &owner, request);
     let page = state.store.read_long(merchant, categories).await?;
+    walk.note(&page);
     let policy = state.policy.load();
     let context = policy.view_context(None, caller.request.host.as_deref());
     let view = PageView::new(page, |category| CategoryView::new(category, &context));

@@ -2,8 +2,8 @@
 
 use crate::domain::escrow::category::{Category, PositionShift};
 use crate::domain::file::FileName;
-use crate::domain::ids::{CategoryId, CustomerId, MerchantId};
-use crate::domain::page::{Page, PageRequest};
+use crate::domain::ids::{CategoryId, Cursor, CustomerId, MerchantId};
+use crate::domain::page::{Page, PageRequest, PageStart};
 use crate::domain::party::Party;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
@@ -75,21 +75,59 @@ impl Snapshot<'_> {
             .one(params![merchant.0, id_of(owner)], |row| row.get(0))
     }
 
-    /// Returns a page of an owner's categories, by position.
+    /// Returns a page of an owner's categories, by position. A cursor holds the number of a
+    /// category, since its position changes.
     pub fn categories(
         &self,
         merchant: MerchantId,
         owner: &Party,
         request: PageRequest,
     ) -> Result<Page<Category>, Error> {
+        let behind = match request.start {
+            PageStart::Behind(cursor) => self.position_of_place(merchant, owner, cursor)?,
+            PageStart::Number(_) | PageStart::NumberFrom { .. } => 0,
+        };
+        let newest_counted = request.newest_counted();
         let mut statement = self.connection.prepare(select_category!(
-            "merchant_id = ?1 AND owner_id IS ?2 AND position > ?5 ORDER BY position LIMIT ?3 OFFSET ?4"
+            "merchant_id = ?1 AND owner_id IS ?2 AND position > ?5 AND id <= ?6 ORDER BY position LIMIT ?3 OFFSET ?4"
         ))?;
         let (limit, offset) = (request.rows_read(), request.offset());
-        let rows = statement.query(params![merchant.0, id_of(owner), limit, offset, request.behind()])?;
+        let rows = statement.query(params![merchant.0, id_of(owner), limit, offset, behind, newest_counted])?;
         let rows = read_all(rows, read_category)?;
-        let count = self.category_count(merchant, owner)?.into();
-        Ok(Page::of(rows, count, request, |category| category.position))
+        let (count, newest) = self
+            .connection
+            .prepare(
+                "SELECT count(*), coalesce(max(id), 0) FROM category
+                 WHERE merchant_id = ?1 AND owner_id IS ?2 AND id <= ?3 AND deleted_at IS NULL",
+            )?
+            .one(params![merchant.0, id_of(owner), newest_counted], |row| {
+                Ok((row.get::<u32>(0)?, row.get(1)?))
+            })?;
+        let page = Page::of(rows, count.into(), request, |category| category.id.number());
+        Ok(page.with_newest(newest))
+    }
+
+    /// Returns the present position of the category that a cursor holds, or of the one that was in
+    /// front of it when it was deleted. 0 is the place in front of all.
+    fn position_of_place(&self, merchant: MerchantId, owner: &Party, cursor: Cursor) -> Result<i64, Error> {
+        let mut statement = self.connection.prepare(
+            "SELECT position, deleted_at IS NOT NULL, was_behind FROM category
+             WHERE id = ?1 AND merchant_id = ?2 AND owner_id IS ?3",
+        )?;
+        let mut place = Some(cursor.number());
+        while let Some(number) = place {
+            let found: Option<(i64, bool, Option<i64>)> = statement
+                .first(params![number, merchant.0, id_of(owner)], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?;
+            place = match found {
+                Some((_, true, was_behind)) => was_behind,
+                Some((position, false, _)) => return Ok(position),
+                // A cursor of an earlier version holds the position itself.
+                None => return Ok(number),
+            };
+        }
+        Ok(0)
     }
 }
 
@@ -146,10 +184,24 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Deletes a category that exists. Its escrows have no category from now on.
-    pub fn delete_category(&mut self, category: CategoryId) -> Result<(), Error> {
+    /// Deletes a category that exists. Its escrows have no category from now on. It keeps the
+    /// number of the one in front of it, behind which a cursor that holds it leads.
+    pub fn delete_category(&mut self, merchant: MerchantId, category: &Category) -> Result<(), Error> {
+        let in_front: Option<i64> = self
+            .connection
+            .prepare(
+                "SELECT id FROM category
+                 WHERE merchant_id = ?1 AND owner_id IS ?2 AND position = ?3 AND deleted_at IS NULL",
+            )?
+            .first(
+                params![merchant.0, id_of(&category.owner), category.position - 1],
+                |row| row.get(0),
+            )?;
         self.connection
-            .prepare("UPDATE category SET deleted_at = ?2 WHERE id = ?1 AND deleted_at IS NULL")?
-            .change_row(params![category.number(), self.now().millis()], "a category")
+            .prepare("UPDATE category SET deleted_at = ?2, was_behind = ?3 WHERE id = ?1 AND deleted_at IS NULL")?
+            .change_row(
+                params![category.id.number(), self.now().millis(), in_front],
+                "a category",
+            )
     }
 }
