@@ -222,10 +222,15 @@ impl ApiError {
     /// 1.4): absent, null or `{}`.
     fn data(&self) -> Option<Value> {
         match self {
-            Self::TooManyRequests { .. } => None,
+            _ if self.is_limit() => None,
             Self::NoVirtualAccounts | Self::CustomerIdForbidden { is_of_account: true } => Some(Value::Null),
             _ => Some(Value::Object(Map::new())),
         }
+    }
+
+    /// Returns true for a 429, be it one that a fault asks for: its reply has neither `data` nor `code`.
+    fn is_limit(&self) -> bool {
+        self.status() == StatusCode::TOO_MANY_REQUESTS.as_u16()
     }
 
     fn reply(&self) -> Rendered {
@@ -233,7 +238,7 @@ impl ApiError {
             status: self.status(),
             message: &self.to_string(),
             data: self.data(),
-            code: (!matches!(self, Self::TooManyRequests { .. })).then(|| self.code()),
+            code: (!self.is_limit()).then(|| self.code()),
             details: match self {
                 Self::Refused(refusal) => details(refusal),
                 Self::NoToken { mistake } => mistake.as_ref().map(KeyMistake::details),

@@ -101,6 +101,9 @@ fn a_status_fault_replies_before_any_check_of_the_request() {
         set(&app, &json!({ "status": status })).ok();
         let answer = app.wallet("ben");
         assert_eq!(answer.status, status);
+        // A 429 of the rate limit has neither.
+        let has = ["\"data\"", "\"code\"", "\"docUrl\""].map(|key| answer.text.contains(key));
+        assert_eq!(has, [status != 429; 3], "{answer:?}");
         answer.header("retry-after").map(str::to_owned)
     };
     let one_second = Some("1".to_owned());
