@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::domain::characters;
 use crate::domain::invalid::shortened;
 
 /// The most errors of one file that a reply lists. A file with more has another format, and
@@ -86,7 +87,7 @@ impl std::error::Error for FileErrors {}
 
 /// Returns a text of the file as a message repeats it.
 pub(super) fn quoted(text: &str) -> String {
-    format!("{:?}", shortened(text))
+    shortened(&characters::quoted(text))
 }
 
 #[cfg(test)]

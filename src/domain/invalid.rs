@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::domain::characters::escaped;
 use crate::domain::secrets::without_secrets;
 
 /// A field with a wrong value: its path, the received value, and a description of the right
@@ -67,11 +68,12 @@ impl fmt::Display for Invalid {
     }
 }
 
-/// Returns a caller's text as a message may repeat it: cut to a length, and without secret keys.
+/// Returns a caller's text as a message may repeat it: cut to a length, without secret keys, and
+/// with escapes for what does not show.
 pub fn shortened(text: &str) -> String {
     let echo: String = text.chars().take(ECHO_CHARS_MAX).collect();
     let is_cut = echo.len() < text.len();
-    let mut echo = without_secrets(&echo);
+    let mut echo = escaped(&without_secrets(&echo));
     if is_cut {
         echo.push('…');
     }

@@ -9,6 +9,7 @@
 
 pub mod address_range;
 pub mod chain_hash;
+pub mod characters;
 pub mod currency;
 pub mod customers;
 pub mod decimal;

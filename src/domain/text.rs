@@ -1,7 +1,13 @@
 //! Checks of the texts that callers write: a required line, and optional prose. Numbers of things in
 //! words.
 
+use crate::domain::characters::{is_blank, is_forbidden_in_line, is_forbidden_in_prose, is_invisible, quoted};
 use crate::domain::invalid::Invalid;
+
+/// What a text of one line is, for messages.
+const ONE_LINE: &str = "a text without line breaks, control characters or bidirectional formatting characters";
+/// What a text of several lines is, for messages.
+const SEVERAL_LINES: &str = "a text without control characters or bidirectional formatting characters";
 
 /// Writes a number of things, whose name takes an s for all numbers but one.
 pub fn counted(number: u64, name: &str) -> String {
@@ -20,13 +26,18 @@ pub fn line(field: &str, text: String, chars_max: usize) -> Result<String, Inval
     if is_blank(&text) {
         return Err(Invalid::missing(field));
     }
-    bounded(
-        field,
-        text,
-        chars_max,
-        is_forbidden_in_line,
-        "without line breaks or control characters",
-    )
+    bounded(field, &text, chars_max)?;
+    check_line(field, &text)?;
+    Ok(text)
+}
+
+/// Checks that a text has no character that a line cannot have.
+///
+/// # Errors
+///
+/// Names `field`.
+pub fn check_line(field: &str, text: &str) -> Result<(), Invalid> {
+    check_characters(field, text, is_forbidden_in_line, ONE_LINE)
 }
 
 /// Returns the name of a person, which others must be able to tell from every other name.
@@ -40,7 +51,7 @@ pub fn name(field: &str, text: String, chars_max: usize) -> Result<String, Inval
     let hides = text.trim() != text || text.contains(is_invisible);
     if hides {
         let expected = "a name without white space around it and without invisible characters";
-        return Err(Invalid::wrong(field, expected, &format!("{text:?}")));
+        return Err(Invalid::wrong(field, expected, &quoted(&text)));
     }
     Ok(text)
 }
@@ -61,74 +72,33 @@ pub fn name_key(name: &str) -> String {
 /// control character other than a line break or a tab, including a bidirectional formatting
 /// character.
 pub fn prose(field: &str, text: Option<String>, chars_max: usize) -> Result<Option<String>, Invalid> {
-    let is_forbidden = |c: char| (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || is_bidi_control(c);
-    text.filter(|text| !is_blank(text))
-        .map(|text| bounded(field, text, chars_max, is_forbidden, "without control characters"))
-        .transpose()
+    let Some(text) = text.filter(|text| !is_blank(text)) else {
+        return Ok(None);
+    };
+    bounded(field, &text, chars_max)?;
+    check_characters(field, &text, is_forbidden_in_prose, SEVERAL_LINES)?;
+    Ok(Some(text))
 }
 
-/// Returns true if a text is invisible: it has only white space, control characters and default
-/// ignorable characters, such as a zero width space or a Hangul filler.
-pub fn is_blank(text: &str) -> bool {
-    text.chars()
-        .all(|c| c.is_whitespace() || c.is_control() || is_invisible(c))
-}
-
-/// Returns true if a text of one line cannot have this character.
-pub fn is_forbidden_in_line(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_bidi_control(c)
-}
-
-/// Returns true for a bidirectional formatting character. With one, a text can show something
-/// else than its characters say.
-const fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Returns true for a character without a shape of its own: Unicode's default ignorable code
-/// points, and the blank pattern of Braille. A zero width joiner is one of them, and a text
-/// may have it beside other characters, as emoji and several scripts do.
-const fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{34f}'
-            | '\u{61c}'
-            | '\u{115f}'..='\u{1160}'
-            | '\u{17b4}'..='\u{17b5}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{2800}'
-            | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fff8}'
-            | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
-}
-
-fn bounded(
-    field: &str,
-    text: String,
-    chars_max: usize,
-    is_forbidden: impl Fn(char) -> bool,
-    rule: &str,
-) -> Result<String, Invalid> {
+fn bounded(field: &str, text: &str, chars_max: usize) -> Result<(), Invalid> {
     let chars = text.chars().count();
     if chars > chars_max {
         let expected = format!("a text of at most {chars_max} characters");
         return Err(Invalid::wrong(field, expected, &format!("{chars} characters")));
     }
+    Ok(())
+}
+
+fn check_characters(
+    field: &str,
+    text: &str,
+    is_forbidden: impl Fn(char) -> bool,
+    expected: &str,
+) -> Result<(), Invalid> {
     if text.contains(is_forbidden) {
-        let expected = format!("a text {rule}");
-        return Err(Invalid::wrong(field, expected, &format!("{text:?}")));
+        return Err(Invalid::wrong(field, expected, &quoted(text)));
     }
-    Ok(text)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -179,11 +149,15 @@ mod tests {
         ] {
             let text = format!("A{c}bicycle");
             let refused = line("purpose", text, 255).unwrap_err().to_string();
-            let expected = "purpose must be a text without line breaks or control characters; got ";
-            assert!(refused.starts_with(expected) && !refused.contains(c), "{refused}");
+            let expected = format!("purpose must be {ONE_LINE}; got ");
+            assert!(refused.starts_with(&expected) && !refused.contains(c), "{refused}");
         }
         for c in ['\u{202d}', '\u{2067}', '\0'] {
-            assert!(prose("description", Some(format!("A{c}bicycle")), 255).is_err());
+            for text in [format!("A{c}bicycle"), format!(" {c}\u{200b}")] {
+                let refused = prose("description", Some(text), 255).unwrap_err().to_string();
+                let expected = format!("description must be {SEVERAL_LINES}; got ");
+                assert!(refused.starts_with(&expected) && !refused.contains(c), "{refused}");
+            }
         }
         let two_lines = "One\u{2028}two\r\n\tthree".to_owned();
         assert_eq!(prose("description", Some(two_lines.clone()), 255), Ok(Some(two_lines)));

@@ -16,6 +16,7 @@ use std::collections::HashSet;
 use serde_json::value::RawValue;
 use strum::VariantArray;
 
+use crate::domain::characters::{is_blank, quoted};
 use crate::domain::customers::country::Country;
 use crate::domain::customers::profile::Email;
 use crate::domain::decimal::Decimal;
@@ -116,7 +117,7 @@ impl<'a> Fields<'a> {
                 } else {
                     format!("one of the fields {}", names.join(", "))
                 };
-                Err(Invalid::wrong(path, expected, &format!("{name:?}")))
+                Err(Invalid::wrong(path, expected, &quoted(name)))
             }
         }
     }
@@ -235,6 +236,12 @@ impl<'a> Field<'a> {
     pub(crate) fn text(&self) -> Result<String, Invalid> {
         self.check_kind(ReadAs::Text);
         self.read("a text", |value| value.as_text())
+    }
+
+    /// Parses an optional text for people. One that shows nothing counts as left out, as an empty one
+    /// does.
+    pub(crate) fn optional_text(&self) -> Result<Option<String>, Invalid> {
+        Ok(self.optional(Self::text)?.filter(|text| !is_blank(text)))
     }
 
     /// Parses a whole number. Some languages write one as `1.0` or `1e3`.

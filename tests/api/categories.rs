@@ -348,7 +348,8 @@ fn an_invalid_category_is_refused_with_the_wrong_field() {
         ),
     ] {
         app.refuses(400, &message, |app| app.create_category("ada", &body));
-        if body["name"] != Value::Null {
+        // An edit may leave the name out.
+        if message != "name is required" {
             app.refuses(400, &message, |app| app.edit_category("ada", &id, &body));
         }
     }

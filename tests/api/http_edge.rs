@@ -689,7 +689,7 @@ fn a_form_with_a_field_that_is_wrong_is_refused() {
         (
             "purpose",
             "two\nlines",
-            "purpose must be a text without line breaks or control characters; got \"two\\nlines\"",
+            "purpose must be a text without line breaks, control characters or bidirectional formatting characters; got \"two\\nlines\"",
         ),
         (
             "whoPays",

@@ -406,27 +406,27 @@ fn control_characters_are_refused() {
         (
             "/purpose",
             r#""a\u0000b""#,
-            r#"purpose must be a text without line breaks or control characters; got "a\0b""#,
+            r#"purpose must be a text without line breaks, control characters or bidirectional formatting characters; got "a\u0000b""#,
         ),
         (
             "/purpose",
             r#""two\nlines""#,
-            r#"purpose must be a text without line breaks or control characters; got "two\nlines""#,
+            r#"purpose must be a text without line breaks, control characters or bidirectional formatting characters; got "two\nlines""#,
         ),
         (
             "/milestones/0/title",
             r#""\u001b[31mred""#,
-            r#"milestones[0].title must be a text without line breaks or control characters; got "\u{1b}[31mred""#,
+            r#"milestones[0].title must be a text without line breaks, control characters or bidirectional formatting characters; got "\u001b[31mred""#,
         ),
         (
             "/description",
             r#""a\u0000b""#,
-            r#"description must be a text without control characters; got "a\0b""#,
+            r#"description must be a text without control characters or bidirectional formatting characters; got "a\u0000b""#,
         ),
         (
             "/milestones/1/description",
             r#""del\u007f""#,
-            r#"milestones[1].description must be a text without control characters; got "del\u{7f}""#,
+            r#"milestones[1].description must be a text without control characters or bidirectional formatting characters; got "del\u007f""#,
         ),
     ]);
 }

@@ -442,8 +442,8 @@ fn a_reference_must_be_visible_and_not_look_like_one_that_the_service_makes() {
         app.refuses(400, &message, |_| pay(reference));
         app.refuses(400, &message, |_| deposit(reference));
     }
-    for hidden in ["\u{200b}", "\u{2060}\u{feff}"] {
-        let message = format!("reference must be 1 to 64 printable ASCII characters; got \"{hidden}\"");
+    for (hidden, shown) in [("\u{200b}", r"\u200b"), ("\u{2060}\u{feff}", r"\u2060\ufeff")] {
+        let message = format!("reference must be 1 to 64 printable ASCII characters; got \"{shown}\"");
         app.refuses(400, &message, |_| deposit(hidden));
     }
     for reference in ["-1-", "cmsn-1", "XCMSN-1", " DLV-1", "DLV"] {

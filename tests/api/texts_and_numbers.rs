@@ -78,10 +78,13 @@ fn a_line_cannot_turn_its_direction_or_break() {
         offer["purpose"] = json!(format!("A{c}bicycle"));
         let answer = app.create_escrow("ada", &offer);
         assert_eq!(answer.status, 400, "{c:?}");
+        let expected = "purpose must be a text without line breaks, control characters or bidirectional formatting \
+                        characters; got ";
+        assert!(answer.message().starts_with(expected), "{answer:?}");
         assert!(
             answer
                 .message()
-                .starts_with("purpose must be a text without line breaks or control characters; got "),
+                .ends_with(&format!("got \"A\\u{:04x}bicycle\"", u32::from(c))),
             "{answer:?}"
         );
         assert!(!answer.text.contains(c), "the message shows the character itself");
@@ -240,4 +243,99 @@ fn an_action_that_is_not_allowed_says_which_are() {
         ),
         json!({ "status": "ONGOING", "actions": ["milestone-confirm", "refund", "submit-dispute", "resolve-dispute"] })
     );
+}
+
+/// What is dropped with a success is lost, and an edit would clear the description.
+#[test]
+fn a_description_of_forbidden_characters_alone_is_refused() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    let described = with(&standard_terms(), "description", json!("A red one"));
+    let deal = Deal::of(&app.create_escrow("ada", &described).ok());
+    for c in [
+        "\0",
+        "\u{7f}",
+        "\u{202e}",
+        "\u{2066}\u{2069}",
+        " \u{202e} ",
+        "\u{b}",
+        "\u{85}",
+    ] {
+        let terms = with(&standard_terms(), "description", json!(c));
+        for answer in [
+            app.create_escrow("ada", &terms),
+            app.edit_escrow("ada", &deal.token, &terms),
+        ] {
+            assert_eq!(answer.status, 400, "{c:?}");
+            let expected =
+                "description must be a text without control characters or bidirectional formatting characters; got \"";
+            assert!(answer.message().starts_with(expected), "{answer:?}");
+            assert!(answer.message().is_ascii(), "{answer:?}");
+        }
+    }
+    assert_eq!(app.verify(&deal.token).ok().data()["description"], "A red one");
+    let blank = with(&standard_terms(), "description", json!(" \u{200b}\n"));
+    let edited = app.edit_escrow("ada", &deal.token, &blank).ok();
+    assert_eq!(edited.data()["description"], Value::Null);
+}
+
+fn with(body: &Value, field: &str, value: Value) -> Value {
+    let mut body = body.clone();
+    body[field] = value;
+    body
+}
+
+/// In an optional field it counts as left out, as an empty text does.
+#[test]
+fn an_optional_text_that_shows_nothing_is_left_out() {
+    let app = spawn_app();
+    let id = app
+        .create_customer(&crate::helpers::new_customer())
+        .ok()
+        .text("customerId");
+    let before = app.customer(&id).ok();
+    for blank in BLANK.into_iter().chain([" "]) {
+        let update = json!({ "firstname": blank, "email": "new@shop.example" });
+        let updated = app.update_customer(&id, &update).ok();
+        assert_eq!(updated.text("firstname"), before.text("firstname"), "{blank:?}");
+        let message = "Provide at least one of firstname, lastname or email";
+        app.refuses(400, message, |app| {
+            app.update_customer(&id, &json!({ "lastname": blank }))
+        });
+        let category = app.category_of("ada");
+        let path = format!("/v1/escrow/category/edit/{category}");
+        let edit = json!({ "name": blank, "description": "For feet" });
+        let edited = app.json("PUT", &path, "ada", &edit).ok();
+        assert_ne!(edited.text("name").trim(), "", "{blank:?}");
+    }
+    for c in FORBIDDEN {
+        let update = json!({ "firstname": format!("{c}{c}"), "email": "other@shop.example" });
+        let answer = app.update_customer(&id, &update);
+        // White space that breaks lines shows nothing either.
+        assert_eq!(
+            answer.status,
+            if c.is_whitespace() && c != '\u{85}' { 200 } else { 400 },
+            "{c:?}"
+        );
+    }
+}
+
+/// A message shows a character that a text cannot have by its number, as JSON writes it, and never
+/// the character itself.
+#[test]
+fn a_refused_text_is_shown_with_escapes() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    for (field, shown) in [
+        ("whoPays", r#"got "\u202ebuyer""#),
+        ("amount", r#"got "\u202ebuyer""#),
+        ("categoryId", r#"got "\u202ebuyer""#),
+    ] {
+        let terms = with(&standard_terms(), field, json!("\u{202e}buyer"));
+        let answer = app.create_escrow("ada", &terms);
+        assert_eq!(answer.status, 400, "{field}");
+        assert!(answer.message().ends_with(shown), "{answer:?}");
+        let got = answer.body["details"]["got"].as_str();
+        assert!(got.is_none_or(str::is_ascii), "{answer:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::domain::characters::quoted;
 use crate::domain::customers::country::Country;
 use crate::domain::customers::international;
 use crate::domain::invalid::Invalid;
@@ -97,7 +98,7 @@ impl Phone {
     pub fn read(text: &str, of_request: Option<Country>, of_merchant: Country) -> Result<(Self, Country), Invalid> {
         check_characters(text)?;
         let country = of_request.unwrap_or(of_merchant);
-        let wrong = |expected: String| Invalid::wrong("phone", expected, &format!("{text:?}"));
+        let wrong = |expected: String| Invalid::wrong("phone", expected, &quoted(text));
         let Some(digits) = text.strip_prefix('+') else {
             let phone = Self::parse(text, country).ok_or_else(|| wrong(Self::shape(country)))?;
             return Ok((phone, country));
@@ -228,7 +229,7 @@ pub fn check_characters(phone: &str) -> Result<(), Invalid> {
     } else {
         DIGITS_ONLY
     };
-    Err(Invalid::wrong("phone", expected, &format!("{phone:?}")))
+    Err(Invalid::wrong("phone", expected, &quoted(phone)))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fmt;
 
 use email_address::{EmailAddress, Options};
 
+use crate::domain::characters::quoted;
 use crate::domain::customers::country::Country;
 use crate::domain::customers::phone::Phone;
 use crate::domain::invalid::Invalid;
@@ -180,7 +181,7 @@ impl Profile {
             .filter(|bvn| bvn.len() != BVN_DIGITS || !is_digits(bvn))
         {
             let expected = format!("{BVN_DIGITS} digits");
-            return Err(Invalid::wrong("bvn", expected, &format!("{bvn:?}")));
+            return Err(Invalid::wrong("bvn", expected, &quoted(bvn)));
         }
         Ok(Self {
             firstname,

@@ -1,5 +1,6 @@
 //! Funding: a buyer's one payment opens one escrow or several (contract section 4.3.1).
 
+use crate::domain::characters::quoted;
 use crate::domain::effects::{Booking, Effects, EscrowEvent};
 use crate::domain::escrow::milestone::Milestone;
 use crate::domain::escrow::{Escrow, Funding, Progress};
@@ -69,7 +70,7 @@ pub fn check_token(listed: &[Escrow], token: &PaymentToken) -> Result<(), Invali
                 "the token of the escrow that escrowDetails.escrowId names, {}",
                 escrow.payment_token.as_str()
             );
-            let got = format!("{:?} with escrowId \"{}\"", token.as_str(), escrow.id);
+            let got = format!("{} with escrowId \"{}\"", quoted(token.as_str()), escrow.id);
             Err(Invalid::wrong("escrowDetails.paymentToken", expected, &got))
         }
         _ => Ok(()),

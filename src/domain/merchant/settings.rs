@@ -2,6 +2,7 @@
 //! merchant does not set itself.
 
 use crate::domain::address_range::AddressRange;
+use crate::domain::characters::quoted;
 use crate::domain::customers::country::Country;
 use crate::domain::fees::Rates;
 use crate::domain::ids::MerchantId;
@@ -170,7 +171,7 @@ pub fn parse_name(name: String) -> Parsed<String> {
         return Ok(name);
     }
     let expected = format!("a letter and then letters, digits, dots, hyphens or underscores, at most {NAME_CHARS_MAX}");
-    Err(Invalid::wrong("name", expected, &format!("{name:?}")))
+    Err(Invalid::wrong("name", expected, &quoted(&name)))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::domain::characters::quoted;
 use crate::domain::decline;
 use crate::domain::invalid::Invalid;
 use crate::domain::money::Amount;
@@ -245,7 +246,7 @@ impl BankCodes {
             Self::Any => "3 to 6 digits, such as those that GET /v1/payment/bank-list gives",
             Self::Listed | Self::Real => "a code that GET /v1/payment/bank-list gives",
         };
-        Err(Invalid::wrong(field, expected, &format!("{code:?}")))
+        Err(Invalid::wrong(field, expected, &quoted(code)))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::http::fields::Field;
 use crate::http::query::{self, Query};
 use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec};
-use crate::http::routes::shared_fields::{DESCRIPTION, description, short_line};
+use crate::http::routes::shared_fields::{DESCRIPTION, description};
 use crate::http::state::AppState;
 use crate::http::uploads::{self, Uploads};
 use crate::store::Snapshot;
@@ -188,7 +188,9 @@ pub(crate) async fn delete(
 /// Parses a new or edited category, and its picture.
 fn parse_category(body: &mut JsonOrFormBody, limits: &TermsLimits) -> Parsed<(CategoryRequest, Uploads)> {
     let fields = body.fields(PICTURE)?;
-    let name = fields.field("name").optional(|name| short_line(name, limits))?;
+    let name = fields.field("name");
+    let name = name.optional_text()?.map(|text| limits.purpose(name.path(), text));
+    let name = name.transpose()?;
     let description = description(&fields, limits)?;
     let keeps_description = !fields.has("description");
     let position = fields.field("category_position").optional(Field::integer);

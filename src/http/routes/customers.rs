@@ -304,7 +304,10 @@ pub(crate) fn parse_profile(body: &JsonBody) -> Parsed<ProfileRequest> {
 /// Parses the request (contract section 4.4.4).
 pub(crate) fn parse_profile_update(body: &JsonBody) -> Parsed<ProfileUpdateRequest> {
     let fields = body.fields()?;
-    let name = |field: &str| fields.field(field).optional(|text| profile::name(field, text.text()?));
+    let name = |field: &str| {
+        let text = fields.field(field).optional_text()?;
+        text.map(|text| profile::name(field, text)).transpose()
+    };
     Ok(ProfileUpdateRequest {
         firstname: name("firstname")?,
         lastname: name("lastname")?,

@@ -1,6 +1,7 @@
 //! Request fields that several resources have: terms, milestones, references, bank
 //! accounts and addresses.
 
+use crate::domain::characters::is_blank;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::terms::{
     DeliveryTimeline, MAX_DELIVERY_MAX, MilestoneRequest, TOTAL_QUANTITY_MAX, TermsRequest, check_buyer_pays,
@@ -11,7 +12,7 @@ use crate::domain::ids::{EscrowId, Reference};
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::payments::bank::{BankCodes, is_account_number};
 use crate::domain::payments::whitelist::EvmAddress;
-use crate::domain::text::{is_blank, is_forbidden_in_line};
+use crate::domain::text::check_line;
 use crate::http::fields::{Field, Fields};
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, words};
 
@@ -228,13 +229,7 @@ pub(super) fn text_up_to(field: &Field<'_>, chars_max: usize) -> Result<String, 
     if is_blank(&text) || text.chars().count() > chars_max {
         return Err(field.must_be(format!("a text of 1 to {chars_max} characters")));
     }
-    if text.contains(is_forbidden_in_line) {
-        return Err(Invalid::wrong(
-            field.path(),
-            "a text without line breaks or control characters",
-            &format!("{text:?}"),
-        ));
-    }
+    check_line(field.path(), &text)?;
     Ok(text)
 }
 
