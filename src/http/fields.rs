@@ -6,6 +6,7 @@
 //! rules apply to it. Unknown fields are ignored. A field that occurs twice is an error,
 //! because the two values may differ.
 
+mod amount_shape;
 mod json_object;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use crate::domain::page::ListMark;
 use crate::domain::sandbox::span::Span;
 use crate::domain::time::Date;
 use crate::domain::unset::is_unset_variable;
+pub(crate) use crate::http::fields::amount_shape::AmountShape;
 pub(crate) use crate::http::fields::json_object::JsonObject;
 use crate::http::fields::value::Value;
 use crate::http::request_spec::{self, FieldGroups, Kind, ReadAs};
@@ -238,8 +240,7 @@ impl<'a> Field<'a> {
         self.read("a text", |value| value.as_text())
     }
 
-    /// Parses an optional text for people. One that shows nothing counts as left out, as an empty one
-    /// does.
+    /// Parses an optional text for people. One that shows nothing counts as left out.
     pub(crate) fn optional_text(&self) -> Result<Option<String>, Invalid> {
         Ok(self.optional(Self::text)?.filter(|text| !is_blank(text)))
     }
@@ -278,16 +279,18 @@ impl<'a> Field<'a> {
 
     /// Parses an amount of money in major units, with at most two decimals.
     pub(crate) fn amount(&self) -> Result<Amount, Invalid> {
+        let least = match self.kind {
+            Some(&Kind::Amount(minor)) => Amount::from_minor(minor),
+            _ => None,
+        };
+        self.amount_of(AmountShape::AtLeast(least.unwrap_or(Amount::ZERO)))
+    }
+
+    /// Parses an amount, of which the route knows more than the kind says. It checks the bounds.
+    pub(crate) fn amount_of(&self, shape: AmountShape) -> Result<Amount, Invalid> {
         self.check_kind(ReadAs::Amount);
         let text = self.required()?.as_written();
-        Amount::parse_major(text).map_err(|error| {
-            self.must_be(match error {
-                NotAnAmount::NotADecimal => "a number, such as 1500 or 99.95".to_owned(),
-                NotAnAmount::Negative => self.kind.unwrap_or(&Kind::Amount(0)).least_amount(),
-                NotAnAmount::TooManyDecimals => "a number with at most two decimals".to_owned(),
-                NotAnAmount::TooLarge => format!("a number of at most {}", Amount::MAX),
-            })
-        })
+        Amount::parse_major(text).map_err(|error| self.must_be(shape.expected_after(error)))
     }
 
     /// Parses a calendar day, `YYYY-MM-DD`.

@@ -4,7 +4,6 @@
 
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::mode::Variant;
-use crate::domain::money::Amount;
 
 /// The fields that a route reads from the query and from the body.
 #[derive(Clone, Copy, Debug)]
@@ -309,17 +308,6 @@ impl Kind {
         match self {
             Self::OneOrList(entry, _) => read_as == ReadAs::List || entry.is_read_as(read_as),
             _ => read_as == self.read_as(),
-        }
-    }
-
-    /// Says in words how small an amount of this kind may be, without what is configured.
-    pub(crate) fn least_amount(&self) -> String {
-        match self {
-            Self::Amount(minor) => {
-                let least = Amount::from_minor(*minor).unwrap_or(Amount::ZERO);
-                format!("a number of {least} or more")
-            }
-            _ => "a number above 0".to_owned(),
         }
     }
 

@@ -46,6 +46,7 @@ fn an_amount_that_is_not_a_number_is_refused() {
         app.refuses(400, &message, |app| {
             app.json_text("POST", PAY, "ben", &with_field(payment(&deal), "/amount", raw))
         });
+        let message = format!("amount must be a number, such as 1000 or 1099.95; got {raw}");
         app.refuses(400, &message, |app| {
             app.json_text("POST", TOP_UP, "ben", &format!("{{\"amount\":{raw}}}"))
         });

@@ -28,6 +28,9 @@ pub struct TermsLimits {
 }
 
 impl TermsLimits {
+    /// What the amount of a milestone is without `strict`, for a message about its decimals.
+    pub const WHOLE_MILESTONE: &'static str = "a positive whole number (the setting strict = true allows two decimals)";
+
     /// Checks that an escrow amount is not below the smallest.
     pub fn check_amount(&self, amount: Amount) -> Result<(), Invalid> {
         if amount >= self.amount_min {
@@ -64,7 +67,7 @@ impl TermsLimits {
             _ if self.is_strict => "a number of at least 1",
             Some(1..) => return Ok(()),
             Some(_) => "a positive whole number",
-            None => "a positive whole number (the setting strict = true allows two decimals)",
+            None => Self::WHOLE_MILESTONE,
         };
         Err(Invalid::wrong(field, expected, &amount.to_string()))
     }

@@ -303,13 +303,16 @@ pub fn check_total_quantity(total_quantity: i64) -> Result<(), Invalid> {
     Err(Invalid::wrong("totalQuantity", expected, &total_quantity.to_string()))
 }
 
+/// Who pays the fee of a milestone escrow, for messages.
+pub const BUYER_PAYS: &str = "\"buyer\" on a milestone escrow";
+
 /// Checks that the buyer pays the fee, as on every milestone escrow.
-pub fn check_buyer_pays(who_pays: WhoPays) -> Result<(), Invalid> {
+fn check_buyer_pays(who_pays: WhoPays) -> Result<(), Invalid> {
     if who_pays == WhoPays::Buyer {
         return Ok(());
     }
     let got = format!("\"{}\"", who_pays.into_str());
-    Err(Invalid::wrong("whoPays", "\"buyer\" on a milestone escrow", &got))
+    Err(Invalid::wrong("whoPays", BUYER_PAYS, &got))
 }
 
 impl MilestoneTerms {

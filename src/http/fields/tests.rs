@@ -56,23 +56,22 @@ fn several_words_are_separated_by_commas() {
     }
 }
 
-/// The parser knows no configured minimum of an offer.
 #[test]
-fn a_negative_amount_is_told_the_least_of_its_field() {
+fn a_wrong_amount_is_told_the_least_of_its_field() {
     const SPECS: FieldGroups = &[&[
         FieldSpec::required("balance", Kind::Amount(0)),
         FieldSpec::required("receipt", Kind::Amount(1)),
-        FieldSpec::required("offer", Kind::OfferAmount),
-        FieldSpec::required("milestone", Kind::MilestoneAmount),
+        FieldSpec::required("stake", Kind::Amount(10_000)),
     ]];
-    let body = r#"{"balance":-1,"receipt":-1,"offer":-1,"milestone":-1}"#;
-    let fields = Fields::from_json(body).unwrap().described_by(Some(SPECS));
-    for (name, expected) in [
-        ("balance", "a number of 0 or more"),
-        ("receipt", "a number of 0.01 or more"),
-        ("offer", "a number above 0"),
-        ("milestone", "a number above 0"),
+    for (raw, name, expected) in [
+        ("-1", "balance", "a number of 0 or more"),
+        ("-1", "receipt", "a number of 0.01 or more"),
+        ("-1", "stake", "a number of 100 or more"),
+        ("\"5\"", "balance", "a number, such as 1500 or 99.95"),
+        ("\"5\"", "stake", "a number, such as 100 or 199.95"),
     ] {
+        let body = format!("{{\"{name}\":{raw}}}");
+        let fields = Fields::from_json(&body).unwrap().described_by(Some(SPECS));
         assert_eq!(wrong(fields.field(name).amount().unwrap_err()).1, expected, "{name}");
     }
 }

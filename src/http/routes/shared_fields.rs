@@ -4,16 +4,17 @@
 use crate::domain::characters::is_blank;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::terms::{
-    DeliveryTimeline, MAX_DELIVERY_MAX, MilestoneRequest, TOTAL_QUANTITY_MAX, TermsRequest, check_buyer_pays,
+    BUYER_PAYS, DeliveryTimeline, MAX_DELIVERY_MAX, MilestoneRequest, TOTAL_QUANTITY_MAX, TermsRequest,
     check_max_delivery, check_total_quantity,
 };
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{EscrowId, Reference};
 use crate::domain::invalid::{Invalid, Parsed};
+use crate::domain::money::Amount;
 use crate::domain::payments::bank::{BankCodes, is_account_number};
 use crate::domain::payments::whitelist::EvmAddress;
 use crate::domain::text::check_line;
-use crate::http::fields::{Field, Fields};
+use crate::http::fields::{AmountShape, Field, Fields};
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, words};
 
 const OFFER_AMOUNT: FieldSpec = FieldSpec::required("amount", Kind::OfferAmount);
@@ -111,14 +112,15 @@ enum Plan {
 /// Reads each field and checks it, in the order of the contract's table. The buyer pays
 /// the fee of a milestone escrow. The delivery window is required if the limits are strict.
 fn read_terms(fields: &Fields<'_>, limits: &TermsLimits, plan: Plan) -> Parsed<TermsRequest> {
-    let amount = fields.field("amount").amount()?;
+    let amount = offer_amount(&fields.field("amount"), limits)?;
     limits.check_amount(amount)?;
     let purpose = short_line(&fields.field("purpose"), limits)?;
     let description = description(fields, limits)?;
-    let who_pays = fields.field("whoPays").word()?;
-    if plan == Plan::Milestones {
-        check_buyer_pays(who_pays)?;
-    }
+    let who_pays = fields.field("whoPays");
+    let who_pays = match plan {
+        Plan::Standard => who_pays.word()?,
+        Plan::Milestones => buyer_pays(&who_pays)?,
+    };
     let max_delivery = read_if(limits.is_strict, &fields.field("maxDelivery"), Field::integer)?;
     max_delivery.map_or(Ok(()), check_max_delivery)?;
     let delivery_timeline = read_if(limits.is_strict, &fields.field("deliveryTimeline"), Field::word)?;
@@ -134,6 +136,25 @@ fn read_terms(fields: &Fields<'_>, limits: &TermsLimits, plan: Plan) -> Parsed<T
         total_quantity,
         category: fields.field("categoryId").optional(Field::category_id)?,
     })
+}
+
+/// Reads the amount of an offer. The caller checks that it is not below the smallest.
+pub(super) fn offer_amount(field: &Field<'_>, limits: &TermsLimits) -> Parsed<Amount> {
+    field.amount_of(AmountShape::AtLeast(limits.amount_min))
+}
+
+/// Reads who pays the fee of a milestone escrow.
+pub(super) fn buyer_pays(field: &Field<'_>) -> Parsed<WhoPays> {
+    field.parsed(BUYER_PAYS, |word| {
+        (word == WhoPays::Buyer.into_str()).then_some(WhoPays::Buyer)
+    })
+}
+
+/// Reads the amount of a milestone, and checks it.
+pub(super) fn milestone_amount(field: &Field<'_>, limits: &TermsLimits) -> Parsed<Amount> {
+    let amount = field.amount_of(AmountShape::of_milestone(limits))?;
+    limits.check_milestone_amount(field.path(), amount)?;
+    Ok(amount)
 }
 
 /// Reads a purpose, a title or a name, and checks it.
@@ -171,13 +192,10 @@ fn milestone(entry: &Field<'_>, limits: &TermsLimits) -> Parsed<MilestoneRequest
     let fields = entry.object()?;
     let title = short_line(&fields.field("title"), limits)?;
     let description = description(&fields, limits)?;
-    let amount = fields.field("amount");
-    let minor = amount.amount()?;
-    limits.check_milestone_amount(amount.path(), minor)?;
     Ok(MilestoneRequest {
         title,
         description,
-        amount: minor,
+        amount: milestone_amount(&fields.field("amount"), limits)?,
         due_date: fields.field("dueDate").optional(Field::date)?,
         beneficiary: fields.field("customerId").optional(Field::customer_id)?,
     })
