@@ -190,9 +190,21 @@ fn escrow_details_of_a_bad_shape_are_refused() {
         ("/escrowDetails", "5", "escrowDetails must be an object; got 5"),
         ("/escrowDetails", "true", "escrowDetails must be an object; got true"),
         ("/escrowDetails", "[]", "escrowDetails must be an object; got []"),
-        ("/escrowDetails", "{}", "escrowDetails.escrowId is required"),
-        ("/escrowDetails/escrowId", "null", "escrowDetails.escrowId is required"),
-        ("/escrowDetails/escrowId", "\"\"", "escrowDetails.escrowId is required"),
+        (
+            "/escrowDetails",
+            "{}",
+            "escrowDetails must be an object with escrowId or paymentToken; got {}",
+        ),
+        (
+            "/escrowDetails",
+            r#"{"escrowId":null}"#,
+            r#"escrowDetails must be an object with escrowId or paymentToken; got {"escrowId":null}"#,
+        ),
+        (
+            "/escrowDetails",
+            r#"{"escrowId":"","paymentToken":""}"#,
+            r#"escrowDetails must be an object with escrowId or paymentToken; got {"escrowId":"","paymentToken":""}"#,
+        ),
         (
             "/escrowDetails/escrowId",
             "5",

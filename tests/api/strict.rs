@@ -152,3 +152,46 @@ fn milestones_are_confirmed_in_order() {
     assert_eq!(last.text("status"), "COMPLETED");
     assert_eq!(app.balances(&ada).0, json!(1000));
 }
+
+/// A message about an amount names the least that is taken.
+#[test]
+fn a_wrong_amount_is_told_the_least_of_the_configuration() {
+    let Strict { app, ada, ben } = strict();
+    let offer_with = |pointer: &str, raw: &str| crate::helpers::with_field(offer(), pointer, raw);
+    for (pointer, raw, message) in [
+        ("/amount", "-1", "amount must be a number of 1000 or more; got -1"),
+        (
+            "/amount",
+            "\"5\"",
+            "amount must be a number, such as 1000 or 1099.95; got \"5\"",
+        ),
+        (
+            "/milestones/0/amount",
+            "-1",
+            "milestones[0].amount must be a number of 1 or more; got -1",
+        ),
+        (
+            "/milestones/0/amount",
+            "\"5\"",
+            "milestones[0].amount must be a number, such as 1500 or 99.95; got \"5\"",
+        ),
+        (
+            "/milestones/0/amount",
+            "1.001",
+            "milestones[0].amount must be a number with at most two decimals; got 1.001",
+        ),
+    ] {
+        let body = offer_with(pointer, raw);
+        app.refuses(400, message, |app| {
+            app.json_text("POST", "/v1/escrow/milestone/create", &ada, &body)
+        });
+    }
+    for raw in ["-1", "999"] {
+        let payment = json!({ "amount": 1, "reference": "one", "escrowDetails": { "escrowId": "x" } });
+        let body = crate::helpers::with_field(payment, "/amount", raw);
+        let message = format!("amount must be a number of 1000 or more; got {raw}");
+        app.refuses(400, &message, |app| {
+            app.json_text("POST", "/v1/payment/escrow", &ben, &body)
+        });
+    }
+}

@@ -16,7 +16,7 @@ use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
-use crate::http::fields::{Field, Fields};
+use crate::http::fields::{AmountShape, Field};
 use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::shared_fields::{CURRENCY, ESCROW_IDS, REFERENCE, check_currency, escrows_by_id, reference};
@@ -130,12 +130,12 @@ fn parse_payment(body: &JsonBody, state: &AppState) -> Parsed<PaymentRequest> {
     let fields = body.fields()?;
     let strict = state.policy.load().strict;
     let amount = fields.field("amount");
+    let smallest = state.policy.load().terms_limits.amount_min;
     let offered = if strict {
-        Some(amount.amount()?)
+        Some(amount.amount_of(AmountShape::AtLeast(smallest))?)
     } else {
         amount.optional(Field::amount)?
     };
-    let smallest = state.policy.load().terms_limits.amount_min;
     if strict && offered.is_some_and(|offered| offered < smallest) {
         return Err(amount.must_be(format!("a number of {smallest} or more")));
     }
@@ -152,10 +152,8 @@ fn parse_payment(body: &JsonBody, state: &AppState) -> Parsed<PaymentRequest> {
         Gateway::Wallet
     };
     check_currency(&fields, &state.policy.load().currency)?;
-    let (escrows, token) = escrows_to_pay(
-        &fields.field("escrowDetails").object()?,
-        state.limits.escrows_per_payment_max,
-    )?;
+    let details = fields.field("escrowDetails");
+    let (escrows, token) = escrows_to_pay(&details, state.limits.escrows_per_payment_max)?;
     Ok(PaymentRequest {
         escrows,
         token,
@@ -172,14 +170,14 @@ fn parse_top_up(body: &JsonBody) -> Parsed<Amount> {
 
 /// Reads the escrows to pay for: one or several by id, or one by payment token. Returns the
 /// token apart if it comes beside an id.
-fn escrows_to_pay(details: &Fields<'_>, escrows_max: usize) -> Parsed<(Vec<EscrowKey>, Option<PaymentToken>)> {
+fn escrows_to_pay(field: &Field<'_>, escrows_max: usize) -> Parsed<(Vec<EscrowKey>, Option<PaymentToken>)> {
+    let details = field.object()?;
     let (ids, token_field) = (details.field("escrowId"), details.field("paymentToken"));
     let token = token_field
         .optional(Field::text)?
         .map(|token| PaymentToken::named(&token));
-    if ids.is_absent()
-        && let Some(token) = token
-    {
+    if ids.is_absent() {
+        let token = token.ok_or_else(|| field.must_be("an object with escrowId or paymentToken"))?;
         return Ok((vec![EscrowKey::Token(token)], None));
     }
     let escrows = escrows_by_id(&ids, escrows_max)?;
