@@ -206,11 +206,11 @@ impl<T> Page<T> {
         self.keys.map(|(newest, _)| newest)
     }
 
-    /// Returns the number of the previous page, or `None` on the first page.
+    /// Returns the number of the previous page, or `None` on the first page. Beyond the last page
+    /// it is that of the last one, since those between have no rows.
     pub fn previous(&self) -> Option<u64> {
-        u64::from(self.request.number()?)
-            .checked_sub(1)
-            .filter(|&number| number > 0)
+        let previous = u64::from(self.request.number()?).saturating_sub(1);
+        Some(previous.min(self.pages().max(1))).filter(|&number| number > 0)
     }
 
     /// Converts the rows, or returns the first error.
@@ -281,6 +281,10 @@ mod tests {
         assert_eq!((of_26(3).previous(), of_26(3).next()), (Some(2), None));
         assert_eq!((page(1, 10, 0).pages(), page(1, 10, 0).next()), (0, None));
         assert_eq!(page(1, 10, 10).next(), None, "a full last page");
+        let beyond = [4, 5, u32::MAX].map(|number| of_26(number).previous());
+        assert_eq!(beyond, [Some(3); 3]);
+        let of_none = [1, 2, 9].map(|number| page(number, 10, 0).previous());
+        assert_eq!(of_none, [None, Some(1), Some(1)]);
     }
 
     #[test]

@@ -151,7 +151,8 @@ pub(crate) fn page(fields: &Fields<'_>) -> Parsed<PageRequest> {
 }
 
 /// Parses `page`, which is 1 if the query leaves it out, or `cursor` in its place, of a list with
-/// so many rows on a page. A page beyond the last is empty, however large its number is.
+/// so many rows on a page. A page beyond the last is empty, and one number beyond is as good as
+/// another.
 pub(crate) fn page_of(fields: &Fields<'_>, limit: u32) -> Parsed<PageRequest> {
     let (page, cursor) = (fields.field("page"), fields.field("cursor"));
     let number = match page.optional(Field::clamped_integer)? {

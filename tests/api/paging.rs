@@ -336,6 +336,11 @@ fn a_page_beyond_every_bound_is_empty_and_a_limit_beyond_every_bound_is_too_larg
             let pagination = &page.data()["pagination"];
             assert_ne!(pagination["count"], 0, "{} {number}", list.path);
             assert_eq!(pagination["isLastPage"], true, "{} {number}", list.path);
+            assert_eq!(
+                pagination["previousPage"], pagination["pages"],
+                "{} {number}",
+                list.path
+            );
 
             // Each list answers a limit of 101 in its own way, and these limits likewise.
             let (expected, answer) = (ask("limit=101".to_owned()), ask(format!("limit={number}")));
