@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::http::header::HeaderValue;
 use actix_web::{FromRequest, HttpRequest, web};
+use percent_encoding::percent_decode_str;
 
 use crate::domain::ids::Cursor;
 use crate::domain::invalid::{Invalid, Parsed};
@@ -105,7 +106,7 @@ fn list_hash(request: &HttpRequest, fields: &[(String, String)]) -> Result<ListH
     hash.add(context.customer.get().map_or(&[][..], |id| id.as_bytes()));
     let merchant = request.headers().get(MERCHANT_ID);
     hash.add(merchant.map_or(&[][..], HeaderValue::as_bytes));
-    hash.add(request.path().as_bytes());
+    hash.add(&decoded(request.path()));
     let mut filters: Vec<_> = fields.iter().filter(|(name, _)| name != "page").collect();
     filters.sort();
     for (name, value) in filters {
@@ -115,11 +116,16 @@ fn list_hash(request: &HttpRequest, fields: &[(String, String)]) -> Result<ListH
     Ok(hash.finish())
 }
 
+/// Returns a path without the encoding of its characters, which does not change what it names.
+fn decoded(path: &str) -> Vec<u8> {
+    percent_decode_str(path).collect()
+}
+
 /// Returns the mark of the list at a path. Filters do not count: a cursor of the list with one
 /// filter has its place in the list with another.
 fn mark_of(path: &str) -> ListMark {
     let mut hash = PartsHash::default();
-    hash.add(path.as_bytes());
+    hash.add(&decoded(path));
     let [a, b, c, d, ..] = hash.finish();
     ListMark::new(u32::from_be_bytes([a, b, c, d]))
 }

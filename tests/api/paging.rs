@@ -369,3 +369,24 @@ fn a_page_beyond_every_bound_is_empty_and_a_limit_beyond_every_bound_is_too_larg
         );
     }
 }
+
+/// A client may percent-encode any character of a path.
+#[test]
+fn the_encoding_of_a_path_does_not_change_the_list() {
+    let app = spawn_app();
+    for number in 0..9 {
+        offer(&app, number);
+    }
+    let feed = |path: &str, query: &str| app.send("GET", &format!("{path}?limit=3&{query}"), &[], None).ok();
+    let (plain, encoded) = ("/v1/escrow/feeds", "/v1/escrow/%66eeds");
+    let first = feed(plain, "page=1");
+    let cursor = first.data()["pagination"]["nextCursor"].as_str().unwrap();
+    let behind = format!("cursor={cursor}");
+    assert_eq!(feed(encoded, &behind).data(), feed(plain, &behind).data());
+    offer(&app, 10);
+    assert_eq!(
+        feed(encoded, "page=2").data()["pagination"]["count"],
+        9,
+        "part of the walk"
+    );
+}
