@@ -4,6 +4,33 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use url::{Host, Url};
 
+/// What the address of a web page must be beside an http or https URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HiddenPart {
+    /// A user name or a password, which everyone who sees the address would learn.
+    #[error("an address without a name and a password before its host")]
+    Credentials,
+    /// A character that the address loses when it is read.
+    #[error("an address without line breaks, tabs and other control characters")]
+    ControlCharacter,
+}
+
+/// Checks that nothing of an address is hidden from those who look at it: `text` as it was sent, and
+/// `url` as it was read.
+///
+/// # Errors
+///
+/// Returns the first part that is.
+pub fn check_hidden_parts(text: &str, url: &Url) -> Result<(), HiddenPart> {
+    if text.contains(char::is_control) {
+        return Err(HiddenPart::ControlCharacter);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(HiddenPart::Credentials);
+    }
+    Ok(())
+}
+
 /// The most characters of a host name with its port.
 const HOST_CHARS_MAX: usize = 260;
 
@@ -88,6 +115,28 @@ mod tests {
             &long,
         ] {
             assert_eq!(origin_of_host(host), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_password_and_a_line_break_are_hidden_in_an_address() {
+        let checked = |text: &str| check_hidden_parts(text, &Url::parse(text).unwrap());
+        for text in [
+            "https://a:b@shop.example/",
+            "https://a@shop.example/",
+            "https://:b@shop.example/",
+        ] {
+            assert_eq!(checked(text), Err(HiddenPart::Credentials), "{text}");
+        }
+        for text in [
+            "https://shop.example/\nx",
+            "https://sh\top.example/",
+            "\0https://shop.example/",
+        ] {
+            assert_eq!(checked(text), Err(HiddenPart::ControlCharacter), "{text:?}");
+        }
+        for text in ["https://shop.example/a@b:c", " https://shop.example/a b#c"] {
+            assert_eq!(checked(text), Ok(()), "{text}");
         }
     }
 

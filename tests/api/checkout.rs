@@ -128,6 +128,11 @@ fn wrong_fields_are_named() {
         ("redirectUrl", json!("javascript:alert(1)")),
         ("redirectUrl", json!("data:text/html,x")),
         ("redirectUrl", json!("/thanks")),
+        ("redirectUrl", json!("https://ada:secret@shop.example/")),
+        ("redirectUrl", json!("https://ada@shop.example/")),
+        ("redirectUrl", json!("https://shop.example/\nthanks")),
+        ("redirectUrl", json!("https://shop.example/\tthanks")),
+        ("publicKey", json!("pk_test_default ")),
         (
             "redirectUrl",
             json!(format!("https://shop.example/{}", "x".repeat(2_000))),
@@ -857,4 +862,31 @@ fn a_deal_below_the_least_transfer_has_no_checkout() {
     let form = [("buyer", live.buyer.as_str())];
     let begun = submit(&live.app, &format!("/pay/{}/transfer", deal.token), &form);
     assert_eq!(begun.status, 400, "{}", begun.text);
+}
+
+#[test]
+fn a_wrong_address_or_key_is_told_what_is_wrong() {
+    let app = spawn_app();
+    let right = of(&app.offered());
+    for (field, value, expected) in [
+        (
+            "redirectUrl",
+            "https://ada:secret@shop.example/",
+            "redirectUrl must be an address without a name and a password before its host",
+        ),
+        (
+            "redirectUrl",
+            "https://shop.example/\nthanks",
+            "redirectUrl must be an address without line breaks, tabs and other control characters",
+        ),
+        (
+            "publicKey",
+            "pk_test_default ",
+            "publicKey must be a publishable key, which begins with pk_test_ or pk_live_ and has no spaces",
+        ),
+    ] {
+        let refused = begin(&app, &with(right.clone(), field, json!(value)));
+        assert_eq!(refused.status, 400);
+        assert!(refused.message().starts_with(expected), "{}", refused.message());
+    }
 }

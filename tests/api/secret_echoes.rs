@@ -22,7 +22,7 @@ fn a_secret_key_in_the_place_of_another_value_is_not_repeated() {
         let session = json!({ "publicKey": key, "paymentToken": "PY_ABCDEFGH1234" }).to_string();
         let refused = app.send("POST", "/v1/checkout/session", &[json], Some(session.as_bytes()));
         assert_untold(&refused);
-        let expected = "publicKey must be a publishable key, which begins with pk_test_ or pk_live_; got a secret key";
+        let expected = "publicKey must be a publishable key, which begins with pk_test_ or pk_live_ and has no spaces; got a secret key";
         assert_eq!(refused.message(), expected);
 
         let body = json!({ "amount": key, "transactionType": key }).to_string();

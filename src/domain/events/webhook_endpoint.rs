@@ -10,6 +10,7 @@ use crate::domain::events::choice::{self, EventChoice};
 use crate::domain::events::delivery::Dispatch;
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
+use crate::domain::web_address::{HiddenPart, check_hidden_parts};
 
 /// A URL that webhooks may be sent to. If its host is a name, the addresses of that name
 /// are checked at every connection.
@@ -31,10 +32,10 @@ pub enum WebhookUrlProblem {
     /// The host is an address that webhooks must not be sent to, of this class.
     #[error("an address that does not lead to {0}, which is a {1} address")]
     Refused(IpAddr, &'static str),
-    /// The URL holds a user name or a password. Everyone who sees the URL would learn it,
-    /// and the signature already proves who the sender is.
-    #[error("an address without a name and a password before its host")]
-    Credentials,
+    /// The URL holds what does not show. A password is not needed: the signature already proves who
+    /// the sender is.
+    #[error(transparent)]
+    Hidden(#[from] HiddenPart),
     /// The URL holds a fragment, which HTTP does not send.
     #[error("an address without a fragment, which begins at #")]
     Fragment,
@@ -71,9 +72,7 @@ impl WebhookUrl {
         {
             return Err(WebhookUrlProblem::Refused(address, reach));
         }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(WebhookUrlProblem::Credentials);
-        }
+        check_hidden_parts(text, &url)?;
         if url.fragment().is_some() {
             return Err(WebhookUrlProblem::Fragment);
         }
@@ -394,6 +393,10 @@ mod tests {
             ("https://me@shop.example/", "a name and a password"),
             ("https://me:pw@shop.example/", "a name and a password"),
             ("https://:pw@shop.example/", "a name and a password"),
+            (
+                "https://shop.example/\nhooks",
+                "line breaks, tabs and other control characters",
+            ),
             ("https://shop.example/#", "a fragment"),
             ("https://shop.example/hook#top", "a fragment"),
         ] {

@@ -17,7 +17,7 @@ pub struct PublishableKey(String);
 
 impl PublishableKey {
     /// The shape of a publishable key, for messages.
-    pub const SHAPE: &'static str = "a publishable key, which begins with pk_test_ or pk_live_";
+    pub const SHAPE: &'static str = "a publishable key, which begins with pk_test_ or pk_live_ and has no spaces";
 
     /// Makes a key of this mode from random bits.
     pub fn from_random(mode: Mode, random: u128) -> Self {

@@ -19,6 +19,7 @@ use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::mode::Mode;
 use crate::domain::payments::intent;
 use crate::domain::refusal::{Refusal, RefusalKind};
+use crate::domain::web_address::check_hidden_parts;
 use crate::entropy;
 use crate::http::answer::{Answer, Success, SuccessBody};
 use crate::http::auth::{check_host, refuse_guess};
@@ -205,11 +206,13 @@ fn payment_token(field: &Field<'_>) -> Parsed<PaymentToken> {
 /// Reads the address of a web page.
 fn redirect_url(field: &Field<'_>) -> Parsed<String> {
     let expected = format!("an http or https URL of at most {REDIRECT_URL_CHARS_MAX} characters");
-    field.parsed(&expected, |text| {
+    let (text, url) = field.parsed(&expected, |text| {
         let url = Url::parse(text).ok()?;
         let is_page = matches!(url.scheme(), "http" | "https") && text.chars().count() <= REDIRECT_URL_CHARS_MAX;
-        is_page.then(|| url.to_string())
-    })
+        is_page.then(|| (text.to_owned(), url))
+    })?;
+    check_hidden_parts(&text, &url).map_err(|hidden| field.must_be(hidden.to_string()))?;
+    Ok(url.to_string())
 }
 
 /// Checks that the deal can be paid for, in live mode that the customer exists, and that the
