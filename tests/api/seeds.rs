@@ -587,8 +587,70 @@ fn a_seed_with_an_invalid_offer_is_refused() {
             json!({ "maxDelivery": 366 }),
             ".maxDelivery must be a whole number from 1 to 365; got 366",
         ),
+        // The name is the purpose where none is sent.
+        (
+            json!({ "name": "two\nlines" }),
+            ".name must be a text without line breaks, control characters or bidirectional formatting characters; \
+             got \"two\\nlines\"",
+        ),
+        (
+            json!({ "name": "x".repeat(256) }),
+            ".name must be a text of at most 255 characters; got 256 characters",
+        ),
+        (
+            json!({ "name": "fine", "purpose": "two\nlines" }),
+            ".purpose must be a text without line breaks, control characters or bidirectional formatting characters; \
+             got \"two\\nlines\"",
+        ),
     ];
     refuses_escrow(&escrow, &cases);
+}
+
+/// The amount is the sum of the milestones where none is sent, and so they are named.
+#[test]
+fn a_seed_whose_milestones_make_no_amount_is_refused() {
+    let escrow = json!({ "seller": "ada", "buyer": "ben" });
+    let cases = [
+        (
+            json!({ "milestones": [] }),
+            ".milestones must be a list of at least 2 milestones, or left out; got []",
+        ),
+        (
+            json!({ "milestones": [{ "amount": 0 }, { "amount": 0 }] }),
+            ".milestones[0].amount must be a positive whole number; got 0",
+        ),
+        (
+            json!({ "milestones": [{ "amount": 1 }, { "amount": 0.5 }] }),
+            ".milestones[1].amount must be a positive whole number (the setting strict = true allows two decimals); got 0.5",
+        ),
+        (
+            json!({ "milestones": [{ "amount": 90_071_992_547_409_u64 }, { "amount": 1 }] }),
+            ".milestones must be a list whose amounts add up to at most 90071992547409.91; got more",
+        ),
+    ];
+    refuses_escrow(&escrow, &cases);
+    let app = spawn_app_with(|config| config.limits.amount_min_minor = crate::helpers::kobo(100_000));
+    let low = json!({ "seller": "ada", "milestones": [{ "amount": 400 }, { "amount": 500 }] });
+    let body = json!({ "customers": [{ "id": "ada" }], "escrows": [low] });
+    let message = "escrows[0].milestones must be a list whose amounts add up to at least 1000; got 900";
+    app.refuses(400, message, |app| seed(app, &body));
+}
+
+/// A text that shows nothing counts as one that is left out, and so the default is taken.
+#[test]
+fn a_seed_takes_its_defaults_where_a_text_shows_nothing() {
+    let app = spawn_app();
+    let milestones = json!([{ "amount": 1000, "title": "\u{200b}" }, { "amount": 2000 }]);
+    let body = json!({
+        "customers": [{ "id": "ada", "firstname": "\u{200b}" }],
+        "escrows": [{ "seller": "ada", "name": " ", "purpose": "\u{200b}", "milestones": milestones }],
+    });
+    let seeded = seed(&app, &body).ok();
+    let escrow = &seeded.data()["escrows"][0];
+    assert_eq!(escrow["milestones"][0]["title"], "Milestone 1");
+    assert_eq!(escrow["name"], Value::Null);
+    let token = escrow["paymentToken"].as_str().unwrap();
+    assert_eq!(app.verify(token).ok().data()["purpose"], "Escrow 1");
 }
 
 #[test]
@@ -671,6 +733,10 @@ fn a_seed_with_invalid_milestones_is_refused() {
         (
             json!({ "whoPays": "seller" }),
             ".whoPays must be \"buyer\" on a milestone escrow; got \"seller\"",
+        ),
+        (
+            json!({ "whoPays": "x" }),
+            ".whoPays must be \"buyer\" on a milestone escrow; got \"x\"",
         ),
     ];
     refuses_escrow(&escrow, &cases);

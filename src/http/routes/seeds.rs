@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::commands::{clocks, seeds};
 use crate::domain::customers::profile::PartialProfileRequest;
+use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::terms::{
     DeliveryTimeline, MAX_DELIVERY_DEFAULT, MAX_DELIVERY_MAX, MilestoneRequest, STANDARD_MAX_DELIVERY_DEFAULT,
     TOTAL_QUANTITY_MAX, TermsRequest,
@@ -17,7 +18,7 @@ use crate::domain::escrow::terms::{
 use crate::domain::escrow::{Escrow, Status};
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, EscrowId, SeededIds};
-use crate::domain::invalid::Parsed;
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::money::Amount;
 use crate::domain::refusal::RefusalKind;
 use crate::domain::sandbox::seed::{CUSTOMERS_MAX, CustomerSeed, EscrowSeed, ProgressRequest, SeedRequest};
@@ -31,6 +32,7 @@ use crate::http::own_task::in_own_task;
 use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec, words};
 use crate::http::routes::clocks::{ClockView, do_what_is_due};
+use crate::http::routes::shared_fields::{buyer_pays, milestone_amount, offer_amount};
 use crate::http::state::AppState;
 use crate::views::{AsText, MajorUnits, MilestoneView, Words};
 
@@ -63,7 +65,7 @@ pub(crate) async fn load(
     caller: Caller,
     body: JsonBody,
 ) -> Result<CreatedReply<SeedView>, ApiError> {
-    let request = parse_seed(&body);
+    let request = parse_seed(&body, &state.policy.load().terms_limits);
     in_own_task(async move {
         let moved = Arc::new(OnceLock::new());
         let note = Arc::clone(&moved);
@@ -148,7 +150,7 @@ pub(crate) const SEED: RequestSpec = RequestSpec::of_body(&[&[
 ]]);
 
 /// Parses the body of `POST /sandbox/seed`.
-fn parse_seed(body: &JsonBody) -> Parsed<SeedRequest> {
+fn parse_seed(body: &JsonBody, limits: &TermsLimits) -> Parsed<SeedRequest> {
     let fields = body.fields()?;
     let customers = entries(&fields.field("customers"), CUSTOMERS_MAX)?;
     let escrows = entries(&fields.field("escrows"), SeededIds::ESCROWS_MAX)?;
@@ -156,7 +158,7 @@ fn parse_seed(body: &JsonBody) -> Parsed<SeedRequest> {
     let customers = customers.iter().map(|entry| customer(entry, &mut ids));
     let customers = customers.collect::<Parsed<_>>()?;
     let mut names = HashSet::new();
-    let escrow = |(entry, index): (&Field<'_>, usize)| escrow(entry, index, &mut names);
+    let escrow = |(entry, index): (&Field<'_>, usize)| escrow(entry, index, &mut names, limits);
     let escrows = escrows.iter().zip(1..).map(escrow).collect::<Parsed<_>>()?;
     Ok(SeedRequest {
         content_hash: body.content_hash()?,
@@ -187,8 +189,8 @@ fn customer(entry: &Field<'_>, ids: &mut HashSet<CustomerId>) -> Parsed<Customer
         id,
         balance: fields.field("balance").optional(Field::amount)?,
         profile: PartialProfileRequest {
-            firstname: fields.field("firstname").optional(Field::text)?,
-            lastname: fields.field("lastname").optional(Field::text)?,
+            firstname: fields.field("firstname").optional_text()?,
+            lastname: fields.field("lastname").optional_text()?,
             email: fields.field("email").optional(Field::email)?,
             phone: fields.field("phone").optional(Field::text)?,
             country: fields.field("countryId").optional(Field::country)?,
@@ -198,19 +200,20 @@ fn customer(entry: &Field<'_>, ids: &mut HashSet<CustomerId>) -> Parsed<Customer
 }
 
 /// Parses an escrow. `position` is its position among the seed's escrows, from 1.
-fn escrow(entry: &Field<'_>, position: usize, names: &mut HashSet<String>) -> Parsed<EscrowSeed> {
+fn escrow(entry: &Field<'_>, position: usize, names: &mut HashSet<String>, limits: &TermsLimits) -> Parsed<EscrowSeed> {
     let fields = entry.object()?;
     fields.check_known(&[&ESCROW])?;
-    let name = name(&fields.field("name"), names)?;
+    let name_field = fields.field("name");
+    let name = name(&name_field, names)?;
+    let purpose = match name.clone() {
+        Some(name) => limits.purpose(name_field.path(), name),
+        None => Ok(format!("Escrow {position}")),
+    };
     let seller = fields.field("seller").customer_id()?;
     let buyer = fields.field("buyer").optional(Field::customer_id)?;
     let status = fields.field("status").optional(Field::word)?;
-    let milestones = fields.field("milestones").optional(Field::list)?;
-    let milestones: Option<Vec<MilestoneSeed>> = milestones
-        .map(|milestones| milestones.iter().zip(1..).map(milestone).collect())
-        .transpose()?;
-    let purpose = name.clone().unwrap_or_else(|| format!("Escrow {position}"));
-    let terms = terms(&fields, purpose, milestones.as_deref())?;
+    let milestones = fields.field("milestones").optional(|field| milestones(field, limits))?;
+    let terms = terms(&fields, purpose, milestones.as_deref(), limits)?;
     let marks = |milestones: &Vec<MilestoneSeed>| milestones.iter().map(|milestone| milestone.released).collect();
     let progress = ProgressRequest {
         status,
@@ -232,7 +235,7 @@ fn escrow(entry: &Field<'_>, position: usize, names: &mut HashSet<String>) -> Pa
 /// Reads the name by which the seed's author refers to an escrow. Refuses the name of an
 /// earlier escrow.
 fn name(field: &Field<'_>, names: &mut HashSet<String>) -> Parsed<Option<String>> {
-    let name = field.optional(Field::text)?;
+    let name = field.optional_text()?;
     match &name {
         Some(name) if !names.insert(name.clone()) => Err(field.must_be("a name that no escrow before it has")),
         _ => Ok(name),
@@ -240,23 +243,54 @@ fn name(field: &Field<'_>, names: &mut HashSet<String>) -> Parsed<Option<String>
 }
 
 /// Reads the terms of an escrow. An absent field has a default or follows from other fields:
-/// an absent amount is the sum of the milestones.
-fn terms(fields: &Fields<'_>, purpose: String, milestones: Option<&[MilestoneSeed]>) -> Parsed<TermsRequest> {
-    let amount = fields.field("amount").optional(Field::amount)?;
-    let sum = milestones.and_then(|milestones| Amount::total(milestones.iter().map(|milestone| milestone.amount)));
+/// an absent amount is the sum of the milestones. `purpose` is the one of an escrow that has none.
+fn terms(
+    fields: &Fields<'_>,
+    purpose: Parsed<String>,
+    milestones: Option<&[MilestoneSeed]>,
+    limits: &TermsLimits,
+) -> Parsed<TermsRequest> {
+    let amount = fields.field("amount");
+    let amount = match (amount.optional(|amount| offer_amount(amount, limits))?, milestones) {
+        (Some(amount), _) => amount,
+        (None, Some(milestones)) => sum(&fields.field("milestones"), milestones, limits)?,
+        (None, None) => return Err(Invalid::missing(amount.path())),
+    };
     let window = milestones.map_or(STANDARD_MAX_DELIVERY_DEFAULT, |_| MAX_DELIVERY_DEFAULT);
     let timeline = fields.field("deliveryTimeline");
     let timeline = timeline.optional(Field::word)?;
     Ok(TermsRequest {
-        amount: amount.or(sum).map_or_else(|| fields.field("amount").amount(), Ok)?,
-        purpose: fields.field("purpose").optional(Field::text)?.unwrap_or(purpose),
+        amount,
+        purpose: fields.field("purpose").optional_text()?.map_or(purpose, Ok)?,
         description: fields.field("description").optional(Field::text)?,
-        who_pays: fields.field("whoPays").optional(Field::word)?.unwrap_or(WhoPays::Buyer),
+        who_pays: match milestones {
+            Some(_) => fields.field("whoPays").optional(buyer_pays)?,
+            None => fields.field("whoPays").optional(Field::word)?,
+        }
+        .unwrap_or(WhoPays::Buyer),
         max_delivery: Some(fields.field("maxDelivery").optional(Field::integer)?.unwrap_or(window)),
         delivery_timeline: Some(timeline.unwrap_or(DeliveryTimeline::Days)),
         total_quantity: fields.field("totalQuantity").optional(Field::integer)?,
         category: None,
     })
+}
+
+/// Returns the amount of an escrow that follows from its milestones, which are named if it cannot be
+/// one.
+fn sum(field: &Field<'_>, milestones: &[MilestoneSeed], limits: &TermsLimits) -> Parsed<Amount> {
+    if milestones.is_empty() {
+        return Err(field.must_be("a list of at least 2 milestones, or left out"));
+    }
+    let wrong = |bound: String, got: &str| {
+        let expected = format!("a list whose amounts add up to {bound}");
+        Invalid::wrong(field.path(), expected, got)
+    };
+    let sum = Amount::total(milestones.iter().map(|milestone| milestone.amount));
+    let sum = sum.ok_or_else(|| wrong(format!("at most {}", Amount::MAX), "more"))?;
+    if sum < limits.amount_min {
+        return Err(wrong(format!("at least {}", limits.amount_min), &sum.to_string()));
+    }
+    Ok(sum)
 }
 
 /// A parsed milestone of a seed.
@@ -269,14 +303,21 @@ struct MilestoneSeed {
     released: Option<bool>,
 }
 
-fn milestone((entry, position): (&Field<'_>, usize)) -> Parsed<MilestoneSeed> {
+fn milestones(field: &Field<'_>, limits: &TermsLimits) -> Parsed<Vec<MilestoneSeed>> {
+    let entries = field.list()?;
+    let milestone = |(entry, position)| milestone(entry, position, limits);
+    entries.iter().zip(1..).map(milestone).collect()
+}
+
+/// Parses a milestone. `position` is its position among those of the escrow, from 1.
+fn milestone(entry: &Field<'_>, position: usize, limits: &TermsLimits) -> Parsed<MilestoneSeed> {
     let fields = entry.object()?;
     fields.check_known(&[&MILESTONE])?;
-    let title = fields.field("title").optional(Field::text)?;
+    let title = fields.field("title").optional_text()?;
     Ok(MilestoneSeed {
         title: title.unwrap_or_else(|| format!("Milestone {position}")),
         description: fields.field("description").optional(Field::text)?,
-        amount: fields.field("amount").amount()?,
+        amount: milestone_amount(&fields.field("amount"), limits)?,
         due_date: fields.field("dueDate").optional(Field::date)?,
         beneficiary: fields.field("customerId").optional(Field::customer_id)?,
         released: fields.field("released").optional(Field::boolean)?,
