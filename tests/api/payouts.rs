@@ -286,6 +286,13 @@ fn two_operators_record_the_return_of_a_large_pay_out() {
     let unpaid = approved("w-3", 6_000);
     let asked = act(&app, BEN, &unpaid, "return", &reason()).ok();
     assert_eq!(asked.text("status"), "approved");
+    // Meanwhile the bank is not asked for it.
+    let exported = |body: &Value| app.by(BEN, "POST", "/payouts/export", body).text;
+    assert!(!exported(&json!({})).contains(&unpaid));
+    act(&app, ADA, &unpaid, "retract", &reason()).ok();
+    assert!(exported(&json!({})).contains(&unpaid));
+    act(&app, BEN, &unpaid, "return", &reason()).ok();
+    assert!(!exported(&json!({ "batch": 1 })).contains(&unpaid));
     // The payment is another step: the fee would stay with the platform then.
     act(&app, BEN, &unpaid, "pay", &paid("w-3")).ok();
     let asked = act(&app, CLEO, &unpaid, "return", &reason()).ok();

@@ -128,14 +128,18 @@ impl Snapshot<'_> {
     }
 
     /// Returns the `max` oldest of a merchant's approved pay-outs that are in no batch, oldest first.
+    /// Leaves out those of which an operator has asked to record the return: the bank would pay what
+    /// a second operator gives back to its owner.
     pub fn payouts_to_export(&self, merchant: MerchantId, max: usize) -> Result<Vec<StoredPayout>, Error> {
         let mut statement = self.connection.prepare(select_payout!(
-            "payout.merchant_id = ?1 AND payout.status = 'approved' AND batch IS NULL ORDER BY payout.id LIMIT ?2"
+            "payout.merchant_id = ?1 AND payout.status = 'approved' AND batch IS NULL
+             AND (asker.id IS NULL OR asker.revoked_at IS NOT NULL) ORDER BY payout.id LIMIT ?2"
         ))?;
         read_all(statement.query(params![merchant.0, max])?, |row| self.read_payout(row))
     }
 
     /// Returns the `max` oldest pay-outs of a merchant's batch that are still approved, oldest first.
+    /// Leaves out the same as [`Self::payouts_to_export`].
     pub fn approved_payouts_of_batch(
         &self,
         merchant: MerchantId,
@@ -143,7 +147,8 @@ impl Snapshot<'_> {
         max: usize,
     ) -> Result<Vec<StoredPayout>, Error> {
         let mut statement = self.connection.prepare(select_payout!(
-            "payout.merchant_id = ?1 AND batch = ?2 AND payout.status = 'approved' ORDER BY payout.id LIMIT ?3"
+            "payout.merchant_id = ?1 AND batch = ?2 AND payout.status = 'approved'
+             AND (asker.id IS NULL OR asker.revoked_at IS NOT NULL) ORDER BY payout.id LIMIT ?3"
         ))?;
         read_all(statement.query(params![merchant.0, batch, max])?, |row| {
             self.read_payout(row)
