@@ -12,7 +12,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::domain::mode::Mode;
 use crate::domain::time::{Clock, Timestamp};
-use crate::store::{self, Place, RequiredPurpose, Restored};
+use crate::store::{self, RequiredPurpose, Restored};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RestoreArguments {
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
     let RestoreArguments { backup, to, replace } = arguments;
     let restored = put_in_place(backup, to, *replace, None)?;
     if store::mode_of(to)? == Mode::Live {
-        tell_of_payouts(to);
+        tell_of_payouts();
         tell_of_clock(restored.made.newest_at);
     }
     Ok(ExitCode::SUCCESS)
@@ -75,20 +75,12 @@ pub(super) fn put_in_place(
     Ok(restored)
 }
 
-/// Says what to do before the first payment, unless no pay-out is open: the bank may have been asked
-/// for it since the backup, and the restored database does not know that.
-fn tell_of_payouts(to: &Path) {
-    // A database of an earlier version has no position before its migration.
-    let position = store::position(&Place::File(to.to_owned())).ok();
-    let total = position
-        .and_then(|(position, _)| position.ok())
-        .map(|position| position.total);
-    if total.is_some_and(|total| total.open_payouts.count == 0) {
-        return;
-    }
+/// Says what to do before the first payment: the bank may have been asked for pay-outs since the backup,
+/// also for some that the restored database does not know.
+fn tell_of_payouts() {
     say!(
-        "  note: pay-outs are open. Before you export or pay any, find the files and payments of pay-outs that the bank \
-         got since the backup, and record what it has paid: otherwise it is asked twice (docs/operating.md, Restore)."
+        "  note: before you export or pay any pay-out, find the files and payments of pay-outs that the bank got since \
+         the backup, and record what it has paid: otherwise it is asked twice (docs/operating.md, Restore)."
     );
 }
 

@@ -12,6 +12,8 @@ struct Stage<'a> {
     shop: String,
     /// The key of the operator who approves.
     approver: String,
+    /// The keys that it takes to rule on a deal that holds much: of two operators in live mode.
+    rulers: Vec<String>,
     /// The key of the operator who records and pays.
     cashier: String,
 }
@@ -174,13 +176,9 @@ fn fund_and_rule(stage: &Stage<'_>, seller: &str, buyer: &str) {
     let ruling = json!({
         "resolution": "Half was done", "status": "SPLIT", "sellerAmount": 50_000, "buyerAmount": 150_000,
     });
-    stage.ask(
-        &stage.approver,
-        "POST",
-        &format!("/operator/deals/{id}/resolve"),
-        "",
-        &ruling,
-    );
+    for operator in &stage.rulers {
+        stage.ask(operator, "POST", &format!("/operator/deals/{id}/resolve"), "", &ruling);
+    }
     assert_eq!(stage.main_balance(seller), json!(150_000));
     assert_eq!(stage.main_balance(buyer), json!(150_000));
 }
@@ -261,7 +259,7 @@ fn a_deal_of_live_mode_is_paid_in_and_out_by_two_operators() {
     let created = folder
         .command(&["merchant", "create", "shop", "--commission-bps", "100"])
         .env("ESCROWD_URL", server.url(""))
-        .env("ESCROWD_KEY", admin)
+        .env("ESCROWD_KEY", &admin)
         .output()
         .unwrap();
     assert!(created.status.success(), "{created:?}");
@@ -269,28 +267,16 @@ fn a_deal_of_live_mode_is_paid_in_and_out_by_two_operators() {
     let stage = Stage {
         server: &server,
         shop,
+        rulers: vec![approver.clone(), admin],
         approver,
         cashier,
     };
     play(&stage);
-    // Nothing is on its way out, and then something is.
-    for (name, is_warned) in [("quiet.db", false), ("busy.db", true)] {
-        if is_warned {
-            let nothing = Value::Null;
-            let customers = stage.ask(&stage.shop, "GET", "/v1/customers", "", &nothing);
-            let customer = customers["data"][0]["customerId"]
-                .as_str()
-                .unwrap_or_else(|| panic!("{customers}"));
-            let request = json!({
-                "amount": 1_000, "transactionType": "withdrawal", "withdrawalDetails": bank_account("Obi"),
-            });
-            stage.ask(&stage.shop, "POST", "/v1/payment/create-intent", customer, &request);
-        }
-        assert!(folder.run(&["backup", "escrowd.db", name]).status.success());
-        let restored = stdout(&folder.run(&["restore", name, &format!("restored-{name}")]));
-        let is_told = restored.contains("find the files and payments of pay-outs that the bank got since the backup");
-        assert_eq!(is_told, is_warned, "{restored}");
-    }
+    // The bank may know more than the backup.
+    assert!(folder.run(&["backup", "escrowd.db", "backup.db"]).status.success());
+    let restored = stdout(&folder.run(&["restore", "backup.db", "restored.db"]));
+    let advice = "find the files and payments of pay-outs that the bank got since the backup";
+    assert!(restored.contains(advice), "{restored}");
     // A key opens only its own routes.
     let nothing = Value::Null;
     for (key, path) in [(&stage.shop, "/operator/receipts"), (&stage.cashier, "/v1/customers")] {
@@ -321,6 +307,7 @@ fn the_same_deal_is_rehearsed_in_a_sandbox() {
         server: &server,
         shop: key(),
         approver: key(),
+        rulers: vec![key()],
         cashier: key(),
     });
     drop(server);
