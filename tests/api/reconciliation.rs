@@ -202,7 +202,7 @@ fn the_page_tells_what_differs_and_the_remedy() {
             "It arose before the statement, or a balance was mistyped.",
             "The statement itself has a gap",
             "Lines are missing in the file or stand in it twice, or a balance was mistyped.",
-            "Record it, or the return of a pay-out. Below zero",
+            "do not record it, since its payments are recorded already. Below zero",
             "reopen the pay-out",
             "reverse the receipt and record it as it came",
         ],

@@ -211,10 +211,11 @@ async fn page(reader: &Reader, typed: &Typed, status: StatusCode, result: &Marku
 }
 
 /// The lists of differences, of which each tells its remedy.
-const ONLY_AT_BANK: &str = "Above zero: a deposit that was not recorded, a pay-out that the bank has sent back, or a \
-                            payment provider's settlement. Record it, or the return of a pay-out. Below zero: the \
-                            bank's charges, a payment that was not recorded, or, with the reference of a receipt, a \
-                            credit that the bank has taken back: then reverse the receipt.";
+const ONLY_AT_BANK: &str = "Above zero: if a deposit was not recorded, record it. If the bank has sent a pay-out back, \
+                            record its return. If it is a payment provider's settlement, check it and do not record \
+                            it, since its payments are recorded already. Below zero: the bank's charges, a payment \
+                            that was not recorded, or, with the reference of a receipt, a credit that the bank has \
+                            taken back: then reverse the receipt.";
 const ONLY_HERE: &str = "A pay-out: the bank has not paid it yet, or its payment was recorded too early or by mistake. \
                          Wait, and if the payment never comes, reopen the pay-out. A receipt: it was recorded twice or \
                          by mistake. Reverse it.";
