@@ -74,8 +74,8 @@ pub fn resolve(
 #[derive(Clone, Debug)]
 pub struct RulingOutcome {
     pub escrow: Escrow,
-    /// True if a second operator has to ask for the same first.
-    pub is_asked: bool,
+    /// What a second operator has to ask for too. `None` after the ruling.
+    pub asked: Option<AskedRuling>,
 }
 
 /// Rules as an operator, whose name then stands on the ruling in the record of acts, or takes note of
@@ -106,11 +106,12 @@ pub fn resolve_as_operator(
     let (operator, subject) = (actor.agent.operator, open.id.to_string());
     let is_decided = policy.two_person.decides(open.held(), first, operator)?;
     if let Some(by) = operator.filter(|_| !is_decided) {
-        tx.save_asked_ruling(open.id, &AskedRuling { by, ruling })?;
+        let asked = AskedRuling { by, ruling };
+        tx.save_asked_ruling(open.id, &asked)?;
         actor.record(tx, ActKind::DealRulingRequested, subject, reason)?;
         return Ok(RulingOutcome {
             escrow: open,
-            is_asked: true,
+            asked: Some(asked),
         });
     }
     if asked.is_some() {
@@ -120,7 +121,7 @@ pub fn resolve_as_operator(
     actor.record(tx, ActKind::DealResolved, subject, reason)?;
     Ok(RulingOutcome {
         escrow: ruled,
-        is_asked: false,
+        asked: None,
     })
 }
 

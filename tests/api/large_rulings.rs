@@ -48,6 +48,8 @@ impl Large {
         let noted = self.resolve(app, key, ruling).ok();
         assert!(noted.message().contains("takes two operators"), "{noted:?}");
         assert_eq!(noted.text("status"), "DISPUTED", "{noted:?}");
+        assert_eq!(noted.data()["askedRuling"], self.asked(app), "{noted:?}");
+        assert!(noted.data()["askedRuling"]["askedBy"].is_string(), "{noted:?}");
         assert_eq!(app.column("SELECT count(*) FROM transfer"), transfers);
     }
 
@@ -102,6 +104,7 @@ fn two_operators_ask_for_the_same_ruling_with_the_same_amounts() {
     large.asks(&app, ADA, &split(6_000, 4_000));
     let ruled = large.resolve(&app, DAYO, &split(6_000, 4_000)).ok();
     assert!(ruled.message().contains("submitted successfully"), "{ruled:?}");
+    assert_eq!(ruled.data().get("askedRuling"), Some(&Value::Null), "{ruled:?}");
     assert_eq!(app.live_balance(&large.seller), 6_000);
     assert_eq!(app.live_balance(&large.buyer), 4_000);
     assert_eq!(app.column("SELECT count(*) FROM asked_ruling"), ["0"]);

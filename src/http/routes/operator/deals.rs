@@ -29,7 +29,7 @@ pub(super) async fn resolve(
     caller: Caller,
     escrow: Path<String>,
     mut body: JsonOrFormBody,
-) -> Result<Reply<EscrowView>, ApiError> {
+) -> Result<Reply<RuledEscrowView>, ApiError> {
     let escrow = EscrowId::named(&escrow);
     let request = disputes::parse_resolution(&mut body, state.policy.load().terms_limits.description_chars_max);
     let agent = caller.agent();
@@ -43,8 +43,12 @@ pub(super) async fn resolve(
                 commands::disputes::resolve_as_operator(tx, policy, &actor, escrow, request, proof)
             },
             |outcome, context| {
-                let message = if outcome.is_asked { ASKED } else { disputes::RESOLVED };
-                Reply::ok(message, EscrowView::new(outcome.escrow, context))
+                let message = outcome.asked.as_ref().map_or(disputes::RESOLVED, |_| ASKED);
+                let view = RuledEscrowView {
+                    escrow: EscrowView::new(outcome.escrow, context),
+                    asked_ruling: outcome.asked.map(AskedRulingView::new),
+                };
+                Reply::ok(message, view)
             },
         )
         .await
@@ -91,6 +95,17 @@ pub(super) async fn retract(
         |asked| Reply::success("Request retracted successfully", AskedRulingView::new(asked)),
     )
     .await
+}
+
+/// An escrow after the ruling of an operator, or after the request of the first of two for one.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "RuledEscrow")]
+pub(super) struct RuledEscrowView {
+    #[serde(flatten)]
+    escrow: EscrowView,
+    /// The ruling that now waits for a second operator. Null if the escrow is ruled on.
+    asked_ruling: Option<AskedRulingView>,
 }
 
 /// A ruling that waits for a second operator.
