@@ -1,7 +1,7 @@
 //! Disputing an escrow and ruling on it (contract sections 4.6 and 9.4).
 
 use crate::commands::customers::admit;
-use crate::commands::operators::{OperatorActor, is_revoked};
+use crate::commands::operators::OperatorActor;
 use crate::commands::{Error, Policy, explained, load_escrow, outbox};
 use crate::domain::customers::profile::Profile;
 use crate::domain::effects::Effects;
@@ -99,10 +99,7 @@ pub fn resolve_as_operator(
     let mut ruled = open.clone();
     let effects = rule(tx, policy, &mut ruled, request, proof)?;
     let asked = tx.asked_ruling(open.id)?;
-    let first = match asked.filter(|asked| asked.ruling == ruling) {
-        Some(same) if !is_revoked(tx, same.by)? => Some(same.by),
-        _ => None,
-    };
+    let first = asked.filter(|asked| asked.ruling == ruling).map(|asked| asked.by);
     let (operator, subject) = (actor.agent.operator, open.id.to_string());
     let is_decided = policy.two_person.decides(open.held(), first, operator)?;
     if let Some(by) = operator.filter(|_| !is_decided) {

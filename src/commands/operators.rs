@@ -149,11 +149,6 @@ pub fn revoke(tx: &mut Tx<'_>, agent: &Agent, id: OperatorId, reason: Option<Str
     Ok(operator)
 }
 
-/// Returns true if an operator was revoked. What that one has asked for does not count any more.
-pub(super) fn is_revoked(tx: &Tx<'_>, id: OperatorId) -> Result<bool, Error> {
-    Ok(tx.operator(id)?.is_none_or(|operator| operator.revoked_at.is_some()))
-}
-
 /// Returns true if the caller may do all that an operator with these limits may.
 pub(super) fn covers(tx: &Tx<'_>, agent: &Agent, merchants: &[MerchantId]) -> Result<bool, Error> {
     let Some(id) = agent.operator else {

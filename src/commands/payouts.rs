@@ -1,6 +1,6 @@
 //! Pay-outs: asking for one, its approval, and its payment.
 
-use crate::commands::operators::{OperatorActor, is_revoked};
+use crate::commands::operators::OperatorActor;
 use crate::commands::{Error, Policy, outbox};
 use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::effects::Effects;
@@ -213,7 +213,7 @@ pub fn take_back(
 ) -> Result<PayoutWithWithdrawal, Error> {
     let reason = Some(reason?);
     let merchant = actor.merchant;
-    let mut asked = load_to_decide(tx, merchant, id)?;
+    let mut asked = load(tx, merchant, id)?;
     let mut returned = asked.clone();
     let inside = tx.balance(merchant, &Account::OutsideWorld)?;
     let now = tx.now();
@@ -247,7 +247,7 @@ pub fn reopen(
 ) -> Result<PayoutWithWithdrawal, Error> {
     let reason = Some(reason?);
     let merchant = actor.merchant;
-    let mut asked = load_to_decide(tx, merchant, id)?;
+    let mut asked = load(tx, merchant, id)?;
     let mut reopened = asked.clone();
     let inside = tx.balance(merchant, &Account::OutsideWorld)?;
     let fees = tx.balance(merchant, &Account::PlatformFees)?;
@@ -401,17 +401,6 @@ pub fn list(
 ) -> Result<Page<PayoutWithWithdrawal>, store::Error> {
     let page = snapshot.payouts(merchant, statuses, request)?;
     page.try_map(|stored| with_withdrawal(snapshot, stored))
-}
-
-/// Loads a pay-out without what an operator has asked for who was revoked since.
-fn load_to_decide(tx: &Tx<'_>, merchant: MerchantId, id: PayoutId) -> Result<PayoutWithWithdrawal, Error> {
-    let mut loaded = load(tx, merchant, id)?;
-    if let Some(asked) = loaded.payout.asked
-        && is_revoked(tx, asked.by)?
-    {
-        loaded.payout.asked = None;
-    }
-    Ok(loaded)
 }
 
 fn load(tx: &Tx<'_>, merchant: MerchantId, id: PayoutId) -> Result<PayoutWithWithdrawal, Error> {

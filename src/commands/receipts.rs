@@ -1,7 +1,7 @@
 //! Receipts: money that came to the operator's bank account, and the deposits that expect
 //! it.
 
-use crate::commands::operators::{OperatorActor, is_revoked};
+use crate::commands::operators::OperatorActor;
 use crate::commands::{Error, Policy, announced, outbox, payments};
 use crate::domain::effects::Effects;
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, IdSource, MerchantId, ReceiptId, Reference, TransactionId};
@@ -207,7 +207,7 @@ pub fn assign(
     target: Parsed<ReceiptTarget>,
 ) -> Result<ReceiptOutcome, Error> {
     let target = target?;
-    let mut receipt = load_to_decide(tx, actor.merchant, id)?;
+    let mut receipt = load(tx, actor.merchant, id)?;
     receipt.check_in_suspense("assigned")?;
     let (operator, now) = (actor.agent.operator, tx.now());
     let (customer, expected) = resolve(tx, actor.merchant, &target)?;
@@ -238,7 +238,7 @@ pub fn reverse(
     reason: Parsed<String>,
 ) -> Result<ReceiptOutcome, Error> {
     let reason = reason?;
-    let mut receipt = load_to_decide(tx, actor.merchant, id)?;
+    let mut receipt = load(tx, actor.merchant, id)?;
     let now = tx.now();
     let available = tx.balance(actor.merchant, &receipt.holder("reversed")?)?;
     if !receipt.ask_to_reverse(actor.agent.operator, policy.two_person, available, now)? {
@@ -457,17 +457,6 @@ pub(super) fn fund_escrows_of(
         Err(Error::Refused(refusal)) => Ok(Err(refusal)),
         Err(error) => Err(error),
     }
-}
-
-/// Loads a receipt without what an operator has asked for who was revoked since.
-fn load_to_decide(tx: &Tx<'_>, merchant: MerchantId, id: ReceiptId) -> Result<Receipt, Error> {
-    let mut receipt = load(tx, merchant, id)?;
-    if let Some(asker) = receipt.asker
-        && is_revoked(tx, asker)?
-    {
-        receipt.let_lapse();
-    }
-    Ok(receipt)
 }
 
 fn load(tx: &Tx<'_>, merchant: MerchantId, id: ReceiptId) -> Result<Receipt, Error> {

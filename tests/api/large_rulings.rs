@@ -135,6 +135,8 @@ fn a_ruling_that_a_revoked_operator_asked_for_counts_as_none() {
     large.asks(&app, &made.text("key"), &refunded);
     let revoke = format!("/operators/{}/revoke", made.text("id"));
     app.by(ADA, "POST", &revoke, &reason()).ok();
+    assert_eq!(large.asked(&app), Value::Null);
+    app.refuses_code(409, "nothing_asked", |app| large.retract(app, DAYO, &reason()));
     large.asks(&app, DAYO, &refunded);
     large.resolve(&app, ADA, &refunded).ok();
     assert_eq!(app.live_balance(&large.buyer), 10_000);

@@ -352,6 +352,11 @@ fn the_request_of_a_revoked_operator_counts_as_none() {
     assert_eq!(assign(&made.text("key")), "suspense");
     let revoke = format!("/operators/{}/revoke", made.text("id"));
     app.by(ADA, "POST", &revoke, &reason()).ok();
+    let shown = app.by(BEN, "GET", &format!("/receipts/{id}"), &Value::Null).ok();
+    assert_eq!(
+        (&shown.data()["askedBy"], &shown.data()["customerId"]),
+        (&Value::Null, &Value::Null)
+    );
     assert_eq!(assign(CLEO), "suspense");
     assert_eq!(app.live_balance(&ada), json!(0));
     assert_eq!(assign(BEN), "credited");

@@ -301,6 +301,11 @@ fn two_operators_record_the_return_of_a_large_pay_out() {
     let cleo = asked.text("askedBy");
     app.by(ADA, "POST", &format!("/operators/{cleo}/revoke"), &reason())
         .ok();
+    let shown = app.by(BEN, "GET", &format!("/payouts/{unpaid}"), &Value::Null).ok();
+    assert_eq!(
+        (&shown.data()["askedBy"], &shown.data()["askedFor"]),
+        (&Value::Null, &Value::Null)
+    );
     let asked = act(&app, BEN, &unpaid, "return", &reason()).ok();
     assert_eq!(asked.text("status"), "paid");
     assert_eq!(

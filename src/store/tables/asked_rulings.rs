@@ -32,13 +32,14 @@ fn read_asked(row: Row<'_>) -> Result<AskedRuling, Error> {
 }
 
 impl Snapshot<'_> {
-    /// Returns the ruling on an open escrow that one operator has asked for.
+    /// Returns the ruling on an open escrow that one operator has asked for, unless that one was
+    /// revoked since.
     pub fn asked_ruling(&self, escrow: EscrowId) -> Result<Option<AskedRuling>, Error> {
         let mut statement = self.connection.prepare(concat!(
             "SELECT ",
             asked_columns!(),
             " FROM asked_ruling JOIN operator ON operator.id = asked_by JOIN escrow ON escrow.id = escrow_id
-              WHERE escrow_id = ?1 AND state = 'OPENED'"
+              WHERE escrow_id = ?1 AND state = 'OPENED' AND operator.revoked_at IS NULL"
         ))?;
         statement.first(params![escrow.number()], read_asked)
     }

@@ -55,6 +55,7 @@ row! {
     }
 }
 
+/// What an operator asked for who was revoked since does not count, so it is left out.
 macro_rules! select_payout {
     ($condition:expr) => {
         concat!(
@@ -65,7 +66,7 @@ macro_rules! select_payout {
               LEFT JOIN receipt ON receipt.id = payout.receipt_id
               LEFT JOIN operator AS requester ON requester.id = requested_by
               LEFT JOIN operator AS approver ON approver.id = approved_by
-              LEFT JOIN operator AS asker ON asker.id = payout.asked_by
+              LEFT JOIN operator AS asker ON asker.id = payout.asked_by AND asker.revoked_at IS NULL
               WHERE ",
             $condition
         )

@@ -35,6 +35,7 @@ row! {
         recorder_guard: Option<u32> = "recorder.guard",
         asked_by: Option<i64> = "receipt.asked_by",
         asker_guard: Option<u32> = "asker.guard",
+        asker_revoked_at: Option<Timestamp> = "asker.revoked_at",
         created_at: Timestamp = "receipt.created_at",
         updated_at: Timestamp = "receipt.updated_at",
     }
@@ -70,10 +71,11 @@ const COUNT: &str = concat!(
     has_status_of!("?2")
 );
 
+/// Reads a receipt. What an operator asked for who was revoked since does not count, so it is left out.
 fn read_receipt(row: Row<'_>) -> Result<Receipt, Error> {
     let row = ReceiptRow::read(row)?;
     let transaction = |number: Option<i64>, guard: Option<u32>| Some(TransactionId::new(number?, guard?));
-    Ok(Receipt {
+    let mut receipt = Receipt {
         id: ReceiptId::new(row.id, row.guard),
         amount: row.amount,
         entry: BankEntry {
@@ -90,7 +92,11 @@ fn read_receipt(row: Row<'_>) -> Result<Receipt, Error> {
         asker: operator_id(row.asked_by, row.asker_guard),
         created_at: row.created_at,
         updated_at: row.updated_at,
-    })
+    };
+    if row.asker_revoked_at.is_some() {
+        receipt.let_lapse();
+    }
+    Ok(receipt)
 }
 
 /// The condition that the money of a receipt with a deposit waits for a second operator: its approval,
