@@ -136,6 +136,8 @@ fn a_ruling_that_a_revoked_operator_asked_for_counts_as_none() {
     let revoke = format!("/operators/{}/revoke", made.text("id"));
     app.by(ADA, "POST", &revoke, &reason()).ok();
     assert_eq!(large.asked(&app), Value::Null);
+    let desk = Browser::logged_in(&app, EFE).page("/console/desk");
+    assert!(!desk.contains("Rulings to confirm"), "{desk}");
     app.refuses_code(409, "nothing_asked", |app| large.retract(app, DAYO, &reason()));
     large.asks(&app, DAYO, &refunded);
     large.resolve(&app, ADA, &refunded).ok();
@@ -173,9 +175,14 @@ fn a_second_operator_confirms_a_ruling_at_the_desk() {
         noted.contains("dayo asked to give") && noted.contains("7,000.00"),
         "{noted}"
     );
+    // Whoever opens the desk finds it.
+    let link = format!("href=\"{place}\"");
+    let desk = ada.page("/console/desk");
+    assert!(desk.contains("Rulings to confirm") && desk.contains(&link), "{desk}");
     let retract = Form::of(&noted, "Retract the request").with("s:reason", "too early");
     let retracted = dayo.done(&retract);
     assert!(!retracted.contains("asked to give"), "{retracted}");
+    assert!(!ada.page("/console/desk").contains(&link));
     dayo.uploaded(&dayo.page(&place), "<summary>Rule<", &parts);
     let page = ada.page(&place);
     assert!(page.contains("name=\"sellerAmount\" value=\"7000\""), "{page}");

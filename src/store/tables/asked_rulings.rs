@@ -1,11 +1,11 @@
 //! The rulings on large holds that one operator has asked for.
 
 use crate::domain::escrow::dispute::{AskedRuling, Resolution};
-use crate::domain::ids::{EscrowId, OperatorId};
+use crate::domain::ids::{EscrowId, MerchantId, OperatorId};
 use crate::domain::money::Amount;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
-use crate::store::tables::columns::{broken, row, stored_as_word};
+use crate::store::tables::columns::{broken, read_all, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
 stored_as_word!(Resolution, "the kind of a ruling");
@@ -42,6 +42,19 @@ impl Snapshot<'_> {
               WHERE escrow_id = ?1 AND state = 'OPENED' AND operator.revoked_at IS NULL"
         ))?;
         statement.first(params![escrow.number()], read_asked)
+    }
+
+    /// Returns a merchant's escrows for which [`Snapshot::asked_ruling`] has a ruling, oldest first, each
+    /// with its purpose.
+    pub fn escrows_with_asked_ruling(&self, merchant: MerchantId) -> Result<Vec<(EscrowId, String)>, Error> {
+        let mut statement = self.connection.prepare(
+            "SELECT escrow.id, escrow.guard, purpose
+             FROM asked_ruling JOIN operator ON operator.id = asked_by JOIN escrow ON escrow.id = escrow_id
+             WHERE merchant_id = ?1 AND state = 'OPENED' AND operator.revoked_at IS NULL ORDER BY escrow.id",
+        )?;
+        read_all(statement.query(params![merchant.0])?, |row| {
+            Ok((EscrowId::new(row.get(0)?, row.get(1)?), row.get(2)?))
+        })
     }
 }
 

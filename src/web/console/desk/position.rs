@@ -4,6 +4,8 @@ use actix_web::HttpResponse;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use crate::domain::ids::{EscrowId, MerchantId};
+use crate::http::ApiError;
 use crate::web::api::Major;
 use crate::web::console::desk::parts::{SECTION, pages};
 use crate::web::console::timeline::time;
@@ -21,6 +23,14 @@ struct Position {
     bank_should_hold: Major,
     agrees: bool,
     waiting: Waiting,
+    merchants: Vec<Merchant>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Merchant {
+    merchant_id: i64,
+    name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -62,6 +72,7 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
         ("In suspense, owner unknown", accounts.suspense),
     ];
     let waiting = &position.waiting;
+    let rulings = rulings(&reader, &position.merchants).await?;
     Ok(Page::new("Desk").section(SECTION).show(&html! {
         h1 { "Desk" }
         p.lead { "What the bank should hold, and what waits for you." }
@@ -72,6 +83,7 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
             (tally("In suspense", &waiting.receipts_in_suspense, "/console/desk/deposits#suspense", currency))
             (tally("Open pay-outs", &waiting.open_payouts, "/console/desk/payouts", currency))
         }
+        (rulings)
         section.card {
             h2 { "Position" }
             div.table-scroll tabindex="0" {
@@ -96,6 +108,37 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
             }
         }
     }))
+}
+
+/// Lists the deals for which one operator has asked for a ruling that takes two.
+async fn rulings(reader: &Reader, merchants: &[Merchant]) -> Result<Markup, Refused> {
+    let ids: Vec<MerchantId> = merchants.iter().map(|shown| MerchantId(shown.merchant_id)).collect();
+    let reading = reader.merchant().unwrap_or(MerchantId::NONE);
+    let asked = reader.state.store.read_long(reading, move |snapshot| {
+        let deals = ids.iter().map(|id| snapshot.escrows_with_asked_ruling(*id));
+        deals.collect::<Result<Vec<_>, _>>()
+    });
+    let asked: Vec<Vec<(EscrowId, String)>> = asked.await.map_err(ApiError::from)?;
+    if asked.iter().all(Vec::is_empty) {
+        return Ok(html! {});
+    }
+    let is_one = merchants.len() == 1;
+    Ok(html! {
+        section.card {
+            h2 { "Rulings to confirm" }
+            p { "One operator has asked for each of these. It takes effect when another one asks for the same." }
+            ul {
+                @for (merchant, deals) in merchants.iter().zip(&asked) {
+                    @for (id, purpose) in deals {
+                        li {
+                            a href={ "/console/deals/" (id) } { (purpose) }
+                            @if let (false, Some(name)) = (is_one, &merchant.name) { " of " (name) }
+                        }
+                    }
+                }
+            }
+        }
+    })
 }
 
 fn tally(label: &str, tally: &Tally, path: &str, currency: &str) -> Markup {
