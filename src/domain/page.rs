@@ -1,9 +1,10 @@
 //! Pages of long lists (contract section 1.8).
 //!
 //! Rows that are inserted while a client walks a list must neither appear twice nor push
-//! others out. Every row of a list has a key that orders it: its number, which follows time,
-//! or its position. A page by number may be bounded by the newest row of the list when the
-//! walk's first page was read. A page by cursor begins behind the row with the cursor's key.
+//! others out. Every row of a list has a key: its number, which follows time. Most lists are
+//! ordered by it; that of the categories is ordered by their positions, which change. A page by
+//! number may be bounded by the newest row of the list when the walk's first page was read. A page
+//! by cursor begins behind the row with the cursor's key.
 
 use crate::domain::ids::Cursor;
 
@@ -101,8 +102,7 @@ impl PageRequest {
         self.limit as usize + 1
     }
 
-    /// Returns the greatest key that a row of a list with descending keys may have to be
-    /// counted.
+    /// Returns the greatest key that a row of the list may have to be counted.
     pub const fn newest_counted(self) -> i64 {
         match self.start {
             PageStart::NumberFrom { newest, .. } => newest,
