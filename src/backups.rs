@@ -15,10 +15,8 @@ use std::time::{Duration, Instant};
 
 use crate::background::{BackgroundTask, BackgroundThread, Stop};
 use crate::domain::time::Timestamp;
-use crate::store::{self, BackupError, Step, Store};
+use crate::store::{self, BackupError, FOLDER_PERMISSIONS, Step, Store};
 
-/// Only the owner may read a backup.
-const FOLDER_PERMISSIONS: u32 = 0o700;
 /// The pause before a failed backup is tried again. It doubles with each further failure, since each
 /// attempt may copy the whole database.
 const RETRY_PAUSE_MIN: Duration = Duration::from_mins(1);

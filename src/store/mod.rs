@@ -45,6 +45,7 @@ pub use engine::command::CommandError;
 pub use engine::ephemeral::EphemeralFolder;
 pub use engine::error::{Error, LogLoss, OpenError};
 pub use engine::file_content::OpenedFile;
+pub(crate) use engine::files::FOLDER_PERMISSIONS;
 pub use engine::health::FileSizes;
 pub use engine::postgres::address::{Address, AddressError, without_password};
 pub use engine::postgres::build::Build;

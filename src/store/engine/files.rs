@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Only the owner may read and write a file of a ledger.
 pub(crate) const FILE_PERMISSIONS: u32 = 0o600;
-/// Only the owner may enter a folder of a ledger.
+/// Only the owner may enter a folder of a ledger or of its backups.
 pub(crate) const FOLDER_PERMISSIONS: u32 = 0o700;
 
 /// Returns true if there is something with this path, also a symbolic link that leads nowhere.
