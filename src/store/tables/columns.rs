@@ -13,8 +13,9 @@ use crate::store::engine::error::Error;
 use crate::store::engine::packing;
 use crate::store::engine::sql::{Row, Rows, Value};
 
-/// Declares the columns that a query selects: a struct with a field for each, its function
-/// `read`, and a macro that expands to the list for `SELECT`.
+/// Declares the columns that a query selects: a struct with a field for each, its functions
+/// `read` and `read_next`, and a macro that expands to the list for `SELECT`. A `part struct` is
+/// always read as a part of a longer row, and has `read_next` alone.
 ///
 /// Each field is read from the column of its name. A field of a join or of an expression
 /// names it after `=` and is selected under the field's name. The list and the reader both
@@ -36,7 +37,23 @@ use crate::store::engine::sql::{Row, Rows, Value};
 macro_rules! row {
     (
         $(#[$doc:meta])*
-        $vis:vis struct $name:ident $(<$life:lifetime>)?, $columns:ident! {
+        $vis:vis struct $name:ident $(<$life:lifetime>)?, $columns:ident! { $($fields:tt)* }
+    ) => {
+        crate::store::tables::columns::row! {
+            $(#[$doc])*
+            $vis part struct $name $(<$life>)?, $columns! { $($fields)* }
+        }
+
+        impl $(<$life>)? $name $(<$life>)? {
+            /// Reads a row of a query that selects exactly these columns.
+            $vis fn read(row: crate::store::tables::columns::row_of!($($life)?)) -> Result<Self, crate::store::engine::error::Error> {
+                Self::read_next(&mut crate::store::tables::columns::Columns::of(row))
+            }
+        }
+    };
+    (
+        $(#[$doc:meta])*
+        $vis:vis part struct $name:ident $(<$life:lifetime>)?, $columns:ident! {
             $first:ident: $first_type:ty $(= $first_source:expr)?
             $(, $field:ident: $type:ty $(= $source:expr)?)* $(,)?
         }
@@ -48,12 +65,6 @@ macro_rules! row {
         }
 
         impl $(<$life>)? $name $(<$life>)? {
-            /// Reads a row of a query that selects exactly these columns.
-            #[allow(dead_code, reason = "a row that is always a part of a longer one is read by `read_next`")]
-            $vis fn read(row: crate::store::tables::columns::row_of!($($life)?)) -> Result<Self, crate::store::engine::error::Error> {
-                Self::read_next(&mut crate::store::tables::columns::Columns::of(row))
-            }
-
             /// Reads these columns after those that are read already.
             $vis fn read_next(columns: &mut crate::store::tables::columns::columns_of!($($life)?)) -> Result<Self, crate::store::engine::error::Error> {
                 Ok(Self {

@@ -18,7 +18,7 @@ use crate::store::tx::Snapshot;
 
 row! {
     /// What a line shows beside its transfer.
-    struct LineRow, line_columns! {
+    part struct LineRow, line_columns! {
         at: Timestamp = "transfer.created_at",
         hash: [u8; 32] = "transfer.hash",
     }

@@ -19,7 +19,7 @@ use crate::store::tx::{Snapshot, Tx};
 stored_as_word!(TransferKind, "a kind of transfer");
 
 row! {
-    struct TransferRow<'a>, transfer_columns! {
+    part struct TransferRow<'a>, transfer_columns! {
         id: i64 = "transfer.id",
         kind: TransferKind,
         amount: Amount = "transfer.amount",
