@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::characters;
-use crate::domain::invalid::shortened;
+use crate::domain::invalid::{shortened, shortened_quotation};
 
 /// The most errors of one file that a reply lists. A file with more has another format, and
 /// further errors would repeat the first.
@@ -14,11 +13,11 @@ pub const ERRORS_MAX: usize = 20;
 pub struct FileError {
     /// The line of the file, from 1.
     pub line: u64,
-    /// The column's name. `None` for an error of the whole line.
+    /// The column's name, shortened. `None` for an error of the whole line.
     pub column: Option<String>,
     /// A description of the right values, to follow "must be".
     pub expected: String,
-    /// The file's value, quoted and shortened, or a description of it.
+    /// The file's value, shortened and quoted, or a description of it.
     pub got: String,
 }
 
@@ -26,7 +25,7 @@ impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}", self.line)?;
         if let Some(column) = &self.column {
-            write!(f, ", column {}", quoted(column))?;
+            write!(f, ", column \"{}\"", column.replace('"', "\\\""))?;
         }
         write!(f, " must be {}; got {}", self.expected, self.got)
     }
@@ -87,7 +86,7 @@ impl std::error::Error for FileErrors {}
 
 /// Returns a text of the file as a message repeats it.
 pub(super) fn quoted(text: &str) -> String {
-    shortened(&characters::quoted(text))
+    shortened_quotation(text)
 }
 
 #[cfg(test)]
@@ -109,5 +108,21 @@ mod tests {
         );
         assert!(text.ends_with("\nand 5 more"), "{text}");
         assert_eq!(errors.clone().or(1), Err(errors));
+    }
+
+    #[test]
+    fn a_long_text_keeps_its_quotation_marks_and_its_escapes_are_made_once() {
+        let long = "a".repeat(81);
+        assert_eq!(quoted(&long), format!("\"{}…\"", &long[..80]));
+        assert_eq!(quoted(&long[..80]), format!("\"{}\"", &long[..80]));
+        assert_eq!(quoted("\u{202e}\"\n"), r#""\u202e\"\n""#);
+        assert_eq!(quoted("sk_live_0123"), "a secret key");
+        let mut errors = FileErrors::default();
+        errors.add(2, Some(&format!("\u{202e}\"{long}")), "a number", quoted("x"));
+        let column = format!(r#""\u202e\"{}…""#, &long[..78]);
+        assert_eq!(
+            errors.to_string(),
+            format!("line 2, column {column} must be a number; got \"x\"")
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::characters::escaped;
+use crate::domain::characters::{escaped, quoted};
 use crate::domain::secrets::without_secrets;
 
 /// A field with a wrong value: its path, the received value, and a description of the right
@@ -71,11 +71,20 @@ impl fmt::Display for Invalid {
 /// Returns a caller's text as a message may repeat it: cut to a length, without secret keys, and
 /// with escapes for what does not show.
 pub fn shortened(text: &str) -> String {
-    let echo: String = text.chars().take(ECHO_CHARS_MAX).collect();
-    let is_cut = echo.len() < text.len();
-    let mut echo = escaped(&without_secrets(&echo));
-    if is_cut {
-        echo.push('…');
+    let (echo, end) = cut(text);
+    escaped(&without_secrets(echo)) + end
+}
+
+/// Returns a caller's text as [`shortened`] does, in quotation marks, of which neither is cut off.
+pub fn shortened_quotation(text: &str) -> String {
+    let (echo, end) = cut(text);
+    escaped(&without_secrets(&quoted(&format!("{echo}{end}"))))
+}
+
+/// Cuts a text to the length that a message repeats, and returns what stands for the rest.
+fn cut(text: &str) -> (&str, &'static str) {
+    match text.char_indices().nth(ECHO_CHARS_MAX) {
+        Some((end, _)) => (&text[..end], "…"),
+        None => (text, ""),
     }
-    echo
 }
