@@ -1,7 +1,9 @@
 //! Tests categories (contract sections 3.9 and 4.9).
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::cluster;
 use crate::helpers::{Answer, TestApp, spawn_app, spawn_app_with, standard_terms};
 
 const NO_ID: &str = "0123456789abcdef01234567";
@@ -513,4 +515,35 @@ fn a_cursor_of_a_position_leads_behind_it() {
     let mark = &pagination["nextCursor"].as_str().unwrap()[16..];
     let (rows, _) = page(&app, &format!("cursor=0000000000000003{mark}"));
     assert_eq!(rows, ["c4", "c5", "c6"]);
+}
+
+/// Each category was deleted in front of the one before it, so one look passes all of them.
+#[test]
+fn a_look_for_a_place_passes_ten_thousand_deleted_categories_at_most() {
+    if cluster::is_wanted() {
+        // It changes rows of a file.
+        return;
+    }
+    let app = spawn_app();
+    nine(&app);
+    let third = page(&app, "page=1").1["nextCursor"].as_str().unwrap().to_owned();
+    let number = i64::from_str_radix(&third[..16], 16).unwrap();
+    let other = Connection::open(app.database_file()).unwrap();
+    other
+        .execute_batch(&format!(
+            "WITH RECURSIVE more (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < 10001)
+             INSERT INTO category (id, guard, merchant_id, owner_id, name, position, created_at, deleted_at, was_behind)
+             SELECT 100000 + n, guard, merchant_id, owner_id, name, position, created_at, created_at,
+                 CASE n WHEN 1 THEN id ELSE 100000 + n - 1 END
+             FROM more, category WHERE id = {number}"
+        ))
+        .unwrap();
+    let behind = |steps: i64| {
+        let cursor = format!("{:016x}{}", 100_000 + steps, &third[16..]);
+        page(&app, &format!("cursor={cursor}")).0
+    };
+    assert_eq!(behind(1), ["c4", "c5", "c6"]);
+    assert_eq!(behind(10_000), ["c4", "c5", "c6"]);
+    assert_eq!(behind(10_001), ["c1", "c2", "c3"]);
+    other.execute_batch("DELETE FROM category WHERE id > 100000").unwrap();
 }

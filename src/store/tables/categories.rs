@@ -33,6 +33,18 @@ macro_rules! select_category {
     };
 }
 
+/// The most deleted categories that one look for a place passes, one in front of the other.
+const DELETED_STEPS_MAX: i64 = 10_000;
+
+/// The position of an owner's category, or of the first one in front of it that was not deleted.
+const POSITION_OF_PLACE: &str = "WITH RECURSIVE place (position, deleted_at, was_behind, steps) AS (
+         SELECT position, deleted_at, was_behind, 0 FROM category
+         WHERE id = ?1 AND merchant_id = ?2 AND owner_id IS ?3
+         UNION ALL
+         SELECT category.position, category.deleted_at, category.was_behind, place.steps + 1
+         FROM place JOIN category ON category.id = place.was_behind WHERE place.steps < ?4)
+     SELECT CASE WHEN deleted_at IS NULL THEN position ELSE 0 END FROM place ORDER BY steps DESC LIMIT 1";
+
 fn read_category(row: Row<'_>) -> Result<Category, Error> {
     let row = CategoryRow::read(row)?;
     Ok(Category {
@@ -108,26 +120,18 @@ impl Snapshot<'_> {
     }
 
     /// Returns the present position of the category that a cursor holds, or of the one that was in
-    /// front of it when it was deleted. 0 is the place in front of all.
+    /// front of it when it was deleted. 0 is the place in front of all, and that of a category that
+    /// more than [`DELETED_STEPS_MAX`] deleted ones part from the next.
     fn position_of_place(&self, merchant: MerchantId, owner: &Party, cursor: Cursor) -> Result<i64, Error> {
-        let mut statement = self.connection.prepare(
-            "SELECT position, deleted_at IS NOT NULL, was_behind FROM category
-             WHERE id = ?1 AND merchant_id = ?2 AND owner_id IS ?3",
-        )?;
-        let mut place = Some(cursor.number());
-        while let Some(number) = place {
-            let found: Option<(i64, bool, Option<i64>)> = statement
-                .first(params![number, merchant.0, id_of(owner)], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-                })?;
-            place = match found {
-                Some((_, true, was_behind)) => was_behind,
-                Some((position, false, _)) => return Ok(position),
-                // A cursor of an earlier version holds the position itself.
-                None => return Ok(number),
-            };
-        }
-        Ok(0)
+        let number = cursor.number();
+        let position = self
+            .connection
+            .prepare(POSITION_OF_PLACE)?
+            .first(params![number, merchant.0, id_of(owner), DELETED_STEPS_MAX], |row| {
+                row.get(0)
+            })?;
+        // A cursor of an earlier version holds the position itself.
+        Ok(position.unwrap_or(number))
     }
 }
 
