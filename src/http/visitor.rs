@@ -75,7 +75,7 @@ impl Visitor {
             && let Some(held) = held_session(request, state, id)
         {
             let context = RequestContext::of(request)?;
-            let visitor = Self::of_session(&context, state, id, held).await?;
+            let visitor = Self::of_session(&context, state, id, held, true).await?;
             if visitor.is_some() {
                 return Ok(visitor);
             }
@@ -91,14 +91,15 @@ impl Visitor {
     }
 
     /// Returns the visitor of a session that has not ended. `None` if its key opens nothing here any
-    /// more, which ends the session.
+    /// more, which ends the session. Notes the use of the key if the visitor uses it.
     async fn of_session(
         context: &RequestContext,
         state: &AppState,
         id: SessionId,
         held: Held,
+        uses_key: bool,
     ) -> Result<Option<Self>, ApiError> {
-        match Person::of_key(context, state, &held.key).await {
+        match Person::of_key(context, state, &held.key, uses_key).await {
             Ok(person) => Ok(Some(Self {
                 person: person.having_chosen(held.merchant),
                 session: Some((id, held.key)),
@@ -112,7 +113,7 @@ impl Visitor {
     }
 
     /// Returns the visitor as of now, for a reply that goes on. `None` if the session has ended since.
-    /// Notes no use of the session.
+    /// Notes no use of the session or its key.
     ///
     /// # Errors
     ///
@@ -122,7 +123,7 @@ impl Visitor {
             return Ok(Some(self.clone()));
         };
         match state.sessions.find(id, Instant::now()) {
-            Some(held) => Self::of_session(context, state, id, held).await,
+            Some(held) => Self::of_session(context, state, id, held, false).await,
             None => Ok(None),
         }
     }
@@ -272,17 +273,24 @@ impl Visitor {
 
 impl Person {
     /// Checks a key as a call of the API does: that it is known and has not ended, and that
-    /// the client's address may use it.
+    /// the client's address may use it. Notes the use if it is one.
     ///
     /// # Errors
     ///
     /// Refuses the key.
-    async fn of_key(context: &RequestContext, state: &AppState, key: &SecretKey) -> Result<Self, ApiError> {
+    async fn of_key(
+        context: &RequestContext,
+        state: &AppState,
+        key: &SecretKey,
+        uses_key: bool,
+    ) -> Result<Self, ApiError> {
         let (mode, key_hash) = (state.policy.load().mode, key.hash());
         if mode == Mode::Live
             && let Some(operator) = operator_auth::operator_of_key(state, &key_hash).await?
         {
-            operator_auth::note_use(state, &operator);
+            if uses_key {
+                operator_auth::note_use(state, &operator);
+            }
             context.operator.get_or_init(|| operator.id);
             let read = state.store.read(move |snapshot| {
                 let merchants = snapshot.merchants_of(&operator)?;
@@ -298,7 +306,9 @@ impl Person {
         let access = find_access(state, &key_hash).await?;
         if let Some(access) = &access {
             check_address(access, context.address())?;
-            note_use(state, &key_hash, access);
+            if uses_key {
+                note_use(state, &key_hash, access);
+            }
             context.merchant.get_or_init(|| access.owner.merchant);
         }
         match (access, mode) {
@@ -341,7 +351,7 @@ pub(crate) async fn log_in(request: &HttpRequest, state: &AppState, typed: &str)
     let key = checked_key(typed.trim()).map_err(|mistake| ApiError::NoToken { mistake: Some(mistake) })?;
     let key = SecretKey::new(key);
     let context = RequestContext::of(request)?;
-    Person::of_key(&context, state, &key)
+    Person::of_key(&context, state, &key, true)
         .await
         .map_err(|error| match error {
             ApiError::UnknownKey => refuse_unknown_key(request, state),

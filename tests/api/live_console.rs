@@ -395,6 +395,22 @@ fn a_stream_of_changes_ends_with_its_session() {
     }
 }
 
+/// The last use of a key is that by a person, not by a page that was left open.
+#[test]
+fn the_heartbeats_of_a_stream_of_changes_are_no_use_of_a_key() {
+    let app = spawn_desk_with(|config| config.sandbox.event_stream_heartbeat_seconds = 1);
+    let used = || app.column("SELECT last_used_at FROM operator WHERE name = 'ada'");
+    let browser = Browser::logged_in(&app, ADA);
+    let cookie = format!("Cookie: {}\r\n", browser.cookie);
+    let mut stream = Listener::on(&app, "/console/events/changes", &cookie);
+    let before = used();
+    app.pass_seconds(7_200);
+    for _ in 0..3 {
+        assert_eq!(stream.next_name(), "");
+    }
+    assert_eq!(used(), before);
+}
+
 #[test]
 fn a_session_ends_when_its_address_is_not_allowed_any_more() {
     let app = spawn_desk();
