@@ -96,16 +96,19 @@ impl Watcher {
             if self.state.connections.is_stopping() {
                 return Ok(None);
             }
-            let newest = self.visitor.newest(&self.state, self.rows).await?;
-            let piece: &[u8] = if newest != self.seen {
-                b"event: change\ndata:\n\n"
-            } else if self.told_at.elapsed() >= self.state.page_streams.heartbeat() {
-                b": heartbeat\n\n"
-            } else {
+            let is_quiet = self.told_at.elapsed() < self.state.page_streams.heartbeat();
+            if is_quiet && self.visitor.newest(&self.state, self.rows).await? == self.seen {
                 continue;
-            };
+            }
             let Some(visitor) = self.visitor.renewed(&self.context, &self.state).await? else {
                 return Ok(None);
+            };
+            // Another tab may have chosen another merchant, whose rows the page gets when it asks.
+            let newest = visitor.newest(&self.state, self.rows).await?;
+            let piece: &[u8] = if newest == self.seen {
+                b": heartbeat\n\n"
+            } else {
+                b"event: change\ndata:\n\n"
             };
             self.visitor = visitor;
             self.seen = newest;

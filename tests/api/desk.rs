@@ -38,6 +38,10 @@ pub(crate) fn spawn_desk() -> TestApp {
 
 /// Spawns a live service with the merchants `shop` and `stall`, which share a bank account.
 pub(crate) fn spawn_desk_of_two() -> TestApp {
+    spawn_desk_of_two_with(|_| {})
+}
+
+pub(crate) fn spawn_desk_of_two_with(change: impl FnOnce(&mut TestConfig)) -> TestApp {
     spawn_desk_with(|config| {
         let stall = Merchant {
             name: "stall",
@@ -45,6 +49,7 @@ pub(crate) fn spawn_desk_of_two() -> TestApp {
             ..config.merchant[0].clone()
         };
         config.merchant.push(stall);
+        change(config);
     })
 }
 

@@ -4,9 +4,9 @@ use escrowd::domain::address_range::AddressRange;
 use serde_json::{Value, json};
 
 use crate::console::{Form, upload_after, upload_with};
-use crate::desk::{ADA, EFE, reason, spawn_desk, spawn_desk_with};
+use crate::desk::{ADA, EFE, reason, spawn_desk, spawn_desk_of_two_with, spawn_desk_with};
 use crate::event_stream::Listener;
-use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app_with};
+use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app_with, standard_terms};
 use crate::live_merchants::TestConfig;
 
 /// The pages of live mode that need a login.
@@ -409,6 +409,23 @@ fn the_heartbeats_of_a_stream_of_changes_are_no_use_of_a_key() {
         assert_eq!(stream.next_name(), "");
     }
     assert_eq!(used(), before);
+}
+
+#[test]
+fn a_page_is_told_once_that_another_tab_has_chosen_another_merchant() {
+    let app = spawn_desk_of_two_with(|config| config.sandbox.event_stream_heartbeat_seconds = 2);
+    let seller = app.live_customer("ada", "08012345678");
+    app.json_with_key(LIVE_KEY, "POST", "/v1/escrow/create", &seller, &standard_terms())
+        .ok();
+    let browser = Browser::logged_in(&app, ADA);
+    browser.choose("1");
+    assert_eq!(app.column("SELECT DISTINCT merchant_id FROM event"), ["1"]);
+    let cookie = format!("Cookie: {}\r\n", browser.cookie);
+    let mut stream = Listener::on(&app, "/console/events/changes", &cookie);
+    assert_eq!(stream.next_name(), "", "nothing is new");
+    browser.choose("2");
+    let told: Vec<String> = (0..3).map(|_| stream.next_name()).collect();
+    assert_eq!(told, ["change", "", ""]);
 }
 
 #[test]
