@@ -193,11 +193,31 @@ impl Policy {
     ///
     /// Refuses a merchant without one.
     pub fn deposit_account(&self, snapshot: &Snapshot<'_>, merchant: MerchantId) -> Result<DepositAccount, Error> {
-        let own = snapshot
-            .merchant_settings(merchant)?
-            .and_then(|own| own.deposit_account);
-        let account = own.or_else(|| self.deposit_account_default.clone());
+        let account = self.known_deposit_account(snapshot, merchant)?;
         Ok(account.ok_or(Refusal::FeatureNotEnabled)?)
+    }
+
+    /// Returns true if the customers of another merchant pay to the same account at the bank.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
+    pub fn shares_deposit_account(&self, snapshot: &Snapshot<'_>, merchant: MerchantId) -> Result<bool, store::Error> {
+        match self.known_deposit_account(snapshot, merchant)? {
+            Some(own) => snapshot.is_deposited_to_beside(merchant, &own, self.deposit_account_default.as_ref()),
+            // A merchant without an account has no deposits at the bank.
+            None => Ok(false),
+        }
+    }
+
+    fn known_deposit_account(
+        &self,
+        snapshot: &Snapshot<'_>,
+        merchant: MerchantId,
+    ) -> Result<Option<DepositAccount>, store::Error> {
+        let own = snapshot.merchant_settings(merchant)?;
+        let own = own.and_then(|own| own.deposit_account);
+        Ok(own.or_else(|| self.deposit_account_default.clone()))
     }
 
     /// Checks that a merchant's customers may withdraw to a bank account.

@@ -1,10 +1,12 @@
 //! Tests what a comparison with the bank's statement says of the mishaps of a month: money that the
 //! bank takes back, books a day later or books twice, and money at a payment provider.
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::cluster;
 use crate::console::Form;
-use crate::desk::{BEN, spawn_desk_of_two, spawn_desk_with};
+use crate::desk::{ADA, BEN, spawn_desk_of_two, spawn_desk_with};
 use crate::helpers::{Answer, kobo, spawn_app_with};
 use crate::live_console::Browser;
 use crate::notices::{charge, notify};
@@ -251,22 +253,35 @@ fn one_merchant_s_money_is_compared_with_a_warning_on_a_shared_account() {
     assert!(!browser.page(PAGE).contains(warning));
     browser.choose("1");
     says(&browser.page(PAGE), &[warning]);
-    let account = json!({
-        "depositAccount": { "bankName": "Own", "bankCode": "058", "accountNumber": "1111111111", "accountName": "Stall" },
-    });
-    let headers = [
-        ("authorization", "Bearer op_live_ada"),
-        ("content-type", "application/json"),
-        ("merchant-id", "2"),
-    ];
-    app.send(
-        "PUT",
-        "/operator/merchant",
-        &headers,
-        Some(account.to_string().as_bytes()),
-    )
-    .ok();
+    let stall_has = |bank: &str, number: &str| {
+        let account = json!({
+            "bankName": "Own", "bankCode": bank, "accountNumber": number, "accountName": "Stall",
+        });
+        let body = json!({ "depositAccount": account });
+        app.by_for(ADA, "stall", "PUT", "/merchant", &body).ok();
+    };
+    stall_has("058", "1111111111");
     assert!(!browser.page(PAGE).contains(warning));
+    stall_has("044", "0123456789");
+    assert!(!browser.page(PAGE).contains(warning));
+    stall_has("058", "0123456789");
+    says(&browser.page(PAGE), &[warning]);
+    if cluster::is_wanted() {
+        // It changes rows of a file.
+        return;
+    }
+    let other = Connection::open(app.database_file()).unwrap();
+    other
+        .execute_batch("UPDATE merchant SET deposit_account = '{}' WHERE id = 1")
+        .unwrap();
+    assert_eq!(
+        browser.get(PAGE).status,
+        500,
+        "an account that cannot be read is not a merchant without one"
+    );
+    other
+        .execute_batch("UPDATE merchant SET deposit_account = NULL WHERE id = 1")
+        .unwrap();
 }
 
 #[test]

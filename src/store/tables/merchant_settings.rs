@@ -78,6 +78,22 @@ impl Snapshot<'_> {
             .first(params![bps], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
+    /// Returns true if customers of another merchant pay to this account at the bank. Merchants
+    /// without an account of their own have the default one.
+    pub fn is_deposited_to_beside(
+        &self,
+        merchant: MerchantId,
+        account: &DepositAccount,
+        default: Option<&DepositAccount>,
+    ) -> Result<bool, Error> {
+        self.connection.prepare(DEPOSITED_TO)?.exists(params![
+            merchant.0,
+            account.account_number,
+            account.bank_code,
+            default.map(stored_account)
+        ])
+    }
+
     /// Returns the secret with which a payment provider signs its notices to a merchant.
     pub fn notice_secret(&self, merchant: MerchantId, provider: &str) -> Result<Option<SigningSecret>, Error> {
         let secret: Option<String> = self
@@ -87,6 +103,11 @@ impl Snapshot<'_> {
         Ok(secret.map(SigningSecret::new))
     }
 }
+
+/// A merchant other than ?1 with the account of this number at the bank of this code.
+const DEPOSITED_TO: &str = "SELECT 1 FROM merchant
+     WHERE id <> ?1 AND coalesce(deposit_account, ?4)/*postgres ::json*/ ->> 'account_number' = ?2
+         AND (coalesce(deposit_account, ?4)/*postgres ::json*/ ->> 'bank_code') IS ?3 LIMIT 1";
 
 fn read_merchant(row: Row<'_>) -> Result<Merchant, Error> {
     let row = SettingsRow::read(row)?;

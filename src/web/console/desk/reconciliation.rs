@@ -5,8 +5,6 @@ use actix_web::http::{Method, StatusCode};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use crate::domain::ids::MerchantId;
-use crate::domain::transaction::DepositAccount;
 use crate::http::ApiError;
 use crate::store::Snapshot;
 use crate::web::api::{Request, SignedMajor};
@@ -147,16 +145,7 @@ async fn is_of_shared_account(reader: &Reader) -> Result<bool, Refused> {
         return Ok(false);
     }
     let policy = reader.state.policy.load_full();
-    let is_shared = move |snapshot: &Snapshot<'_>, chosen: MerchantId| {
-        // A merchant without an account has no deposits at the bank.
-        let account_of = |merchant| policy.deposit_account(snapshot, merchant).ok();
-        let key = |account: &DepositAccount| (account.bank_code.clone(), account.account_number.clone());
-        let Some(own) = account_of(chosen) else {
-            return Ok(false);
-        };
-        let mut others = snapshot.every_merchant()?.into_iter().filter(|other| *other != chosen);
-        Ok(others.any(|other| account_of(other).is_some_and(|account| key(&account) == key(&own))))
-    };
+    let is_shared = move |snapshot: &Snapshot<'_>, chosen| policy.shares_deposit_account(snapshot, chosen);
     Ok(reader.read(is_shared).await?.unwrap_or(false))
 }
 
