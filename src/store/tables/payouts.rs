@@ -134,7 +134,7 @@ impl Snapshot<'_> {
     pub fn payouts_to_export(&self, merchant: MerchantId, max: usize) -> Result<Vec<StoredPayout>, Error> {
         let mut statement = self.connection.prepare(select_payout!(
             "payout.merchant_id = ?1 AND payout.status = 'approved' AND batch IS NULL
-             AND (asker.id IS NULL OR asker.revoked_at IS NOT NULL) ORDER BY payout.id LIMIT ?2"
+             AND asker.id IS NULL ORDER BY payout.id LIMIT ?2"
         ))?;
         read_all(statement.query(params![merchant.0, max])?, |row| self.read_payout(row))
     }
@@ -149,7 +149,7 @@ impl Snapshot<'_> {
     ) -> Result<Vec<StoredPayout>, Error> {
         let mut statement = self.connection.prepare(select_payout!(
             "payout.merchant_id = ?1 AND batch = ?2 AND payout.status = 'approved'
-             AND (asker.id IS NULL OR asker.revoked_at IS NOT NULL) ORDER BY payout.id LIMIT ?3"
+             AND asker.id IS NULL ORDER BY payout.id LIMIT ?3"
         ))?;
         read_all(statement.query(params![merchant.0, batch, max])?, |row| {
             self.read_payout(row)
