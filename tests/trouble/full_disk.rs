@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -12,6 +13,8 @@ use crate::helpers::{WorkFolder, get, stderr, stdout};
 use crate::released::{FILES, SCHEMAS, statements, statements_of};
 use crate::small_disk::SmallDisk;
 
+/// The longest wait for a line of the log.
+const LOG_TIME_MAX: Duration = Duration::from_secs(5);
 /// Far more top-ups than the disk has room for.
 const ACKNOWLEDGED_MAX: u64 = 2_000;
 
@@ -75,12 +78,16 @@ fn on_a_full_disk_the_service_refuses_only_writes_and_recovers_by_itself() {
         acknowledged += 1;
         assert_topped_up(&url, acknowledged);
     }
-    let log = fs::read_to_string(log).unwrap();
+    let told = |line: &str| fs::read_to_string(&log).unwrap().matches(line).count();
     for line in [
         "test.db is full; writes are refused until there is room",
         "test.db has room again",
     ] {
-        assert_eq!(log.matches(line).count(), 3, "{line}:\n{log}");
+        let begin = Instant::now();
+        while told(line) < 3 && begin.elapsed() < LOG_TIME_MAX {
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(told(line), 3, "{line}:\n{}", fs::read_to_string(&log).unwrap());
     }
 
     // A server that stops without room for its last checkpoint keeps the write-ahead log.
