@@ -74,7 +74,7 @@ pub fn resolve(
 #[derive(Clone, Debug)]
 pub struct RulingOutcome {
     pub escrow: Escrow,
-    /// What a second operator has to ask for too. `None` after the ruling.
+    /// The request that waits for a second operator. `None` after the ruling.
     pub asked: Option<AskedRuling>,
 }
 

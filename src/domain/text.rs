@@ -4,9 +4,9 @@
 use crate::domain::characters::{is_blank, is_forbidden_in_line, is_forbidden_in_prose, is_invisible, quoted};
 use crate::domain::invalid::Invalid;
 
-/// What a text of one line is, for messages.
+/// A description of the right texts of one line, for messages.
 const ONE_LINE: &str = "a text without line breaks, control characters or bidirectional formatting characters";
-/// What a text of several lines is, for messages.
+/// A description of the right texts of several lines, for messages.
 const SEVERAL_LINES: &str = "a text without control characters or bidirectional formatting characters";
 
 /// Writes a number of things, whose name takes an s for all numbers but one.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use url::{Host, Url};
 
-/// What the address of a web page must be beside an http or https URL.
+/// A part of an address that a person does not see, so the address of a web page has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HiddenPart {
     /// A user name or a password, which everyone who sees the address would learn.

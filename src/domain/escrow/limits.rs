@@ -28,7 +28,7 @@ pub struct TermsLimits {
 }
 
 impl TermsLimits {
-    /// What the amount of a milestone is without `strict`, for a message about its decimals.
+    /// A description of the right amounts of a milestone without `strict`, for a message about decimals.
     pub const WHOLE_MILESTONE: &'static str = "a positive whole number (the setting strict = true allows two decimals)";
 
     /// Checks that an escrow amount is not below the smallest.

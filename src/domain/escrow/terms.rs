@@ -303,7 +303,7 @@ pub fn check_total_quantity(total_quantity: i64) -> Result<(), Invalid> {
     Err(Invalid::wrong("totalQuantity", expected, &total_quantity.to_string()))
 }
 
-/// Who pays the fee of a milestone escrow, for messages.
+/// The right `whoPays` of a milestone escrow, for messages.
 pub const BUYER_PAYS: &str = "\"buyer\" on a milestone escrow";
 
 /// Checks that the buyer pays the fee, as on every milestone escrow.

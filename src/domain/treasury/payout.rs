@@ -48,7 +48,7 @@ impl PayoutStatus {
     }
 }
 
-/// What two operators ask for, if the pay-out is large.
+/// An act for which two operators ask, if the pay-out is large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum PayoutStep {
@@ -58,7 +58,7 @@ pub enum PayoutStep {
     Reopening,
 }
 
-/// What the first of two operators has asked for.
+/// The request of the first of two operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PayoutAsked {
     pub by: OperatorId,
@@ -123,7 +123,7 @@ pub struct Payout {
     /// The number of the batch in which it was exported for the bank: 1, 2, 3, ... of the merchant.
     /// A pay-out is in one batch at most, so that the bank does not pay it twice.
     pub batch: Option<u32>,
-    /// What one operator has asked for, until another one asks for the same, until the request is
+    /// The request of one operator, until another one asks for the same, until the request is
     /// retracted, or until the status changes.
     pub asked: Option<PayoutAsked>,
     /// The payment at the bank. `None` before, and if the sandbox's bank paid.

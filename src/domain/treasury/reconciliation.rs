@@ -6,7 +6,7 @@
 //! reference into a longer text. Every line and every movement is in exactly one list of the
 //! result, and the order of the lines changes nothing.
 //!
-//! What a payment provider received is at the provider until it settles, so no line matches it.
+//! Money that a payment provider received is at the provider until it settles, so no line matches it.
 
 use std::collections::BTreeMap;
 
@@ -135,8 +135,8 @@ pub struct SumTooLarge {
 
 /// Compares the lines of a statement of these days with movements.
 ///
-/// Of other days, give only the movements that the statement has lines of: a movement without a
-/// line counts as missing there.
+/// Give all movements of these days, and those of other days that the statement has lines of: a
+/// movement without a line counts as missing there.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What the amount in a field must be, for the message of a refusal.
+//! The form and the least of the amount in a field, for the message of a refusal.
 
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::money::{Amount, NotAnAmount};

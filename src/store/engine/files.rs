@@ -1,4 +1,4 @@
-//! What the parts of the store ask of the file system.
+//! The file system, as the parts of the store use it.
 
 use std::fs::{self, File};
 use std::io;

@@ -17,7 +17,7 @@ use crate::store::tables::transfers::{read_transfer, transfer_columns};
 use crate::store::tx::Snapshot;
 
 row! {
-    /// What a line shows beside its transfer.
+    /// The columns of a line that are not those of its transfer.
     part struct LineRow, line_columns! {
         at: Timestamp = "transfer.created_at",
         hash: [u8; 32] = "transfer.hash",

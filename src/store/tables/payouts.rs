@@ -55,7 +55,7 @@ row! {
     }
 }
 
-/// What an operator asked for who was revoked since does not count, so it is left out.
+/// Selects pay-outs, without the request of an operator who was revoked since: it does not count.
 macro_rules! select_payout {
     ($condition:expr) => {
         concat!(
