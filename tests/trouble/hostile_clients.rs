@@ -69,13 +69,6 @@ fn kinds(file: &str) -> Vec<Kind> {
             false,
         ),
         kind(
-            "announce the form of a page and send nothing",
-            "POST /login HTTP/1.1\r\nhost: localhost\r\nsec-fetch-site: same-origin\r\n\
-             content-type: application/x-www-form-urlencoded\r\ncontent-length: 10\r\n\r\n"
-                .to_owned(),
-            false,
-        ),
-        kind(
             "never read a large file",
             format!("GET {file} HTTP/1.1\r\nhost: localhost\r\n\r\n").repeat(4),
             false,
@@ -83,6 +76,13 @@ fn kinds(file: &str) -> Vec<Kind> {
         kind(
             "never read large lists",
             "GET /sandbox/events?limit=100 HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(),
+            false,
+        ),
+        kind(
+            "announce the form of a page and send nothing",
+            "POST /login HTTP/1.1\r\nhost: localhost\r\nsec-fetch-site: same-origin\r\n\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: 10\r\n\r\n"
+                .to_owned(),
             false,
         ),
     ]
