@@ -44,16 +44,16 @@ impl Snapshot<'_> {
         statement.first(params![escrow.number()], read_asked)
     }
 
-    /// Returns a merchant's escrows for which [`Snapshot::asked_ruling`] has a ruling, oldest first, each
-    /// with its purpose.
-    pub fn escrows_with_asked_ruling(&self, merchant: MerchantId) -> Result<Vec<(EscrowId, String)>, Error> {
+    /// Returns the escrows of all merchants for which [`Snapshot::asked_ruling`] has a ruling, oldest
+    /// first, each with its merchant and purpose.
+    pub fn escrows_with_asked_ruling(&self) -> Result<Vec<(MerchantId, EscrowId, String)>, Error> {
         let mut statement = self.connection.prepare(
-            "SELECT escrow.id, escrow.guard, purpose
+            "SELECT merchant_id, escrow.id, escrow.guard, purpose
              FROM asked_ruling JOIN operator ON operator.id = asked_by JOIN escrow ON escrow.id = escrow_id
-             WHERE merchant_id = ?1 AND state = 'OPENED' AND operator.revoked_at IS NULL ORDER BY escrow.id",
+             WHERE state = 'OPENED' AND operator.revoked_at IS NULL ORDER BY escrow.id",
         )?;
-        read_all(statement.query(params![merchant.0])?, |row| {
-            Ok((EscrowId::new(row.get(0)?, row.get(1)?), row.get(2)?))
+        read_all(statement.query(params![])?, |row| {
+            Ok((row.get(0)?, EscrowId::new(row.get(1)?, row.get(2)?), row.get(3)?))
         })
     }
 }

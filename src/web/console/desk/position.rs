@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::domain::ids::{EscrowId, MerchantId};
 use crate::http::ApiError;
+use crate::store::Snapshot;
 use crate::web::api::Major;
 use crate::web::console::desk::parts::{SECTION, pages};
 use crate::web::console::timeline::time;
@@ -110,16 +111,17 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
     }))
 }
 
-/// Lists the deals for which one operator has asked for a ruling that takes two.
+/// Lists the deals of these merchants for which one operator has asked for a ruling that takes two.
 async fn rulings(reader: &Reader, merchants: &[Merchant]) -> Result<Markup, Refused> {
-    let ids: Vec<MerchantId> = merchants.iter().map(|shown| MerchantId(shown.merchant_id)).collect();
     let reading = reader.merchant().unwrap_or(MerchantId::NONE);
-    let asked = reader.state.store.read_long(reading, move |snapshot| {
-        let deals = ids.iter().map(|id| snapshot.escrows_with_asked_ruling(*id));
-        deals.collect::<Result<Vec<_>, _>>()
-    });
-    let asked: Vec<Vec<(EscrowId, String)>> = asked.await.map_err(ApiError::from)?;
-    if asked.iter().all(Vec::is_empty) {
+    let rulings = |snapshot: &Snapshot<'_>| snapshot.escrows_with_asked_ruling();
+    let asked = reader.state.store.read_long(reading, rulings);
+    let asked: Vec<(MerchantId, EscrowId, String)> = asked.await.map_err(ApiError::from)?;
+    let of_merchant = |merchant: &Merchant| {
+        let id = MerchantId(merchant.merchant_id);
+        asked.iter().filter(move |(of, ..)| *of == id)
+    };
+    if merchants.iter().flat_map(of_merchant).next().is_none() {
         return Ok(html! {});
     }
     let is_one = merchants.len() == 1;
@@ -128,8 +130,8 @@ async fn rulings(reader: &Reader, merchants: &[Merchant]) -> Result<Markup, Refu
             h2 { "Rulings to confirm" }
             p { "One operator has asked for each of these. It takes effect when another one asks for the same." }
             ul {
-                @for (merchant, deals) in merchants.iter().zip(&asked) {
-                    @for (id, purpose) in deals {
+                @for merchant in merchants {
+                    @for (_, id, purpose) in of_merchant(merchant) {
                         li {
                             a href={ "/console/deals/" (id) } { (purpose) }
                             @if let (false, Some(name)) = (is_one, &merchant.name) { " of " (name) }
