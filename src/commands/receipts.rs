@@ -214,9 +214,7 @@ pub fn assign(
     let customer = customer.ok_or(Refusal::NoSuchCustomer)?;
     let expected = expected.map(|payment| payment.transaction.id);
     if !receipt.ask_to_assign(customer, expected, operator, policy.two_person, now)? {
-        tx.save_receipt(&receipt)?;
-        actor.record(tx, ActKind::ReceiptAssignmentRequested, id.to_string(), None)?;
-        return Ok(ReceiptOutcome::of(receipt));
+        return note(tx, actor, receipt, ActKind::ReceiptAssignmentRequested, None);
     }
     let outcome = take_in(tx, policy, actor.merchant, &mut receipt)?;
     actor.record(tx, ActKind::ReceiptAssigned, id.to_string(), None)?;
@@ -242,10 +240,7 @@ pub fn reverse(
     let now = tx.now();
     let available = tx.balance(actor.merchant, &receipt.holder("reversed")?)?;
     if !receipt.ask_to_reverse(actor.agent.operator, policy.two_person, available, now)? {
-        tx.save_receipt(&receipt)?;
-        let kind = ActKind::ReceiptReversalRequested;
-        actor.record(tx, kind, id.to_string(), Some(reason))?;
-        return Ok(ReceiptOutcome::of(receipt));
+        return note(tx, actor, receipt, ActKind::ReceiptReversalRequested, Some(reason));
     }
     let mut deposit = match receipt.deposit {
         Some(deposit) => tx.payment(deposit)?,
@@ -275,10 +270,20 @@ pub fn retract(
     let reason = reason?;
     let mut receipt = load(tx, actor.merchant, id)?;
     receipt.retract(tx.now())?;
-    tx.save_receipt(&receipt)?;
-    let kind = ActKind::ReceiptRequestRetracted;
-    actor.record(tx, kind, id.to_string(), Some(reason))?;
-    Ok(ReceiptOutcome::of(receipt))
+    note(tx, actor, receipt, ActKind::ReceiptRequestRetracted, Some(reason))
+}
+
+/// Saves what an operator asks for, which moves nothing, and the act.
+fn note(
+    tx: &mut Tx<'_>,
+    actor: &OperatorActor,
+    asked: Receipt,
+    kind: ActKind,
+    reason: Option<String>,
+) -> Result<ReceiptOutcome, Error> {
+    tx.save_receipt(&asked)?;
+    actor.record(tx, kind, asked.id.to_string(), reason)?;
+    Ok(ReceiptOutcome::of(asked))
 }
 
 /// Gives up a deposit that is expected, which then fails. Money that comes later is credited
