@@ -13,6 +13,7 @@ use crate::domain::ids::CustomerId;
 use crate::domain::party::Party;
 use crate::web::api::Request;
 use crate::web::console::call::{PAYMENT, button, hidden};
+use crate::web::console::reasons::with_reason;
 use crate::web::console::who::Operators;
 use crate::web::console::{customers, edit, upload};
 use crate::web::layout::Refused;
@@ -242,19 +243,7 @@ async fn waiting_ruling(reader: &Reader, escrow: &Escrow, back: &str) -> Result<
                     button { "Confirm the ruling" }
                 }))
             }
-            @if reader.may(&retract) {
-                details {
-                    summary { "Retract the request" }
-                    form method="post" action="/console/call" {
-                        (hidden(reader, &retract, back))
-                        div.field {
-                            label for="retract-reason" { "Reason" }
-                            input #retract-reason name="s:reason" required;
-                        }
-                        button { "Retract the request" }
-                    }
-                }
-            }
+            (with_reason(reader, &retract, back, "retract", "Retract the request"))
         }
     })
 }

@@ -18,6 +18,7 @@ mod faults;
 mod ledger;
 mod money_bar;
 mod offer;
+mod reasons;
 mod requests;
 mod timeline;
 mod upload;

@@ -36,7 +36,7 @@ pub(super) async fn show(reader: Reader, Query(cursor): Query<Cursor>) -> Result
     let cursor = cursor.acts.as_deref();
     let acts: Rows<Act> = rows(&reader, "/operator/acts?limit=100", cursor).await?;
     let is_in_sandbox = reader.is_in_sandbox();
-    let nobody = |act: &Act| match act.kind.as_str() {
+    let without_operator = |act: &Act| match act.kind.as_str() {
         _ if is_in_sandbox => "the sandbox",
         // No command on the machine records money.
         "receipt_recorded" => "a provider's notice",
@@ -65,7 +65,7 @@ pub(super) async fn show(reader: Reader, Query(cursor): Query<Cursor>) -> Result
                             tr {
                                 td.end.number { (act.number) }
                                 td { (time(&act.created_at)) }
-                                td { (act.operator.as_deref().unwrap_or_else(|| nobody(act))) }
+                                td { (act.operator.as_deref().unwrap_or_else(|| without_operator(act))) }
                                 td { (act.kind.replace('_', " ")) div.small.muted { code { (act.subject) } } }
                                 td { @if let Some(reason) = &act.reason { (reason) } }
                                 td { @if let Some(address) = &act.address { (address) } }

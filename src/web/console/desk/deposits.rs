@@ -10,11 +10,10 @@ use crate::domain::treasury::receipt::ReceiptStatus;
 use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
 use crate::web::console::desk::lists::{Cursors, Heading, List, waiting_and_history};
-use crate::web::console::desk::parts::{
-    NEWEST_FIRST, SECTION, bank_entry, destination, pager, pages, reason, rows, today, with_reason,
-};
+use crate::web::console::desk::parts::{NEWEST_FIRST, SECTION, bank_entry, destination, pager, pages, rows, today};
 use crate::web::console::done;
 use crate::web::console::done::Shown;
+use crate::web::console::reasons::{reason, with_reason};
 use crate::web::console::timeline::{Rows, time};
 use crate::web::console::who::{Operators, People};
 use crate::web::layout::{Page, Refused};

@@ -4,8 +4,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::web::api::{Envelope, Request};
-use crate::web::console::call::hidden;
+use crate::web::api::Envelope;
 use crate::web::console::timeline::Rows;
 use crate::web::layout::Refused;
 use crate::web::parts::Part;
@@ -108,34 +107,6 @@ pub(super) fn destination(id: &str) -> Markup {
                     label for={ (name) "-" (id) } { (label) }
                     input id={ (name) "-" (id) } name={ "s:destination." (name) } required autocomplete="off";
                 }
-            }
-        }
-    }
-}
-
-/// A field for the reason of an act.
-pub(super) fn reason(id: &str) -> Markup {
-    html! {
-        div.field {
-            label for={ "reason-" (id) } { "Reason" }
-            input id={ "reason-" (id) } name="s:reason" required;
-        }
-    }
-}
-
-/// A form for an act that takes a reason, behind its name, or nothing if the reader's key may not
-/// do it.
-pub(super) fn with_reason(reader: &Reader, request: &Request, back: &str, id: &str, label: &str) -> Markup {
-    if !reader.may(request) {
-        return html! {};
-    }
-    html! {
-        details {
-            summary { (label) }
-            form method="post" action="/console/call" {
-                (hidden(reader, request, back))
-                (reason(id))
-                button { (label) }
             }
         }
     }

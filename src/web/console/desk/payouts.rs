@@ -11,11 +11,10 @@ use crate::domain::treasury::payout::{PayoutStatus, PayoutStep};
 use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
 use crate::web::console::desk::lists::{Cursors, Heading, List, waiting_and_history};
-use crate::web::console::desk::parts::{
-    NEWEST_FIRST, SECTION, bank_entry, destination, pager, pages, today, with_reason,
-};
+use crate::web::console::desk::parts::{NEWEST_FIRST, SECTION, bank_entry, destination, pager, pages, today};
 use crate::web::console::done;
 use crate::web::console::done::Shown;
+use crate::web::console::reasons::with_reason;
 use crate::web::console::timeline::time;
 use crate::web::console::who::{Operators, People};
 use crate::web::layout::{Page, Refused};
