@@ -346,7 +346,7 @@ impl Payout {
     }
 
     /// Asks for a step. Returns true if it is to be taken, and false if a second operator has to ask for
-    /// the same first. So nobody alone takes back what the bank has paid, or has it paid once more.
+    /// the same first. So no operator alone takes back what the bank has paid, or has it paid once more.
     ///
     /// # Errors
     ///
