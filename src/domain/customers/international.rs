@@ -26,19 +26,19 @@ pub(super) fn read(text: &str) -> Option<(String, Option<Country>)> {
 }
 
 /// Reads a phone of this country: as it is dialled there, or with the calling code, with its
-/// `+` or without. Returns its E.164 text.
+/// `+` or without. Returns its E.164 text. A spelling with a `+` is read as [`read`] does, so that
+/// it means one phone whatever country is named beside it.
+///
+/// A country without a calling code of its own uses another country's.
 pub(super) fn read_in(text: &str, country: Country) -> Option<String> {
-    let Ok(id) = country.code().parse::<Id>() else {
-        // A country without a calling code of its own uses another country's.
-        return text
-            .starts_with('+')
-            .then(|| read(text))
-            .flatten()
-            .map(|(phone, _)| phone);
+    let number = if text.starts_with('+') {
+        parsed(None, text)?
+    } else {
+        parsed(Some(country.code().parse().ok()?), text)?
     };
-    let number = parsed(Some(id), text)?;
-    let calling_code = DATABASE.by_id(country.code())?.country_code();
-    (number.country().code() == calling_code).then(|| e164(&number))
+    let plan = DATABASE.by_id(country.code());
+    let is_its = plan.is_none_or(|plan| number.country().code() == plan.country_code());
+    is_its.then(|| e164(&number))
 }
 
 /// Returns an example of a phone in this country in E.164, for messages.

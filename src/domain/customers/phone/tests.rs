@@ -216,6 +216,22 @@ fn a_phone_is_found_with_the_prefix_of_national_calls_behind_the_calling_code() 
     }
 }
 
+/// The plan of North America strips the prefix 1 of national calls only if it knows the country.
+/// A search has no country.
+#[test]
+fn an_international_spelling_is_read_alike_whatever_country_is_named() {
+    for text in ["+112012000000", "+12012000000", "+4402079460000"] {
+        let without = Phone::read(text, None, Country::NIGERIA).map(|(phone, _)| phone);
+        for code in ["US", "CA", "GB"] {
+            let country = country(code);
+            if let Ok((phone, _)) = Phone::read(text, Some(country), Country::NIGERIA) {
+                assert_eq!(without.as_ref(), Ok(&phone), "{text} in {code}");
+            }
+        }
+    }
+    assert!(Phone::read("+112012000000", Some(country("US")), Country::NIGERIA).is_err());
+}
+
 /// Countries of every kind, those of the contract among them.
 const SOME: [&str; 12] = ["NG", "GH", "KE", "ZA", "DE", "US", "CA", "GB", "IT", "RU", "AQ", "SM"];
 
@@ -230,7 +246,8 @@ proptest! {
             let again = Phone::parse(phone.as_str(), of_phone);
             prop_assert_eq!(again.as_ref(), Some(&phone), "{:?}", of_phone);
             prop_assert_eq!(phone.as_str().starts_with('0'), of_phone.is_of_contract());
-            let found = Phone::readings(&text, of_phone).any(|(_, reading)| reading == phone);
+            let searched_by = if text.starts_with('+') { country(of_merchant) } else { of_phone };
+            let found = Phone::readings(&text, searched_by).any(|(_, reading)| reading == phone);
             prop_assert!(found, "{} is found by {}", phone, text);
         }
     }
