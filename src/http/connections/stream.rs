@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, BytesMut};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -125,6 +126,13 @@ impl GuardedStream {
         Ok(())
     }
 
+    /// Returns true if bytes of the client lie in the socket. A read may not return them yet: the
+    /// runtime looks for bytes only between two rounds of its tasks, which a busy service makes long.
+    fn has_unread_bytes(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        SockRef::from(&self.stream).peek(&mut byte).is_ok_and(|count| count > 0)
+    }
+
     /// Checks that the connection may wait for its client.
     fn check_may_wait(&self) -> io::Result<()> {
         self.check_open()?;
@@ -135,7 +143,10 @@ impl GuardedStream {
             _ => false,
         };
         if self.connection.makes_room() && !waits_for_service {
-            return Err(io::ErrorKind::ConnectionAborted.into());
+            if !self.has_unread_bytes() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            self.connections.take_back(&self.connection);
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Tests of a guarded stream against a client on a real socket.
 
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -49,6 +50,26 @@ async fn a_connection_whose_request_lies_unread_makes_no_room() {
     drop(silent);
     let reading = connections.read();
     assert_eq!((reading.open, reading.closed_by_limit), (2, 1));
+}
+
+#[tokio::test]
+async fn bytes_that_the_runtime_has_not_seen_lie_unread_too() {
+    let connections = two_connections();
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (accepted, _) = listener.accept().unwrap();
+    accepted.set_nonblocking(true).unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    let accepted = TcpStream::from_std(accepted).unwrap();
+    let (mut sent, _) = GuardedStream::new(accepted, Arc::clone(&connections)).unwrap();
+    // Nothing was awaited: the runtime has not looked at the socket since the client wrote.
+    sent.connection().make_room();
+    let mut head = [0; 64];
+    assert_eq!(sent.read(&mut head).await.unwrap(), 16);
+    assert!(!sent.connection().makes_room());
+    sent.connection().make_room();
+    let error = sent.read(&mut head).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted, "all its bytes are read");
 }
 
 #[tokio::test]
