@@ -48,7 +48,8 @@ CREATE TABLE instance (
     only_row   INTEGER PRIMARY KEY CHECK (only_row = 1),
     mode       TEXT    NOT NULL CHECK (mode IN ('SANDBOX', 'LIVE')),
     currency   TEXT    NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    checksum   INTEGER NOT NULL
 ) STRICT;
 
 -- A merchant owns customers, escrows, balances and a chain of transfers. No other
@@ -583,7 +584,8 @@ CREATE TABLE asked_ruling (
     status        TEXT    NOT NULL CHECK (status IN ('COMPLETED', 'REFUNDED', 'SPLIT')),
     seller_amount INTEGER CHECK (seller_amount BETWEEN 0 AND 9007199254740991), -- of a split
     buyer_amount  INTEGER CHECK (buyer_amount BETWEEN 0 AND 9007199254740991),
-    additional_fee_refundable INTEGER CHECK (additional_fee_refundable IN (0, 1)) -- NULL leaves it as the escrow has it
+    additional_fee_refundable INTEGER CHECK (additional_fee_refundable IN (0, 1)), -- NULL leaves it as the escrow has it
+    checksum      INTEGER NOT NULL
 ) STRICT;
 
 -- Sandbox: bank accounts on which pending deposits wait for their payment.

@@ -1,6 +1,19 @@
 -- From version 1 to version 2: merchants and their keys are kept by operators in the file,
 -- no longer in the configuration, and customers may be of any country.
 
+CREATE TABLE new_instance (
+    only_row   INTEGER PRIMARY KEY CHECK (only_row = 1),
+    mode       TEXT    NOT NULL CHECK (mode IN ('SANDBOX', 'LIVE')),
+    currency   TEXT    NOT NULL,
+    created_at INTEGER NOT NULL,
+    checksum   INTEGER NOT NULL
+) STRICT;
+INSERT INTO new_instance (only_row, mode, currency, created_at, checksum)
+    SELECT only_row, mode, currency, created_at,
+    row_checksum('only_row', only_row, 'mode', mode, 'currency', currency, 'created_at', created_at) FROM instance;
+DROP TABLE instance;
+ALTER TABLE new_instance RENAME TO instance;
+
 CREATE TABLE new_merchant (
     id         INTEGER PRIMARY KEY,
     name       TEXT    UNIQUE,
@@ -114,5 +127,6 @@ CREATE TABLE asked_ruling (
     status        TEXT    NOT NULL CHECK (status IN ('COMPLETED', 'REFUNDED', 'SPLIT')),
     seller_amount INTEGER CHECK (seller_amount BETWEEN 0 AND 9007199254740991),
     buyer_amount  INTEGER CHECK (buyer_amount BETWEEN 0 AND 9007199254740991),
-    additional_fee_refundable INTEGER CHECK (additional_fee_refundable IN (0, 1))
+    additional_fee_refundable INTEGER CHECK (additional_fee_refundable IN (0, 1)),
+    checksum      INTEGER NOT NULL
 ) STRICT;

@@ -26,8 +26,10 @@ const OTHER_ROWS: &str = "
             row_checksum('id', 1024, 'guard', 1, 'name', 'Efe', 'role', 'auditor', 'key_hash', zeroblob(32),
                          'created_at', 1));
     INSERT INTO operator_merchant (operator_id, merchant_id) VALUES (1024, 1);
-    INSERT INTO asked_ruling (escrow_id, asked_by, status, seller_amount, buyer_amount)
-    SELECT id, 1024, 'SPLIT', 100, 200 FROM escrow WHERE state = 'OPENED' LIMIT 1;";
+    INSERT INTO asked_ruling (escrow_id, asked_by, status, seller_amount, buyer_amount, checksum)
+    SELECT id, 1024, 'SPLIT', 100, 200,
+           row_checksum('escrow_id', id, 'asked_by', 1024, 'status', 'SPLIT', 'seller_amount', 100, 'buyer_amount', 200)
+    FROM escrow WHERE state = 'OPENED' LIMIT 1;";
 
 /// A folder with a database file in which a service has worked.
 struct Used {

@@ -125,7 +125,7 @@ fn add_by_sql(outside: &Outside, merchant: i64) {
             WHERE account_id IN (SELECT id FROM account WHERE merchant_id = ?m);
         INSERT INTO idempotency_record (merchant_id, key, route, body_hash, status, body, created_at)
             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
-            SELECT ?m, 'k' || i, 'POST /', zeroblob(32), 200, zeroblob(0), 0 FROM n;
+            SELECT ?m, 'k' || i, 'POST /', zeroblob(32), 200, (SELECT data FROM event ORDER BY id LIMIT 1), 0 FROM n;
         INSERT INTO whitelist_address VALUES (?m + 100, 1, ?m, 'ada', '0x00000000000000000000000000000000000000aa', NULL, 0);
         INSERT INTO category VALUES (?m + 100, 1, ?m, 'ada', 'Old', NULL, 1, NULL, 0, 1, NULL), (?m + 200, 1, ?m, NULL, 'Own', NULL, 1, NULL, 0, NULL, NULL);
         INSERT INTO delivery_attempt SELECT min(id), 1, 0, 'http://127.0.0.1:9/', 200, NULL, 1, NULL FROM event WHERE merchant_id = ?m;

@@ -9,6 +9,7 @@
 mod attempts;
 mod audit;
 mod audit_of_files;
+mod audit_of_rows;
 mod clock_steps;
 mod clocks;
 #[path = "../postgres/cluster.rs"]

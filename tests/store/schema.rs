@@ -292,7 +292,8 @@ fn email_address_and_phone_are_unique_for_a_merchant() {
 #[test]
 fn a_file_has_one_instance_row() {
     let (_file, _, connection) = used_file();
-    let insert = "INSERT INTO instance (only_row, mode, currency, created_at) VALUES (?1, 'SANDBOX', 'USD', 0)";
+    let insert =
+        "INSERT INTO instance (only_row, mode, currency, created_at, checksum) VALUES (?1, 'SANDBOX', 'USD', 0, 0)";
     refuses(&connection, insert, [1], "UNIQUE");
     refuses(&connection, insert, [2], "CHECK");
     refuses(&connection, "UPDATE instance SET mode = 'DEMO'", [], "CHECK");

@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use crate::domain::file::FileName;
-use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
+use crate::domain::idempotency::IdempotencyKey;
+use crate::domain::ids::{CustomerId, EscrowId, EventId, MerchantId, TransactionId};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Connection, Row, Value, params};
 use crate::store::engine::sqlite::blobs;
@@ -97,6 +98,12 @@ impl Rows {
     }
 
     fn read_as_service(&mut self, snapshot: &Snapshot<'_>) -> Result<(), Error> {
+        match snapshot.check_instance() {
+            Err(error) if is_of_row(&error) => self
+                .unreadable
+                .push(format!("the row of instance cannot be read: {error}")),
+            checked => checked?,
+        }
         self.read_each(snapshot, "merchant", "SELECT id FROM merchant", |row| {
             let merchant = MerchantId::from_column(row, 0)?;
             snapshot.merchant_name(merchant)?;
@@ -186,6 +193,29 @@ impl Rows {
         })?;
         self.read_each(snapshot, "event", "SELECT id FROM event", |row| {
             snapshot.event_of_number(i64::from_column(row, 0)?).map(drop)
+        })?;
+        self.read_rest(snapshot)
+    }
+
+    /// Reads what answers requests and settles withdrawals, but has no money in it.
+    fn read_rest(&mut self, snapshot: &Snapshot<'_>) -> Result<(), Error> {
+        let attempts = "SELECT DISTINCT event_id, guard FROM delivery_attempt JOIN event ON event.id = event_id";
+        self.read_each(snapshot, "delivery attempt of event", attempts, |row| {
+            let event = EventId::new(i64::from_column(row, 0)?, u32::from_column(row, 1)?);
+            snapshot.delivery_of(event).map(drop)
+        })?;
+        let records = "SELECT key, merchant_id FROM idempotency_record";
+        self.read_each(snapshot, "idempotency record", records, |row| {
+            let (text, merchant) = (<&str>::from_column(row, 0)?, MerchantId::from_column(row, 1)?);
+            // No request leads to a record with another key.
+            IdempotencyKey::parse(text).map_or(Ok(()), |key| snapshot.idempotency_record(merchant, &key).map(drop))
+        })?;
+        let withdrawals = "SELECT transaction_id, merchant_id, guard FROM slow_withdrawal
+                           JOIN payment_transaction ON payment_transaction.id = transaction_id";
+        self.read_each(snapshot, "slow withdrawal", withdrawals, |row| {
+            let withdrawal = TransactionId::new(i64::from_column(row, 0)?, u32::from_column(row, 2)?);
+            let merchant = MerchantId::from_column(row, 1)?;
+            snapshot.slow_withdrawal_due(merchant, withdrawal).map(drop)
         })
     }
 
@@ -253,7 +283,12 @@ impl Rows {
     }
 }
 
-/// Returns true if an error says that a row is damaged, and not the file's structure.
-const fn is_of_row(error: &Error) -> bool {
-    matches!(error, Error::Corrupt(_))
+/// Returns true if an error says that a row is damaged, and not the file's structure. SQLite ends a sum
+/// of amounts that are too large.
+fn is_of_row(error: &Error) -> bool {
+    match error {
+        Error::Corrupt(_) => true,
+        Error::Sqlite(error) => error.to_string() == "integer overflow",
+        _ => false,
+    }
 }

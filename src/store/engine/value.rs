@@ -56,6 +56,13 @@ pub(crate) const fn stored_mode(mode: Mode) -> &'static str {
     }
 }
 
+/// Returns the mode that a database names by this word.
+pub(crate) fn mode_of(stored: &str) -> Option<Mode> {
+    [Mode::Sandbox, Mode::Live]
+        .into_iter()
+        .find(|mode| stored == stored_mode(*mode))
+}
+
 /// Implements [`ToValue`] for types of numbers.
 macro_rules! numbers {
     ($($type:ty),*) => {

@@ -5,6 +5,7 @@ use crate::domain::ids::{EscrowId, MerchantId, OperatorId};
 use crate::domain::money::Amount;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
+use crate::store::tables::checked::insert_checked;
 use crate::store::tables::columns::{broken, read_all, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
@@ -64,14 +65,21 @@ impl Tx<'_> {
         let (status, amounts, additional_fee_refundable) = asked.ruling.parts();
         let (seller, buyer) = amounts.unzip();
         self.connection
-            .prepare(
-                "INSERT INTO asked_ruling
-                     (escrow_id, asked_by, status, seller_amount, buyer_amount, additional_fee_refundable)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (escrow_id) DO UPDATE SET asked_by = excluded.asked_by, status = excluded.status,
+            .prepare(concat!(
+                insert_checked!(
+                    "asked_ruling",
+                    escrow_id: "?1",
+                    asked_by: "?2",
+                    status: "?3",
+                    seller_amount: "?4",
+                    buyer_amount: "?5",
+                    additional_fee_refundable: "?6",
+                ),
+                " ON CONFLICT (escrow_id) DO UPDATE SET asked_by = excluded.asked_by, status = excluded.status,
                      seller_amount = excluded.seller_amount, buyer_amount = excluded.buyer_amount,
-                     additional_fee_refundable = excluded.additional_fee_refundable",
-            )?
+                     additional_fee_refundable = excluded.additional_fee_refundable
+                     /*sqlite*/, checksum = excluded.checksum/*end*/"
+            ))?
             .change_row(
                 params![
                     escrow.number(),

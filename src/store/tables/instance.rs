@@ -1,10 +1,12 @@
 //! Facts about the file as a whole: where its time and its numbers go on after a
 //! restart.
 
-use crate::domain::ids;
 use crate::domain::time::Timestamp;
+use crate::domain::{currency, ids};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::params;
+use crate::store::engine::value::mode_of;
+use crate::store::tables::columns::broken;
 use crate::store::tx::{Snapshot, Tx};
 
 impl Snapshot<'_> {
@@ -33,6 +35,15 @@ impl Snapshot<'_> {
                  UNION ALL
                  SELECT nullif(ledger_time, 0) FROM file_mark) AS times";
         self.connection.prepare(sql)?.one(params![], |row| row.get(0))
+    }
+
+    /// Checks the row that says what the database was made for, which a start compares with the
+    /// configuration.
+    pub(crate) fn check_instance(&self) -> Result<(), Error> {
+        let mut statement = self.connection.prepare("SELECT mode, currency FROM instance")?;
+        let (mode, currency): (String, String) = statement.one(params![], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        mode_of(&mode).ok_or_else(|| broken("a mode", &mode))?;
+        currency::check(&currency).map_err(|_| broken("a currency", &currency))
     }
 
     /// Returns the currency of all amounts.

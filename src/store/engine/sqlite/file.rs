@@ -19,7 +19,7 @@ use crate::store::engine::error::OpenError;
 use crate::store::engine::files::{FILE_PERMISSIONS, folder_of, is_there, remove_if_there, sibling, sync_folder_of};
 use crate::store::engine::schema::SCHEMA;
 use crate::store::engine::sqlite::format::APPLICATION_ID_AT;
-use crate::store::engine::sqlite::mark;
+use crate::store::engine::sqlite::{checksum, mark};
 use crate::store::engine::value::stored_mode;
 
 /// Marks an escrowd file: "ESCR" in ASCII.
@@ -154,7 +154,9 @@ fn create(path: &Path, of: Fresh<'_>) -> Result<(), OpenError> {
     let fill = || {
         create_tables(&connection)?;
         let instance = params![stored_mode(of.mode), of.currency, of.now.millis()];
-        let sql = "INSERT INTO instance (only_row, mode, currency, created_at) VALUES (1, ?1, ?2, ?3)";
+        checksum::register(&connection)?;
+        let sql = "INSERT INTO instance (only_row, mode, currency, created_at, checksum)
+                   VALUES (1, ?1, ?2, ?3, row_checksum('only_row', 1, 'mode', ?1, 'currency', ?2, 'created_at', ?3))";
         connection.execute(sql, instance)?;
         mark::insert(&connection, of.schema_cookie)
     };

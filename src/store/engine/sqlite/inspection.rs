@@ -22,7 +22,7 @@ use crate::store::engine::sqlite::format::{
 use crate::store::engine::sqlite::log_file::LogFile;
 use crate::store::engine::sqlite::mark::{MARK_PAGE, Mark};
 use crate::store::engine::sqlite::schema;
-use crate::store::engine::value::stored_mode;
+use crate::store::engine::value::mode_of;
 
 /// The bytes that a path keeps in a URI. SQLite takes a path as a URI only.
 const NOT_IN_A_PATH: AsciiSet = NON_ALPHANUMERIC.remove(b'/');
@@ -288,8 +288,7 @@ pub(crate) fn purpose_of(path: &Path, connection: &Connection) -> Result<Purpose
         .optional()
         .map_err(OpenError::sqlite(path))?;
     let purpose = row.and_then(|(stored, currency)| {
-        let mut known = [Mode::Sandbox, Mode::Live].into_iter();
-        let mode = known.find(|known| stored == stored_mode(*known))?;
+        let mode = mode_of(&stored)?;
         Some(Purpose { mode, currency })
     });
     purpose.ok_or_else(|| OpenError::NotOurs {
