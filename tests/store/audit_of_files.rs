@@ -138,3 +138,24 @@ fn a_missing_or_changed_file_is_found() {
     let problems = check_structure(&file.path).unwrap();
     assert!(problems.iter().any(|problem| problem.contains(name)), "{problems:?}");
 }
+
+/// A check that cannot read a file cannot send its reader to itself.
+#[test]
+fn a_file_that_was_cut_off_is_damaged_and_not_a_case_for_another_check() {
+    let bytes = fs::read(&SOUND.path).unwrap();
+    for kept in [bytes.len() / 2, bytes.len() / 8, 4096, 2048] {
+        let file = TestFile::copy_of(&SOUND);
+        fs::write(&file.path, &bytes[..kept]).unwrap();
+        for outcome in [
+            audit(&file.path.clone().into(), &mut |_, _| {}).map(drop),
+            check_structure(&file.path).map(drop),
+        ] {
+            let message = outcome.err().map_or_else(String::new, |error| error.to_string());
+            assert!(!message.contains("`escrowd check`"), "{kept}: {message}");
+            assert!(
+                message.is_empty() || message.contains("is damaged"),
+                "{kept}: {message}"
+            );
+        }
+    }
+}

@@ -6,6 +6,7 @@ mod escrows;
 mod histories;
 mod holds;
 mod rows;
+mod structure;
 mod transfers;
 mod treasury;
 pub(super) mod verification;
@@ -19,12 +20,9 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::domain::chain_hash::ChainHash;
-use crate::domain::file::FileName;
 use crate::domain::ids::MerchantId;
 use crate::store::engine::error::{Error, OpenError};
-use crate::store::engine::file_content::ContentError;
 use crate::store::engine::sql::{Connection, params};
-use crate::store::engine::sqlite::{blobs, connection, file, inspection};
 use crate::store::opened::{Opened, unreadable};
 use crate::store::place::Place;
 use crate::store::tables::columns::row;
@@ -32,7 +30,8 @@ use escrows::StoredEscrow;
 use histories::{Corrections, Histories, History};
 use holds::{Hold, read_holds};
 use rows::Rows;
-use transfers::{BATCHES_WAITING, Ledger, read_transfers};
+pub use structure::check_structure;
+use transfers::{BATCHES_WAITING, Ledger, problem_of_mark, read_transfers};
 use verification::{ChainRow, chain_columns};
 
 /// The most findings that the audit describes. It only counts further findings.
@@ -77,50 +76,14 @@ impl fmt::Display for Finding {
 ///
 /// Fails when the database cannot be opened or read.
 pub fn audit(place: &Place, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, OpenError> {
-    let place = &Opened::check(place)?;
-    let opened = Opened::open(place)?;
-    let beside = Opened::open(place)?;
-    let of_rows = Opened::open(place)?;
-    let audited = opened.in_snapshot(|snapshot| run(place.path(), snapshot, [beside, of_rows], progress));
-    audited.map_err(|cause| unreadable(place, cause))
-}
-
-/// Lets SQLite check the structure of a file: that every page is readable, every index
-/// matches its table, and every foreign key leads to a row. Compares the content of every file
-/// with its name. Returns the problems, mostly in SQLite's words. Reads the whole file, some
-/// parts of it many times.
-///
-/// # Errors
-///
-/// Fails when the file cannot be opened or read.
-pub fn check_structure(path: &Path) -> Result<Vec<String>, OpenError> {
-    let path = &*file::resolve_link(path)?;
-    connection::check_to_audit(path)?;
-    let connection = connection::open_to_audit(path)?;
-    let damaged = |cause: rusqlite::Error| OpenError::Damaged {
-        path: path.to_owned(),
-        cause: cause.into(),
+    let open = || {
+        let place = Opened::check(place)?;
+        let opened = [Opened::open(&place)?, Opened::open(&place)?, Opened::open(&place)?];
+        Ok((place, opened))
     };
-    let mut problems = Vec::new();
-    let take = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
-    let mut integrity = connection.prepare("PRAGMA integrity_check").map_err(damaged)?;
-    for problem in integrity.query_map([], take).map_err(damaged)? {
-        problems.push(problem.map_err(damaged)?);
-    }
-    problems.retain(|problem| problem != "ok");
-    problems.extend(inspection::broken_references(&connection, None).map_err(damaged)?);
-    let names = connection.prepare("SELECT name FROM file").and_then(|mut names| {
-        let names = names.query_map([], take)?;
-        names.collect::<Result<Vec<_>, _>>()
-    });
-    // A file that is missing, or whose name is damaged, is a finding of the audit.
-    for file in names.map_err(damaged)?.iter().filter_map(|name| FileName::parse(name)) {
-        match blobs::content(path, file) {
-            Ok(_) | Err(ContentError::Missing(_)) => {}
-            Err(problem) => problems.push(problem.to_string()),
-        }
-    }
-    Ok(problems)
+    let (place, [opened, beside, of_rows]) = open().map_err(OpenError::found_by_check)?;
+    let audited = opened.in_snapshot(|snapshot| run(place.path(), snapshot, [beside, of_rows], progress));
+    audited.map_err(|cause| unreadable(&place, cause))
 }
 
 fn run(
@@ -154,17 +117,18 @@ fn run(
         drop(batches);
         let ledger = ledger.join().map_err(|_| Error::Panicked)?;
         let mut auditor = Auditor::of(ledger, not_checked);
-        auditor.audit.transfers = transfers?;
-        auditor.check_chains(snapshot)?;
-        auditor.read_escrows(snapshot)?;
-        let histories = histories.join().unwrap_or(Err(Error::Panicked))?;
-        auditor.take_histories(histories, snapshot)?;
-        auditor.read_details(snapshot)?;
-        auditor.check_accounts(snapshot)?;
-        for (invariant, problem) in treasury::problems(snapshot, &auditor.not_checked)? {
-            auditor.find(invariant, problem);
+        let checked = transfers.and_then(|transfers| {
+            auditor.audit.transfers = transfers;
+            auditor.check(snapshot, histories)
+        });
+        let rows = rows.join().unwrap_or(Err(Error::Panicked));
+        let rows = rows.map(|rows| auditor.take_rows(rows));
+        match checked.and(rows) {
+            // What was found says more than the error, which may be its consequence.
+            Err(error) if auditor.audit.findings_total > 0 => auditor.end_early(&error),
+            Err(error) => return Err(error),
+            Ok(()) => {}
         }
-        auditor.take_rows(rows.join().unwrap_or(Err(Error::Panicked))?);
         Ok(auditor.audit)
     })
 }
@@ -257,6 +221,35 @@ impl Auditor {
         if self.audit.findings.len() < FINDINGS_MAX {
             self.audit.findings.push(Finding { invariant, problem });
         }
+    }
+
+    /// Notes that the audit could not go on, before all other findings.
+    fn end_early(&mut self, error: &Error) {
+        let problem = format!("a part of the check ended early, so that there may be more to find: {error}");
+        self.audit.findings_total += 1;
+        self.audit.findings.insert(0, Finding { invariant: 9, problem });
+        self.audit.findings.truncate(FINDINGS_MAX);
+    }
+
+    /// Compares all rows but those of [`Rows`].
+    fn check(
+        &mut self,
+        snapshot: Connection<'_>,
+        histories: ScopedJoinHandle<'_, Result<Histories, Error>>,
+    ) -> Result<(), Error> {
+        if let Some(problem) = problem_of_mark(snapshot)? {
+            self.find(7, problem);
+        }
+        self.check_chains(snapshot)?;
+        self.read_escrows(snapshot)?;
+        let histories = histories.join().unwrap_or(Err(Error::Panicked))?;
+        self.take_histories(histories, snapshot)?;
+        self.read_details(snapshot)?;
+        self.check_accounts(snapshot)?;
+        for (invariant, problem) in treasury::problems(snapshot, &self.not_checked)? {
+            self.find(invariant, problem);
+        }
+        Ok(())
     }
 
     fn check_chains(&mut self, connection: Connection<'_>) -> Result<(), Error> {

@@ -33,6 +33,28 @@ row! {
     }
 }
 
+row! {
+    struct MarkRow, mark_columns! {
+        marked: i64 = "newest_transfer",
+        newest: i64 = "(SELECT coalesce(max(id), 0) FROM transfer)",
+        is_live: bool = "EXISTS (SELECT 1 FROM instance WHERE mode = 'LIVE')",
+    }
+}
+
+/// Compares the number of the newest transfer with the one that the mark has, which the next
+/// transfer follows. Retention removes transfers in a sandbox alone.
+pub(super) fn problem_of_mark(connection: Connection<'_>) -> Result<Option<String>, Error> {
+    let mut statement = connection.prepare(concat!("SELECT ", mark_columns!(), " FROM file_mark"))?;
+    let MarkRow {
+        marked,
+        newest,
+        is_live,
+    } = statement.one(params![], MarkRow::read)?;
+    let is_right = marked == newest || (marked > newest && !is_live && marked < i64::MAX);
+    Ok((!is_right)
+        .then(|| format!("the newest transfer is number {newest}, and the mark of the database says {marked}")))
+}
+
 /// A stored transfer.
 pub(super) struct StoredTransfer {
     pub(super) posted: PostedTransfer<'static>,

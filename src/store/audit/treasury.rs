@@ -9,15 +9,39 @@ use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Connection, params};
 use crate::store::tables::columns::row;
 
+/// The sum of an expression over the open pay-outs of an account's merchant. Each sum is taken in two
+/// parts, millions and the rest, which no damaged amounts make overflow.
+macro_rules! open_payouts {
+    ($of:literal) => {
+        concat!(
+            "coalesce((SELECT sum(",
+            $of,
+            ") FROM payout
+             WHERE payout.merchant_id = account.merchant_id AND status IN ('requested', 'approved')), 0)"
+        )
+    };
+}
+
+/// The sum of an expression over the receipts in suspense of an account's merchant.
+macro_rules! receipts_in_suspense {
+    ($of:literal) => {
+        concat!(
+            "coalesce((SELECT sum(",
+            $of,
+            ") FROM receipt WHERE receipt.merchant_id = account.merchant_id AND status = 'suspense'), 0)"
+        )
+    };
+}
+
 row! {
     struct HeldRow<'a>, held_columns! {
         merchant_id: i64,
         purpose: &'a str,
         balance: i64,
-        payouts: i64 = "coalesce((SELECT sum(amount + fee) FROM payout
-            WHERE payout.merchant_id = account.merchant_id AND status IN ('requested', 'approved')), 0)",
-        receipts: i64 = "coalesce((SELECT sum(amount) FROM receipt
-            WHERE receipt.merchant_id = account.merchant_id AND status = 'suspense'), 0)",
+        payout_millions: i64 = open_payouts!("amount / 1000000 + fee / 1000000"),
+        payout_rest: i64 = open_payouts!("amount % 1000000 + fee % 1000000"),
+        receipt_millions: i64 = receipts_in_suspense!("amount / 1000000"),
+        receipt_rest: i64 = receipts_in_suspense!("amount % 1000000"),
     }
 }
 
@@ -125,11 +149,11 @@ fn unexplained_balances(connection: Connection<'_>) -> Result<Vec<(i64, String)>
     while let Some(row) = rows.next()? {
         let row = HeldRow::read(row)?;
         let (what, expected) = if row.purpose == "IN_TRANSIT" {
-            ("open pay-outs", row.payouts)
+            ("open pay-outs", together(row.payout_millions, row.payout_rest))
         } else {
-            ("receipts in suspense", row.receipts)
+            ("receipts in suspense", together(row.receipt_millions, row.receipt_rest))
         };
-        if row.balance != expected {
+        if i128::from(row.balance) != expected {
             let problem = format!(
                 "merchant {}: account {} holds {}, and its {what} add up to {expected}",
                 row.merchant_id, row.purpose, row.balance
@@ -138,6 +162,10 @@ fn unexplained_balances(connection: Connection<'_>) -> Result<Vec<(i64, String)>
         }
     }
     Ok(problems)
+}
+
+fn together(millions: i64, rest: i64) -> i128 {
+    i128::from(millions) * 1_000_000 + i128::from(rest)
 }
 
 /// Returns the pay-outs and receipts that went another way than their withdrawal, deposit or

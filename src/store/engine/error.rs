@@ -437,6 +437,20 @@ impl OpenError {
         }
     }
 
+    /// Returns the error as a check of the file shows it, which cannot send the reader to `escrowd check`.
+    pub(crate) fn found_by_check(self) -> Self {
+        let (path, cause) = match self {
+            Self::Sqlite { path, cause } => (path, Error::from(cause)),
+            Self::Store { path, cause } => (path, cause),
+            other => return other,
+        };
+        if cause.is_damage() || matches!(cause, Error::Corrupt(_)) {
+            return Self::Damaged { path, cause };
+        }
+        let problem = format!("it cannot be read: {cause}");
+        Self::Unfit { path, problem }
+    }
+
     /// Returns true if the message ends with the advice to choose another file. A command adds how
     /// to do that.
     pub(crate) const fn asks_for_another_file(&self) -> bool {

@@ -124,7 +124,8 @@ impl Tx<'_> {
         let mut head = self.merchant(merchant)?.chain_head;
         let mut newest_id = self.newest_transfer_id()?;
         for transfer in transfers {
-            let id = newest_id + 1;
+            let next = newest_id.checked_add(1);
+            let id = next.ok_or_else(|| broken("a transfer that another can follow", &newest_id.to_string()))?;
             newest_id = id;
             let amount = transfer.amount.minor();
             let posted = PostedTransfer {
