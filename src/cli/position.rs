@@ -24,9 +24,8 @@ pub(super) struct PositionArguments {
 /// A file that cannot be read is an error.
 pub(super) fn run(arguments: &PositionArguments) -> anyhow::Result<ExitCode> {
     let (position, currency) = store::position(&arguments.file)?;
-    let position = position?;
     if arguments.json {
-        let view = PositionView::new(&position, &currency);
+        let view = PositionView::new(&position, &currency)?;
         say!("{}", serde_json::to_string_pretty(&view)?);
     } else {
         print(&arguments.file.to_string(), &position, &currency);
@@ -44,7 +43,10 @@ fn print(file: &str, position: &Position, currency: &str) {
         position.as_of,
         position.newest_transfer
     );
-    print_figures(&position.total);
+    match position.require_total() {
+        Ok(total) => print_figures(total),
+        Err(beyond) => say!("  {beyond}: see each merchant"),
+    }
     if position.merchants.len() > 1 {
         for merchant in &position.merchants {
             say!("\n{BOLD}{}{BOLD:#}", name_of(merchant));

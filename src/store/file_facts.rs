@@ -6,7 +6,6 @@ use std::path::Path;
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::position::Position;
-use crate::domain::treasury::reconciliation::SumTooLarge;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::sql::Connection;
 use crate::store::engine::sqlite::inspection::{self, Purpose};
@@ -54,20 +53,19 @@ pub fn newest_ledger_time(place: &Place) -> Result<Option<Timestamp>, OpenError>
 }
 
 /// Returns the position of all merchants in a database, at the time of its newest commit, and
-/// the currency of its amounts. Only reads, and may run beside a server. The inner error is a
-/// sum beyond the largest amount.
+/// the currency of its amounts. Only reads, and may run beside a server.
 ///
 /// # Errors
 ///
 /// Fails when the database cannot be opened or read.
-pub fn position(place: &Place) -> Result<(Result<Position, SumTooLarge>, String), OpenError> {
+pub fn position(place: &Place) -> Result<(Position, String), OpenError> {
     let place = &Opened::check(place)?;
     let read = Opened::open(place)?.in_snapshot(position_in);
     read.map_err(|cause| unreadable(place, cause))
 }
 
 /// Returns the position of all merchants in an open database, as [`position`] does.
-pub(super) fn position_in(connection: Connection<'_>) -> Result<(Result<Position, SumTooLarge>, String), Error> {
+pub(super) fn position_in(connection: Connection<'_>) -> Result<(Position, String), Error> {
     let snapshot = Snapshot::of(connection);
     let merchants = snapshot.every_merchant()?.into_iter();
     let merchants = merchants

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::position::{Figures, MerchantPosition, Position, Tally};
+use crate::domain::treasury::reconciliation::SumTooLarge;
 use crate::views::{AsText, MajorUnits};
 
 /// The position of some merchants, together and each.
@@ -68,9 +69,12 @@ struct TallyView {
 }
 
 impl PositionView {
-    pub(crate) fn new(position: &Position, currency: &str) -> Self {
-        let total = &position.total;
-        Self {
+    /// # Errors
+    ///
+    /// Returns an error if a sum of the merchants is above the largest amount.
+    pub(crate) fn new(position: &Position, currency: &str) -> Result<Self, SumTooLarge> {
+        let total = position.require_total()?;
+        Ok(Self {
             as_of: AsText(position.as_of),
             currency: currency.to_owned(),
             accounts: AccountsView::new(total),
@@ -80,7 +84,7 @@ impl PositionView {
             waiting: WaitingView::new(total),
             newest_transfer: position.newest_transfer,
             merchants: position.merchants.iter().map(MerchantPositionView::new).collect(),
-        }
+        })
     }
 }
 

@@ -53,3 +53,36 @@ fn position_shows_a_file_beside_its_server_and_tells_sums_that_do_not_agree() {
     assert_eq!(missing.status.code(), Some(1));
     assert!(stderr(&missing).contains("nothing.db"), "{}", stderr(&missing));
 }
+
+/// Each merchant's figures are as they should be, and no amount is as large as their sum.
+#[test]
+fn merchants_that_are_beyond_the_largest_amount_together_are_shown_each() {
+    let work_folder = WorkFolder::new();
+    let server = work_folder.serve(&["--database", "test.db"]);
+    for key in ["Bearer sk_test_a", "Bearer sk_test_b"] {
+        let headers = [("authorization", key), ("customer-id", "ada")];
+        assert_eq!(get(&server.url("/v1/wallet"), &headers).0, 200);
+    }
+    drop(server);
+    let file = rusqlite::Connection::open(work_folder.path().join("test.db")).unwrap();
+    let change = "UPDATE account SET balance = CASE purpose WHEN 'CUSTOMER_MAIN' THEN 1 ELSE -1 END * 9007199254740991
+                  WHERE purpose IN ('CUSTOMER_MAIN', 'OUTSIDE_WORLD')";
+    assert_eq!(file.execute(change, []), Ok(4));
+    drop(file);
+    let shown = work_folder.run(&["position", "test.db"]);
+    assert!(shown.status.success(), "{}", stderr(&shown));
+    let table = stdout(&shown);
+    let beyond = "the sum of the merchants is beyond 90071992547409.91, the largest amount of the service";
+    assert!(table.contains(&format!("  {beyond}: see each merchant\n")), "{table}");
+    assert_eq!(
+        table
+            .matches("  the bank should hold              90071992547409.91\n")
+            .count(),
+        2,
+        "{table}"
+    );
+    assert!(table.contains("The sums agree:"), "{table}");
+    let json = work_folder.run(&["position", "test.db", "--json"]);
+    assert_eq!(json.status.code(), Some(1));
+    assert!(stderr(&json).contains(beyond), "{}", stderr(&json));
+}

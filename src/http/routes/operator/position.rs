@@ -79,11 +79,7 @@ impl Scope {
     }
 
     /// Returns the position at this ledger time.
-    fn position(
-        self,
-        snapshot: &Snapshot<'_>,
-        ledger_time: Timestamp,
-    ) -> Result<Result<Position, ApiError>, store::Error> {
+    fn position(self, snapshot: &Snapshot<'_>, ledger_time: Timestamp) -> Result<Position, store::Error> {
         let as_of = match self {
             Self::One(merchant) => snapshot.clock_of(merchant)?.shown_at(ledger_time),
             Self::All(_) => ledger_time,
@@ -91,8 +87,7 @@ impl Scope {
         let merchants = self.merchants(snapshot)?.into_iter();
         let merchants = merchants.map(|merchant| snapshot.position_of(merchant));
         let merchants = merchants.collect::<Result<_, _>>()?;
-        let position = Position::of(merchants, as_of, snapshot.newest_transfer()?);
-        Ok(position.map_err(ApiError::from))
+        Ok(Position::of(merchants, as_of, snapshot.newest_transfer()?))
     }
 }
 
@@ -104,10 +99,10 @@ pub(super) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply<P
     let scope = Scope::of(&state, &caller).await?;
     let ledger_time = state.store.ledger_time();
     let read = move |snapshot: &Snapshot<'_>| scope.position(snapshot, ledger_time);
-    let position = state.store.read_long(scope.reader(), read).await??;
+    let position = state.store.read_long(scope.reader(), read).await?;
     Ok(Reply::ok(
         "Position fetched successfully",
-        PositionView::new(&position, &state.policy.load().currency),
+        PositionView::new(&position, &state.policy.load().currency)?,
     ))
 }
 
@@ -139,9 +134,10 @@ pub(super) async fn reconcile(
             Ok(lines) => lines,
             Err(error) => return Ok(Err(error)),
         };
-        let position = match scope.position(snapshot, ledger_time)? {
-            Ok(position) => position,
-            Err(error) => return Ok(Err(error)),
+        let position = scope.position(snapshot, ledger_time)?;
+        let bank = match position.require_total() {
+            Ok(total) => total.bank,
+            Err(error) => return Ok(Err(error.into())),
         };
         let period = compared_days(&lines, request.period);
         let merchants = scope.merchants(snapshot)?;
@@ -161,7 +157,7 @@ pub(super) async fn reconcile(
             return Ok(Err(SumTooLarge { of: "movements" }.into()));
         };
         let typed = (request.opening, request.closing);
-        let found = reconcile_period(lines, near, later, period, typed, position.total.bank);
+        let found = reconcile_period(lines, near, later, period, typed, bank);
         Ok(found.map_err(ApiError::from).map(|found| {
             let view = ReconciliationView::new(&found, period, &policy.currency, position.as_of);
             Reply::ok("Statement compared successfully", view)
