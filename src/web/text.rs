@@ -15,7 +15,7 @@ const ID_BYTES_MAX: usize = 20;
 /// `NGN 1,500.00`.
 pub(super) fn amount(amount: Amount, currency: &str) -> Markup {
     html! {
-        span.amount { span.currency { (currency) } (grouped(amount)) }
+        span.amount { span.currency { (currency) } (grouped(amount.minor().into())) }
     }
 }
 
@@ -27,11 +27,11 @@ pub(super) fn instant(instant: Timestamp) -> Markup {
     }
 }
 
-/// Writes an amount of minor units, which may be below zero.
-pub(super) fn minor(minor: i64, currency: &str) -> Markup {
-    let size = Amount::from_minor(minor.saturating_abs()).unwrap_or(Amount::MAX);
+/// Writes an amount or a sum of minor units, which may be below zero and of any size.
+pub(super) fn minor(minor: impl Into<i128>, currency: &str) -> Markup {
+    let minor = minor.into();
     html! {
-        span.amount { span.currency { (currency) } @if minor < 0 { "−" } (grouped(size)) }
+        span.amount { span.currency { (currency) } @if minor < 0 { "−" } (grouped(minor)) }
     }
 }
 
@@ -69,10 +69,10 @@ fn shortened(id: &str) -> Option<(&str, &str)> {
 }
 
 /// Writes a change of minor units with its sign.
-pub(super) fn change(minor: i64, currency: &str) -> Markup {
-    let size = Amount::from_minor(minor.saturating_abs()).unwrap_or(Amount::MAX);
+pub(super) fn change(minor: impl Into<i128>, currency: &str) -> Markup {
+    let minor = minor.into();
     html! {
-        span.amount.gain[minor > 0] { span.currency { (currency) } @if minor > 0 { "+" } @else if minor < 0 { "−" } (grouped(size)) }
+        span.amount.gain[minor > 0] { span.currency { (currency) } @if minor > 0 { "+" } @else if minor < 0 { "−" } (grouped(minor)) }
     }
 }
 
@@ -101,9 +101,9 @@ pub(super) fn own_path(text: &str) -> Option<&str> {
     is_own.then_some(text)
 }
 
-/// Returns an amount in major units with two decimals, and a comma between thousands.
-fn grouped(amount: Amount) -> String {
-    let minor = amount.minor();
+/// Returns the size of an amount in major units with two decimals, and a comma between thousands.
+fn grouped(minor: i128) -> String {
+    let minor = minor.unsigned_abs();
     let (major, cents) = (minor / 100, minor % 100);
     let digits = major.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 3);
@@ -151,11 +151,13 @@ mod tests {
 
     #[test]
     fn amounts_have_two_decimals_and_separators() {
-        let text = |minor| grouped(Amount::from_minor(minor).unwrap());
+        let text = grouped;
         assert_eq!(text(0), "0.00");
         assert_eq!(text(5), "0.05");
         assert_eq!(text(99_999), "999.99");
         assert_eq!(text(100_000), "1,000.00");
         assert_eq!(text(123_456_789), "1,234,567.89");
+        // A sum may be larger than any amount.
+        assert_eq!(text(-i128::from(i64::MAX) * 100), "9,223,372,036,854,775,807.00");
     }
 }

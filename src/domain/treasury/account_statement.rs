@@ -61,9 +61,9 @@ pub struct StatementBuilder {
     rows_max: usize,
     rows: Vec<(PostedLine, Vec<i64>)>,
     /// The changes since the period.
-    after: Vec<i64>,
+    after: Vec<i128>,
     /// All changes.
-    total: Vec<i64>,
+    total: Vec<i128>,
 }
 
 /// The error of a statement with more rows than fit.
@@ -130,15 +130,20 @@ impl StatementBuilder {
     /// period began were added. `None` means that a balance is beyond
     /// [`SignedAmount::MAX`], which no sound file has.
     pub fn finish(self, current: &[i64], chain_head: ChainHash) -> Option<AccountStatement> {
-        let closing: Vec<i64> = current
+        let current: Vec<i128> = current.iter().copied().map(i128::from).collect();
+        self.finish_at(&current, chain_head)
+    }
+
+    fn finish_at(self, current: &[i128], chain_head: ChainHash) -> Option<AccountStatement> {
+        let closing: Vec<i128> = current
             .iter()
             .zip(&self.after)
-            .map(|(now, after)| now.saturating_sub(*after))
+            .map(|(now, after)| now - after)
             .collect();
         let mut balances = closing.clone();
         for (_, changes) in &self.rows {
             for (balance, change) in balances.iter_mut().zip(changes) {
-                *balance = balance.saturating_sub(*change);
+                *balance -= i128::from(*change);
             }
         }
         let opening = signed(&balances)?;
@@ -146,7 +151,10 @@ impl StatementBuilder {
             add(&mut balances, &changes);
             Some(StatementRow {
                 line,
-                changes: signed(&changes)?,
+                changes: changes
+                    .into_iter()
+                    .map(SignedAmount::from_minor)
+                    .collect::<Option<_>>()?,
                 balances: signed(&balances)?,
             })
         });
@@ -163,18 +171,20 @@ impl StatementBuilder {
     /// added.
     pub fn finish_from_zero(self, chain_head: ChainHash) -> Option<AccountStatement> {
         let current = self.total.clone();
-        self.finish(&current, chain_head)
+        self.finish_at(&current, chain_head)
     }
 }
 
-fn add(sums: &mut [i64], changes: &[i64]) {
+/// No number of changes of 64 bits makes a sum of 128 overflow.
+fn add(sums: &mut [i128], changes: &[i64]) {
     for (sum, change) in sums.iter_mut().zip(changes) {
-        *sum = sum.saturating_add(*change);
+        *sum += i128::from(*change);
     }
 }
 
-fn signed(minor: &[i64]) -> Option<Vec<SignedAmount>> {
-    minor.iter().map(|&minor| SignedAmount::from_minor(minor)).collect()
+fn signed(minor: &[i128]) -> Option<Vec<SignedAmount>> {
+    let signed = |minor: &i128| i64::try_from(*minor).ok().and_then(SignedAmount::from_minor);
+    minor.iter().map(signed).collect()
 }
 
 #[cfg(test)]
@@ -271,5 +281,16 @@ mod tests {
     fn a_balance_beyond_the_bound_is_none() {
         let statement = built(Period::default(), 5).unwrap();
         assert_eq!(statement.finish(&[i64::MAX / 2, 0], ChainHash::START), None);
+    }
+
+    /// The closing balance is small again, but the sums on the way are not.
+    #[test]
+    fn changes_beyond_64_bits_are_none_and_do_not_cancel_wrongly() {
+        let mut builder = StatementBuilder::new(Period::default(), 1, 3);
+        for (number, change) in (1..).zip([i64::MAX, i64::MAX, 5]) {
+            builder.add(line(number, TIMES[0].0), vec![change]).unwrap();
+        }
+        assert_eq!(builder.total, [2 * i128::from(i64::MAX) + 5]);
+        assert_eq!(builder.finish_from_zero(ChainHash::START), None);
     }
 }

@@ -50,11 +50,12 @@ pub(super) struct Days {
     to: String,
 }
 
-/// Money of the platform and of the merchant, in minor units.
+/// Money of the platform and of the merchant, in minor units. No number of transfers makes a sum
+/// overflow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Shares {
-    platform: i64,
-    merchant: i64,
+    platform: i128,
+    merchant: i128,
 }
 
 /// All transfers of one kind.
@@ -85,7 +86,7 @@ impl Days {
 impl Shares {
     /// Takes the two balances, or their changes, from a statement.
     fn of(amounts: &[SignedAmount]) -> Self {
-        let minor = |index: usize| amounts.get(index).map_or(0, |amount| amount.minor());
+        let minor = |index: usize| amounts.get(index).map_or(0, |amount| amount.minor().into());
         Self {
             platform: minor(0),
             merchant: minor(1),
@@ -103,7 +104,7 @@ impl Shares {
         all.into_iter().fold(Self::default(), Self::plus)
     }
 
-    const fn together(self) -> i64 {
+    const fn together(self) -> i128 {
         self.platform + self.merchant
     }
 
@@ -256,7 +257,7 @@ fn over_time<'r>(rows: impl Iterator<Item = &'r StatementRow>, earned: Shares, c
     }
 }
 
-fn figure(label: &str, minor: i64, currency: &str) -> Markup {
+fn figure(label: &str, minor: i128, currency: &str) -> Markup {
     html! {
         section.card.figure {
             p.label { (label) }
@@ -278,7 +279,7 @@ fn head(what: &str) -> Markup {
 }
 
 /// Draws the two parts of an amount. The amounts beside it say the same.
-fn bar(shares: Shares, most: i64) -> Markup {
+fn bar(shares: Shares, most: i128) -> Markup {
     let platform = scaled(shares.platform.max(0), most, WIDTH);
     let merchant = scaled(shares.merchant.max(0), most, WIDTH);
     html! {
