@@ -275,6 +275,9 @@ fn terms_changed_after_payment_are_found() {
         (SOUND.1.closed, "fee = fee + 1", &[6]),
         (SOUND.1.standard_open, "buyer_fee = buyer_fee + 1", &[6, 4]),
         (SOUND.1.standard_closed, "amount = amount - 1", &[6]),
+        // The fee is the same, and another one has a larger part of it.
+        (SOUND.1.closed, "commission = commission + 1", &[6]),
+        (SOUND.1.standard_closed, "commission = fee", &[6]),
     ] {
         let sql = format!("UPDATE escrow SET {change} WHERE id = ?1");
         let audit = audit_after(&sql, &[escrow.number()]);

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use escrowd::app;
+use escrowd::commands::customers::{self, BalanceRequest};
 use escrowd::commands::intents;
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowRequest};
 use escrowd::commands::payments;
@@ -416,6 +417,16 @@ impl Trade {
             terms: terms(amounts.iter().sum(), WhoPays::Buyer),
             milestones: amounts.iter().map(stage).collect(),
         }
+    }
+
+    /// Registers a customer without money.
+    #[track_caller]
+    pub(crate) fn register(&self, customer: &str) {
+        let (merchant, customer) = (self.merchant, CustomerId::parse(customer).unwrap());
+        let balance = kobo(0);
+        write(&self.store, move |tx| {
+            customers::set_balance(tx, &policy(), merchant, Ok(BalanceRequest { customer, balance }))
+        });
     }
 
     /// Offers an escrow with a milestone for each amount.

@@ -9,6 +9,7 @@ use escrowd::commands::receipts::{self, ReceiptRequest, ReceiptTarget};
 use escrowd::commands::{Error, Policy};
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{CustomerId, OperatorId, PayoutId, ReceiptId};
+use escrowd::domain::mode::Mode;
 use escrowd::domain::time::Date;
 use escrowd::domain::transaction::BankAccount;
 use escrowd::domain::treasury::act::Agent;
@@ -172,9 +173,31 @@ static SOUND: LazyLock<TestDatabase> = LazyLock::new(|| {
     file
 });
 
-/// Copies the database and opens a connection without what refuses wrong rows.
+/// The same of a live database, whose customers have money by receipts alone.
+static LIVE: LazyLock<TestDatabase> = LazyLock::new(|| {
+    let mut file = TestDatabase::new();
+    file.settings.mode = Mode::Live;
+    let store = file.open();
+    let operator = make_operator(&store, "Ada Obi");
+    let trade = Trade::of_key(&store, 1);
+    trade.register("ada");
+    trade.register("ben");
+    let desk = Desk::of(&trade, Some(operator));
+    let ben = CustomerId::parse("ben").unwrap();
+    desk.record(1_000_000, "in-0", ReceiptTarget::Customer(ben));
+    desk.trade_everything();
+    drop(trade);
+    store.close();
+    file
+});
+
+/// Copies the sandbox's database and opens a connection without what refuses wrong rows.
 fn damaged() -> (TestDatabase, Outside) {
-    let database = TestDatabase::copy_of(&SOUND);
+    damaged_copy_of(&SOUND)
+}
+
+fn damaged_copy_of(sound: &TestDatabase) -> (TestDatabase, Outside) {
+    let database = TestDatabase::copy_of(sound);
     let outside = database.outside();
     outside.allow_damage();
     (database, outside)
@@ -184,7 +207,13 @@ fn damaged() -> (TestDatabase, Outside) {
 /// single rows, and the findings as text.
 #[track_caller]
 fn findings_after(sql: &str) -> (Vec<u8>, String) {
-    let (database, outside) = damaged();
+    findings_in(&SOUND, sql)
+}
+
+/// Does the same to a copy of a database.
+#[track_caller]
+fn findings_in(sound: &TestDatabase, sql: &str) -> (Vec<u8>, String) {
+    let (database, outside) = damaged_copy_of(sound);
     assert_eq!(outside.execute(sql, &[]), Ok(1), "{sql}");
     let findings = database.audit().findings;
     let mut broken: Vec<u8> = findings.iter().map(|finding| finding.invariant).collect();
@@ -213,7 +242,7 @@ fn the_fee_of_a_withdrawal_that_came_back_is_part_of_its_history() {
     assert!(fees > 0);
     TestDatabase::copy_of(&SOUND).assert_sound();
     let sql = "UPDATE payout SET was_paid = 0 WHERE status = 'returned'";
-    assert_eq!(findings_after(sql).0, [8]);
+    assert_eq!(findings_after(sql).0, [8, 11]);
 }
 
 #[test]
@@ -306,6 +335,84 @@ fn a_payout_or_a_receipt_that_went_another_way_than_its_payment_is_found() {
         let (broken, text) = findings_after(sql);
         assert_eq!(broken, invariants, "{sql}");
         assert!(text.contains(place), "{text}");
+    }
+}
+
+/// The money at the bank of a live database is that of its receipts and pay-outs.
+#[test]
+fn a_lost_receipt_or_payout_of_a_live_database_is_found() {
+    TestDatabase::copy_of(&LIVE).assert_sound();
+    for sql in [
+        "DELETE FROM receipt WHERE bank_reference = 'in-1'",
+        "UPDATE receipt SET status = 'rejected', deposit_id = NULL WHERE bank_reference = 'in-1'",
+        "DELETE FROM payout WHERE status = 'paid'",
+        "DELETE FROM payout WHERE status = 'returned'",
+        "DELETE FROM payout WHERE id = (SELECT max(id) FROM payout)",
+    ] {
+        let (broken, text) = findings_in(&LIVE, sql);
+        assert!(broken.contains(&11), "{sql}");
+        assert!(text.contains("is missing"), "{sql}: {text}");
+    }
+    for sql in [
+        "DELETE FROM receipt WHERE bank_reference = 'in-1'",
+        "DELETE FROM payout WHERE status = 'paid'",
+    ] {
+        let (_, text) = findings_in(&LIVE, sql);
+        assert!(text.contains("account OUTSIDE_WORLD holds"), "{sql}: {text}");
+    }
+}
+
+#[test]
+fn a_lost_receipt_of_a_deposit_is_found_in_a_sandbox_too() {
+    for sql in [
+        "DELETE FROM receipt WHERE status = 'credited'",
+        "DELETE FROM receipt WHERE status = 'reversed'",
+    ] {
+        let (broken, text) = findings_after(sql);
+        assert_eq!(broken, [11], "{sql}");
+        assert!(text.contains("and its receipt is missing"), "{text}");
+    }
+}
+
+/// Its money could be credited a second time.
+#[test]
+fn a_credited_receipt_that_waits_again_is_found() {
+    for status in ["recorded", "rejected", "suspense", "sent_back"] {
+        let (broken, text) = findings_after(&format!(
+            "UPDATE receipt SET status = '{status}' WHERE status = 'credited'"
+        ));
+        assert_eq!(broken, [11], "{status}");
+        let place = format!("is {status}, and its deposit is success");
+        assert!(text.contains(&place), "{text}");
+    }
+}
+
+#[test]
+fn a_deposit_of_a_receipt_without_its_details_is_found() {
+    let (broken, text) = findings_after(
+        "DELETE FROM payment_detail
+         WHERE transaction_id = (SELECT deposit_id FROM receipt WHERE status = 'credited')",
+    );
+    assert_eq!(broken, [11]);
+    assert!(
+        text.contains("is credited, and its deposit is without details"),
+        "{text}"
+    );
+}
+
+#[test]
+fn fees_of_the_platform_without_their_rows_are_found() {
+    for database in [&*SOUND, &*LIVE] {
+        for sql in [
+            "UPDATE payout SET status = 'paid', was_paid = 1 WHERE status = 'rejected' AND amount = 400",
+            "UPDATE payout SET amount = amount + 1 WHERE status = 'requested' AND amount = 100",
+            "UPDATE payout SET account_id = (SELECT id FROM account WHERE merchant_id = 1 AND purpose = 'MERCHANT_MAIN')
+             WHERE status = 'approved' AND amount = 200",
+        ] {
+            let (broken, text) = findings_in(database, sql);
+            assert_eq!(broken, [11], "{sql}");
+            assert!(text.contains("account PLATFORM_FEES holds"), "{sql}: {text}");
+        }
     }
 }
 

@@ -18,6 +18,7 @@ row! {
         closed_as: Option<&'a str>,
         amount: i64,
         fee: i64,
+        commission: i64,
         buyer_fee: i64,
         additional_fee: i64,
         additional_fee_refundable: bool,
@@ -46,6 +47,7 @@ pub(super) struct StoredEscrow {
     end: Option<StoredClose>,
     amount: i128,
     fee: i128,
+    commission: i128,
     buyer_fee: i128,
     additional_fee: i128,
     is_additional_fee_refundable: bool,
@@ -145,6 +147,7 @@ impl StoredEscrow {
             end: Some(end).filter(|_| state == State::Closed),
             amount: row.amount.into(),
             fee: row.fee.into(),
+            commission: row.commission.into(),
             buyer_fee: row.buyer_fee.into(),
             additional_fee: row.additional_fee.into(),
             is_additional_fee_refundable: row.additional_fee_refundable,
@@ -178,10 +181,18 @@ impl StoredEscrow {
         } else {
             0
         };
+        // The platform keeps the whole fee of a deal that was refunded, but not of a vault.
+        let commission = if end == StoredClose::Refunded && self.kind != Kind::Vault {
+            0
+        } else {
+            self.commission
+        };
         Hold {
             released,
             refunded: refunded + goes_back,
-            fees: self.fee + self.additional_fee - goes_back,
+            commission,
+            platform_fee: self.fee - commission,
+            additional_fee: self.additional_fee - goes_back,
             ..opened
         }
     }

@@ -19,7 +19,11 @@ pub(super) struct Hold {
     pub(super) paid_in: i128,
     pub(super) released: i128,
     pub(super) refunded: i128,
-    pub(super) fees: i128,
+    /// The merchant's part of the fee.
+    pub(super) commission: i128,
+    /// The platform's part of the fee.
+    pub(super) platform_fee: i128,
+    pub(super) additional_fee: i128,
     /// The number of the account that a buyer paid it into; 0 if there were several. `None`
     /// for a vault, which several participants pay.
     pub(super) account: Option<i64>,
@@ -28,7 +32,8 @@ pub(super) struct Hold {
 impl Hold {
     /// Returns the money that the hold still keeps.
     pub(super) const fn kept(&self) -> i128 {
-        self.paid_in - self.released - self.refunded - self.fees
+        let fees = self.commission + self.platform_fee + self.additional_fee;
+        self.paid_in - self.released - self.refunded - fees
     }
 
     /// Adds a transfer.
@@ -44,7 +49,9 @@ impl Hold {
             "STAKE" => self.paid_in += amount,
             "RELEASE" => self.released += amount,
             "REFUND" => self.refunded += amount,
-            _ => self.fees += amount,
+            "COMMISSION" => self.commission += amount,
+            "ADDITIONAL_FEE" => self.additional_fee += amount,
+            _ => self.platform_fee += amount,
         }
     }
 }
@@ -74,7 +81,9 @@ enum Part {
     PaidInto { account: i64 },
     Released,
     Refunded,
-    Fees,
+    Commission,
+    PlatformFee,
+    AdditionalFee,
 }
 
 impl Fingerprint {
@@ -101,7 +110,9 @@ impl Fingerprint {
             (Part::PaidIn, hold.paid_in),
             (Part::Released, hold.released),
             (Part::Refunded, hold.refunded),
-            (Part::Fees, hold.fees),
+            (Part::Commission, hold.commission),
+            (Part::PlatformFee, hold.platform_fee),
+            (Part::AdditionalFee, hold.additional_fee),
         ]
         .into_iter()
         .chain(into)
@@ -175,8 +186,10 @@ mod tests {
             (2, "FUND", 300),
             (1, "RELEASE", 450),
             (2, "REFUND", 290),
-            (1, "FEE", 50),
-            (2, "FEE", 10),
+            (1, "PLATFORM_FEE", 30),
+            (1, "COMMISSION", 15),
+            (1, "ADDITIONAL_FEE", 5),
+            (2, "PLATFORM_FEE", 10),
         ] {
             fingerprint.add(escrow, &transfer(kind, amount));
         }
@@ -187,14 +200,18 @@ mod tests {
         paid_in: 1_000,
         released: 450,
         refunded: 0,
-        fees: 50,
+        commission: 15,
+        platform_fee: 30,
+        additional_fee: 5,
         account: Some(BUYER),
     };
     const REFUNDED: Hold = Hold {
         paid_in: 300,
         released: 0,
         refunded: 290,
-        fees: 10,
+        commission: 0,
+        platform_fee: 10,
+        additional_fee: 0,
         account: Some(BUYER),
     };
 
@@ -223,13 +240,20 @@ mod tests {
             more(|hold| hold.paid_in += 1),
             more(|hold| hold.released -= 1),
             more(|hold| hold.refunded = -1),
-            more(|hold| hold.fees = 0),
+            more(|hold| hold.commission = 0),
+            more(|hold| hold.platform_fee = 0),
+            more(|hold| hold.additional_fee = 0),
             more(|hold| hold.account = Some(BUYER + 1)),
             more(|hold| hold.account = None),
             // The hold keeps the same amount.
             more(|hold| {
                 hold.released += 1;
-                hold.fees -= 1;
+                hold.platform_fee -= 1;
+            }),
+            // The fees are together the same.
+            more(|hold| {
+                hold.commission += 1;
+                hold.platform_fee -= 1;
             }),
         ] {
             assert!(!agrees(changed, REFUNDED), "{changed:?}");

@@ -246,7 +246,7 @@ impl Auditor {
         self.take_histories(histories, snapshot)?;
         self.read_details(snapshot)?;
         self.check_accounts(snapshot)?;
-        for (invariant, problem) in treasury::problems(snapshot, &self.not_checked)? {
+        for (invariant, problem) in treasury::problems(snapshot, &self.not_checked, &self.ledger.platform_fees)? {
             self.find(invariant, problem);
         }
         Ok(())
@@ -325,7 +325,9 @@ impl Auditor {
             ("have been paid", must.paid_in, hold.paid_in),
             ("have released", must.released, hold.released),
             ("have refunded", must.refunded, hold.refunded),
-            ("have paid in fees", must.fees, hold.fees),
+            ("have paid in commission", must.commission, hold.commission),
+            ("have paid to the platform", must.platform_fee, hold.platform_fee),
+            ("have paid in additional fees", must.additional_fee, hold.additional_fee),
         ] {
             if must != is {
                 self.find(6, format!("escrow {id} must {what} {must}, and its transfers say {is}"));

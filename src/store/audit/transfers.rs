@@ -155,6 +155,8 @@ pub(super) struct Ledger {
     pub(super) sums: Sums,
     /// The fingerprint of the holds of merchants that are checked.
     pub(super) holds: Fingerprint,
+    /// The platform's part of the fees of deals, by merchant.
+    pub(super) platform_fees: FxHashMap<i64, i128>,
 }
 
 impl Ledger {
@@ -163,6 +165,9 @@ impl Ledger {
         for transfer in batches.into_iter().flatten() {
             ledger.sums.add(&transfer);
             let posted = &transfer.posted;
+            if posted.kind == TransferKind::PlatformFee.into_str() {
+                *ledger.platform_fees.entry(posted.merchant.0).or_default() += i128::from(posted.amount);
+            }
             if let Some(escrow) = posted.escrow.filter(|_| !not_checked.contains(&posted.merchant.0)) {
                 ledger.holds.add(
                     escrow,

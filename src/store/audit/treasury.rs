@@ -1,5 +1,6 @@
-//! Compares the accounts for money in transit and in suspense with the pay-outs and receipts
-//! that explain them, and follows the record of operators' acts.
+//! Compares the accounts for money in transit, in suspense, of the platform and of the outside
+//! world with the deals, pay-outs and receipts that explain them, and follows the record of
+//! operators' acts.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -9,39 +10,37 @@ use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Connection, params};
 use crate::store::tables::columns::row;
 
-/// The sum of an expression over the open pay-outs of an account's merchant. Each sum is taken in two
-/// parts, millions and the rest, which no damaged amounts make overflow.
-macro_rules! open_payouts {
-    ($of:literal) => {
-        concat!(
-            "coalesce((SELECT sum(",
-            $of,
-            ") FROM payout
-             WHERE payout.merchant_id = account.merchant_id AND status IN ('requested', 'approved')), 0)"
-        )
-    };
-}
-
-/// The sum of an expression over the receipts in suspense of an account's merchant.
-macro_rules! receipts_in_suspense {
-    ($of:literal) => {
-        concat!(
-            "coalesce((SELECT sum(",
-            $of,
-            ") FROM receipt WHERE receipt.merchant_id = account.merchant_id AND status = 'suspense'), 0)"
-        )
-    };
-}
-
 row! {
     struct HeldRow<'a>, held_columns! {
         merchant_id: i64,
         purpose: &'a str,
         balance: i64,
-        payout_millions: i64 = open_payouts!("amount / 1000000 + fee / 1000000"),
-        payout_rest: i64 = open_payouts!("amount % 1000000 + fee % 1000000"),
-        receipt_millions: i64 = receipts_in_suspense!("amount / 1000000"),
-        receipt_rest: i64 = receipts_in_suspense!("amount % 1000000"),
+    }
+}
+
+row! {
+    struct PayoutRow<'a>, payout_columns! {
+        merchant_id: i64 = "payout.merchant_id",
+        status: &'a str,
+        amount: i64,
+        fee: i64,
+        was_paid: bool = "was_paid = 1",
+        is_of_fees: bool = "coalesce(purpose = 'PLATFORM_FEES', 1 = 0)",
+    }
+}
+
+row! {
+    struct ReceiptRow<'a>, receipt_columns! {
+        merchant_id: i64,
+        status: &'a str,
+        amount: i64,
+    }
+}
+
+row! {
+    struct FeeRow, fee_columns! {
+        merchant_id: i64,
+        fee: i64,
     }
 }
 
@@ -73,7 +72,8 @@ row! {
 }
 
 /// Pay-outs and receipts beside the withdrawal, the deposit or the pay-out that must have gone
-/// the same way with the same money, where it has not.
+/// the same way with the same money, where it has not. A customer's withdrawal in a sandbox may
+/// have no pay-out, since a strict one pays without.
 const MISMATCHES: &str = concat!(
     "WITH mismatch (merchant_id, object, id, status, other, found) AS (
      SELECT payout.merchant_id, 'pay-out', payout.id, payout.status, 'withdrawal', payment_detail.status
@@ -81,9 +81,22 @@ const MISMATCHES: &str = concat!(
          WHERE payment_detail.status <> CASE payout.status
              WHEN 'rejected' THEN 'failed' WHEN 'paid' THEN 'success' WHEN 'returned' THEN 'reversed' ELSE 'pending' END
      UNION ALL
-     SELECT receipt.merchant_id, 'receipt', receipt.id, receipt.status, 'deposit', payment_detail.status
-         FROM receipt JOIN payment_detail ON payment_detail.transaction_id = deposit_id
-         WHERE payment_detail.status <> CASE receipt.status WHEN 'reversed' THEN 'reversed' ELSE 'success' END
+     SELECT receipt.merchant_id, 'receipt', receipt.id, receipt.status, 'deposit', coalesce(payment_detail.status, 'without details')
+         FROM receipt LEFT JOIN payment_detail ON payment_detail.transaction_id = deposit_id
+         WHERE deposit_id IS NOT NULL AND (payment_detail.status IS NULL OR payment_detail.status <>
+             CASE receipt.status WHEN 'credited' THEN 'success' WHEN 'reversed' THEN 'reversed' ELSE 'none' END)
+     UNION ALL
+     SELECT account.merchant_id, 'deposit', entry.id, payment_detail.status, 'receipt', 'missing'
+         FROM payment_detail JOIN payment_transaction AS entry ON entry.id = payment_detail.transaction_id
+             JOIN account ON account.id = entry.account_id
+         WHERE method = 'BANK_TRANSFER' AND payment_detail.status IN ('success', 'reversed')
+             AND NOT EXISTS (SELECT 1 FROM receipt WHERE deposit_id = entry.id)
+     UNION ALL
+     SELECT account.merchant_id, 'withdrawal', entry.id, payment_detail.status, 'pay-out', 'missing'
+         FROM payment_detail JOIN payment_transaction AS entry ON entry.id = payment_detail.transaction_id
+             JOIN account ON account.id = entry.account_id
+         WHERE method = 'BANK' AND (account.customer_id IS NULL OR EXISTS (SELECT 1 FROM instance WHERE mode = 'LIVE'))
+             AND NOT EXISTS (SELECT 1 FROM payout WHERE payout.transaction_id = entry.id)
      UNION ALL
      SELECT payout.merchant_id, 'pay-out', payout.id, payout.status, 'withdrawal', 'missing or of another amount, fee or owner'
          FROM payout LEFT JOIN payment_transaction AS entry ON entry.id = payout.transaction_id
@@ -123,9 +136,13 @@ row! {
 }
 
 /// Returns the broken invariants, each with its number, of all merchants but those that are
-/// not checked.
-pub(super) fn problems(connection: Connection<'_>, not_checked: &FxHashSet<i64>) -> Result<Vec<(u8, String)>, Error> {
-    let balances = unexplained_balances(connection)?
+/// not checked. `of_deals` has the fees that the platform got for deals, by merchant.
+pub(super) fn problems(
+    connection: Connection<'_>,
+    not_checked: &FxHashSet<i64>,
+    of_deals: &FxHashMap<i64, i128>,
+) -> Result<Vec<(u8, String)>, Error> {
+    let balances = unexplained_balances(connection, of_deals)?
         .into_iter()
         .chain(mismatches(connection)?);
     let balances = balances.map(|found| (11, found));
@@ -136,22 +153,111 @@ pub(super) fn problems(connection: Connection<'_>, not_checked: &FxHashSet<i64>)
     Ok(checked.map(|(invariant, (_, problem))| (invariant, problem)).collect())
 }
 
-/// Returns the accounts whose balance the pay-outs or receipts of their merchant do not
+/// The balances of a merchant's accounts as its rows explain them.
+#[derive(Clone, Copy, Default)]
+struct Explained {
+    in_transit: i128,
+    suspense: i128,
+    platform_fees: i128,
+    /// Only of a live merchant: in a sandbox, money also comes without a receipt and leaves
+    /// without a pay-out.
+    outside_world: i128,
+}
+
+impl Explained {
+    fn add_payout(&mut self, payout: &PayoutRow<'_>) {
+        let (amount, fee) = (i128::from(payout.amount), i128::from(payout.fee));
+        match payout.status {
+            "requested" | "approved" => self.in_transit += amount + fee,
+            "paid" => self.outside_world += amount,
+            _ => {}
+        }
+        // The platform has the fee of what was paid, also if the bank then returned it.
+        if payout.was_paid {
+            self.platform_fees += fee;
+        }
+        if payout.is_of_fees && matches!(payout.status, "requested" | "approved" | "paid") {
+            self.platform_fees -= amount + fee;
+        }
+    }
+
+    fn add_receipt(&mut self, receipt: &ReceiptRow<'_>) {
+        let amount = i128::from(receipt.amount);
+        match receipt.status {
+            "suspense" => {
+                self.suspense += amount;
+                self.outside_world -= amount;
+            }
+            "credited" | "sent_back" => self.outside_world -= amount,
+            _ => {}
+        }
+    }
+}
+
+/// Returns what the rows of each merchant explain.
+fn explained(connection: Connection<'_>, of_deals: &FxHashMap<i64, i128>) -> Result<FxHashMap<i64, Explained>, Error> {
+    let mut explained: FxHashMap<i64, Explained> = FxHashMap::default();
+    for (merchant, fees) in of_deals {
+        explained.entry(*merchant).or_default().platform_fees += fees;
+    }
+    let mut statement = connection.prepare(concat!(
+        "SELECT ",
+        payout_columns!(),
+        " FROM payout LEFT JOIN account ON account.id = account_id"
+    ))?;
+    let mut rows = statement.query(params![])?;
+    while let Some(row) = rows.next()? {
+        let row = PayoutRow::read(row)?;
+        explained.entry(row.merchant_id).or_default().add_payout(&row);
+    }
+    let mut statement = connection.prepare(concat!("SELECT ", receipt_columns!(), " FROM receipt"))?;
+    let mut rows = statement.query(params![])?;
+    while let Some(row) = rows.next()? {
+        let row = ReceiptRow::read(row)?;
+        explained.entry(row.merchant_id).or_default().add_receipt(&row);
+    }
+    // The withdrawals of a strict sandbox and those to a blockchain pay their fee at once.
+    let mut statement = connection.prepare(concat!(
+        "SELECT ",
+        fee_columns!(),
+        " FROM payment_detail JOIN payment_transaction AS entry ON entry.id = payment_detail.transaction_id
+             JOIN account ON account.id = entry.account_id
+         WHERE payment_detail.status = 'success' AND fee > 0
+             AND NOT EXISTS (SELECT 1 FROM payout WHERE payout.transaction_id = entry.id)"
+    ))?;
+    let mut rows = statement.query(params![])?;
+    while let Some(row) = rows.next()? {
+        let row = FeeRow::read(row)?;
+        explained.entry(row.merchant_id).or_default().platform_fees += i128::from(row.fee);
+    }
+    Ok(explained)
+}
+
+/// Returns the accounts whose balance the deals, pay-outs and receipts of their merchant do not
 /// explain, each with the merchant.
-fn unexplained_balances(connection: Connection<'_>) -> Result<Vec<(i64, String)>, Error> {
+fn unexplained_balances(
+    connection: Connection<'_>,
+    of_deals: &FxHashMap<i64, i128>,
+) -> Result<Vec<(i64, String)>, Error> {
+    let explained = explained(connection, of_deals)?;
+    let mut live = connection.prepare("SELECT count(*) FROM instance WHERE mode = 'LIVE'")?;
+    let is_live = live.one(params![], |row| row.get::<i64>(0))? > 0;
     let mut problems = Vec::new();
     let mut statement = connection.prepare(concat!(
         "SELECT ",
         held_columns!(),
-        " FROM account WHERE purpose IN ('IN_TRANSIT', 'SUSPENSE')"
+        " FROM account WHERE purpose IN ('IN_TRANSIT', 'SUSPENSE', 'PLATFORM_FEES', 'OUTSIDE_WORLD')"
     ))?;
     let mut rows = statement.query(params![])?;
     while let Some(row) = rows.next()? {
         let row = HeldRow::read(row)?;
-        let (what, expected) = if row.purpose == "IN_TRANSIT" {
-            ("open pay-outs", together(row.payout_millions, row.payout_rest))
-        } else {
-            ("receipts in suspense", together(row.receipt_millions, row.receipt_rest))
+        let rows_say = explained.get(&row.merchant_id).copied().unwrap_or_default();
+        let (what, expected) = match row.purpose {
+            "IN_TRANSIT" => ("open pay-outs", rows_say.in_transit),
+            "SUSPENSE" => ("receipts in suspense", rows_say.suspense),
+            "PLATFORM_FEES" => ("fees of deals and pay-outs", rows_say.platform_fees),
+            _ if is_live => ("receipts and paid pay-outs", rows_say.outside_world),
+            _ => continue,
         };
         if i128::from(row.balance) != expected {
             let problem = format!(
@@ -162,10 +268,6 @@ fn unexplained_balances(connection: Connection<'_>) -> Result<Vec<(i64, String)>
         }
     }
     Ok(problems)
-}
-
-fn together(millions: i64, rest: i64) -> i128 {
-    i128::from(millions) * 1_000_000 + i128::from(rest)
 }
 
 /// Returns the pay-outs and receipts that went another way than their withdrawal, deposit or
