@@ -404,7 +404,11 @@ pub fn list(
 }
 
 fn load(tx: &Tx<'_>, merchant: MerchantId, id: PayoutId) -> Result<PayoutWithWithdrawal, Error> {
-    Ok(get(tx, merchant, id)?.ok_or(Refusal::PayoutNotFound)?)
+    let stored = tx.payout(merchant, id)?.ok_or(Refusal::PayoutNotFound)?;
+    if let Some(withdrawal) = stored.withdrawal {
+        tx.payment_to_settle(withdrawal)?;
+    }
+    Ok(with_withdrawal(tx, stored)?)
 }
 
 fn with_withdrawal(snapshot: &Snapshot<'_>, stored: StoredPayout) -> Result<PayoutWithWithdrawal, store::Error> {

@@ -242,10 +242,8 @@ pub fn reverse(
     if !receipt.ask_to_reverse(actor.agent.operator, policy.two_person, available, now)? {
         return note(tx, actor, receipt, ActKind::ReceiptReversalRequested, Some(reason));
     }
-    let mut deposit = match receipt.deposit {
-        Some(deposit) => tx.payment(deposit)?,
-        None => None,
-    };
+    let deposit = receipt.deposit.map(|deposit| tx.payment_to_settle(deposit));
+    let mut deposit = deposit.transpose()?;
     let effects = receipt.reverse(deposit.as_mut(), available, now)?;
     outbox::apply(tx, policy, actor.merchant, &effects, &[])?;
     if let Some(deposit) = &deposit {

@@ -8,17 +8,17 @@ use escrowd::commands::payouts::{self, PayoutRequest, RequestedSource};
 use escrowd::commands::receipts::{self, ReceiptRequest, ReceiptTarget};
 use escrowd::commands::{Error, Policy};
 use escrowd::domain::fees::WhoPays;
-use escrowd::domain::ids::{CustomerId, OperatorId, PayoutId, ReceiptId};
+use escrowd::domain::ids::{CustomerId, MerchantId, OperatorId, PayoutId, ReceiptId};
 use escrowd::domain::mode::Mode;
 use escrowd::domain::time::Date;
 use escrowd::domain::transaction::BankAccount;
 use escrowd::domain::treasury::act::Agent;
 use escrowd::domain::treasury::operator::Role;
 use escrowd::domain::treasury::payout::BankEntry;
-use escrowd::store::{Store, Tx};
+use escrowd::store::{Error as StoreError, Store, Tx};
 
 use crate::database::{Engine, Outside};
-use crate::helpers::{TestDatabase, TestFile, Trade, history, kobo, policy, read, write};
+use crate::helpers::{TestDatabase, TestFile, Trade, history, kobo, policy, read, wait_for, write};
 
 /// An operator who acts for the merchant of a trade.
 pub(crate) struct Desk<'a> {
@@ -398,6 +398,47 @@ fn a_deposit_of_a_receipt_without_its_details_is_found() {
         text.contains("is credited, and its deposit is without details"),
         "{text}"
     );
+}
+
+/// The command says that the stored data is broken, and changes nothing.
+#[test]
+fn a_receipt_or_payout_whose_payment_has_no_details_is_not_settled() {
+    let database = TestDatabase::copy_of(&SOUND);
+    let outside = database.outside();
+    outside.ignore_references();
+    let sql =
+        "DELETE FROM payment_detail WHERE transaction_id IN (SELECT deposit_id FROM receipt WHERE status = 'credited'
+        UNION ALL SELECT transaction_id FROM payout WHERE status = 'requested')";
+    assert_eq!(outside.execute(sql, &[]), Ok(2));
+    let before = outside.number("SELECT count(*) FROM transfer", &[]);
+    let receipt = outside.row("SELECT id, guard FROM receipt WHERE status = 'credited'", &[]);
+    let receipt = ReceiptId::new(receipt[0], receipt[1].try_into().unwrap());
+    let payout = "SELECT id, guard FROM payout WHERE status = 'requested' AND transaction_id IS NOT NULL";
+    let payout = outside.row(payout, &[]);
+    let payout = PayoutId::new(payout[0], payout[1].try_into().unwrap());
+    let store = database.open();
+    let actor = || OperatorActor {
+        merchant: MerchantId(1),
+        agent: Agent {
+            operator: None,
+            address: None,
+        },
+    };
+    let reversed = wait_for(store.write(move |tx| {
+        tx.act_for(MerchantId(1))?;
+        receipts::reverse(tx, &policy(), &actor(), receipt, Ok("a mistake".to_owned())).map(drop)
+    }));
+    let rejected = wait_for(store.write(move |tx| {
+        tx.act_for(MerchantId(1))?;
+        payouts::reject(tx, &policy(), &actor(), payout, Ok("a mistake".to_owned())).map(drop)
+    }));
+    for outcome in [reversed, rejected] {
+        let Err(Error::Store(StoreError::Corrupt(problem))) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(problem.contains("is not a payment with details"), "{problem}");
+    }
+    assert_eq!(outside.number("SELECT count(*) FROM transfer", &[]), before);
 }
 
 #[test]

@@ -130,8 +130,8 @@ impl Payment {
     ///
     /// # Panics
     ///
-    /// Panics for a payment without details. It succeeded at once, and no receipt or pay-out
-    /// refers to it.
+    /// Panics for a payment without details. It succeeded at once, and commands load none for a
+    /// receipt or a pay-out (`Snapshot::payment_to_settle`).
     pub fn settle(&mut self, status: PaymentStatus, now: Timestamp, effects: &mut Effects) {
         let detail = self.detail.as_mut().expect("only a payment with details is settled");
         detail.status = status;

@@ -138,6 +138,16 @@ impl Snapshot<'_> {
         })
     }
 
+    /// Returns the payment that a receipt or a pay-out settles.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if the payment or its detail is missing.
+    pub fn payment_to_settle(&self, id: TransactionId) -> Result<Payment, Error> {
+        let payment = self.payment(id)?.filter(|payment| payment.detail.is_some());
+        payment.ok_or_else(|| broken("a payment with details", &id.to_string()))
+    }
+
     /// Returns the part of an owner's history that filter and shape select, newest first,
     /// and the number of entries that the filter selects. To count these it reads every entry
     /// back to the filter's first day. The length of an unfiltered history is stored.
