@@ -7,11 +7,12 @@ use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use escrowd::domain::ids::{EscrowId, EventId, MerchantId};
+use escrowd::commands::vaults;
+use escrowd::domain::ids::{CustomerId, EscrowId, EventId, MerchantId};
 use escrowd::store::{Audit, Error, audit};
 
 use crate::database::{Engine, Outside};
-use crate::helpers::{History, Random, TRANSFER_COLUMNS, TestDatabase, Trade, history, wait_for};
+use crate::helpers::{History, Random, TRANSFER_COLUMNS, TestDatabase, Trade, history, policy, wait_for, write};
 
 /// A database with a history and without a store, shared by all tests here. An audit opens several
 /// sessions of PostgreSQL and a copy waits for each, so tests audit copies of it.
@@ -282,6 +283,39 @@ fn terms_changed_after_payment_are_found() {
         let sql = format!("UPDATE escrow SET {change} WHERE id = ?1");
         let audit = audit_after(&sql, &[escrow.number()]);
         assert_finds(&audit, follows, &format!("escrow {escrow} "));
+    }
+}
+
+/// Also of a vault that is settled, which owes nobody anything.
+#[test]
+fn a_stake_that_was_lost_or_changed_is_found() {
+    let database = TestDatabase::new();
+    let store = database.open();
+    let trade = Trade::of_key(&store, 1);
+    let (won, open) = (trade.open_vault(&["ada", "ben"]), trade.open_vault(&["ben", "cleo"]));
+    let (merchant, token, winner) = (
+        trade.merchant,
+        won.payment_token.clone(),
+        CustomerId::parse("ada").unwrap(),
+    );
+    write(&store, move |tx| {
+        tx.act_for(merchant)?;
+        vaults::declare_winner(tx, &policy(), merchant, token, Ok(winner))
+    });
+    drop(trade);
+    store.close();
+    TestDatabase::copy_of(&database).assert_sound();
+    for (vault, follows) in [(won.id, &[6][..]), (open.id, &[6, 4])] {
+        for change in [
+            "DELETE FROM vault_stake WHERE escrow_id = ?1 AND customer_id = 'ben'",
+            "UPDATE vault_stake SET amount = amount + 1 WHERE escrow_id = ?1 AND customer_id = 'ben'",
+        ] {
+            let copy = TestDatabase::copy_of(&database);
+            let outside = copy.outside();
+            outside.allow_damage();
+            assert_eq!(outside.execute(change, &[vault.number()]), Ok(1), "{change}");
+            assert_finds(&copy.audit(), follows, &format!("vault {vault} is over"));
+        }
     }
 }
 

@@ -14,10 +14,11 @@ use escrowd::commands::customers::{self, BalanceRequest};
 use escrowd::commands::intents;
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowRequest};
 use escrowd::commands::payments;
-use escrowd::commands::{Policy, cards, merchants, standard_escrows};
+use escrowd::commands::{Policy, cards, merchants, standard_escrows, vaults};
 use escrowd::config::{Config, Fees, Limits};
 use escrowd::domain::escrow::Escrow;
 use escrowd::domain::escrow::terms::{MilestoneRequest, TermsRequest};
+use escrowd::domain::escrow::vault::{StakeRequest, Vault, VaultRequest};
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{CustomerId, Entropy, EscrowId, EscrowKey, MerchantId, Reference};
 use escrowd::domain::merchant::key::SandboxKey;
@@ -496,6 +497,28 @@ impl Trade {
         write(&self.store, move |tx| {
             intents::verify(tx, &policy(), &customer, Ok(reference))
         });
+    }
+
+    /// Opens a vault in which each of these customers puts 500.
+    #[track_caller]
+    pub(crate) fn open_vault(&self, participants: &[&str]) -> Vault {
+        let stake = |name: &&str| StakeRequest {
+            customer: CustomerId::parse(name).unwrap(),
+            amount: kobo(50_000),
+        };
+        let (merchant, vault) = (
+            self.merchant,
+            VaultRequest {
+                purpose: "Bet".to_owned(),
+                description: None,
+                category: None,
+                participants: participants.iter().map(stake).collect(),
+            },
+        );
+        write(&self.store, move |tx| {
+            tx.act_for(merchant)?;
+            vaults::create(tx, &policy(), merchant, Ok(vault))
+        })
     }
 
     /// Confirms the milestones at these positions, in order.

@@ -6,8 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use escrowd::commands::deliveries::{self, Attempted};
-use escrowd::commands::{self, disputes, merchants, payments, vaults};
-use escrowd::domain::escrow::vault::{StakeRequest, VaultRequest};
+use escrowd::commands::{self, disputes, merchants, payments};
 use escrowd::domain::events::delivery::{Attempt, AttemptOutcome, RetrySchedule};
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{CustomerId, MerchantId};
@@ -96,21 +95,7 @@ fn trade_everything(trade: &Trade) {
     write(&trade.store, move |tx| {
         disputes::submit(tx, &policy(), &buyer, token, Ok("late".to_owned()), &[])
     });
-    let stake = |name: &str| StakeRequest {
-        customer: CustomerId::parse(name).unwrap(),
-        amount: kobo(50_000),
-    };
-    let vault = VaultRequest {
-        purpose: "Bet".to_owned(),
-        description: None,
-        category: None,
-        participants: vec![stake("ada"), stake("dora")],
-    };
-    let merchant = trade.merchant;
-    write(&trade.store, move |tx| {
-        tx.act_for(merchant)?;
-        vaults::create(tx, &policy(), merchant, Ok(vault))
-    });
+    trade.open_vault(&["ada", "dora"]);
     trade.withdraw("ada", "slow", "0000000003");
     trade.verify("ada", "slow");
     trade.withdraw("ada", "pending", "0123456789");

@@ -28,7 +28,8 @@ row! {
 }
 
 row! {
-    struct MilestoneRow, milestone_columns! {
+    /// A part of an escrow's amount: a milestone or a stake.
+    struct PartRow, milestone_columns! {
         escrow_id: i64,
         amount: i64,
         is_released: bool,
@@ -51,7 +52,8 @@ pub(super) struct StoredEscrow {
     buyer_fee: i128,
     additional_fee: i128,
     is_additional_fee_refundable: bool,
-    milestones: MilestoneSums,
+    /// The sums of the milestones, or of the stakes of a vault.
+    parts: PartSums,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,13 +83,15 @@ enum StoredClose {
 impl StoredEscrow {
     /// Calls `take` with every escrow, by rising number.
     pub(super) fn each(connection: Connection<'_>, mut take: impl FnMut(Self)) -> Result<(), Error> {
-        // Both are read in the order of ids, so that one pass over each is enough.
-        let mut milestones = connection.prepare(Milestones::SELECT)?;
-        let mut milestones = Milestones::of(&mut milestones)?;
+        // All are read in the order of ids, so that one pass over each is enough.
+        let mut milestones = connection.prepare(Parts::SELECT_MILESTONES)?;
+        let mut milestones = Parts::of(&mut milestones)?;
+        let mut stakes = connection.prepare(Parts::SELECT_STAKES)?;
+        let mut stakes = Parts::of(&mut stakes)?;
         let mut statement = connection.prepare(concat!("SELECT ", escrow_columns!(), " FROM escrow ORDER BY id"))?;
         let mut rows = statement.query(params![])?;
         while let Some(row) = rows.next()? {
-            take(Self::read(row, &mut milestones)?);
+            take(Self::read(row, &mut milestones, &mut stakes)?);
         }
         Ok(())
     }
@@ -101,15 +105,18 @@ impl StoredEscrow {
         self.state != State::AwaitingPayment && self.kind != Kind::Vault
     }
 
-    /// Returns what is wrong with the row and its milestones, without regard to the transfers.
+    /// Returns what is wrong with the row, its milestones and stakes, without regard to the transfers.
     pub(super) fn problems(&self) -> Vec<String> {
         let (id, amount) = (self.id, self.amount);
-        let MilestoneSums { all, released } = self.milestones;
+        let PartSums { all, released } = self.parts;
         let mut problems = Vec::new();
         if self.kind == Kind::Milestones && all != amount {
             problems.push(format!(
                 "escrow {id} is over {amount}, and its milestones add up to {all}"
             ));
+        }
+        if self.kind == Kind::Vault && all != amount {
+            problems.push(format!("vault {id} is over {amount}, and its stakes add up to {all}"));
         }
         if self.kind == Kind::Milestones && self.end == Some(StoredClose::Released) && released != amount {
             problems.push(format!(
@@ -119,7 +126,7 @@ impl StoredEscrow {
         problems
     }
 
-    fn read(row: Row<'_>, milestones: &mut Milestones<'_>) -> Result<Self, Error> {
+    fn read(row: Row<'_>, milestones: &mut Parts<'_>, stakes: &mut Parts<'_>) -> Result<Self, Error> {
         let row = EscrowRow::read(row)?;
         let state = match row.state {
             "OPENED" => State::Opened,
@@ -134,15 +141,16 @@ impl StoredEscrow {
             },
             _ => StoredClose::Released,
         };
+        let kind = match row.settlement_type {
+            "MILESTONE" => Kind::Milestones,
+            "VAULT" => Kind::Vault,
+            _ => Kind::Standard,
+        };
         Ok(Self {
             id: EscrowId::new(row.id, row.guard),
             merchant: row.merchant_id,
             buyer: row.buyer_id.unwrap_or_default(),
-            kind: match row.settlement_type {
-                "MILESTONE" => Kind::Milestones,
-                "VAULT" => Kind::Vault,
-                _ => Kind::Standard,
-            },
+            kind,
             state,
             end: Some(end).filter(|_| state == State::Closed),
             amount: row.amount.into(),
@@ -151,7 +159,11 @@ impl StoredEscrow {
             buyer_fee: row.buyer_fee.into(),
             additional_fee: row.additional_fee.into(),
             is_additional_fee_refundable: row.additional_fee_refundable,
-            milestones: milestones.of_escrow(row.id)?,
+            parts: if kind == Kind::Vault {
+                stakes.of_escrow(row.id)?
+            } else {
+                milestones.of_escrow(row.id)?
+            },
         })
     }
 
@@ -161,7 +173,7 @@ impl StoredEscrow {
         let payable = self.amount + self.buyer_fee - self.fee;
         let opened = Hold {
             paid_in: self.amount + self.buyer_fee + self.additional_fee,
-            released: self.milestones.released,
+            released: self.parts.released,
             ..Hold::default()
         };
         let Some(end) = self.end else {
@@ -173,8 +185,8 @@ impl StoredEscrow {
         };
         let (released, refunded) = match end {
             StoredClose::Released => (payable, 0),
-            StoredClose::Refunded => (self.milestones.released, payable - self.milestones.released),
-            StoredClose::Split { seller, buyer } => (self.milestones.released + seller, buyer),
+            StoredClose::Refunded => (self.parts.released, payable - self.parts.released),
+            StoredClose::Split { seller, buyer } => (self.parts.released + seller, buyer),
         };
         let goes_back = if end != StoredClose::Released && self.is_additional_fee_refundable {
             self.additional_fee
@@ -204,46 +216,49 @@ fn share(amount: Option<i64>) -> Result<i128, Error> {
         .ok_or_else(|| broken("the share of a split", "NULL"))
 }
 
-/// The sums of the milestones of each escrow, read by rising escrow number.
-struct Milestones<'a> {
+/// The sums of the milestones or stakes of each escrow, read by rising escrow number.
+struct Parts<'a> {
     rows: Rows<'a>,
-    next: Option<MilestoneRow>,
+    next: Option<PartRow>,
 }
 
-/// The sums of the milestones of one escrow, in minor units.
+/// The sums of the milestones or stakes of one escrow, in minor units.
 #[derive(Clone, Copy, Default)]
-struct MilestoneSums {
+struct PartSums {
     all: i128,
     released: i128,
 }
 
-impl<'a> Milestones<'a> {
-    /// The query for [`Milestones::of`].
-    const SELECT: &'static str = concat!("SELECT ", milestone_columns!(), " FROM milestone ORDER BY id");
+impl<'a> Parts<'a> {
+    /// The query of milestones for [`Parts::of`].
+    const SELECT_MILESTONES: &'static str = concat!("SELECT ", milestone_columns!(), " FROM milestone ORDER BY id");
+    /// The query of stakes for [`Parts::of`]. None is released.
+    const SELECT_STAKES: &'static str =
+        "SELECT escrow_id, amount, 1 = 0 AS is_released FROM vault_stake ORDER BY escrow_id, position";
 
     fn of(statement: &'a mut Statement<'_>) -> Result<Self, Error> {
-        let mut milestones = Self {
+        let mut parts = Self {
             rows: statement.query(params![])?,
             next: None,
         };
-        milestones.advance()?;
-        Ok(milestones)
+        parts.advance()?;
+        Ok(parts)
     }
 
     fn advance(&mut self) -> Result<(), Error> {
-        self.next = self.rows.next()?.map(MilestoneRow::read).transpose()?;
+        self.next = self.rows.next()?.map(PartRow::read).transpose()?;
         Ok(())
     }
 
     /// Returns the sums of the escrow with this number. The number must be greater than in
     /// all calls before.
-    fn of_escrow(&mut self, escrow: i64) -> Result<MilestoneSums, Error> {
-        let mut sums = MilestoneSums::default();
-        while let Some(milestone) = self.next.take_if(|milestone| milestone.escrow_id <= escrow) {
-            if milestone.escrow_id == escrow {
-                let amount = i128::from(milestone.amount);
+    fn of_escrow(&mut self, escrow: i64) -> Result<PartSums, Error> {
+        let mut sums = PartSums::default();
+        while let Some(part) = self.next.take_if(|part| part.escrow_id <= escrow) {
+            if part.escrow_id == escrow {
+                let amount = i128::from(part.amount);
                 sums.all += amount;
-                sums.released += if milestone.is_released { amount } else { 0 };
+                sums.released += if part.is_released { amount } else { 0 };
             }
             self.advance()?;
         }
