@@ -457,6 +457,24 @@ fn fees_of_the_platform_without_their_rows_are_found() {
     }
 }
 
+/// Without it, the same request again would move the money a second time.
+#[test]
+fn a_lost_request_of_a_payment_is_found() {
+    let withdrawal = "credit_type = 'debit' AND transaction_type = 'withdrawal'";
+    for payment in [withdrawal, "transaction_type = 'escrow'"] {
+        let (broken, text) = findings_in(
+            &LIVE,
+            &format!(
+                "DELETE FROM requested_payment WHERE transaction_id = (SELECT max(payment_transaction.id)
+                     FROM payment_transaction JOIN account ON account.id = account_id
+                     WHERE purpose = 'CUSTOMER_MAIN' AND credit_type = 'debit' AND {payment})"
+            ),
+        );
+        assert_eq!(broken, [8], "{payment}");
+        assert!(text.contains("has no request"), "{text}");
+    }
+}
+
 /// The columns of a receipt, a pay-out and an operator of which only a checksum tells a change. In
 /// PostgreSQL rows have none: its own are of pages.
 const UNDER_THE_CHECKSUM_ALONE: [&str; 28] = [

@@ -38,6 +38,13 @@ row! {
 }
 
 row! {
+    struct UnrequestedRow, unrequested_columns! {
+        merchant_id: i64 = "account.merchant_id",
+        id: i64 = "entry.id",
+    }
+}
+
+row! {
     struct FeeRow, fee_columns! {
         merchant_id: i64,
         fee: i64,
@@ -146,8 +153,10 @@ pub(super) fn problems(
         .into_iter()
         .chain(mismatches(connection)?);
     let balances = balances.map(|found| (11, found));
+    let unrequested = unrequested_payments(connection)?.into_iter().map(|found| (8, found));
     let acts = broken_acts(connection)?.into_iter().map(|found| (12, found));
     let checked = balances
+        .chain(unrequested)
         .chain(acts)
         .filter(|(_, (merchant, _))| !not_checked.contains(merchant));
     Ok(checked.map(|(invariant, (_, problem))| (invariant, problem)).collect())
@@ -283,6 +292,36 @@ fn mismatches(connection: Connection<'_>) -> Result<Vec<(i64, String)>, Error> {
             row.merchant_id, row.object, row.id, row.status, row.other, row.found
         );
         problems.push((row.merchant_id, problem));
+    }
+    Ok(problems)
+}
+
+/// Returns the payments of customers that a client asked for and that have no request by which
+/// a repetition would be known, each with its merchant.
+///
+/// A client asks for the payment of a deal and for each intent. It does not for the receiver's
+/// side of a wallet transfer, for money that came without a deposit, nor for what has no details.
+fn unrequested_payments(connection: Connection<'_>) -> Result<Vec<(i64, String)>, Error> {
+    let mut problems = Vec::new();
+    let mut statement = connection.prepare(concat!(
+        "SELECT ",
+        unrequested_columns!(),
+        " FROM payment_transaction AS entry JOIN account ON account.id = entry.account_id
+             LEFT JOIN payment_detail ON payment_detail.transaction_id = entry.id
+         WHERE account.customer_id IS NOT NULL
+             AND ((credit_type = 'debit' AND transaction_type = 'escrow' AND entry.escrow_id IS NULL)
+                 OR (method IS NOT NULL AND (credit_type = 'debit' OR transaction_type <> 'wallet_transfer')
+                     AND (method <> 'BANK_TRANSFER' OR payment_detail.status IN ('pending', 'failed') OR EXISTS
+                         (SELECT 1 FROM receipt WHERE deposit_id = entry.id AND expected_id = entry.id))))
+             AND NOT EXISTS (SELECT 1 FROM requested_payment WHERE requested_payment.transaction_id = entry.id)"
+    ))?;
+    let mut rows = statement.query(params![])?;
+    while let Some(row) = rows.next()? {
+        let UnrequestedRow { merchant_id, id } = UnrequestedRow::read(row)?;
+        let problem = format!(
+            "merchant {merchant_id}: transaction {id:016x}... has no request, so the same request would pay again"
+        );
+        problems.push((merchant_id, problem));
     }
     Ok(problems)
 }
