@@ -31,7 +31,7 @@ const INVARIANTS: [&str; 12] = [
     "Each payment history is whole and adds up to its balance",
     "Every row can be read and has its checksum",
     "Every file that a row names is there",
-    "Money in transit belongs to open pay-outs, and money in suspense to receipts without an owner",
+    "Money in transit, in suspense, of the platform and at the bank belongs to deals, pay-outs and receipts",
     "The record of what operators did has no gap",
 ];
 
