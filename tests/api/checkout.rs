@@ -434,6 +434,50 @@ fn a_link_to_several_buyers_gives_each_a_receipt_until_it_is_sold_out() {
 }
 
 #[test]
+fn a_receipt_is_of_the_sessions_own_deal() {
+    let app = spawn_app();
+    let offer = |amount: i64, quantity: i64| {
+        let terms = with(standard_terms(), "amount", json!(amount));
+        app.create_escrow("ada", &with(terms, "totalQuantity", json!(quantity)))
+            .ok()
+            .text("paymentToken")
+    };
+    let begin = |token: &str, reference: &str| {
+        let sent = json!({ "publicKey": KEY, "paymentToken": token, "customerId": "tunde", "reference": reference });
+        session(&app, &sent)
+    };
+    let by_token = json!({ "escrowDetails": { "paymentToken": offer(1_000, 1) } });
+    let cheap = app.pay("tunde", &by_token).ok().text("id");
+    // A link makes a deal of each payment, so its receipt is found by the payment alone.
+    let (link, other_link) = (offer(1_000, 3), offer(999_000, 3));
+    let of_link = begin(&link, "order-1");
+    let form = [("once", "one"), ("total", "1000")];
+    let paid = submit(&app, &format!("/checkout/{of_link}/pay"), &form);
+    assert_eq!(paid.status, 303, "{}", paid.text);
+    let place = paid.header("location").unwrap().to_owned();
+    assert!(
+        framed(&app, &place).text.contains("data-reference=\"order-1\""),
+        "{place}"
+    );
+    let by_link = place.split_once("paid=").unwrap().1;
+    let id = by_link.split_once("%2E").unwrap().0;
+    let dear = begin(&offer(999_000, 1), "order-2");
+    let of_other_link = begin(&other_link, "order-3");
+    for session in [dear, of_other_link, of_link] {
+        for paid in [cheap.as_str(), id, by_link] {
+            let path = format!("/checkout/{session}?paid={paid}");
+            let page = framed(&app, &path);
+            assert_eq!(
+                page.text.contains("data-payment"),
+                path == place,
+                "{paid}: {}",
+                page.text
+            );
+        }
+    }
+}
+
+#[test]
 fn a_declined_card_is_worded_as_the_api_words_it() {
     let app = spawn_app();
     let session = session(&app, &of(&app.offered()));

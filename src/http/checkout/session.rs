@@ -12,7 +12,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::domain::ids::{CustomerId, PaymentToken, Reference};
+use crate::domain::ids::{CustomerId, PaymentToken, Reference, TransactionId};
 use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::time::Timestamp;
 
@@ -107,6 +107,25 @@ impl SessionSigner {
             customer: signed.customer.as_deref().and_then(CustomerId::parse),
         })
     }
+
+    /// Returns the text that names a payment which a session has made: its id, a dot, base64url.
+    pub(crate) fn sign_payment(&self, session: &str, payment: &str) -> String {
+        let mac = self.of_payment(session, payment).finalize().into_bytes();
+        format!("{payment}.{}", BASE64_URL_SAFE_NO_PAD.encode(mac))
+    }
+
+    /// Returns the payment of such a text. `None` if this signer did not sign it for this session.
+    pub(crate) fn read_payment(&self, session: &str, text: &str) -> Option<TransactionId> {
+        let (payment, mac) = text.split_once('.')?;
+        let mac = BASE64_URL_SAFE_NO_PAD.decode(mac).ok()?;
+        self.of_payment(session, payment).verify_slice(&mac).ok()?;
+        TransactionId::parse(payment)
+    }
+
+    /// What is signed for a payment is no JSON, so it never passes as a session.
+    fn of_payment(&self, session: &str, payment: &str) -> Hmac<Sha256> {
+        self.0.clone().chain_update(format!("{session} paid {payment}"))
+    }
 }
 
 fn text_of(reference: &Reference) -> String {
@@ -145,6 +164,21 @@ mod tests {
         let text = signer.sign(&session(), now());
         assert_eq!(signer.read(&text, now().seconds_later(SECONDS - 1)), Some(session()));
         assert_eq!(signer.read(&text, now().seconds_later(SECONDS)), None);
+    }
+
+    #[test]
+    fn a_payment_is_read_by_its_session_alone() {
+        let signer = SessionSigner::new(&[7; 32]);
+        let id = TransactionId::new(7, 9);
+        let text = signer.sign_payment("one", &id.to_string());
+        assert_eq!(signer.read_payment("one", &text), Some(id));
+        let of_other_key = SessionSigner::new(&[8; 32]).sign_payment("one", &id.to_string());
+        let of_other = text.replace(&id.to_string(), &TransactionId::new(7, 8).to_string());
+        assert_eq!(signer.read_payment("two", &text), None);
+        for text in ["", ".", &id.to_string(), &of_other_key, &of_other] {
+            assert_eq!(signer.read_payment("one", text), None, "{text}");
+        }
+        assert_eq!(signer.read(&text, now()), None);
     }
 
     #[test]

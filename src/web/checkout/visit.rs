@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::deal::Deal;
-use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, Reference, TransactionId};
+use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, Reference};
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::page::PageRequest;
@@ -36,7 +36,7 @@ pub(super) struct Shown {
     /// The customer who pays, if the session does not say.
     #[serde(default)]
     pub(super) customer: String,
-    /// The id of the payment whose receipt to show.
+    /// The payment whose receipt to show, signed for the session that has made it.
     #[serde(default)]
     pub(super) paid: String,
 }
@@ -204,8 +204,10 @@ impl Visit {
     }
 
     /// Returns the address of the page after a form, with the payment that was made.
-    pub(super) fn back(&self, paid: Option<&str>) -> String {
-        let fields = self.kept().into_iter().chain(paid.map(|paid| ("paid", paid)));
+    pub(super) fn back(&self, payment: Option<&str>) -> String {
+        let sign = |payment| self.state.checkout_sessions.sign_payment(&self.text, payment);
+        let paid = payment.map(sign).unwrap_or_default();
+        let fields = self.kept().into_iter().chain([("paid", paid.as_str())]);
         let fields = fields.filter(|(_, value)| !value.is_empty());
         let query: Vec<String> = fields
             .map(|(name, value)| format!("{name}={}", text::segment(value)))
@@ -221,7 +223,7 @@ impl Visit {
     /// Says why the read failed.
     pub(super) async fn find(&self) -> Result<Found, Refused> {
         let (merchant, key) = (self.merchant, EscrowKey::Token(self.session.token.clone()));
-        let payment = TransactionId::parse(&self.shown.paid);
+        let payment = self.state.checkout_sessions.read_payment(&self.text, &self.shown.paid);
         let reference = self.session.transfer.clone();
         let payer = self.customer().cloned();
         let read = self.state.store.read_long(merchant, move |snapshot| {
