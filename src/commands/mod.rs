@@ -24,6 +24,7 @@ mod outbox;
 pub mod payments;
 pub mod payout_batches;
 pub mod payouts;
+mod quoted;
 pub mod receipts;
 pub mod seeds;
 pub mod standard_escrows;

@@ -2,6 +2,7 @@
 //! it.
 
 use crate::commands::operators::OperatorActor;
+use crate::commands::quoted::{find, resolve};
 use crate::commands::{Error, Policy, announced, outbox, payments};
 use crate::domain::effects::Effects;
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, IdSource, MerchantId, ReceiptId, Reference, TransactionId};
@@ -31,7 +32,7 @@ pub struct ReceiptRequest {
 /// The owner of the money, as far as the operator knows.
 #[derive(Clone, Debug)]
 pub enum ReceiptTarget {
-    /// The customer whose deposit has this reference.
+    /// The customer whose deposit is quoted by this reference.
     Deposit(Reference),
     Customer(CustomerId),
     /// Not known: it waits in suspense.
@@ -136,8 +137,9 @@ pub fn report(
     }
     let mut target = ReceiptTarget::Unknown;
     for reference in report.references {
-        if tx.deposit_with_reference(actor.merchant, &reference)?.is_some() {
-            target = ReceiptTarget::Deposit(reference);
+        // The provider says for which merchant the money is, so each name of a deposit will do.
+        if let Some(deposit) = find(tx, actor.merchant, &reference)? {
+            target = ReceiptTarget::Deposit(deposit.transaction.quoted_reference(policy.mode));
             break;
         }
     }
@@ -210,7 +212,7 @@ pub fn assign(
     let mut receipt = load(tx, actor.merchant, id)?;
     receipt.check_in_suspense("assigned")?;
     let (operator, now) = (actor.agent.operator, tx.now());
-    let (customer, expected) = resolve(tx, actor.merchant, &target)?;
+    let (customer, expected) = resolve(tx, policy, actor.merchant, &target)?;
     let customer = customer.ok_or(Refusal::NoSuchCustomer)?;
     let expected = expected.map(|payment| payment.transaction.id);
     if !receipt.ask_to_assign(customer, expected, operator, policy.two_person, now)? {
@@ -299,8 +301,7 @@ pub fn expire(
     reason: Parsed<String>,
 ) -> Result<Payment, Error> {
     let (reference, reason) = (reference?, reason?);
-    let deposit = tx.deposit_with_reference(actor.merchant, &reference)?;
-    let mut deposit = deposit.ok_or(Refusal::DepositNotFound)?;
+    let mut deposit = find(tx, actor.merchant, &reference)?.ok_or(Refusal::DepositNotFound)?;
     receipt::check_pending(&deposit, "given up")?;
     if tx.deposit_has_receipt(actor.merchant, deposit.transaction.id)? {
         return Err(Refusal::DepositHasReceipt.into());
@@ -347,7 +348,7 @@ fn insert(
     if let Some(other) = tx.receipt_with_bank_reference(actor.merchant, &request.entry, everywhere)? {
         return Err(actor.refuse_bank_reference(tx, other)?.into());
     }
-    let (customer, expected) = resolve(tx, actor.merchant, &request.target)?;
+    let (customer, expected) = resolve(tx, policy, actor.merchant, &request.target)?;
     let facts = ReceiptFacts {
         amount: request.amount,
         entry: request.entry.clone(),
@@ -360,27 +361,6 @@ fn insert(
     let receipt = Receipt::record(tx.receipt_id(), facts, tx.now());
     tx.insert_receipt(actor.merchant, &receipt)?;
     Ok(receipt)
-}
-
-/// Returns the customer that a target names, and the deposit that the customer announced.
-fn resolve(
-    tx: &Tx<'_>,
-    merchant: MerchantId,
-    target: &ReceiptTarget,
-) -> Result<(Option<CustomerId>, Option<Payment>), Error> {
-    match target {
-        ReceiptTarget::Unknown => Ok((None, None)),
-        ReceiptTarget::Customer(id) => {
-            let customer = tx.customer(merchant, id)?.ok_or(Refusal::NoSuchCustomer)?;
-            Ok((Some(customer.id), None))
-        }
-        ReceiptTarget::Deposit(reference) => {
-            let deposit = tx.deposit_with_reference(merchant, reference)?;
-            let deposit = deposit.ok_or(Refusal::DepositNotFound)?;
-            let customer = deposit.transaction.owner.customer().cloned();
-            Ok((customer, Some(deposit)))
-        }
-    }
 }
 
 /// Credits a receipt to its customer, or takes it into suspense if it has none, and funds the

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::decline::Decline;
-use crate::domain::ids::CustomerId;
+use crate::domain::ids::{CustomerId, Reference};
 use crate::domain::invalid::Invalid;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
@@ -370,6 +370,10 @@ pub enum Refusal {
     #[strum_discriminants(strum(props(status = 404)))]
     #[error("Deposit not found")]
     DepositNotFound,
+    /// The reference is the one that the merchant chose for the payment.
+    #[strum_discriminants(strum(props(status = 409)))]
+    #[error("Other merchants may have this reference too; send the one that the payer of the deposit was to quote")]
+    ReferenceNotQuoted { quoted: Reference },
     #[strum_discriminants(strum(props(status = 409)))]
     #[error("Money for this deposit was recorded and waits for a second operator; decide on its receipt first")]
     DepositHasReceipt,

@@ -7,6 +7,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::ids::{EscrowId, Reference, TransactionId};
 use crate::domain::ledger::Account;
+use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 
@@ -55,6 +56,18 @@ pub struct Transaction {
     /// payment instead.
     pub escrow: Option<EscrowId>,
     pub created_at: Timestamp,
+}
+
+impl Transaction {
+    /// Returns the reference that the payer of a deposit quotes at the bank. In live mode it is made from
+    /// the id, so no other deposit of any merchant has it: merchants choose the references of payments
+    /// each for itself, and may share a bank account. A sandbox has no bank.
+    pub fn quoted_reference(&self, mode: Mode) -> Reference {
+        match mode {
+            Mode::Sandbox => self.reference.clone(),
+            Mode::Live => Reference::of(self.id),
+        }
+    }
 }
 
 /// A transaction with its details, as it is recorded and as its event shows it.

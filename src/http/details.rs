@@ -75,6 +75,7 @@ pub(super) fn details(refusal: &Refusal) -> Option<Details<'_>> {
         Refusal::RoleNotAllowed { role, allowed } => vec![("role", Text(role)), ("allowed", Words(allowed))],
         Refusal::SamePerson { alone_max } => vec![("aloneMax", money(*alone_max))],
         Refusal::BankReferenceUsed { id: Some(id) } => vec![("id", Text(id))],
+        Refusal::ReferenceNotQuoted { quoted } => vec![("depositReference", Text(quoted.as_str()))],
         Refusal::OwnerMayNotWithdraw { problem } => vec![("problem", Text(problem.into_str()))],
         Refusal::PotTooSmall { min, pot } => vec![("min", money(*min)), ("pot", money(*pot))],
         Refusal::StakeNotCovered { stake, available, .. } => {

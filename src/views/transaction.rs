@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::domain::ids::Reference;
+use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::payments::bank::{ACCOUNT_NAME, TEST_BANK_CODE, TEST_BANK_NAME};
 use crate::domain::payments::payment::{PaidDeal, Payment};
@@ -165,7 +167,7 @@ impl TransactionView {
                 MethodView::of(
                     method,
                     transaction.amount,
-                    transaction.reference.as_str(),
+                    &transaction.quoted_reference(Mode::Live),
                     is_for_escrows,
                 )
             }),
@@ -180,14 +182,14 @@ impl TransactionView {
 }
 
 impl MethodView {
-    fn of(method: Method, amount: Amount, reference: &str, is_for_escrows: bool) -> Self {
+    fn of(method: Method, amount: Amount, quoted: &Reference, is_for_escrows: bool) -> Self {
         let mut view = Self::default();
         match method {
             Method::TestAccount { account_number, .. } => {
                 view.test_account = Some(TestAccountView::of(account_number, amount));
             }
             Method::BankTransfer { account, .. } => {
-                view.deposit_account = account.map(|account| DepositAccountView::of(account, amount, reference));
+                view.deposit_account = account.map(|account| DepositAccountView::of(account, amount, quoted));
             }
             Method::Card { card_id } => {
                 let is_deposit = !is_for_escrows;
@@ -205,14 +207,14 @@ impl MethodView {
 }
 
 impl DepositAccountView {
-    fn of(account: DepositAccount, amount: Amount, reference: &str) -> Self {
+    fn of(account: DepositAccount, amount: Amount, quoted: &Reference) -> Self {
         Self {
             bank: account.bank_name,
             bank_code: account.bank_code,
             account_number: account.account_number,
             account_name: account.account_name,
             amount: MajorUnits(amount),
-            reference: reference.to_owned(),
+            reference: quoted.as_str().to_owned(),
         }
     }
 }

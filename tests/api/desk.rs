@@ -139,12 +139,14 @@ impl TestApp {
         wallet.ok().data()["mainBalance"].clone()
     }
 
-    /// Announces a deposit, which may name escrows.
+    /// Announces a deposit. Returns how a receipt names it: what its payer quotes.
     #[track_caller]
-    pub(crate) fn announce(&self, customer: &str, reference: &str, major: i64) {
+    pub(crate) fn announce(&self, customer: &str, reference: &str, major: i64) -> Value {
         let body = json!({ "amount": major, "reference": reference, "transactionType": "deposit" });
         let intent = self.json_with_key(LIVE_KEY, "POST", "/v1/payment/create-intent", customer, &body);
-        assert_eq!(intent.ok().text("status"), "pending");
+        let intent = intent.ok();
+        assert_eq!(intent.text("status"), "pending");
+        json!({ "depositReference": intent.data()["depositAccount"]["reference"] })
     }
 
     /// Asks for a withdrawal.

@@ -305,11 +305,12 @@ fn two_operators_assign_and_reverse_a_large_payment() {
     let body = json!({
         "amount": 60_000, "reference": "announced", "transactionType": "deposit", "depositDetails": {},
     });
-    app.json_with_key(LIVE_KEY, "POST", "/v1/payment/create-intent", &ada, &body)
+    let intent = app
+        .json_with_key(LIVE_KEY, "POST", "/v1/payment/create-intent", &ada, &body)
         .ok();
     let announced = receive(3, 6_000_000);
     act(BEN, &announced, "assign", &to(&ada)).ok();
-    let deposit = json!({ "depositReference": "announced" });
+    let deposit = json!({ "depositReference": intent.data()["depositAccount"]["reference"] });
     let noted = act(CLEO, &announced, "assign", &deposit).ok();
     assert_eq!(noted.text("status"), "suspense", "it is another request");
     let credited = act(BEN, &announced, "assign", &deposit).ok();

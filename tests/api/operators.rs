@@ -240,10 +240,11 @@ fn a_request_names_one_of_several_merchants() {
     );
     // A customer and a deposit of the other merchant are unknown.
     let ada = app.live_customer("ada", "08012345678");
-    app.announce(&ada, "dep-1", 500);
+    let quoted = app.announce(&ada, "dep-1", 500);
     for (target, status, code) in [
         (json!({ "customerId": ada }), 400, "no_such_customer"),
         (json!({ "depositReference": "dep-1" }), 404, "deposit_not_found"),
+        (quoted, 404, "deposit_not_found"),
     ] {
         app.refuses_code(status, code, |app| {
             app.by_for(BEN, "stall", "POST", "/receipts", &receipt(500, "in-3", &target))
@@ -415,7 +416,8 @@ fn a_limited_admin_makes_and_revokes_no_wider_operator() {
 fn each_act_is_recorded() {
     let app = spawn_desk();
     let customer = app.live_customer("ada", "08012345678");
-    app.announce(&customer, "dep-1", 500);
+    let mut note = app.announce(&customer, "dep-1", 500);
+    note["note"] = json!("paid at the counter");
     app.announce(&customer, "dep-2", 600);
     app.by(
         BEN,
@@ -424,7 +426,6 @@ fn each_act_is_recorded() {
         &json!({ "reference": "dep-2", "reason": "no money came" }),
     )
     .ok();
-    let note = json!({ "depositReference": "dep-1", "note": "paid at the counter" });
     let first = app
         .by(BEN, "POST", "/receipts", &receipt(500, "in-1", &note))
         .ok()

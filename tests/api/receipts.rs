@@ -1,5 +1,6 @@
 //! Money in: deposits that wait for money at the bank, and the receipts that operators record.
 
+use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
 
@@ -20,10 +21,9 @@ fn act(app: &TestApp, key: &str, receipt: &str, action: &str, body: &Value) -> c
 fn a_deposit_succeeds_when_its_money_is_recorded() {
     let app = spawn_desk();
     let ada = app.live_customer("ada", "08012345678");
-    app.announce(&ada, "dep-1", 500);
+    let quoted = app.announce(&ada, "dep-1", 500);
     let expected = app.by(EFE, "GET", "/deposits", &Value::Null).ok();
     assert_eq!(expected.data()["data"][0]["reference"], "dep-1");
-    let quoted = json!({ "depositReference": "dep-1" });
     let recorded = app.by(BEN, "POST", "/receipts", &receipt(500, "in-1", &quoted)).ok();
     assert_eq!(recorded.text("status"), "credited");
     assert_eq!(recorded.data()["depositId"], recorded.data()["expectedDepositId"]);
@@ -37,12 +37,81 @@ fn a_deposit_succeeds_when_its_money_is_recorded() {
     assert_eq!(app.live_balance(&ada), 1000);
 }
 
+/// Merchants choose the references of payments each for itself, and share a bank account.
+#[test]
+fn money_finds_its_deposit_by_what_its_payer_quotes_alone() {
+    let app = spawn_desk_of_two();
+    let ask =
+        |key: &str, path: &str, customer: &str, body: &Value| app.json_with_key(key, "POST", path, customer, body).ok();
+    let announced = [LIVE_KEY, STALL_KEY].map(|key| {
+        let customer = ask(key, "/v1/customer/create", "", &new_customer()).text("customerId");
+        let names = ["order-1042", "ORDER-1042", "order 1042", "order1042"];
+        let quoted = names.map(|name| {
+            let deposit = json!({ "amount": 300, "reference": name, "transactionType": "deposit" });
+            let intent = ask(key, "/v1/payment/create-intent", &customer, &deposit);
+            assert_eq!(intent.text("reference"), name);
+            let quoted = intent.data()["depositAccount"]["reference"].clone();
+            quoted.as_str().unwrap().to_owned()
+        });
+        (customer, quoted)
+    });
+    let all: HashSet<&String> = announced.iter().flat_map(|(_, quoted)| quoted).collect();
+    assert_eq!(all.len(), 8);
+    let [(_, of_shop), (of_stall, quoted)] = &announced;
+    let listed = app.by_for(BEN, "stall", "GET", "/deposits", &Value::Null).ok();
+    assert_eq!(listed.data()["data"][3]["reference"], "order-1042");
+    assert_eq!(listed.data()["data"][3]["depositReference"], json!(quoted[0]));
+    let suspense = app
+        .by_for(BEN, "stall", "POST", "/receipts", &receipt(300, "in-0", &json!({})))
+        .ok();
+    let assign = format!("/receipts/{}/assign", suspense.text("id"));
+    let record = |bank_reference: &str, name: &str| {
+        let body = receipt(300, bank_reference, &json!({ "depositReference": name }));
+        app.by_for(BEN, "stall", "POST", "/receipts", &body)
+    };
+    for (name, code) in [
+        ("order-1042", "reference_not_quoted"),
+        ("Order 1042", "deposit_not_found"),
+        (of_shop[0].as_str(), "deposit_not_found"),
+    ] {
+        let status = if code == "deposit_not_found" { 404 } else { 409 };
+        app.refuses_code(status, code, |_| record("in-1", name));
+        app.refuses_code(status, code, |app| {
+            app.by_for(BEN, "stall", "POST", &assign, &json!({ "depositReference": name }))
+        });
+    }
+    let refused = record("in-1", "order-1042");
+    assert_eq!(refused.body["details"], json!({ "depositReference": quoted[0] }));
+    // A bank keeps neither case nor spaces and punctuation.
+    let written = format!("{}-{}", &quoted[0][..8], quoted[0][8..].to_lowercase());
+    let found = [record("in-1", &written), record("in-2", &quoted[1])].map(|recorded| recorded.ok());
+    for recorded in &found {
+        assert_eq!(recorded.text("customerId"), *of_stall);
+        assert_eq!(recorded.data()["depositId"], recorded.data()["expectedDepositId"]);
+    }
+    app.by_for(BEN, "stall", "POST", &assign, &json!({ "depositReference": quoted[2] }))
+        .ok();
+    // Nobody gives money by a deposit's own name, so it will do here.
+    for name in ["order1042", "ORDER-1042"] {
+        let body = json!({ "reference": name, "reason": "no money came" });
+        let given_up = app.by_for(BEN, "stall", "POST", "/deposits/expire", &body);
+        assert_eq!(
+            given_up.status,
+            if name == "order1042" { 200 } else { 409 },
+            "{given_up:?}"
+        );
+    }
+    let left = app.by_for(BEN, "stall", "GET", "/deposits", &Value::Null).ok();
+    assert_eq!(left.data()["data"], json!([]));
+    let of_shop = app.by_for(BEN, "shop", "GET", "/deposits", &Value::Null).ok();
+    assert_eq!(of_shop.data()["pagination"]["count"], 4);
+}
+
 #[test]
 fn the_money_is_credited_as_it_came() {
     let app = spawn_desk();
     let ada = app.live_customer("ada", "08012345678");
-    app.announce(&ada, "dep-1", 500);
-    let quoted = json!({ "depositReference": "dep-1" });
+    let quoted = app.announce(&ada, "dep-1", 500);
     let recorded = app.by(BEN, "POST", "/receipts", &receipt(499, "in-1", &quoted)).ok();
     assert_ne!(recorded.data()["depositId"], recorded.data()["expectedDepositId"]);
     assert_eq!(app.live_balance(&ada), 499);
@@ -68,36 +137,36 @@ fn a_deposit_funds_the_escrows_that_it_names_or_none() {
         )
     };
     let (first, second) = (offer(), offer());
-    let announce = |reference: &str, major: i64| {
+    let announce = |major: i64| {
         let body = json!({
-            "amount": major, "reference": reference, "transactionType": "deposit",
+            "amount": major, "transactionType": "deposit",
             "depositDetails": { "escrowId": [first.id, second.id] },
         });
-        app.json_with_key(LIVE_KEY, "POST", "/v1/payment/create-intent", &buyer, &body)
-            .ok();
+        let path = "/v1/payment/create-intent";
+        json!({ "depositReference": app.json_with_key(LIVE_KEY, "POST", path, &buyer, &body).ok().text("reference") })
     };
-    announce("too little", 10_200);
-    announce("enough", 20_400);
-    let record = |bank_reference: &str, major: i64, name: &str| {
-        let body = receipt(major, bank_reference, &json!({ "depositReference": name }));
+    let too_little = &announce(10_200);
+    let enough = &announce(20_400);
+    let record = |bank_reference: &str, major: i64, quoted: &Value| {
+        let body = receipt(major, bank_reference, quoted);
         let recorded = app.by(BEN, "POST", "/receipts", &body).ok().text("id");
         app.by(DAYO, "POST", &format!("/receipts/{recorded}/approve"), &Value::Null)
             .ok()
     };
-    let outcome = record("in-1", 10_200, "too little");
+    let outcome = record("in-1", 10_200, too_little);
     assert_eq!(outcome.data()["fundedEscrowIds"], json!([]));
     assert_eq!(outcome.data()["notFunded"]["code"], "insufficient_balance");
     assert_eq!(app.live_balance(&buyer), 10_200);
-    let again = record("in-1b", 10_200, "too little");
+    let again = record("in-1b", 10_200, too_little);
     assert_eq!(again.data()["notFunded"]["code"], "not_in_status", "it has come before");
-    let other = record("in-1c", 20_399, "enough");
+    let other = record("in-1c", 20_399, enough);
     assert_eq!(other.data()["notFunded"]["code"], "amount_mismatch");
     for wrong in [again, other] {
         for key in [BEN, CLEO] {
             act(&app, key, &wrong.text("id"), "reverse", &reason()).ok();
         }
     }
-    let outcome = record("in-2", 20_400, "enough");
+    let outcome = record("in-2", 20_400, enough);
     assert_eq!(outcome.data()["fundedEscrowIds"], json!([first.id, second.id]));
     assert_eq!(outcome.data()["notFunded"], Value::Null);
     assert_eq!(app.live_balance(&buyer), 10_200);
@@ -312,7 +381,7 @@ fn a_receipt_is_not_reversed_after_its_money_is_spent() {
 fn money_that_comes_after_its_deposit_was_given_up_is_credited() {
     let app = spawn_desk();
     let ada = app.live_customer("ada", "08012345678");
-    app.announce(&ada, "dep-1", 500);
+    let quoted = app.announce(&ada, "dep-1", 500);
     let expire = |app: &TestApp, name: &str| {
         let body = json!({ "reference": name, "reason": "no money came" });
         app.by(BEN, "POST", "/deposits/expire", &body)
@@ -323,7 +392,6 @@ fn money_that_comes_after_its_deposit_was_given_up_is_credited() {
         expire(app, "dep-1")
     });
     app.refuses(404, "Deposit not found", |app| expire(app, "dep-2"));
-    let quoted = json!({ "depositReference": "dep-1" });
     let recorded = app.by(BEN, "POST", "/receipts", &receipt(500, "in-1", &quoted)).ok();
     assert_ne!(recorded.data()["depositId"], recorded.data()["expectedDepositId"]);
     assert_eq!(app.live_balance(&ada), 500);
@@ -335,9 +403,8 @@ fn money_that_comes_after_its_deposit_was_given_up_is_credited() {
 fn a_deposit_whose_money_waits_for_a_second_person_is_not_given_up() {
     let app = spawn_desk();
     let ada = app.live_customer("ada", "08012345678");
-    app.announce(&ada, "dep-1", 6_000);
+    let quoted = app.announce(&ada, "dep-1", 6_000);
     app.announce(&ada, "dep-2", 500);
-    let quoted = json!({ "depositReference": "dep-1" });
     let body = receipt(6_000, "in-1", &quoted);
     let recorded = app.by(BEN, "POST", "/receipts", &body).ok();
     assert_eq!(recorded.text("status"), "recorded");

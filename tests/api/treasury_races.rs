@@ -24,8 +24,8 @@ fn transfers(app: &TestApp, kind: &str) -> usize {
 fn one_of_64_identical_receipts_is_recorded() {
     let app = spawn_desk();
     let ada = app.live_customer("ada", "08012345678");
-    app.announce(&ada, "dep-1", 500);
-    let body = receipt(500, "in-1", &json!({ "depositReference": "dep-1" }));
+    let quoted = app.announce(&ada, "dep-1", 500);
+    let body = receipt(500, "in-1", &quoted);
     let answers = app.run_concurrently(64, |app, index| {
         let cashier = [BEN, CLEO][index % 2];
         app.by(cashier, "POST", "/receipts", &body)

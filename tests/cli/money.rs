@@ -149,10 +149,11 @@ fn fund_and_rule(stage: &Stage<'_>, seller: &str, buyer: &str) {
     let deposit = json!({
         "amount": 309_000, "reference": "SHOP-1", "transactionType": "deposit", "depositDetails": { "escrowId": id },
     });
-    stage.ask(&stage.shop, "POST", "/v1/payment/create-intent", buyer, &deposit);
+    let announced = stage.ask(&stage.shop, "POST", "/v1/payment/create-intent", buyer, &deposit);
+    let quoted = &announced["depositAccount"]["reference"];
     let receipt = stage.record(
         "receipts",
-        &json!({ "amount": 309_000, "bankReference": "FT-10001", "valueDate": "2026-11-02", "depositReference": "SHOP-1" }),
+        &json!({ "amount": 309_000, "bankReference": "FT-10001", "valueDate": "2026-11-02", "depositReference": quoted }),
     );
     if receipt["status"] == "recorded" {
         stage.approve(&format!("receipts/{}", receipt["id"].as_str().unwrap()));

@@ -107,7 +107,7 @@ const KINDS: [&str; 45] = [
 ];
 
 /// The first word of every refusal.
-const REFUSALS: [&str; 57] = [
+const REFUSALS: [&str; 58] = [
     "AlreadySpent",
     "BankReferenceUsed",
     "DepositHasReceipt",
@@ -117,6 +117,7 @@ const REFUSALS: [&str; 57] = [
     "NotInStatus",
     "PayoutNotFound",
     "ReceiptNotFound",
+    "ReferenceNotQuoted",
     "SamePerson",
     "CategoryNotFound",
     "FeatureNotEnabled",

@@ -6,7 +6,7 @@ use crate::helpers::read;
 use crate::intents::NO_REFERENCE;
 use crate::reference::{Command, Id, MISSING, MOST, Reference, refuse_if};
 use crate::service::Service;
-use crate::treasury::{Target, check_two_persons, decides};
+use crate::treasury::{Target, check_two_persons, decides, quoted};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Receipt {
@@ -243,6 +243,15 @@ impl Reference {
         place.ok_or_else(|| "DepositNotFound".to_owned())
     }
 
+    /// Returns the deposit that the reference which its payer quotes leads to.
+    fn deposit_quoted(&self, command: &Command, intent: Option<usize>) -> Result<usize, String> {
+        let is_own = |&place: &usize| {
+            let intent = &self.intents[place];
+            intent.merchant == command.merchant && intent.id != MISSING && intent.is_deposit()
+        };
+        intent.filter(is_own).ok_or_else(|| "DepositNotFound".to_owned())
+    }
+
     /// Returns the customer whose money it is, and the deposit that the payer named.
     fn resolve_target(&self, command: &Command, target: &Target) -> Result<(Option<String>, Option<usize>), String> {
         match target {
@@ -252,8 +261,17 @@ impl Reference {
                 refuse_if(!is_known, "NoSuchCustomer")?;
                 Ok((Some(name.clone()), None))
             }
-            Target::Deposit(intent) => {
-                let place = self.deposit_named(command, *intent)?;
+            Target::Deposit(intent) | Target::Named(intent) => {
+                let place = match target {
+                    Target::Deposit(_) if command.is_live => self.deposit_quoted(command, *intent)?,
+                    _ => self.deposit_named(command, *intent)?,
+                };
+                // Each merchant chooses the references of payments for itself.
+                let is_quoted = matches!(target, Target::Deposit(_)) || {
+                    let intent = &self.intents[place];
+                    intent.reference == quoted(intent.id)
+                };
+                refuse_if(command.is_live && !is_quoted, "ReferenceNotQuoted")?;
                 Ok((Some(self.intents[place].customer.clone()), Some(place)))
             }
         }

@@ -496,6 +496,7 @@ fn name_of(refusal: &Refusal) -> String {
             object, status, done, ..
         } => format!("NotInStatus {object} {status} {done}"),
         Refusal::BankReferenceUsed { .. } => "BankReferenceUsed".to_owned(),
+        Refusal::ReferenceNotQuoted { .. } => "ReferenceNotQuoted".to_owned(),
         Refusal::SamePerson { .. } => "SamePerson".to_owned(),
         Refusal::AlreadySpent { needed, available } => {
             format!("AlreadySpent {} {}", needed.minor(), available.minor())

@@ -7,7 +7,9 @@ use escrowd::commands::receipts::{self, ReceiptOutcome, ReceiptRequest, ReceiptT
 use escrowd::commands::{Error, Policy};
 use escrowd::domain::escrow::Escrow;
 use escrowd::domain::escrow::deal::Deal;
-use escrowd::domain::ids::{EscrowKey, MerchantId, OperatorId, PayoutId, ReceiptId, Reference as PaymentName};
+use escrowd::domain::ids::{
+    EscrowKey, MerchantId, OperatorId, PayoutId, ReceiptId, Reference as PaymentName, TransactionId,
+};
 use escrowd::domain::time::Date;
 use escrowd::domain::transaction::BankAccount;
 use escrowd::domain::treasury::act::Agent;
@@ -66,7 +68,10 @@ pub(crate) enum Step {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
+    /// By the reference that its payer quotes.
     Deposit(Option<usize>),
+    /// By the payment's own reference, which is the same in a sandbox.
+    Named(Option<usize>),
     Customer(String),
     Unknown,
 }
@@ -214,7 +219,9 @@ pub(crate) fn next(random: &mut Random, reference: &Reference, command: &Command
 fn record(random: &mut Random, reference: &Reference, merchant: usize) -> Step {
     let target = target(random, reference, merchant);
     let announced = match target {
-        Target::Deposit(Some(place)) if !random.one_in(5) => Some(reference.intents[place].amount.max(1)),
+        Target::Deposit(Some(place)) | Target::Named(Some(place)) if !random.one_in(5) => {
+            Some(reference.intents[place].amount.max(1))
+        }
         _ => None,
     };
     let amount = match random.below(20) {
@@ -265,7 +272,10 @@ fn assign(random: &mut Random, reference: &Reference, merchant: usize, receipt: 
 
 fn target(random: &mut Random, reference: &Reference, merchant: usize) -> Target {
     match random.below(5) {
-        0..2 => Target::Deposit(expected(random, reference, merchant)),
+        0..2 => match expected(random, reference, merchant) {
+            Some(place) if place % 8 == 0 => Target::Named(Some(place)),
+            place => Target::Deposit(place),
+        },
         2..4 => Target::Customer(any_customer(random)),
         _ => Target::Unknown,
     }
@@ -370,7 +380,7 @@ impl Service {
                     amount: kobo(*amount),
                     entry: entry(bank_reference),
                     note: None,
-                    target: target_of(target, reference),
+                    target: target_of(target, reference, command.is_live),
                 };
                 self.run(policy, move |tx, policy| {
                     receipts::record(tx, policy, &actor, Ok(request))
@@ -388,7 +398,7 @@ impl Service {
                     .map(of_receipt)
             }
             Step::Assign { receipt: place, target } => {
-                let (id, target) = (receipt(place), target_of(target, reference));
+                let (id, target) = (receipt(place), target_of(target, reference, command.is_live));
                 self.run(policy, move |tx, policy| {
                     receipts::assign(tx, policy, &actor, id, Ok(target))
                 })
@@ -520,9 +530,21 @@ fn name_of(intent: Option<usize>, reference: &Reference) -> PaymentName {
     PaymentName::parse(name).unwrap()
 }
 
-fn target_of(target: &Target, reference: &Reference) -> ReceiptTarget {
+/// Returns the reference that the payer of a live deposit quotes.
+pub(crate) fn quoted(id: Id) -> String {
+    let (number, guard) = guard(id);
+    PaymentName::of(TransactionId::new(number, guard)).as_str().to_owned()
+}
+
+fn target_of(target: &Target, reference: &Reference, is_live: bool) -> ReceiptTarget {
     match target {
-        Target::Deposit(intent) => ReceiptTarget::Deposit(name_of(*intent, reference)),
+        Target::Deposit(Some(place)) if is_live => {
+            let quoted = quoted(reference.intents[*place].id);
+            // A bank keeps neither case nor punctuation.
+            let written = format!("{} / {}", &quoted[..7], quoted[7..].to_lowercase());
+            ReceiptTarget::Deposit(PaymentName::parse(&written).unwrap())
+        }
+        Target::Deposit(intent) | Target::Named(intent) => ReceiptTarget::Deposit(name_of(*intent, reference)),
         Target::Customer(name) => ReceiptTarget::Customer(customer(name)),
         Target::Unknown => ReceiptTarget::Unknown,
     }

@@ -80,6 +80,14 @@ impl Reference {
         Some(TransactionId::new(i64::try_from(id >> 32).ok()?, guard))
     }
 
+    /// Returns the transaction to which a reference leads that was typed or came through a bank, which
+    /// keeps neither case nor spaces and punctuation.
+    pub fn maker_of_quoted(&self) -> Option<TransactionId> {
+        let is_kept = |letter: &char| letter.is_ascii_alphanumeric();
+        let kept = self.0.chars().filter(is_kept);
+        Self(kept.map(|letter| letter.to_ascii_uppercase()).collect()).maker()
+    }
+
     /// Returns the text that a row keeps of the reference of this transaction: none if
     /// [`Reference::of`] makes it from the id.
     pub fn to_stored(&self, transaction: TransactionId) -> Option<&str> {
@@ -138,6 +146,9 @@ mod tests {
             assert!(Reference::parse(made.as_str()).is_some(), "{made:?}");
             assert_eq!(made.as_str().len(), 19);
             assert_eq!(made.to_stored(id), None);
+            let typed = format!(" {}-{}.", &made.as_str()[..4], made.as_str()[4..].to_lowercase());
+            assert_eq!(Reference(typed.clone()).maker_of_quoted(), Some(id), "{typed}");
+            assert_eq!(Reference(typed).maker(), None);
             assert_eq!(Reference::from_stored(None, id), made);
         }
         for text in [

@@ -28,7 +28,7 @@ pub(crate) struct Session {
     pub(crate) token: PaymentToken,
     /// The shop's reference of the payment.
     pub(crate) reference: Option<Reference>,
-    /// Live: the reference that a bank transfer quotes. The service chooses it, so that no other
+    /// Live: the reference of the payment by bank transfer. The service chooses it, so that no other
     /// client can announce a transfer under it first.
     pub(crate) transfer: Option<Reference>,
     /// The page to go to after the payment, http or https.

@@ -184,7 +184,7 @@ fn parse_session(fields: &Fields<'_>, merchant: PublishableKey, mode: Mode) -> P
     })
 }
 
-/// Chooses the reference of a bank transfer: digits, which a payer can type into a bank's form.
+/// Chooses the reference of the payment by which a session finds its bank transfer again.
 fn transfer_reference() -> Option<Reference> {
     Reference::parse(&entropy::digits::<16>())
 }

@@ -237,11 +237,23 @@ impl Snapshot<'_> {
             return Ok(None);
         };
         let payment = self.payment_of_number(used.transaction)?;
-        let waits_at_bank = matches!(
-            payment.method(),
-            Some(Method::BankTransfer { .. } | Method::TestAccount { .. })
-        );
-        Ok(Some(payment).filter(|_| waits_at_bank))
+        Ok(Some(payment).filter(waits_at_bank))
+    }
+
+    /// Returns a customer's deposit of the merchant that is quoted at the bank by this reference, however
+    /// it is written ([`Transaction::quoted_reference`] of live mode).
+    pub fn deposit_quoted(&self, merchant: MerchantId, reference: &Reference) -> Result<Option<Payment>, Error> {
+        let Some(id) = reference.maker_of_quoted() else {
+            return Ok(None);
+        };
+        let mut statement = self.connection.prepare(
+            "SELECT 1 FROM requested_payment JOIN payment_transaction ON payment_transaction.id = transaction_id
+             WHERE transaction_id = ?1 AND guard = ?2 AND merchant_id = ?3",
+        )?;
+        if !statement.exists(params![id.number(), id.guard(), merchant.0])? {
+            return Ok(None);
+        }
+        Ok(self.payment(id)?.filter(waits_at_bank))
     }
 
     /// Returns the payment with this number, which exists.
@@ -289,6 +301,12 @@ impl Snapshot<'_> {
             vault,
         })
     }
+}
+
+/// Returns true for a deposit whose money comes to the bank.
+fn waits_at_bank(payment: &Payment) -> bool {
+    let method = payment.method();
+    matches!(method, Some(Method::BankTransfer { .. } | Method::TestAccount { .. }))
 }
 
 fn detail_of(row: &PaymentRow<'_>) -> Result<Option<Detail>, Error> {

@@ -13,6 +13,7 @@ use crate::domain::escrow::{Escrow, Funding, Status};
 use crate::domain::ids::{CardId, Reference};
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
+use crate::domain::payments::payment::Payment;
 use crate::entropy;
 use crate::http::{AppState, Door, Source};
 use crate::web::api::Answer;
@@ -149,7 +150,7 @@ async fn render(visit: &Visit, refusal: Option<&Answer>) -> Result<HttpResponse,
     let funded = paid.as_ref().and_then(|paid| Some((paid, paid.funding()?)));
     let content = match (funded, transfer, found.standing()) {
         (Some((paid, funding)), ..) => html! {
-            (receipt(visit, paid, funding, &currency))
+            (receipt(visit, paid, funding, transfer.as_ref(), &currency))
             (paying::offer(paid, seller, &currency))
         },
         (None, Some(transfer), standing) => html! {
@@ -233,8 +234,9 @@ async fn ways(visit: &Visit, total: Amount, currency: &str) -> Result<Markup, Re
     })
 }
 
-/// The receipt. Its attributes tell the script of the payment.
-fn receipt(visit: &Visit, escrow: &Escrow, funding: &Funding, currency: &str) -> Markup {
+/// The receipt. Its attributes tell the script of the payment. `transfer` is the one that was announced.
+fn receipt(visit: &Visit, escrow: &Escrow, funding: &Funding, transfer: Option<&Payment>, currency: &str) -> Markup {
+    let quoted = transfer.map(|transfer| transfer.transaction.quoted_reference(Mode::Live));
     let payment = funding.payment.id.to_string();
     // In live mode the payment out of the transfer has a reference of its own.
     let reference = visit
@@ -247,7 +249,7 @@ fn receipt(visit: &Visit, escrow: &Escrow, funding: &Funding, currency: &str) ->
     html! {
         section.card data-checkout data-parent=[visit.framing.origin()]
             data-payment=(payment) data-reference=(reference) data-redirect=[redirect] {
-            (paying::receipt(escrow, funding, visit.session.transfer.as_ref().map(Reference::as_str), currency))
+            (paying::receipt(escrow, funding, quoted.as_ref().map(Reference::as_str), currency))
             @if escrow.status() == Status::Ongoing {
                 p { "The shop is told of the payment, and it is there that you confirm what you get." }
             } @else {

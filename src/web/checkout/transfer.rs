@@ -6,6 +6,7 @@ use std::slice;
 use maud::{Markup, html};
 
 use crate::domain::escrow::{self, Escrow};
+use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::payments::payment::Payment;
 use crate::domain::transaction::{DepositAccount, Method, PaymentStatus};
@@ -127,7 +128,7 @@ fn expected(visit: &Visit, escrow: &Escrow, transfer: &Payment, currency: &str) 
     html! {
         @if let Some(account) = account_of(transfer) {
             p { "Transfer exactly this amount with this reference from your bank. The deal is paid when the money is recorded here." }
-            (paying::transfer_facts(account, amount, transfer.transaction.reference.as_str(), currency))
+            (paying::transfer_facts(account, amount, transfer.transaction.quoted_reference(Mode::Live).as_str(), currency))
         }
         @if amount != escrow.charge() {
             p.notice.warn { "The price has changed since. Go back to the shop and begin the checkout again." }
@@ -156,7 +157,7 @@ fn no_longer_wanted(visit: &Visit, transfer: &Payment, currency: &str) -> Markup
         }
         dl.facts {
             dt { "Amount" } dd { (text::amount(transfer.transaction.amount, currency)) }
-            dt { "Reference" } dd { code { (transfer.transaction.reference.as_str()) } }
+            dt { "Reference" } dd { code { (transfer.transaction.quoted_reference(Mode::Live).as_str()) } }
         }
         (look(visit))
     }

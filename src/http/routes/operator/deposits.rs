@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::commands::receipts;
 use crate::domain::ids::{CustomerId, TransactionId};
+use crate::domain::mode::Mode;
 use crate::domain::payments::payment::Payment;
 use crate::domain::refusal::RefusalKind;
 use crate::domain::time::Timestamp;
@@ -41,7 +42,8 @@ pub(super) async fn list(
     let read = move |snapshot: &Snapshot<'_>| snapshot.expected_deposits(merchant, page);
     let page = state.store.read_long(merchant, read).await?;
     walk.note(&page);
-    let view = |payment| DepositView::new(&payment);
+    let mode = state.policy.load().mode;
+    let view = |payment| DepositView::new(&payment, mode);
     Ok(Reply::ok(
         "Expected deposits fetched successfully",
         PageView::new(page, view),
@@ -62,12 +64,13 @@ pub(super) async fn expire(
     body: JsonBody,
 ) -> Result<Reply<DepositView>, ApiError> {
     let reference = body.fields().and_then(|fields| fields.field("reference").reference());
+    let mode = state.policy.load().mode;
     let reason = body.fields().and_then(|fields| reason_field(&fields.field("reason")));
     act(
         &state,
         &caller,
         move |tx, policy, actor| receipts::expire(tx, policy, actor, reference, reason),
-        |deposit| Reply::ok("Deposit given up successfully", DepositView::new(&deposit)),
+        move |deposit| Reply::ok("Deposit given up successfully", DepositView::new(&deposit, mode)),
     )
     .await
 }
@@ -77,7 +80,10 @@ pub(super) async fn expire(
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DepositView {
     id: AsText<TransactionId>,
+    /// The reference of the payment, which the merchant may have chosen.
     reference: String,
+    /// The reference that the payer quotes at the bank. In a sandbox it is that of the payment.
+    deposit_reference: String,
     customer_id: Option<AsText<CustomerId>>,
     amount: MajorUnits,
     status: &'static str,
@@ -87,11 +93,12 @@ pub(crate) struct DepositView {
 }
 
 impl DepositView {
-    fn new(payment: &Payment) -> Self {
+    fn new(payment: &Payment, mode: Mode) -> Self {
         let transaction = &payment.transaction;
         Self {
             id: AsText(transaction.id),
             reference: transaction.reference.as_str().to_owned(),
+            deposit_reference: transaction.quoted_reference(mode).as_str().to_owned(),
             customer_id: transaction.owner.customer().cloned().map(AsText),
             amount: MajorUnits(transaction.amount),
             status: payment.status().into_str(),

@@ -28,7 +28,8 @@ use crate::views::Words;
 use crate::views::{AsText, MajorUnits, PageView};
 
 const TARGET: [FieldSpec; 2] = [
-    FieldSpec::optional("depositReference", Kind::Reference).about("The deposit that the money is for"),
+    FieldSpec::optional("depositReference", Kind::Reference)
+        .about("The deposit that the money is for: what the payer quoted"),
     FieldSpec::optional("customerId", Kind::CustomerId)
         .about("In the place of depositReference")
         .example("\"ada\""),
@@ -96,7 +97,8 @@ pub(super) const RECORD_REFUSALS: Refusals = Refusals::of(&[&[
     RefusalKind::NoSuchCustomer,
     RefusalKind::DepositNotFound,
     RefusalKind::TooMuchMoney,
-]]);
+]])
+.in_live(&[RefusalKind::ReferenceNotQuoted]);
 
 /// `POST /operator/receipts`: records money that came.
 pub(super) async fn record(
@@ -162,7 +164,7 @@ pub(super) const ASSIGN_REFUSALS: Refusals = Refusals::of(&[&[
     RefusalKind::NoSuchCustomer,
     RefusalKind::DepositNotFound,
 ]])
-.in_live(&[RefusalKind::SamePerson]);
+.in_live(&[RefusalKind::ReferenceNotQuoted, RefusalKind::SamePerson]);
 
 /// `POST /operator/receipts/{receiptId}/assign`: credits money in suspense.
 pub(super) async fn assign(
