@@ -325,10 +325,12 @@ fn show_a_deposit(shop: &Shop<'_>, [ada, cleo]: [&str; 2], [seller, buyer]: [&st
     let request = json!({
         "amount": 150_000, "reference": "D-1", "transactionType": "deposit", "depositDetails": { "escrowId": deal.id },
     });
-    shop.customer("/v1/payment/create-intent", buyer, &request);
+    let announced = shop.customer("/v1/payment/create-intent", buyer, &request);
     shop.customer("/v1/payment/verify", buyer, &json!({ "reference": "D-1" }));
     let mut recorded = receipt(150_000, "FT-1");
     recorded["depositReference"] = json!("D-1");
+    shop.ask(cleo, "receipts", &recorded);
+    recorded["depositReference"] = announced.data()["depositAccount"]["reference"].clone();
     let first = shop.ask(cleo, "receipts", &recorded).text("id");
     shop.ask(ada, "receipts?status=recorded", &nothing);
     shop.approve(cleo, &format!("receipts/{first}"));
