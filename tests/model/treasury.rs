@@ -273,7 +273,7 @@ fn assign(random: &mut Random, reference: &Reference, merchant: usize, receipt: 
 fn target(random: &mut Random, reference: &Reference, merchant: usize) -> Target {
     match random.below(5) {
         0..2 => match expected(random, reference, merchant) {
-            Some(place) if place % 8 == 7 => Target::Named(Some(place)),
+            Some(place) if place % 3 == 2 => Target::Named(Some(place)),
             place => Target::Deposit(place),
         },
         2..4 => Target::Customer(any_customer(random)),
