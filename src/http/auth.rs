@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
+use actix_web::http::header::{AUTHORIZATION, HeaderName, ORIGIN};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use sha2::{Digest, Sha256};
 
@@ -35,6 +35,7 @@ use crate::http::key_mistake::{KeyMistake, checked_key};
 use crate::http::rate_limit::RateState;
 use crate::http::route::{Access, ActsAs};
 use crate::http::state::AppState;
+use crate::http::this_machine::{check_host, is_from_this_machine, is_local_origin};
 use crate::store::{self, Tx};
 
 /// The header that every webhook carries.
@@ -325,15 +326,6 @@ pub(super) fn read_key(request: &HttpRequest, state: &AppState) -> Result<(Strin
     Ok((key, key_hash))
 }
 
-/// Refuses a request for another host if only this machine may use the server. This stops DNS
-/// rebinding, in which a web page's own host name resolves to this machine.
-pub(crate) fn check_host(request: &HttpRequest, state: &AppState) -> Result<(), ApiError> {
-    if state.is_loopback_only && !is_for_this_machine(request) {
-        return Err(ApiError::ForeignHost);
-    }
-    Ok(())
-}
-
 /// Returns the text of the `customer-id` header, and keeps it in the request context.
 ///
 /// # Errors
@@ -353,8 +345,23 @@ pub(crate) fn client_of(request: &HttpRequest) -> Option<IpAddr> {
 }
 
 /// Returns true if a request needs no key: in a sandbox, if a program on this machine sent it.
+///
+/// A foreign web page in a browser on this machine does not count. It can reach a loopback
+/// port, but the browser then sends its `Origin` or, with a link or a picture, the word
+/// `cross-site`. A webhook of this service does not count either, because a merchant may set
+/// an endpoint URL that leads back here.
 pub(super) fn needs_no_key(request: &HttpRequest, state: &AppState) -> bool {
-    state.policy.load().mode == Mode::Sandbox && is_from_this_machine(request)
+    let headers = request.headers();
+    let mut origins = headers.get_all(ORIGIN).peekable();
+    let is_foreign_link = origins.peek().is_none()
+        && headers
+            .get_all(SEC_FETCH_SITE)
+            .any(|site| site.as_bytes() == b"cross-site");
+    state.policy.load().mode == Mode::Sandbox
+        && is_from_this_machine(request)
+        && !headers.contains_key(WEBHOOK_ID)
+        && !is_foreign_link
+        && origins.all(|origin| origin.to_str().is_ok_and(is_local_origin))
 }
 
 /// Returns the bearer key. In sandbox mode a program on this machine may leave it out. It
@@ -374,58 +381,4 @@ fn key_of(request: &HttpRequest, state: &AppState) -> Result<String, ApiError> {
         _ => KeyMistake::Scheme,
     };
     Err(ApiError::NoToken { mistake: Some(mistake) })
-}
-
-/// Returns true if a program on this machine sent the request.
-///
-/// A foreign web page in a browser on this machine does not count. It can reach a loopback
-/// port, but the browser then sends its `Origin` or, with a link or a picture, the word
-/// `cross-site`. A webhook of this service does not count either, because a merchant may set
-/// an endpoint URL that leads back here. Neither does a request that came by a trusted proxy:
-/// no header may make a client one of this machine.
-fn is_from_this_machine(request: &HttpRequest) -> bool {
-    let headers = request.headers();
-    let mut origins = headers.get_all(ORIGIN).peekable();
-    let is_foreign_link = origins.peek().is_none()
-        && headers
-            .get_all(SEC_FETCH_SITE)
-            .any(|site| site.as_bytes() == b"cross-site");
-    let client = RequestContext::of(request).ok().and_then(|context| context.client);
-    client.is_some_and(|client| client.address.is_loopback() && !client.is_by_proxy)
-        && is_for_this_machine(request)
-        && !headers.contains_key(WEBHOOK_ID)
-        && !is_foreign_link
-        && origins.all(|origin| origin.to_str().is_ok_and(is_local_origin))
-}
-
-/// Returns true if the text is the origin of a web page on this machine.
-pub(super) fn is_local_origin(origin: &str) -> bool {
-    let host = origin
-        .strip_prefix("http://")
-        .or_else(|| origin.strip_prefix("https://"));
-    host.is_some_and(is_loopback_name)
-}
-
-/// Returns true if the `Host` header is a loopback name, and so is the host of the request's target
-/// if it has one (RFC 9112, 3.2.2).
-pub(super) fn is_for_this_machine(request: &HttpRequest) -> bool {
-    let mut hosts = request.headers().get_all(HOST);
-    let target = request.uri().authority();
-    hosts.all(|host| host.to_str().is_ok_and(is_loopback_name))
-        && target.is_none_or(|authority| is_loopback_name(authority.as_str()))
-}
-
-fn is_loopback_name(host_and_port: &str) -> bool {
-    let host = match host_and_port.rsplit_once(':') {
-        Some((host, port)) if !host_and_port.ends_with(']') => {
-            if !port.bytes().all(|byte| byte.is_ascii_digit()) {
-                return false;
-            }
-            host
-        }
-        _ => host_and_port,
-    };
-    // A final dot says that a name is complete.
-    let name = host.strip_suffix('.').unwrap_or(host);
-    name.eq_ignore_ascii_case("localhost") || matches!(host, "127.0.0.1" | "[::1]")
 }

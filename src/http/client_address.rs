@@ -5,22 +5,35 @@
 //! header is known to be true: a client can send the header too, and its text is then on the
 //! left. `Forwarded` (RFC 7239) is not read. A proxy that is told to write one of the two
 //! headers passes the other on as the client wrote it.
+//!
+//! That a client has such a header at all is a sign of a proxy, also of one that is not trusted.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR};
 use arc_swap::ArcSwap;
 
 use crate::domain::address_range::AddressRange;
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The headers that proxies add to the requests of their clients.
+pub(super) const PROXY_HEADERS: [&str; 6] = [
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "forwarded",
+    "via",
+    "x-real-ip",
+];
 
 /// The proxies whose `X-Forwarded-For` is believed. A reload may replace them.
 #[derive(Debug, Default)]
 pub struct TrustedProxies {
     ranges: ArcSwap<Vec<AddressRange>>,
+    /// True if the log has a warning of a proxy that these ranges leave out.
+    has_warned: AtomicBool,
 }
 
 impl TrustedProxies {
@@ -28,12 +41,28 @@ impl TrustedProxies {
     pub fn new(ranges: Vec<AddressRange>) -> Self {
         Self {
             ranges: ArcSwap::from_pointee(ranges),
+            has_warned: AtomicBool::new(false),
         }
     }
 
     /// Trusts the proxies of these ranges from now on, and no others.
     pub fn replace(&self, ranges: Vec<AddressRange>) {
         self.ranges.store(Arc::new(ranges));
+        self.has_warned.store(false, Ordering::Relaxed);
+    }
+
+    /// Warns of the first client that seems to be a proxy and is no trusted one. Any client can send
+    /// the header, so there is one warning for each list of proxies.
+    pub(super) fn warn_of_unlisted(&self, client: ClientAddress) {
+        if let (false, Some(header)) = (client.is_by_proxy, client.proxy_header)
+            && !self.has_warned.swap(true, Ordering::Relaxed)
+        {
+            let address = client.address;
+            log::warn!(
+                "{address} sent the header {header} and is not in trusted_proxies: the header is ignored, \
+                 {address} counts as the client, and as none on this machine; if it is a proxy, list it"
+            );
+        }
     }
 
     /// Returns true if the address is that of a trusted proxy.
@@ -49,6 +78,8 @@ pub(crate) struct ClientAddress {
     pub(crate) address: IpAddr,
     /// True if the connection comes from a trusted proxy.
     pub(crate) is_by_proxy: bool,
+    /// A header of proxies that the request has.
+    pub(crate) proxy_header: Option<&'static str>,
 }
 
 impl ClientAddress {
@@ -74,7 +105,12 @@ impl ClientAddress {
                 }
             }
         }
-        Self { address, is_by_proxy }
+        let proxy_header = PROXY_HEADERS.into_iter().find(|header| headers.contains_key(*header));
+        Self {
+            address,
+            is_by_proxy,
+            proxy_header,
+        }
     }
 }
 

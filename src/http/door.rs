@@ -12,15 +12,13 @@ use std::rc::Rc;
 use actix_http::{Payload, Request};
 use actix_web::body::{self, BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceResponse};
-use actix_web::http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, X_FORWARDED_FOR,
-    X_FORWARDED_HOST, X_FORWARDED_PROTO,
-};
+use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use crate::domain::ids::MerchantId;
+use crate::http::client_address::PROXY_HEADERS;
 use crate::http::context::{ByPage, OnBehalf};
 use crate::http::error::ApiError;
 use crate::http::headers::REQUEST_ID;
@@ -28,10 +26,6 @@ use crate::http::operator_auth::MERCHANT_ID;
 use crate::http::sessions::SecretKey;
 use crate::http::visitor::Visitor;
 use crate::store;
-
-/// The headers of a page's own request that its calls repeat: they say where the browser is
-/// and how it reached the service.
-const REPEATED: [HeaderName; 5] = [HOST, FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
 
 type Answer = Pin<Box<dyn Future<Output = Result<ServiceResponse<BoxBody>, actix_web::Error>>>>;
 type Routes = Box<dyn Fn(Request) -> Option<Answer>>;
@@ -45,6 +39,8 @@ pub(super) struct WorkerDoor(Rc<OnceCell<Routes>>);
 pub(crate) struct Door {
     worker: WorkerDoor,
     peer: Option<SocketAddr>,
+    /// The headers of the page's own request that its calls repeat: they say where the browser is
+    /// and how it reached the service.
     repeated: HeaderMap,
     /// The key of the person who has logged in, so that the rights of the key decide.
     key: Option<SecretKey>,
@@ -173,8 +169,9 @@ impl FromRequest for Door {
 
     fn from_request(request: &HttpRequest, _payload: &mut actix_web::dev::Payload) -> Self::Future {
         let mut repeated = HeaderMap::new();
-        for name in REPEATED {
-            for value in request.headers().get_all(&name) {
+        let names = PROXY_HEADERS.map(HeaderName::from_static);
+        for name in [HOST].iter().chain(&names) {
+            for value in request.headers().get_all(name) {
                 repeated.append(name.clone(), value.clone());
             }
         }

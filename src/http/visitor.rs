@@ -8,16 +8,14 @@ use std::time::Instant;
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
-use actix_web::http::header::{COOKIE, HOST};
+use actix_web::http::header::COOKIE;
 use sha2::{Digest, Sha256};
 
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::key::{KeyOwner, LIVE_KEY_PREFIX, SandboxKey};
 use crate::domain::mode::Mode;
 use crate::domain::treasury::operator::Operator;
-use crate::http::auth::{
-    check_address, check_scope, find_access, is_for_this_machine, needs_no_key, note_use, refuse_unknown_key,
-};
+use crate::http::auth::{check_address, check_scope, find_access, needs_no_key, note_use, refuse_unknown_key};
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::headers::SEC_FETCH_DEST;
@@ -28,6 +26,7 @@ use crate::http::route::{Access, Section};
 use crate::http::routes::facts_of_live;
 use crate::http::sessions::{Held, Outcome, SecretKey, SessionId};
 use crate::http::state::AppState;
+use crate::http::this_machine::is_from_this_machine;
 use crate::store;
 
 /// The name of the cookie with the value of a session. Browsers take a cookie with the prefix over
@@ -396,9 +395,7 @@ fn is_secure(request: &HttpRequest, state: &AppState) -> bool {
     let is_by_proxy = client.is_some_and(|client| client.is_by_proxy);
     let proto = request.headers().get("x-forwarded-proto");
     let is_https = proto.is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
-    let is_local = client.is_some_and(|client| client.address.is_loopback()) && !is_by_proxy;
-    let is_on_this_machine = is_local && request.headers().contains_key(HOST) && is_for_this_machine(request);
-    (is_by_proxy && is_https) || (state.policy.load().mode == Mode::Live && !is_on_this_machine)
+    (is_by_proxy && is_https) || (state.policy.load().mode == Mode::Live && !is_from_this_machine(request))
 }
 
 /// Returns the session that the cookie of a request names. Two cookies with different values

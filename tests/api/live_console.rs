@@ -178,8 +178,14 @@ fn the_cookie_is_for_this_service_alone() {
     let secure = format!("__Host-{plain}; Secure");
     let of = |headers: &[(&str, &str)]| cookie_without_value(&log_in(&app, ADA, headers));
     assert_eq!(of(&[]), plain);
-    // The client says https, and no trusted proxy does.
-    assert_eq!(of(&[("x-forwarded-proto", "https")]), plain);
+    // A proxy that passes on its own address as the host, and is not among the trusted ones.
+    for header in [
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-for", "192.0.2.7"),
+        ("via", "1.1 proxy"),
+    ] {
+        assert_eq!(of(&[header]), secure, "{header:?}");
+    }
     let by_name = app.send("POST", "/login", &BY_HTTPS, Some(b"key=op_live_ada"));
     assert_eq!(cookie_without_value(&by_name), secure);
     let trust = |config: &mut TestConfig| config.trusted_proxies = vec![AddressRange::parse("127.0.0.1").unwrap()];

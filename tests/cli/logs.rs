@@ -96,6 +96,23 @@ fn a_line_of_text_has_the_same_facts() {
     assert!(!log.contains('\u{1b}'), "colours are for terminals");
 }
 
+/// Anybody can send the header, so the log has one line of it.
+#[test]
+fn a_proxy_that_is_not_listed_is_warned_of_once() {
+    let work_folder = WorkFolder::new();
+    let server = serve_logging(&work_folder, "mode = \"live\"\n");
+    get(&server.url("/livez"), &[]);
+    let told = "127.0.0.1 sent the header x-forwarded-for and is not in trusted_proxies";
+    for _ in 0..2 {
+        get(&server.url("/livez"), &[("x-forwarded-for", "192.0.2.7")]);
+    }
+    let line = line_with(&work_folder, told);
+    assert!(line.contains("WARN"), "{line}");
+    drop(server);
+    let log = fs::read_to_string(work_folder.path().join("log")).unwrap();
+    assert_eq!(log.matches(told).count(), 1, "{log}");
+}
+
 #[test]
 fn a_wrong_format_is_refused_with_the_right_ones() {
     let work_folder = WorkFolder::new();

@@ -14,9 +14,9 @@ use actix_web::http::header::{
     HeaderValue, ORIGIN, VARY,
 };
 
-use crate::http::auth::is_local_origin;
 use crate::http::routes::checkout;
 use crate::http::state::AllowedOrigins;
+use crate::http::this_machine::is_local_origin;
 
 /// The methods of all routes. A preflight for a path without a route is answered too: the
 /// page then sees the 404 and not a failure without a reason.

@@ -46,6 +46,9 @@ pub(crate) async fn observe(
     let arrival = Arrival::now();
     let context = Arc::new(RequestContext::new(&request, &state.trusted_proxies));
     request.extensions_mut().insert(Arc::clone(&context));
+    if let Some(client) = context.client {
+        state.trusted_proxies.warn_of_unlisted(client);
+    }
     context.enter(Phase::Handler);
     let id = &context.id;
     let cors = Cors::of(&request, &state.origins.load());

@@ -22,7 +22,7 @@ use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::domain::web_address::check_hidden_parts;
 use crate::entropy;
 use crate::http::answer::{Answer, Success, SuccessBody};
-use crate::http::auth::{check_host, refuse_guess};
+use crate::http::auth::refuse_guess;
 use crate::http::body::JsonBody;
 use crate::http::checkout::{Session, on_behalf_of};
 use crate::http::context::RequestContext;
@@ -31,6 +31,7 @@ use crate::http::fields::{Field, Fields};
 use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec};
 use crate::http::state::AppState;
+use crate::http::this_machine::check_host;
 
 /// The path of the route, which pages of every origin may call.
 pub(crate) const PATH: &str = "/v1/checkout/session";
