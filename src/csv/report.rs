@@ -22,10 +22,13 @@ pub enum Cell<'a> {
 /// A CSV file that is written row by row.
 ///
 /// Fields stand between commas, are quoted where needed, and lines end with a carriage return
-/// and a line feed, as RFC 4180 has it. Amounts are major units with two decimals. A
-/// spreadsheet takes a text as a formula if it begins with `=`, `+`, `-`, `@` or a control
-/// character, so such a text gets an apostrophe before it. A text that begins with one and
-/// such a character gets one more, so that [`unprefixed`] always gives the text back.
+/// and a line feed, as RFC 4180 has it. Amounts are major units with two decimals.
+///
+/// A spreadsheet takes a text as a formula if it begins with `=`, `+`, `-`, `@` or a control
+/// character, so such a text gets an apostrophe before it. One that takes semicolons or tabs for
+/// commas finds more fields, and does not see the quotes of a whole text: so the same holds for each
+/// part behind a semicolon, a tab or a line break. A part that begins with apostrophes and such a
+/// character gets one more, so that [`unprefixed`] always gives the text back.
 pub struct Report {
     writer: Writer<Vec<u8>>,
 }
@@ -63,8 +66,7 @@ impl Report {
 
 fn field(cell: &Cell<'_>) -> String {
     match *cell {
-        Cell::Text(text) if is_formula(text.trim_start_matches('\'')) => format!("'{text}"),
-        Cell::Text(text) => text.to_owned(),
+        Cell::Text(text) => prefixed(text),
         Cell::Amount(amount) => SignedAmount::credit(amount).to_string(),
         Cell::Signed(amount) => amount.to_string(),
         Cell::Number(number) => number.to_string(),
@@ -74,16 +76,33 @@ fn field(cell: &Cell<'_>) -> String {
     }
 }
 
-/// Returns true for a text that a spreadsheet takes as a formula. Some take the full-width
-/// forms too.
-fn is_formula(text: &str) -> bool {
-    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
+/// Returns a text with an apostrophe before each part that would be a formula.
+fn prefixed(text: &str) -> String {
+    let prefix = |at, part| if is_formula(at, part) { "'" } else { "" };
+    parts(text).flat_map(|(at, part)| [prefix(at, part), part]).collect()
 }
 
-/// Returns a text without the apostrophe that a [`Report`] puts before it.
-pub fn unprefixed(text: &str) -> &str {
-    let is_prefixed = is_formula(text.trim_start_matches('\''));
-    text.strip_prefix('\'').filter(|_| is_prefixed).unwrap_or(text)
+/// Returns a text without the apostrophes that a [`Report`] puts before its parts.
+pub fn unprefixed(text: &str) -> String {
+    let own = |(at, part)| match str::strip_prefix(part, '\'') {
+        Some(rest) if is_formula(at, part) => rest,
+        _ => part,
+    };
+    parts(text).map(own).collect()
+}
+
+/// Returns the parts of a text that may be fields of their own, each with its number and with what
+/// ends it.
+fn parts(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.split_inclusive([';', '\t', '\r', '\n']).enumerate()
+}
+
+/// Returns true for a part that a spreadsheet takes as a formula, or would without the quotes and
+/// apostrophes before it. Some take the full-width forms too.
+fn is_formula(at: usize, part: &str) -> bool {
+    let beginning = part.trim_start_matches(['\'', '"']);
+    beginning.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
+        || (at == 0 && beginning.starts_with(['\t', '\r', '\n']))
 }
 
 #[cfg(test)]
@@ -127,6 +146,12 @@ mod tests {
             ("'=1", "''=1"),
             ("'90s", "'90s"),
             ("a=1", "a=1"),
+            ("GTB;=1+1", "GTB;'=1+1"),
+            ("GTB;'=1", "GTB;''=1"),
+            ("GTB;\"=1\"", "\"GTB;'\"\"=1\"\"\""),
+            ("a\t-1;b;+1", "a\t'-1;b;'+1"),
+            ("a\r\n@b", "\"a\r\n'@b\""),
+            ("a; b;c-d;", "a; b;c-d;"),
             ("", "\"\""),
         ] {
             let mut report = Report::new(&["note"]);
@@ -137,10 +162,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_is_read_back(text in "['=+@a\t-]{0,6}", other in ".{0,10}") {
+        fn a_text_is_read_back(text in "['\"=+@a;\t\n-]{0,9}", other in ".{0,10}") {
             for text in [text, other] {
                 let written = field(&Cell::Text(&text));
-                prop_assert!(!is_formula(&written));
+                for part in written.split([';', '\t', '\r', '\n']) {
+                    let beginning = part.trim_start_matches('"');
+                    prop_assert!(!beginning.starts_with(['=', '+', '-', '@']), "{}", written);
+                }
                 prop_assert_eq!(unprefixed(&written), text.as_str());
             }
         }

@@ -88,10 +88,11 @@ pub(super) fn read_date(row: &Row, column: &Column, errors: &mut FileErrors) -> 
     date
 }
 
-/// Returns a text in one line, with single spaces, and without the apostrophe that a report
-/// puts before it.
+/// Returns a text in one line, with single spaces, and without the apostrophes that a report
+/// puts into it.
 pub(super) fn one_line(text: &str) -> String {
-    let words = unprefixed(text).split(|c: char| c.is_whitespace() || c.is_control());
+    let text = unprefixed(text);
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 

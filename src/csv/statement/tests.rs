@@ -218,7 +218,7 @@ proptest! {
         for (number, (line, (day, minor, reference))) in (2..).zip(read.iter().zip(&entries)) {
             prop_assert_eq!((line.line, line.amount.minor()), (number, *minor));
             prop_assert_eq!(line.value_date.to_string(), format!("2026-02-{day:02}"));
-            prop_assert_eq!(line.reference.as_str(), unprefixed(reference));
+            prop_assert_eq!(&line.reference, &unprefixed(reference));
         }
     }
 }
