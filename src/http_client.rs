@@ -4,17 +4,19 @@
 
 use std::error::Error;
 
-use reqwest::ClientBuilder;
+use reqwest::{ClientBuilder, redirect};
 
 /// The messages of a library on receivers with bad certificates: one at each attempt, without
 /// the merchant.
 pub(crate) const CERTIFICATES_LOG: &str = "rustls_platform_verifier";
 
-/// Returns a builder of a client that uses no proxy and trusts the system's certificates.
+/// Returns a builder of a client that uses no proxy, follows no redirect and trusts the system's
+/// certificates.
 pub(crate) fn builder() -> ClientBuilder {
     // The call fails if a provider is already installed, which is fine.
     drop(rustls::crypto::ring::default_provider().install_default());
-    reqwest::Client::builder().no_proxy().referer(false)
+    let none = redirect::Policy::none();
+    reqwest::Client::builder().no_proxy().referer(false).redirect(none)
 }
 
 /// Returns a builder of a client for `http://` URLs only. The client trusts no certificate,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
-use reqwest::header::HeaderValue;
+use reqwest::header::{HeaderValue, LOCATION};
 use serde_json::Value;
 use tokio::runtime::{self, Runtime};
 
@@ -68,7 +68,7 @@ impl ServiceClient {
     ///
     /// # Errors
     ///
-    /// Fails if the URL is of another scheme than HTTP.
+    /// Fails if the URL is of another scheme than HTTP, or has a user name.
     pub(super) fn new(base: &str, key: Option<String>) -> anyhow::Result<Self> {
         Self::with_timeout(base, key, REPLY_TIMEOUT)
     }
@@ -76,6 +76,12 @@ impl ServiceClient {
     /// Creates a client as [`ServiceClient::new`] does, for requests that take this time at
     /// most with their whole reply.
     pub(super) fn with_timeout(base: &str, key: Option<String>, timeout: Duration) -> anyhow::Result<Self> {
+        // Errors repeat the URL, but not one that may have a password.
+        ensure!(
+            !base.contains('@'),
+            "the URL of the service (--url, or ESCROWD_URL) must be without a user name and a password; a key goes into \
+             ESCROWD_KEY"
+        );
         ensure!(
             base.starts_with("http://") || base.starts_with("https://"),
             "the URL of the service (--url, or ESCROWD_URL) must start with http:// or https://; got {base:?}"
@@ -109,18 +115,20 @@ impl ServiceClient {
         self.send_with(method, path, customer.map(|customer| ("customer-id", customer)), body)
     }
 
-    /// Sends a request of an operator and returns the `data` of its reply. The request acts for
-    /// the merchant with this name or id, or for the deployment.
+    /// Sends a request of an operator and returns the `data` of its reply, which has a value at the
+    /// JSON pointer `expected`. The request acts for the merchant with this name or id, or for the
+    /// deployment.
     ///
     /// # Errors
     ///
-    /// Fails if there is no reply or its status is 300 or more.
+    /// Fails if there is no reply, if its status is 300 or more, or if it is another server's.
     pub(super) fn ask_as_operator(
         &self,
         method: &str,
         path: &str,
         merchant: Option<&str>,
         body: Option<&Value>,
+        expected: &str,
     ) -> anyhow::Result<Value> {
         let reply = self.send_with(method, path, merchant.map(|merchant| ("merchant-id", merchant)), body)?;
         let hint = match reply.status {
@@ -131,6 +139,12 @@ impl ServiceClient {
             reply.status < 300,
             "{} (status {}){hint}",
             reply.refusal(),
+            reply.status
+        );
+        ensure!(
+            reply.data.pointer(expected).is_some(),
+            "{method} {path} at {} returned {} without {expected} in its data, so no escrowd answers there",
+            self.base,
             reply.status
         );
         Ok(reply.data)
@@ -156,7 +170,7 @@ impl ServiceClient {
         let (status, bytes) = self
             .runtime
             .block_on(self.exchange(request))
-            .with_context(|| format!("{method} {path} at {} failed", self.base))?;
+            .with_context(|| self.failed(method, path))?;
         let mut envelope: Value = serde_json::from_slice(&bytes).with_context(|| {
             let text = String::from_utf8_lossy(&bytes);
             let beginning: String = text.chars().take(REPLY_SHOWN_CHARS).collect();
@@ -168,6 +182,10 @@ impl ServiceClient {
             data: envelope["data"].take(),
             details: envelope["details"].take(),
         })
+    }
+
+    fn failed(&self, method: &str, path: &str) -> String {
+        format!("{method} {path} at {} failed", self.base)
     }
 
     fn request(&self, method: &str, path: &str) -> anyhow::Result<reqwest::RequestBuilder> {
@@ -192,7 +210,8 @@ impl ServiceClient {
         let opened = self.runtime.block_on(async { self.client.execute(request).await });
         let response = opened
             .map_err(cause)
-            .with_context(|| format!("GET {path} at {} failed", self.base))?;
+            .and_then(|response| check_not_redirected(&response).map(|()| response))
+            .with_context(|| self.failed("GET", path))?;
         let status = response.status().as_u16();
         if status != 200 {
             let body = self
@@ -209,6 +228,7 @@ impl ServiceClient {
     /// Sends a request and returns the status and the whole body of its reply.
     async fn exchange(&self, request: reqwest::Request) -> anyhow::Result<(u16, Vec<u8>)> {
         let mut response = self.client.execute(request).await.map_err(cause)?;
+        check_not_redirected(&response)?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(cause)? {
             body.extend_from_slice(&chunk);
@@ -241,6 +261,21 @@ impl ServiceClient {
         );
         Ok(reply.data)
     }
+}
+
+/// Refuses a reply that sends the client elsewhere. Nothing is sent there: a key is for the server
+/// that was named, and no route of the service redirects.
+fn check_not_redirected(response: &reqwest::Response) -> anyhow::Result<()> {
+    let status = response.status();
+    if status.is_redirection() {
+        let location = response.headers().get(LOCATION);
+        let to = location.map(|to| String::from_utf8_lossy(to.as_bytes()).into_owned());
+        let to = to.unwrap_or_default();
+        bail!(
+            "the server sends the client to {to:?} (status {status}), and no redirect is followed; name the service itself"
+        );
+    }
+    Ok(())
 }
 
 /// Returns the value of a header. Its error does not repeat the value, which may be a key.

@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
@@ -84,7 +85,7 @@ pub(super) fn run(arguments: KeyArguments) -> anyhow::Result<ExitCode> {
                 ScopeArgument::SuperAdmin => "super_admin",
             };
             let body = json!({ "scope": scope, "label": label });
-            let made = client.ask_as_operator("POST", "/operator/keys", Some(&merchant), Some(&body))?;
+            let made = client.ask_as_operator("POST", "/operator/keys", Some(&merchant), Some(&body), "/key")?;
             let done = || {
                 let id = or_dash(&made["id"]);
                 format!(
@@ -94,7 +95,8 @@ pub(super) fn run(arguments: KeyArguments) -> anyhow::Result<ExitCode> {
             service.show_done(&made, done, print_new);
         }
         KeyCommand::List { merchant } => {
-            let keys = client.ask_as_operator("GET", "/operator/keys", Some(&merchant), None)?;
+            let keys = client.ask_as_operator("GET", "/operator/keys", Some(&merchant), None, "")?;
+            ensure!(keys.is_array(), "the reply to GET /operator/keys has no list");
             service.show(&keys, print_list);
         }
         KeyCommand::Rotate {
@@ -106,7 +108,7 @@ pub(super) fn run(arguments: KeyArguments) -> anyhow::Result<ExitCode> {
                 format!("/operator/keys/{id}/rotate"),
                 json!({ "overlapHours": overlap_hours }),
             );
-            let made = client.ask_as_operator("POST", &path, Some(&merchant), Some(&body))?;
+            let made = client.ask_as_operator("POST", &path, Some(&merchant), Some(&body), "/key")?;
             let done = || {
                 let new = or_dash(&made["id"]);
                 format!("key {new} takes the place of key {id}: replace it with `escrowd key rotate {merchant} {new}`")
@@ -119,7 +121,7 @@ pub(super) fn run(arguments: KeyArguments) -> anyhow::Result<ExitCode> {
         }
         KeyCommand::Revoke { merchant, id, reason } => {
             let (path, body) = (format!("/operator/keys/{id}/revoke"), json!({ "reason": reason }));
-            let revoked = client.ask_as_operator("POST", &path, Some(&merchant), Some(&body))?;
+            let revoked = client.ask_as_operator("POST", &path, Some(&merchant), Some(&body), "/id")?;
             service.show(&revoked, |key| {
                 say!("Key {BOLD}{}{BOLD:#} opens nothing any more.", or_dash(&key["id"]));
             });

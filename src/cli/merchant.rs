@@ -88,7 +88,7 @@ pub(super) fn run(arguments: MerchantArguments) -> anyhow::Result<ExitCode> {
         MerchantCommand::Create { name, settings } => {
             let mut body = settings.body();
             body.insert("name".to_owned(), name.as_str().into());
-            let made = client.ask_as_operator("POST", "/operator/merchants", None, Some(&body.into()))?;
+            let made = client.ask_as_operator("POST", "/operator/merchants", None, Some(&body.into()), "/key/key")?;
             let done = || format!("merchant {name} was made: make a key for it with `escrowd key create {name}`");
             service.show_done(&made, done, print_created);
         }
@@ -98,7 +98,7 @@ pub(super) fn run(arguments: MerchantArguments) -> anyhow::Result<ExitCode> {
         }
         MerchantCommand::Set { merchant, settings } => {
             let body = settings.body().into();
-            let changed = client.ask_as_operator("PUT", "/operator/merchant", Some(&merchant), Some(&body))?;
+            let changed = client.ask_as_operator("PUT", "/operator/merchant", Some(&merchant), Some(&body), "/id")?;
             service.show(&changed, print_settings);
         }
         MerchantCommand::Callback {
@@ -127,7 +127,7 @@ pub(super) fn run(arguments: MerchantArguments) -> anyhow::Result<ExitCode> {
         } => {
             let body = json!({ "overlapHours": overlap_hours });
             let path = "/operator/callback/rotate-secret";
-            let endpoint = client.ask_as_operator("POST", path, Some(&merchant), Some(&body))?;
+            let endpoint = client.ask_as_operator("POST", path, Some(&merchant), Some(&body), "/signingSecret")?;
             let done = || format!("the secret was replaced: run `escrowd merchant rotate-secret {merchant}` again");
             service.show_done(&endpoint, done, print_callback);
         }
@@ -147,9 +147,9 @@ fn set_callback(
         Some(url) if events.is_empty() => json!({ "url": url }),
         Some(url) => json!({ "url": url, "events": events }),
         None if off => json!({ "url": null }),
-        None => return client.ask_as_operator("GET", PATH, Some(merchant), None),
+        None => return client.ask_as_operator("GET", PATH, Some(merchant), None, "/url"),
     };
-    client.ask_as_operator("PUT", PATH, Some(merchant), Some(&body))
+    client.ask_as_operator("PUT", PATH, Some(merchant), Some(&body), "/url")
 }
 
 impl SettingsArguments {

@@ -201,12 +201,16 @@ fn ask(service: &ServiceArguments, command: OperatorCommand) -> anyhow::Result<E
             if !merchants.is_empty() {
                 body["merchantIds"] = json!(merchants);
             }
-            show_created(service, None, &client.ask_as_operator("POST", PATH, None, Some(&body))?);
+            show_created(
+                service,
+                None,
+                &client.ask_as_operator("POST", PATH, None, Some(&body), "/key")?,
+            );
         }
         OperatorCommand::List => service.show(&Value::Array(all_pages(&client, PATH)?), print_list),
         OperatorCommand::Revoke { id, reason } => {
             let (path, body) = (format!("{PATH}/{id}/revoke"), json!({ "reason": reason }));
-            let revoked = client.ask_as_operator("POST", &path, None, Some(&body))?;
+            let revoked = client.ask_as_operator("POST", &path, None, Some(&body), "/id")?;
             service.show(&revoked, print_revoked);
         }
     }

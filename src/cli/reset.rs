@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
+
 use crate::cli::output::say;
 use crate::cli::sandbox::SandboxArguments;
 
@@ -14,6 +16,7 @@ pub(super) struct ResetArguments {
 /// Gives the key a new, empty merchant.
 pub(super) fn run(arguments: ResetArguments) -> anyhow::Result<ExitCode> {
     let reset = arguments.sandbox.connect()?.ask("POST", "/sandbox/reset", None, None)?;
-    say!("The key now has a fresh merchant, number {}.", reset["merchantId"]);
+    let merchant = reset["merchantId"].as_i64().context("the reply has no merchantId")?;
+    say!("The key now has a fresh merchant, number {merchant}.");
     Ok(ExitCode::SUCCESS)
 }

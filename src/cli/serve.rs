@@ -1,7 +1,7 @@
 //! `escrowd serve`: runs the service.
 
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
@@ -17,7 +17,7 @@ use crate::cli::stop_signals::{SecondSignal, StopSignals};
 use crate::cli::{log_output, open_files, reload};
 use crate::config::{Accepted, Config, Flags, Loaded};
 use crate::domain::mode::Mode;
-use crate::domain::web_address::reachable_from_here;
+use crate::domain::web_address::{is_private, reachable_from_here};
 use crate::store::Synchronous;
 
 #[derive(Debug, clap::Args)]
@@ -153,14 +153,6 @@ fn warn_of_settings(config: &Config, metrics: Option<SocketAddr>) {
     }
     if config.storage.synchronous == Synchronous::Normal && !config.ephemeral {
         log::warn!("storage.synchronous is \"normal\": a power failure may lose the last acknowledged commits");
-    }
-}
-
-/// Returns true if no machine outside a private network can reach the address.
-fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
-        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
     }
 }
 

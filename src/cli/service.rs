@@ -5,9 +5,11 @@ use std::env;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
+use url::{Host, Url};
 
 use crate::cli::client::ServiceClient;
 use crate::cli::output::{print_done, say};
+use crate::domain::web_address::is_private;
 
 /// The environment variable with the URL of the service.
 const URL_VARIABLE: &str = "ESCROWD_URL";
@@ -52,7 +54,9 @@ impl ServiceArguments {
             "the key of an operator is missing: set ESCROWD_KEY; `escrowd operator create NAME --role admin` without \
              --url makes the first one while the service is stopped",
         )?;
-        ServiceClient::new(url, Some(key))
+        let client = ServiceClient::new(url, Some(key))?;
+        warn_of_clear_text(url);
+        Ok(client)
     }
 
     /// Prints a reply as JSON if that is asked for, or else by `print`.
@@ -68,6 +72,24 @@ impl ServiceArguments {
     /// part of the command's error.
     pub(super) fn show_done(&self, data: &Value, done: impl FnOnce() -> String, print: impl FnOnce(&Value)) {
         print_done(done, || self.show(data, print));
+    }
+}
+
+/// Warns if the key goes over plain HTTP to a host that may be outside the private network. A name
+/// without a dot is one of that network, such as a service's among containers.
+fn warn_of_clear_text(url: &str) {
+    let Ok(url) = Url::parse(url) else { return };
+    let is_near = match url.host() {
+        Some(Host::Domain(name)) => !name.trim_end_matches('.').contains('.'),
+        Some(Host::Ipv4(address)) => is_private(address.into()),
+        Some(Host::Ipv6(address)) => is_private(address.into()),
+        None => true,
+    };
+    if url.scheme() == "http" && !is_near {
+        let host = url.host_str().unwrap_or_default();
+        anstream::eprintln!(
+            "escrowd: warning: the key goes to {host} unencrypted, and everyone on the way can read it; use https://"
+        );
     }
 }
 
@@ -93,7 +115,7 @@ pub(super) fn all_pages(client: &ServiceClient, path: &str) -> anyhow::Result<Ve
     let mut rows = Vec::new();
     for page in 1.. {
         let path = format!("{path}?limit={ROWS_PER_PAGE}&page={page}");
-        let mut reply = client.ask_as_operator("GET", &path, None, None)?;
+        let mut reply = client.ask_as_operator("GET", &path, None, None, "/data")?;
         let Some(found) = reply["data"].as_array_mut() else {
             bail!("the reply to GET {path} has no list");
         };

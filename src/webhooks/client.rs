@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
-use reqwest::{Response, redirect, retry};
+use reqwest::{Response, retry};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::SystemClock;
@@ -146,7 +146,6 @@ fn configure(
     builder
         .user_agent(USER_AGENT)
         .timeout(timeout)
-        .redirect(redirect::Policy::none())
         .retry(retry::never())
         .dns_resolver(Arc::new(resolver))
         .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)

@@ -1,5 +1,10 @@
 //! The subcommands demo and check, and invalid command lines.
 
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::Output;
+use std::thread;
+
 use serde_json::Value;
 
 use crate::helpers::{WorkFolder, get, stderr, stdout};
@@ -268,5 +273,113 @@ fn a_foreign_file_is_refused_with_advice_for_the_command() {
     ] {
         let said = stderr(&folder.run(arguments));
         assert_eq!(said.matches("choose another file with --database").count(), 1, "{said}");
+    }
+}
+
+/// Answers one request with this reply. Returns the URL of the server.
+fn answer_once(reply: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = [0; 4096];
+        assert!(stream.read(&mut head).unwrap() > 0);
+        stream.write_all(reply.as_bytes()).unwrap();
+    });
+    url
+}
+
+/// Asks a service for a new operator.
+fn create_operator_at(url: &str) -> Output {
+    let folder = WorkFolder::new();
+    let mut create = folder.command(&["operator", "create", "Zoe", "--role", "auditor", "--url", url]);
+    create.env("ESCROWD_KEY", "op_live_secret").output().unwrap()
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let location = format!("http://{}/operator/operators", elsewhere.local_addr().unwrap());
+    for status in ["302 Found", "307 Temporary Redirect"] {
+        let head = format!("HTTP/1.1 {status}\r\nlocation: {location}\r\n");
+        let url = answer_once(format!("{head}content-length: 0\r\nconnection: close\r\n\r\n"));
+        let refused = create_operator_at(&url);
+        let told =
+            format!("the server sends the client to \"{location}\" (status {status}), and no redirect is followed");
+        assert!(stderr(&refused).contains(&told), "{refused:?}");
+        assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(1), ""));
+    }
+    let asked = elsewhere.accept().map(|_| ()).map_err(|error| error.kind());
+    assert_eq!(asked, Err(io::ErrorKind::WouldBlock));
+}
+
+#[test]
+fn a_reply_without_the_new_operator_is_no_success() {
+    for data in ["{}", "null", "[]", "{\"id\":\"1\"}"] {
+        let body = format!("{{\"status\":200,\"message\":\"m\",\"data\":{data}}}");
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close", body.len());
+        let refused = create_operator_at(&answer_once(format!("{head}\r\n\r\n{body}")));
+        assert!(
+            stderr(&refused).contains("returned 200 without /key in its data"),
+            "{refused:?}"
+        );
+        assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(1), ""));
+    }
+}
+
+#[test]
+fn a_key_that_goes_far_in_clear_text_is_warned_of() {
+    let warning = "warning: the key goes to escrow.invalid unencrypted";
+    assert!(stderr(&create_operator_at("http://escrow.invalid:1")).contains(warning));
+    for near in [
+        "http://127.0.0.1:1",
+        "http://localhost:1",
+        "http://[::1]:1",
+        "http://escrowd:1",
+        "https://escrow.invalid:1",
+    ] {
+        let said = stderr(&create_operator_at(near));
+        assert!(!said.contains("warning") && said.contains("failed"), "{said}");
+    }
+}
+
+#[test]
+fn a_password_in_an_address_is_not_repeated() {
+    let folder = WorkFolder::new();
+    for arguments in [
+        &[
+            "operator",
+            "list",
+            "--key",
+            "x",
+            "--url",
+            "http://u:hunter2@127.0.0.1:1",
+        ][..],
+        &[
+            "merchant",
+            "create",
+            "Foo",
+            "--key",
+            "x",
+            "--url",
+            "http:u:hunter2@127.0.0.1:1",
+        ],
+        &["clock", "--url", "http://u:hunter2@127.0.0.1:1"],
+        &["health", "--url", "ftp://u:hunter2@127.0.0.1:1"],
+        &["position", "postgresql:u:hunter2@h/x"],
+        &["check", "postgres:/u:hunter2@h/x"],
+        &["config", "--database", "Postgres:u:hunter2@h/x"],
+        &["backup", "postgresql:u:hunter2@h/x", "copy.db"],
+    ] {
+        let refused = folder.run(arguments);
+        let said = stderr(&refused);
+        assert!(
+            !refused.status.success() && !said.contains("hunter2"),
+            "{arguments:?}: {said}"
+        );
+        let is_told =
+            said.contains("without a user name and a password") || said.contains("postgres://user:password@host");
+        assert!(is_told, "{arguments:?}: {said}");
     }
 }

@@ -43,10 +43,18 @@ pub struct AddressError(String);
 
 impl Address {
     /// Returns true if a text is a URL and not a path. One with a scheme that is mistyped counts too:
-    /// it may have a password, which must not be shown as a part of a path.
+    /// it may have a password, which must not be shown as a part of a path. So does `postgres` with an
+    /// `@` behind it and without the `://`.
     pub fn is_url(text: &str) -> bool {
-        text.split_once("://")
-            .is_some_and(|(scheme, _)| !scheme.is_empty() && !scheme.contains('/'))
+        let begins_like_one = || {
+            text.trim_start()
+                .get(..8)
+                .is_some_and(|start| start.eq_ignore_ascii_case(SCHEMES[0]))
+        };
+        match text.split_once("://") {
+            Some((scheme, _)) if !scheme.is_empty() && !scheme.contains('/') => true,
+            _ => text.contains('@') && begins_like_one(),
+        }
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -62,15 +70,15 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(url: &str) -> Result<Self, AddressError> {
+        let rest = match url.split_once("://") {
+            Some((scheme, rest)) if SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)) => rest,
+            _ => return Err(AddressError("it does not begin with postgres://".to_owned())),
+        };
         if credentials_and_rest(url).0.contains(['/', '?', '#', '@']) {
             let problem = "its user or password has a character that must be encoded: / is %2F, ? is %3F, # is %23 \
                            and @ is %40";
             return Err(AddressError(problem.to_owned()));
         }
-        let rest = match url.split_once("://") {
-            Some((scheme, rest)) if SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)) => rest,
-            _ => return Err(AddressError("it does not begin with postgres://".to_owned())),
-        };
         let (for_library, mode, tls_files) = take_tls_options(&format!("postgres://{rest}"))?;
         let mut config: Config = for_library.parse().map_err(|error: tokio_postgres::Error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -194,8 +202,10 @@ pub fn without_password(url: &str) -> String {
     if !Address::is_url(url) {
         return url.to_owned();
     }
+    let Some((scheme, _)) = url.split_once("://") else {
+        return format!("{}...", SCHEMES[0]);
+    };
     let (credentials, rest) = credentials_and_rest(url);
-    let scheme = url.split("://").next().unwrap_or_default();
     let place = rest.split('?').next().unwrap_or_default();
     // The text after one of these characters may be part of the password or of an option.
     let user = credentials.split([':', '/', '?', '#']).next().unwrap_or_default();
@@ -231,6 +241,7 @@ mod tests {
             ("postgres://ada:s3/cret@db/escrow", "postgres://ada@..."),
             ("postgres://db/escrow?password=s3@cret", "postgres://db@..."),
             ("what?@is:this.db", "what?@is:this.db"),
+            ("postgresql:ada:s3cret@db/escrow", "postgres..."),
             (
                 "postgres://ada@%2Frun%2Fpostgresql/escrow",
                 "postgres://ada@%2Frun%2Fpostgresql/escrow",
@@ -305,8 +316,31 @@ mod tests {
         ] {
             assert!(Address::is_url(url) && url.parse::<Address>().is_ok(), "{url}");
         }
-        for path in ["escrowd.db", "postgres", "/var/postgres://x", "://x"] {
+        for path in [
+            "escrowd.db",
+            "postgres",
+            "/var/postgres://x",
+            "://x",
+            "postgres.db",
+            "a@postgres.db",
+        ] {
             assert!(!Address::is_url(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_url_without_its_slashes_is_refused_without_its_password() {
+        for url in [
+            "postgresql:ada:s3cret@db/escrow",
+            "postgres:/ada:s3cret@db/escrow",
+            "Postgres//ada:s3cret@db/escrow",
+            " postgres:\\ada:s3cret@db",
+        ] {
+            assert!(Address::is_url(url), "{url}");
+            assert!(!without_password(url).contains("s3cret"), "{url}");
+            let refused = url.parse::<Address>().unwrap_err().to_string();
+            assert!(refused.contains("it does not begin with postgres://"), "{refused}");
+            assert!(!refused.contains("s3cret"), "{refused}");
         }
     }
 
