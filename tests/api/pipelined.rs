@@ -228,3 +228,28 @@ fn a_request_behind_a_refused_one_is_answered() {
     assert_eq!(Reply::read(&mut reader, "HEAD").line, "HTTP/1.1 200 OK");
     assert_eq!(Reply::read(&mut reader, "POST").json()["status"], 200);
 }
+
+/// The next request would be a part of the trailer, where another program sees an end.
+#[test]
+fn a_line_feed_alone_ends_no_trailer() {
+    let app = spawn_app();
+    let before = app.wallet("ada").ok().data().clone();
+    let whole = add_category("first");
+    for wrong in [
+        whole.replace("x-sum: 1\r\n\r\n", "x-sum: 1\n\n"),
+        whole.replace("x-sum: 1\r\n\r\n", "\n"),
+        whole.replace("x-sum: 1\r\n\r\n", "x-sum: 1\r\n\n"),
+        whole.replace("x-sum: 1", "x-sum: \0"),
+    ] {
+        assert_ne!(wrong, whole);
+        let mut stream = app.connect();
+        stream.write_all([wrong, top_up("1.1")].concat().as_bytes()).unwrap();
+        let mut reader = BufReader::new(stream);
+        assert_eq!(Reply::read(&mut reader, "POST").line, "HTTP/1.1 400 Bad Request");
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "");
+    }
+    assert_eq!(*app.wallet("ada").data(), before);
+    assert_eq!(replies(&app, &[whole])[0].line, "HTTP/1.1 201 Created");
+}

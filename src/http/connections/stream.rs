@@ -24,6 +24,9 @@ const WITHHELD_BYTES_MAX: usize = 16_384;
 const AHEAD_BYTES: usize = 4_096;
 /// The reads, each of [`AHEAD_BYTES`], of what still comes when a connection is closed.
 const LATE_READS_MAX: usize = 16;
+/// The bytes that the HTTP server sees in place of one that it would take wrongly. It refuses them in
+/// the trailer of a body: behind a carriage return comes a line feed.
+const REFUSED: &[u8] = b"\r\r";
 
 /// A connection's stream. The dispatcher of the HTTP server reads and writes it; it fails
 /// when the client lets a deadline pass, or when the connection must make room.
@@ -183,7 +186,7 @@ impl GuardedStream {
             self.withheld.extend_from_slice(&came[shown..]);
             buffer.set_filled(filled + shown);
         }
-        self.note_progress();
+        self.note_shown(buffer);
     }
 
     /// Shows the HTTP server withheld bytes of the request under way.
@@ -195,7 +198,17 @@ impl GuardedStream {
         if self.withheld.is_empty() {
             self.withheld = BytesMut::new();
         }
+        self.note_shown(buffer);
+    }
+
+    /// Notes that bytes of the request have been shown. If the next one is refused, so is the request:
+    /// there is room in its place for at least one of the bytes that say so.
+    fn note_shown(&mut self, buffer: &mut ReadBuf<'_>) {
         self.note_progress();
+        if self.request.leaves_out_the_next() {
+            self.withheld = BytesMut::from(REFUSED);
+            self.show_withheld(buffer);
+        }
     }
 
     /// Notes that bytes of the client have come.
