@@ -1,10 +1,11 @@
 //! The server of `/metrics`, on an address of its own. It answers GET on this one path, and
-//! bounds connections and waits as the service does.
+//! bounds connections and waits as the service does. On a loopback address it answers only requests
+//! for this machine, so that no web page reads it by a host name of its own that resolves to it.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,8 @@ use crate::http::client_address::TrustedProxies;
 use crate::http::connections::{
     Connection, ConnectionLimits, Connections, DISCONNECT_TIMEOUT, Phase, ReplyBody, accept, name_connection,
 };
+use crate::http::context::single_host;
+use crate::http::this_machine::is_for_this_machine;
 
 /// Returns the text of the metrics, or the problem that prevents it.
 pub type Scrape = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, String>>>> + Send + Sync>;
@@ -44,6 +47,7 @@ const ACCEPTED_MAX: usize = 32;
 /// Returns the server on a bound address. It runs when it is polled.
 pub fn metrics_server(listener: TcpListener, scrape: Scrape) -> io::Result<Server> {
     let connections = Arc::new(Connections::new(LIMITS, Arc::new(TrustedProxies::default())));
+    let own = Some(listener.local_addr()?).filter(|address| address.ip().is_loopback());
     let server = Server::build()
         .workers(1)
         .max_concurrent_connections(ACCEPTED_MAX)
@@ -58,7 +62,7 @@ pub fn metrics_server(listener: TcpListener, scrape: Scrape) -> io::Result<Serve
                 .client_disconnect_timeout(DISCONNECT_TIMEOUT)
                 .on_connect_ext(name_connection)
                 .finish(fn_service(move |request: Request| {
-                    answer(request, Arc::clone(&scrape), Arc::clone(&of_replies))
+                    answer(request, own, Arc::clone(&scrape), Arc::clone(&of_replies))
                 }));
             accept(connections).and_then(http)
         })?
@@ -66,10 +70,17 @@ pub fn metrics_server(listener: TcpListener, scrape: Scrape) -> io::Result<Serve
     Ok(server)
 }
 
-/// Answers one request. While it is scraped, the connection waits for the service and not for
-/// its client.
+/// Returns true if a request names this machine, by a loopback name or by the server's own address.
+fn names_this_machine(request: &Request, own: SocketAddr) -> bool {
+    let headers = request.headers();
+    is_for_this_machine(headers, request.uri()) || single_host(headers) == Some(&own.to_string())
+}
+
+/// Answers one request. `own` is the server's address if it is a loopback one. While it is scraped,
+/// the connection waits for the service and not for its client.
 async fn answer(
     request: Request,
+    own: Option<SocketAddr>,
     scrape: Scrape,
     connections: Arc<Connections>,
 ) -> Result<Response<BoxBody>, Infallible> {
@@ -80,7 +91,10 @@ async fn answer(
         }
     };
     enter(Phase::Handler);
-    let mut reply = if request.path() != PATH {
+    let mut reply = if let Some(own) = own.filter(|own| !names_this_machine(&request, *own)) {
+        let right = format!("only this machine may ask: http://{own}{PATH}\n");
+        plain(StatusCode::FORBIDDEN, right)
+    } else if request.path() != PATH {
         plain(StatusCode::NOT_FOUND, format!("there is only {PATH}\n"))
     } else if request.method() != Method::GET {
         let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET is allowed\n".to_owned());
@@ -151,7 +165,7 @@ mod tests {
         System::new().block_on(async {
             let connections = Arc::new(Connections::new(LIMITS, Arc::new(TrustedProxies::default())));
             let request = TestRequest::with_uri(PATH).finish();
-            let answered = timeout(Duration::from_millis(20), answer(request, scrape, connections)).await;
+            let answered = timeout(Duration::from_millis(20), answer(request, None, scrape, connections)).await;
             assert!(answered.is_err(), "the scrape is under way when its handler is dropped");
             may_end.notify_one();
             tokio::time::sleep(Duration::from_millis(20)).await;

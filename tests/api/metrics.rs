@@ -37,7 +37,10 @@ pub(crate) fn scrape(app: &TestApp) -> String {
 
 fn scrape_from(address: SocketAddr) -> String {
     thread::sleep(Duration::from_millis(1_100));
-    let reply = exchange_with(address, "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let reply = exchange_with(
+        address,
+        "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+    );
     let (head, body) = reply.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     assert!(
@@ -79,21 +82,33 @@ fn there_are_no_metrics_unless_an_address_is_configured() {
 fn the_address_of_the_metrics_has_nothing_else() {
     let app = spawn_app_with(with_metrics);
     for (request, status) in [
-        ("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "404"),
-        ("GET /v1/wallet HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "404"),
-        ("GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "404"),
-        ("GET /metrics/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "404"),
-        ("HEAD /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "405"),
+        ("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", "404"),
         (
-            "POST /metrics HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}",
+            "GET /v1/wallet HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+            "404",
+        ),
+        (
+            "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+            "404",
+        ),
+        (
+            "GET /metrics/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+            "404",
+        ),
+        (
+            "HEAD /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
             "405",
         ),
         (
-            "POST /metrics HTTP/1.1\r\nhost: x\r\ncontent-length: 200000\r\n\r\n{}",
+            "POST /metrics HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}",
             "405",
         ),
         (
-            "GET /metrics?x=1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+            "POST /metrics HTTP/1.1\r\nhost: localhost\r\ncontent-length: 200000\r\n\r\n{}",
+            "405",
+        ),
+        (
+            "GET /metrics?x=1 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
             "200",
         ),
     ] {
@@ -102,6 +117,41 @@ fn the_address_of_the_metrics_has_nothing_else() {
         assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {reply}");
         assert!(began.elapsed() < Duration::from_secs(15), "{request}");
     }
+}
+
+/// A web page could otherwise read them by a host name of its own that resolves to this machine.
+#[test]
+fn metrics_on_a_loopback_address_answer_this_machine_alone() {
+    let get = |address: SocketAddr, target: &str, host: &str| {
+        let reply = exchange_with(
+            address,
+            &format!("GET {target} HTTP/1.1\r\n{host}connection: close\r\n\r\n"),
+        );
+        reply[9..12].to_owned()
+    };
+    let app = spawn_app_with(with_metrics);
+    let address = app.metrics_address.unwrap();
+    for host in ["localhost", &address.to_string(), "[::1]:9464"] {
+        assert_eq!(get(address, "/metrics", &format!("host: {host}\r\n")), "200", "{host}");
+    }
+    for host in [
+        "evil.example",
+        "evil.example:9464",
+        "192.0.2.7",
+        "localhost.evil.example",
+    ] {
+        let host = format!("host: {host}\r\n");
+        assert_eq!(get(address, "/metrics", &host), "403", "{host}");
+        assert_eq!(get(address, "/", &host), "403", "{host}");
+    }
+    assert_eq!(
+        get(address, "http://evil.example/metrics", "host: localhost\r\n"),
+        "403"
+    );
+    // In a network of containers a scraper uses the name of the service.
+    let anywhere = spawn_app_with(|config| config.metrics.listen = Some(SocketAddr::from(([0, 0, 0, 0], 0))));
+    let reachable = SocketAddr::from(([127, 0, 0, 1], anywhere.metrics_address.unwrap().port()));
+    assert_eq!(get(reachable, "/metrics", "host: escrowd:9464\r\n"), "200");
 }
 
 #[test]
@@ -345,7 +395,7 @@ fn many_scrapes_at_once_get_one_text() {
     let app = spawn_app_with(with_metrics);
     scrape(&app);
     thread::sleep(Duration::from_millis(1_100));
-    let request = "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let request = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let texts: Vec<String> = thread::scope(|scope| {
         let scrapes: Vec<_> = (0..8).map(|_| scope.spawn(|| exchange(&app, request))).collect();
         scrapes.into_iter().map(|scrape| scrape.join().unwrap()).collect()
