@@ -10,6 +10,8 @@ mod audit;
 mod background_check;
 mod backup;
 mod backup_files;
+#[cfg(test)]
+pub(crate) mod bare_deliveries;
 mod copy;
 mod engine;
 mod file_facts;

@@ -3,7 +3,8 @@
 //! Deliveries with the same ordering key are attempted one after another, except that the
 //! retries of a refused event go on beside the later ones. The number of
 //! attempts in flight is bounded, for each merchant and in all, so that a slow endpoint
-//! does not delay another merchant's deliveries.
+//! does not delay another merchant's deliveries. Merchants that find no place for an attempt
+//! get one in turn, before those that have just given one back.
 //!
 //! A commit wakes the deliverer, and a timer wakes it for retries. Outcomes are recorded
 //! in batches. A delivery counts as in flight until its outcome is durable, so that no
@@ -87,6 +88,7 @@ impl<'a> Deliverer<'a> {
             let stop_at = self.orders.stop_at;
             let is_leader = *leadership.borrow_and_update();
             if is_leader && poll_at <= Instant::now() {
+                self.queues.remove_idle();
                 self.find_unscheduled().await;
                 poll_at = Instant::now() + POLL;
             }
@@ -172,12 +174,12 @@ impl<'a> Deliverer<'a> {
         }
     }
 
-    /// Starts the attempts that are due to merchants that are ready, until
+    /// Starts the attempts that are due to merchants that wait for a place or are ready, until
     /// all places are taken.
     async fn start_due(&mut self) {
         self.queues.fire_timers(self.store.ledger_time());
         while !self.places.are_taken()
-            && let Some(merchant) = self.queues.next_ready()
+            && let Some(merchant) = self.queues.next(self.places.room(false) > 0)
         {
             if let Err(error) = self.start_due_of(merchant).await {
                 let (id, seconds) = (merchant.0, PAUSE.as_secs());
@@ -213,17 +215,22 @@ impl<'a> Deliverer<'a> {
         Ok(())
     }
 
-    /// Returns the number of attempts that may start now for a merchant. If other merchants have all
-    /// places, the merchant is ready again after a pause. Otherwise the report of an attempt or of
-    /// the discarding makes it ready.
+    /// Returns the number of attempts that may start now for a merchant. If its own bound is reached, the
+    /// report of an attempt or of the discarding makes it ready. If other merchants have all places, it
+    /// waits for one. While others wait, an endpoint that is not healthy gets one place at a time.
     fn room_of(&mut self, merchant: MerchantId) -> usize {
         let queue = self.queues.queue_mut(merchant);
-        let shared_room = self.places.room(queue.is_healthy());
         let room = if queue.is_discarding { 0 } else { queue.room() };
-        if shared_room == 0 {
-            self.look_again_after_pause(merchant);
+        let is_healthy = queue.is_healthy();
+        let shared_room = self.places.room(is_healthy);
+        if room > 0 && shared_room == 0 {
+            self.queues.wait_for_place(merchant);
         }
-        room.min(shared_room)
+        if !is_healthy && self.queues.are_waiting() {
+            room.min(shared_room).min(1)
+        } else {
+            room.min(shared_room)
+        }
     }
 
     /// Reads the pending deliveries of a merchant that are not in flight, one more than may start.
@@ -275,13 +282,25 @@ impl<'a> Deliverer<'a> {
         self.queues.queue_mut(merchant).end_flush_if_done(Some(next_due));
         if next_due > now {
             self.queues.set_timer(merchant, Some(clock.ledger_time_of(next_due)));
-        } else if self.places.are_taken() {
-            self.queues.make_ready(merchant);
         } else {
-            // The merchant's own bound is reached: the report of an attempt makes it ready.
             self.queues.set_timer(merchant, None);
+            self.wait_for_room(merchant);
         }
         Ok(())
+    }
+
+    /// Makes the deliverer look again at a merchant that has deliveries due and no room for them. If its own
+    /// bound is reached, the report of an attempt does.
+    fn wait_for_room(&mut self, merchant: MerchantId) {
+        let queue = self.queues.queue_mut(merchant);
+        if queue.room() == 0 {
+            return;
+        }
+        if queue.is_healthy() {
+            self.queues.make_ready(merchant);
+        } else {
+            self.queues.wait_for_place(merchant);
+        }
     }
 
     /// Notes that every pending delivery of a merchant is in flight, if it has any.

@@ -15,8 +15,8 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Returns how many more attempts may start to an endpoint. Healthy endpoints never use up the
-    /// places of the others: they wait for a place in the same order, by merchant.
+    /// Returns how many more attempts may start to an endpoint. Healthy endpoints may take every place; a
+    /// merchant that finds none for another endpoint is the first to get one that is given back.
     pub(super) fn room(&self, is_healthy: bool) -> usize {
         let room = ALL_MAX - self.taken;
         if is_healthy {

@@ -3,6 +3,7 @@
 //! in the outbox.
 
 use std::mem;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -18,6 +19,10 @@ const OF_ONE_UNHEALTHY_MAX: usize = 4;
 /// a few kinds of events and take the others. Their refusals are no news for the log, while
 /// an endpoint that refuses everything is.
 const REFUSALS_MAX: u32 = 10;
+
+/// The time for which an endpoint that took an event counts as healthy, if none follows. A merchant with few
+/// events need not wait for a place behind those whose endpoints fail.
+const HEALTH_KEPT: Duration = Duration::from_hours(1);
 
 /// The health of a webhook endpoint, by the outcomes of the last attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,8 +44,12 @@ pub(super) struct MerchantQueue {
     health: EndpointHealth,
     /// The number of events that the endpoint has refused since it last took one.
     refused_in_a_row: u32,
+    /// The time at which the endpoint last took an event.
+    delivered_at: Option<Instant>,
     /// Set while the merchant waits in the deliverer's ready queue.
     pub(super) is_ready: bool,
+    /// Set while the merchant waits for a place for an attempt.
+    pub(super) is_waiting: bool,
     /// Set while a command deletes its pending deliveries.
     pub(super) is_discarding: bool,
     /// The ledger time at which to look for due deliveries again.
@@ -82,6 +91,9 @@ impl MerchantQueue {
         } else {
             0
         };
+        if outcome.is_delivered() {
+            self.delivered_at = Some(Instant::now());
+        }
         let is_tolerated = self.is_healthy() && (1..REFUSALS_MAX).contains(&self.refused_in_a_row);
         let health = if outcome.is_delivered() || is_tolerated {
             EndpointHealth::Healthy
@@ -135,19 +147,24 @@ impl MerchantQueue {
     }
 
     /// Returns true if the queue can be removed. The only fact lost is that the endpoint
-    /// is healthy.
+    /// was healthy long ago.
     pub(super) fn is_idle(&self) -> bool {
-        self.health != EndpointHealth::Failing && self.is_otherwise_idle()
+        let keeps_health = match self.health {
+            EndpointHealth::Unknown => false,
+            EndpointHealth::Healthy => self.delivered_at.is_some_and(|at| at.elapsed() < HEALTH_KEPT),
+            EndpointHealth::Failing => true,
+        };
+        !keeps_health && self.is_otherwise_idle()
     }
 
     fn is_otherwise_idle(&self) -> bool {
-        let is_busy = self.is_ready || self.is_discarding;
+        let is_busy = self.is_ready || self.is_waiting || self.is_discarding;
         !is_busy && self.in_flight.is_empty() && self.timer.is_none() && self.flush.is_none()
     }
 
     /// Returns true if something will make the deliverer look at the merchant again.
     pub(super) fn is_scheduled(&self) -> bool {
-        self.is_ready || self.is_discarding || self.timer.is_some() || !self.in_flight.is_empty()
+        self.is_ready || self.is_waiting || self.is_discarding || self.timer.is_some() || !self.in_flight.is_empty()
     }
 
     /// Starts a flush of the deliveries due at or before `until`, or extends the flush under
@@ -218,6 +235,18 @@ mod tests {
             "the count began anew"
         );
         assert!(queue.set_health(&answer(500)), "a failure is not a refusal");
+    }
+
+    #[test]
+    fn the_health_of_an_endpoint_is_kept_for_a_time_after_its_last_event() {
+        let mut queue = MerchantQueue::default();
+        assert!(queue.is_idle(), "nothing is known");
+        queue.set_health(&answer(200));
+        assert!(!queue.is_idle() && queue.is_healthy());
+        queue.delivered_at = Instant::now().checked_sub(HEALTH_KEPT);
+        assert!(queue.is_idle(), "it took its last event long ago");
+        queue.set_health(&answer(500));
+        assert!(!queue.is_idle(), "the next outcome is compared with this one");
     }
 
     #[test]

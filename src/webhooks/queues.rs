@@ -1,5 +1,6 @@
 //! The queues of all merchants that the deliverer has work for, and the order in which it
-//! looks at them: merchants that are ready in turn, the others when their timer fires.
+//! looks at them: those that wait for a place first, then those that are ready, each in turn, and the
+//! others when their timer fires.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::mem;
@@ -10,10 +11,12 @@ use crate::webhooks::queue::MerchantQueue;
 
 #[derive(Debug, Default)]
 pub(super) struct MerchantQueues {
-    /// The merchants with a delivery in flight or due, or with an endpoint that fails.
+    /// The merchants with a delivery in flight or due, or with an endpoint whose health is known.
     queues: HashMap<MerchantId, MerchantQueue>,
     /// The merchants to look at, in turn.
     ready: VecDeque<MerchantId>,
+    /// The merchants that found no place for an attempt, in turn.
+    waiting: VecDeque<MerchantId>,
     /// The merchants to look at later, by ledger time.
     timers: BTreeSet<(Timestamp, MerchantId)>,
 }
@@ -36,8 +39,25 @@ impl MerchantQueues {
         }
     }
 
-    /// Takes the first merchant of the ready queue.
-    pub(super) fn next_ready(&mut self) -> Option<MerchantId> {
+    /// Puts a merchant at the end of the line of those that wait for a place, unless it is there already.
+    pub(super) fn wait_for_place(&mut self, merchant: MerchantId) {
+        if !mem::replace(&mut self.queue_mut(merchant).is_waiting, true) {
+            self.waiting.push_back(merchant);
+        }
+    }
+
+    /// Returns true if a merchant waits for a place.
+    pub(super) fn are_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Takes the next merchant to look at. If there is a place for those that wait for one, they come before
+    /// those that are ready, some of which have just given a place back.
+    pub(super) fn next(&mut self, is_place_free: bool) -> Option<MerchantId> {
+        if is_place_free && let Some(merchant) = self.waiting.pop_front() {
+            self.queue_mut(merchant).is_waiting = false;
+            return Some(merchant);
+        }
         let merchant = self.ready.pop_front()?;
         self.queue_mut(merchant).is_ready = false;
         Some(merchant)
@@ -74,6 +94,11 @@ impl MerchantQueues {
         self.queues.values_mut().for_each(MerchantQueue::cancel_flush);
     }
 
+    /// Removes the queues that have become idle with time.
+    pub(super) fn remove_idle(&mut self) {
+        self.queues.retain(|_, queue| !queue.is_idle());
+    }
+
     /// Removes a merchant's queue if it is idle.
     pub(super) fn remove_if_idle(&mut self, merchant: MerchantId) {
         if self.queues.get(&merchant).is_some_and(MerchantQueue::is_idle) {
@@ -97,14 +122,34 @@ mod tests {
         for merchant in [first, second, first] {
             queues.make_ready(merchant);
         }
-        assert_eq!(queues.next_ready(), Some(first));
+        assert_eq!(queues.next(true), Some(first));
         queues.make_ready(first);
-        assert_eq!(queues.next_ready(), Some(second));
-        assert_eq!(queues.next_ready(), Some(first));
-        assert_eq!(queues.next_ready(), None);
+        assert_eq!(queues.next(true), Some(second));
+        assert_eq!(queues.next(true), Some(first));
+        assert_eq!(queues.next(true), None);
         assert!(!queues.is_scheduled(first));
         queues.remove_if_idle(first);
         assert!(!queues.queues.contains_key(&first));
+    }
+
+    #[test]
+    fn merchants_that_wait_for_a_place_come_first_if_there_is_one() {
+        let (first, second, third) = (MerchantId(1), MerchantId(2), MerchantId(3));
+        let mut queues = MerchantQueues::default();
+        queues.make_ready(third);
+        for merchant in [first, second, first] {
+            queues.wait_for_place(merchant);
+        }
+        queues.remove_idle();
+        assert!(queues.is_scheduled(first) && queues.are_waiting());
+        assert_eq!(queues.next(false), Some(third));
+        assert_eq!(queues.next(false), None);
+        queues.make_ready(third);
+        let order = [queues.next(true), queues.next(true), queues.next(true)];
+        assert_eq!(order, [first, second, third].map(Some));
+        assert!(!queues.are_waiting() && !queues.is_scheduled(first));
+        queues.remove_idle();
+        assert!(queues.queues.is_empty());
     }
 
     #[test]
@@ -116,11 +161,11 @@ mod tests {
         queues.set_timer(second, Some(at(20)));
         assert_eq!(queues.first_timer(), Some(at(20)));
         queues.fire_timers(at(19));
-        assert_eq!(queues.next_ready(), None);
+        assert_eq!(queues.next(true), None);
         queues.remove_if_idle(second);
         assert!(queues.is_scheduled(second), "its timer keeps its queue");
         queues.fire_timers(at(20));
-        assert_eq!(queues.next_ready(), Some(second));
+        assert_eq!(queues.next(true), Some(second));
         queues.set_timer(first, None);
         assert_eq!(queues.first_timer(), None);
     }

@@ -1,18 +1,21 @@
 //! Tests of the queues that the deliverer keeps.
 
+use std::net::TcpListener;
 use std::path::Path;
 
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::*;
 use crate::clock::SystemClock;
 use crate::domain::events::delivery::RetrySchedule;
 use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl, WebhookUrlChoice};
 use crate::domain::ids::Entropy;
-use crate::store::{self, Synchronous};
+use crate::store::{self, Synchronous, bare_deliveries};
 use crate::webhooks::client::WebhookClient;
 use crate::webhooks::resolver;
 use crate::webhooks::settings::{AttemptSettings, Settings};
+
+const DATABASE: &str = "test.db";
 
 /// Numbers that count up.
 struct Counting(i64);
@@ -32,13 +35,14 @@ impl Entropy for Counting {
     }
 
     fn random(&mut self) -> u128 {
-        7
+        self.0 += 1024;
+        u128::from(self.0.unsigned_abs())
     }
 }
 
 fn open(folder: &Path) -> Store {
     let settings = store::Settings {
-        place: folder.join("test.db").into(),
+        place: folder.join(DATABASE).into(),
         mode: Mode::Sandbox,
         currency: "NGN".to_owned(),
         synchronous: Synchronous::Full,
@@ -58,11 +62,9 @@ fn open(folder: &Path) -> Store {
     store
 }
 
-#[tokio::test]
-async fn the_queue_of_an_endpoint_that_failed_is_removed_when_it_is_turned_off() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
-    let timeout = Duration::from_secs(1);
+/// Returns orders for a deliverer in a sandbox, and the sender that keeps them.
+fn orders() -> (Orders, UnboundedSender<DelivererMessage>) {
+    let timeout = Duration::from_mins(1);
     let settings = Settings {
         mode: Mode::Sandbox,
         url_default: None,
@@ -74,16 +76,83 @@ async fn the_queue_of_an_endpoint_that_failed_is_removed_when_it_is_turned_off()
         stop_timeout: timeout,
     };
     let client = WebhookClient::new(Mode::Sandbox, timeout, resolver::system_lookup()).unwrap();
-    let (_messages, received) = unbounded_channel();
-    let mut orders = Orders::new(received, settings, client);
-    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
-    let url = WebhookUrl::parse("http://127.0.0.1:9/", Mode::Sandbox).unwrap();
+    let (messages, received) = unbounded_channel();
+    (Orders::new(received, settings, client), messages)
+}
+
+/// Makes a merchant whose endpoint is this one.
+async fn merchant_at(store: &Store, url: &str) -> MerchantId {
+    let url = WebhookUrl::parse(url, Mode::Sandbox).unwrap();
     let set = store.write(move |tx| {
         let merchant = tx.insert_merchant(None, Some(&SigningSecret::new("sk_test_1")))?;
         tx.save_webhook_endpoint(merchant, &WebhookUrlChoice::Url(url), None)?;
         Ok::<_, Error>(merchant)
     });
-    let merchant = set.await.unwrap();
+    set.await.unwrap()
+}
+
+/// Returns the number of attempts in flight of each merchant.
+fn in_flight(deliverer: &mut Deliverer<'_>, merchants: [MerchantId; 2]) -> [usize; 2] {
+    merchants.map(|merchant| deliverer.queues.queue_mut(merchant).in_flight())
+}
+
+/// Returns a failed attempt of a delivery that is in flight.
+async fn failed_attempt(store: &Store, deliverer: &mut Deliverer<'_>, merchant: MerchantId) -> Attempted {
+    let read = store.read(move |snapshot| snapshot.next_deliveries(merchant, 100));
+    let queue = deliverer.queues.queue_mut(merchant);
+    let mut deliveries = read.await.unwrap().into_iter();
+    Attempted {
+        delivery: deliveries.find(|delivery| queue.has_in_flight(delivery.id)).unwrap(),
+        attempt: Attempt {
+            attempted_at: Timestamp::EPOCH,
+            url: "http://127.0.0.1/".to_owned(),
+            outcome: AttemptOutcome::Failed("no answer".to_owned()),
+            duration_millis: 1,
+        },
+        since: Timestamp::EPOCH,
+        retry_after_seconds: None,
+        endpoint_version: 1,
+    }
+}
+
+/// The failing ones have no place left for a merchant that has not been tried. It gets the first one that
+/// is given back, although the merchant that gives it back has more events.
+#[tokio::test]
+async fn a_merchant_that_waits_for_a_place_gets_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    // It takes connections and never answers.
+    let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", hanging.local_addr().unwrap());
+    let (mut orders, _messages) = orders();
+    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
+    let merchants = [merchant_at(&store, &url).await, merchant_at(&store, &url).await];
+    let [first, second] = merchants;
+    bare_deliveries::insert(&folder.path().join(DATABASE), &merchants, 8);
+    (0..188).for_each(|_| deliverer.places.take(false));
+    deliverer.queues.make_ready(first);
+    deliverer.start_due().await;
+    deliverer.queues.make_ready(second);
+    deliverer.start_due().await;
+    assert_eq!(in_flight(&mut deliverer, merchants), [4, 0]);
+    for shares in [[3, 1], [2, 2]] {
+        let failed = failed_attempt(&store, &mut deliverer, first).await;
+        deliverer
+            .handle_report(Report::Recorded(vec![failed], Ok(Vec::new())))
+            .await;
+        deliverer.start_due().await;
+        let now = in_flight(&mut deliverer, merchants);
+        assert_eq!(now, shares);
+    }
+}
+
+#[tokio::test]
+async fn the_queue_of_an_endpoint_that_failed_is_removed_when_it_is_turned_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (mut orders, _messages) = orders();
+    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
+    let merchant = merchant_at(&store, "http://127.0.0.1:9/").await;
     let failed = AttemptOutcome::Failed("no answer".to_owned());
     deliverer.queues.queue_mut(merchant).set_health(&failed);
     deliverer.queues.make_ready(merchant);
