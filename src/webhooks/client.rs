@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
-use reqwest::{Response, retry};
+use reqwest::{RequestBuilder, Response, retry};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::SystemClock;
@@ -15,6 +15,7 @@ use crate::domain::ids::EventId;
 use crate::domain::mode::Mode;
 use crate::domain::time::Clock;
 use crate::http_client::{self, innermost};
+use crate::webhooks::connections::{NoteConnections, noting_reuse};
 use crate::webhooks::resolver::{FilteringResolver, Lookup};
 use crate::webhooks::{retry_after, signing};
 
@@ -74,7 +75,8 @@ impl WebhookClient {
         })
     }
 
-    /// Sends an event, with signatures. `unix_seconds` is the time of signing.
+    /// Sends an event, with signatures. If a connection that was used before ends without an answer, it sends the
+    /// event once more at once, since the receiver may have closed the connection before the event came. `unix_seconds` is the time of signing.
     pub(super) async fn attempt(
         &self,
         endpoint: &WebhookEndpoint,
@@ -100,7 +102,7 @@ impl WebhookClient {
                 signing::standard_signature(&endpoint.secrets, event, unix_seconds, &body),
             )
             .body(body);
-        match request.send().await {
+        match self.send(request).await {
             Ok(response) => Answer {
                 retry_after_seconds: pause_asked_for(&response),
                 outcome: AttemptOutcome::Responded {
@@ -110,6 +112,24 @@ impl WebhookClient {
             },
             Err(error) => Answer::failed(self.problem(&error)),
         }
+    }
+
+    /// Sends a request. Repeats it, within the time limit of the attempt, for each connection that was used
+    /// before and ended without an answer. There may be as many of them as the client keeps.
+    async fn send(&self, request: RequestBuilder) -> reqwest::Result<Response> {
+        let until = Instant::now() + self.timeout;
+        let left = || until.saturating_duration_since(Instant::now());
+        for _ in 0..IDLE_CONNECTIONS_MAX {
+            let Some(copy) = request.try_clone() else {
+                break;
+            };
+            let (sent, was_reused) = noting_reuse(copy.timeout(left()).send()).await;
+            let is_repeated = was_reused && sent.as_ref().is_err_and(|error| !error.is_timeout());
+            if !is_repeated {
+                return sent;
+            }
+        }
+        request.timeout(left()).send().await
     }
 
     fn client_for(&self, endpoint: &WebhookEndpoint) -> Result<&reqwest::Client, String> {
@@ -150,6 +170,7 @@ fn configure(
         .dns_resolver(Arc::new(resolver))
         .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
         .pool_idle_timeout(IDLE_TIMEOUT)
+        .connector_layer(NoteConnections)
 }
 
 /// Returns the pause that a response asks for, in seconds.
@@ -177,9 +198,10 @@ async fn beginning_of(mut response: Response) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::io::{BufRead, BufReader, Read, Write};
     use std::net::{IpAddr, TcpListener};
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
 
     use super::*;
@@ -200,6 +222,17 @@ mod tests {
     }
 
     fn outcome_within(timeout: Duration, mode: Mode, lookup: Lookup, url: &str) -> AttemptOutcome {
+        let [outcome] = outcomes_within(timeout, mode, lookup, url);
+        outcome
+    }
+
+    /// Makes attempts with one client, one after another.
+    fn outcomes_within<const N: usize>(
+        timeout: Duration,
+        mode: Mode,
+        lookup: Lookup,
+        url: &str,
+    ) -> [AttemptOutcome; N] {
         let client = WebhookClient::new(mode, timeout, lookup).unwrap();
         let endpoint = WebhookEndpoint {
             url: WebhookUrl::parse(url, mode).unwrap(),
@@ -209,9 +242,64 @@ mod tests {
             },
             version: 0,
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let attempt = client.attempt(&endpoint, EventId::new(1, 1), "{}".to_owned(), 0);
-        runtime.unwrap().block_on(attempt).outcome
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        std::array::from_fn(|_| {
+            let attempt = client.attempt(&endpoint, EventId::new(1, 1), "{}".to_owned(), 0);
+            runtime.block_on(attempt).outcome
+        })
+    }
+
+    /// Starts a receiver that closes each connection when one request more than these has come on it. Returns
+    /// its URL and the count of requests.
+    fn closing_after(requests_by_connection: &'static [usize]) -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let requests = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&requests);
+        thread::spawn(move || {
+            for answered in requests_by_connection {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap());
+                for number in 0..=*answered {
+                    let mut line = String::new();
+                    while lines.read_line(&mut line).unwrap() > 2 {
+                        line.clear();
+                    }
+                    if lines.read_exact(&mut [0; 2]).is_err() {
+                        return;
+                    }
+                    count.fetch_add(1, Ordering::SeqCst);
+                    if number < *answered {
+                        stream
+                            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                            .unwrap();
+                    }
+                }
+            }
+        });
+        (url, requests)
+    }
+
+    #[test]
+    fn an_event_is_sent_again_if_a_connection_that_was_used_before_ends_without_an_answer() {
+        let (url, requests) = closing_after(&[2, 1]);
+        let outcomes: [_; 3] = outcomes_within(Duration::from_secs(30), Mode::Sandbox, resolving_to(&[]), &url);
+        assert!(outcomes.iter().all(AttemptOutcome::is_delivered), "{outcomes:?}");
+        assert_eq!(requests.load(Ordering::SeqCst), 4);
+    }
+
+    #[test]
+    fn an_event_is_not_sent_again_if_a_new_connection_ends_without_an_answer() {
+        let (url, requests) = closing_after(&[0, 1]);
+        let [outcome] = outcomes_within(Duration::from_secs(30), Mode::Sandbox, resolving_to(&[]), &url);
+        assert!(
+            matches!(&outcome, AttemptOutcome::Failed(problem) if problem.starts_with("no answer: ")),
+            "{outcome:?}"
+        );
+        assert_eq!(requests.load(Ordering::SeqCst), 1);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 mod attempts_meter;
 mod client;
+mod connections;
 mod deliverer;
 mod orders;
 mod outcomes;
