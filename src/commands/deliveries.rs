@@ -23,8 +23,9 @@ pub struct Attempted {
 
 /// Records an attempt. Then schedules the next one, or finishes the delivery. Later
 /// deliveries with its ordering key go on at once unless the attempt failed in a way that
-/// keeps the order. If the event is delivered, its other retries end. Does nothing if
-/// retention has removed the event, perhaps with its merchant.
+/// keeps the order. If the event is delivered, its other retries end. If the merchant has set the
+/// endpoint anew since the attempt began, a failure is not counted and the next attempt is due at once:
+/// the new endpoint has had none. Does nothing if retention has removed the event, perhaps with its merchant.
 ///
 /// Returns true if the attempt has ended deliveries to the endpoint: it answered 410 Gone,
 /// and the merchant has not set it anew since the attempt began. Then deletes pending
@@ -41,9 +42,12 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
     if !tx.insert_attempt(delivery.event, attempt)? {
         return Ok(false);
     }
-    if attempt.outcome.is_gone() {
+    if !attempt.outcome.is_delivered() {
         let endpoint = tx.webhook_endpoint(delivery.merchant)?;
-        if endpoint.version == *endpoint_version && endpoint.gone_at.is_none() {
+        if endpoint.version != *endpoint_version {
+            return put_back(tx, attempted);
+        }
+        if attempt.outcome.is_gone() && endpoint.gone_at.is_none() {
             // The events of pending deliveries are older than this attempt, and a replay must find
             // them too.
             let oldest = tx.oldest_pending_event_at(delivery.merchant)?;
@@ -70,6 +74,23 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
                 tx.delete_retries(delivery.event)?;
             }
         }
+    }
+    Ok(false)
+}
+
+/// Makes the delivery of an attempt to a former endpoint due at once, unless another attempt has delivered its
+/// event.
+fn put_back(tx: &mut Tx<'_>, attempted: &Attempted) -> Result<bool, Error> {
+    let Attempted {
+        delivery,
+        attempt,
+        since,
+        ..
+    } = attempted;
+    if tx.is_delivered_since(delivery.event, attempt.attempted_at)? {
+        tx.finish_delivery(delivery, *since)?;
+    } else {
+        tx.put_back_delivery(delivery, *since)?;
     }
     Ok(false)
 }

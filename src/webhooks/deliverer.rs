@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
 use crate::commands::deliveries::Attempted;
-use crate::domain::events::delivery::{Attempt, AttemptOutcome, Delivery};
+use crate::domain::events::delivery::Delivery;
 use crate::domain::events::webhook_endpoint::{StoredWebhookEndpoint, WebhookEndpoint};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
@@ -26,6 +26,7 @@ use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 use crate::store::{Error, Store};
 use crate::webhooks::attempts_meter::AttemptsMeter;
+use crate::webhooks::endpoint_log::log_health;
 use crate::webhooks::orders::{DelivererMessage, Orders};
 use crate::webhooks::outcomes::UnrecordedOutcomes;
 use crate::webhooks::places::Places;
@@ -192,6 +193,7 @@ impl<'a> Deliverer<'a> {
 
     /// Starts the attempts that are due to a merchant, as many as its bounds allow.
     async fn start_due_of(&mut self, merchant: MerchantId) -> Result<(), Error> {
+        self.follow_endpoint(merchant).await;
         let room = self.room_of(merchant);
         if room == 0 {
             return Ok(());
@@ -201,6 +203,9 @@ impl<'a> Deliverer<'a> {
             self.forget_if_off(merchant).await;
             return Ok(());
         };
+        self.queues
+            .queue_mut(merchant)
+            .follow_endpoint(pending.endpoint.version);
         let now = pending.clock.shown_at(self.store.ledger_time());
         let settings = &self.orders.settings;
         match pending.endpoint.active_at(settings.url_default.as_ref(), now) {
@@ -213,6 +218,19 @@ impl<'a> Deliverer<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Notes the endpoint that a merchant has now if attempts, perhaps to a former one, have all its room.
+    async fn follow_endpoint(&mut self, merchant: MerchantId) {
+        let queue = self.queues.queue_mut(merchant);
+        if queue.room() > 0 {
+            return;
+        }
+        let read = self.store.read(move |snapshot| snapshot.webhook_endpoint(merchant));
+        // If it cannot be read, the report of an attempt makes the merchant ready.
+        if let Ok(endpoint) = read.await {
+            queue.follow_endpoint(endpoint.version);
+        }
     }
 
     /// Returns the number of attempts that may start now for a merchant. If its own bound is reached, the
@@ -383,10 +401,16 @@ impl<'a> Deliverer<'a> {
     }
 
     fn handle_attempt(&mut self, mut attempted: Attempted) {
-        let Attempted { delivery, attempt, .. } = &attempted;
+        let Attempted {
+            delivery,
+            attempt,
+            endpoint_version,
+            ..
+        } = &attempted;
         self.attempts.count(&attempt.outcome);
         let queue = self.queues.queue_mut(delivery.merchant);
-        if queue.set_health(&attempt.outcome) && !attempt.outcome.is_gone() {
+        let is_news = queue.has_endpoint(*endpoint_version) && queue.set_health(&attempt.outcome);
+        if is_news && !attempt.outcome.is_gone() {
             log_health(delivery.merchant, attempt);
         }
         // In a flush, retries fall due as they would have if the clock had not jumped.
@@ -447,28 +471,6 @@ impl<'a> Deliverer<'a> {
         let until = clock.shown_at(self.store.ledger_time());
         self.queues.queue_mut(merchant).start_flush(until, done);
         self.queues.make_ready(merchant);
-    }
-}
-
-/// Logs once that an endpoint fails, and once that it accepts events again.
-fn log_health(merchant: MerchantId, attempt: &Attempt) {
-    let (merchant, url) = (merchant.0, &attempt.url);
-    match &attempt.outcome {
-        AttemptOutcome::Responded { status: 200..=299, .. } => {
-            log::info!("merchant {merchant}: webhook endpoint {url} accepts events again");
-        }
-        AttemptOutcome::Responded { status, .. } => {
-            log::warn!(
-                "merchant {merchant}: webhook endpoint {url} answers events with {status}; webhooks.retry_seconds \
-                 sets the retries"
-            );
-        }
-        AttemptOutcome::Failed(problem) => {
-            log::warn!(
-                "merchant {merchant}: webhook endpoint {url} takes no events: {problem}; webhooks.retry_seconds \
-                 sets the retries"
-            );
-        }
     }
 }
 

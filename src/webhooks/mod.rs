@@ -10,6 +10,7 @@ mod attempts_meter;
 mod client;
 mod connections;
 mod deliverer;
+mod endpoint_log;
 mod orders;
 mod outcomes;
 mod places;

@@ -14,6 +14,8 @@ use crate::domain::time::Timestamp;
 const OF_ONE_MAX: usize = 16;
 /// Attempts in flight for a merchant whose endpoint fails or has not been tried.
 const OF_ONE_UNHEALTHY_MAX: usize = 4;
+/// Attempts in flight for a merchant together with those to endpoints that it has replaced since.
+const OF_ONE_WITH_FORMER_MAX: usize = 32;
 
 /// Refusals in a row from which a healthy endpoint counts as failing. Some endpoints refuse
 /// a few kinds of events and take the others. Their refusals are no news for the log, while
@@ -40,6 +42,8 @@ enum EndpointHealth {
 #[derive(Debug, Default)]
 pub(super) struct MerchantQueue {
     in_flight: Vec<InFlight>,
+    /// The version of the endpoint that the next attempts are for.
+    endpoint_version: u32,
     /// The health of its webhook endpoint.
     health: EndpointHealth,
     /// The number of events that the endpoint has refused since it last took one.
@@ -64,6 +68,8 @@ pub(super) struct InFlight {
     delivery: DeliveryId,
     /// The time at which it was due, on the merchant's clock.
     due: Timestamp,
+    /// The version of the endpoint that is attempted.
+    endpoint_version: u32,
     /// True if the endpoint was healthy when the attempt started.
     pub(super) was_healthy: bool,
 }
@@ -81,6 +87,22 @@ impl MerchantQueue {
     /// Returns true if the endpoint takes events.
     pub(super) fn is_healthy(&self) -> bool {
         self.health == EndpointHealth::Healthy
+    }
+
+    /// Notes the version of the endpoint that the merchant has now. A new one has not been tried; it may be
+    /// the one that failed, set again, so that this is remembered for the log.
+    pub(super) fn follow_endpoint(&mut self, version: u32) {
+        if mem::replace(&mut self.endpoint_version, version) != version {
+            self.refused_in_a_row = 0;
+            if self.is_healthy() {
+                self.health = EndpointHealth::Unknown;
+            }
+        }
+    }
+
+    /// Returns true if the merchant has not replaced the endpoint of this version, as far as the queue knows.
+    pub(super) fn has_endpoint(&self, version: u32) -> bool {
+        self.endpoint_version == version
     }
 
     /// Sets the health of the endpoint after an attempt. Returns true if the endpoint has
@@ -114,14 +136,17 @@ impl MerchantQueue {
         self.health == EndpointHealth::Failing && self.is_otherwise_idle()
     }
 
-    /// Returns how many more attempts may start.
+    /// Returns how many more attempts may start. Those to a former endpoint leave their room to the others.
     pub(super) fn room(&self) -> usize {
         let most = if self.is_healthy() {
             OF_ONE_MAX
         } else {
             OF_ONE_UNHEALTHY_MAX
         };
-        most.saturating_sub(self.in_flight.len())
+        let is_to_current = |attempt: &&InFlight| self.has_endpoint(attempt.endpoint_version);
+        let to_current = self.in_flight.iter().filter(is_to_current).count();
+        let with_former = OF_ONE_WITH_FORMER_MAX.saturating_sub(self.in_flight.len());
+        most.saturating_sub(to_current).min(with_former)
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -136,6 +161,7 @@ impl MerchantQueue {
         self.in_flight.push(InFlight {
             delivery,
             due,
+            endpoint_version: self.endpoint_version,
             was_healthy: self.is_healthy(),
         });
     }
@@ -263,6 +289,29 @@ mod tests {
         (0..7).for_each(|id| assert!(queue.finish(DeliveryId(id)).unwrap().was_healthy));
         assert_eq!((queue.room(), queue.in_flight()), (1, 3));
         assert!(queue.has_in_flight(DeliveryId(7)) && !queue.has_in_flight(DeliveryId(6)));
+    }
+
+    #[test]
+    fn attempts_to_a_former_endpoint_leave_their_room_to_the_others() {
+        let mut queue = MerchantQueue::default();
+        let fill = |queue: &mut MerchantQueue, version: u32, room| {
+            queue.follow_endpoint(version);
+            queue.set_health(&answer(200));
+            assert_eq!(queue.room(), room, "of version {version}");
+            (0..room).for_each(|_| queue.start(DeliveryId(i64::from(version)), at(0)));
+        };
+        for (version, room) in [(1, 16), (2, 16), (3, 0)] {
+            fill(&mut queue, version, room);
+        }
+        assert!(queue.has_endpoint(3) && !queue.has_endpoint(2));
+        queue.follow_endpoint(4);
+        assert!(!queue.is_healthy(), "it has not been tried");
+        queue.set_health(&answer(500));
+        queue.follow_endpoint(5);
+        assert!(
+            queue.set_health(&answer(200)),
+            "the log says that it takes events again"
+        );
     }
 
     #[test]

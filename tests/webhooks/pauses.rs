@@ -72,6 +72,55 @@ fn a_pause_ends_with_a_resend_a_replay_or_a_setting_of_the_endpoint() {
     }
 }
 
+/// Tops a customer up as often, which makes as many events that wait for no other.
+fn top_up(service: &Service, times: usize) {
+    (0..times).for_each(|_| drop(service.send("", "ada", "POST", "/v1/payment/topup", &json!({ "amount": 1000 }))));
+}
+
+/// The attempts under way have all the room that the former endpoint had, and are the last ones of their
+/// events.
+#[test]
+fn an_attempt_at_a_former_endpoint_neither_delays_nor_spends_an_event() {
+    let (disk, former, new) = (Disk::new(), Receiver::start(), Receiver::start());
+    let service = disk.serve(&[
+        ("ESCROWD_WEBHOOKS_RETRY_SECONDS", ""),
+        ("ESCROWD_WEBHOOKS_TIMEOUT_SECONDS", "60"),
+    ]);
+    former.reply_with(|_| Reply::Never);
+    set(&service, "", &former);
+    top_up(&service, 5);
+    former.wait_for_requests(4);
+    set(&service, "", &new);
+    new.wait_for_requests(1);
+    until("the other four are still under way", || disk.pending() == 4);
+    drop(former);
+    disk.wait_for_deliveries();
+    let mut taken = new.taken();
+    taken.sort();
+    assert_eq!(taken, ids(&service, ""), "all of them");
+}
+
+#[test]
+fn a_pause_that_a_former_endpoint_asks_for_is_not_heeded() {
+    let (disk, former, new) = (Disk::new(), Receiver::start(), Receiver::start());
+    let service = disk.serve(&[]);
+    let is_replaced = Arc::new(AtomicBool::new(false));
+    let may_answer = Arc::clone(&is_replaced);
+    former.reply_with(move |_| {
+        until("the endpoint is replaced", || may_answer.load(Ordering::SeqCst));
+        let reply = b"HTTP/1.1 429 Busy\r\nretry-after: 86400\r\ncontent-length: 0\r\n\r\n";
+        Reply::Raw(reply.to_vec())
+    });
+    set(&service, "", &former);
+    top_up(&service, 1);
+    // The request counts once it is answered.
+    until("the attempt is under way", || former.has_connections());
+    set(&service, "", &new);
+    is_replaced.store(true, Ordering::SeqCst);
+    disk.wait_for_deliveries();
+    assert_eq!(new.taken(), ids(&service, ""));
+}
+
 /// A replay that sends an event again also sends the later ones of its escrow again, although they
 /// are pending: the receiver gets them in their order.
 #[test]

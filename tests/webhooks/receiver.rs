@@ -147,6 +147,11 @@ impl Receiver {
         taken.map(|request| request.id().to_owned()).collect()
     }
 
+    /// Returns true if a client has connected.
+    pub(crate) fn has_connections(&self) -> bool {
+        !self.shared.connections.lock().unwrap().is_empty()
+    }
+
     /// Waits until this many requests have arrived.
     pub(crate) fn wait_for_requests(&self, requests: usize) {
         until(&format!("{requests} requests have arrived"), || {

@@ -306,6 +306,14 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Makes a delivery due without counting an attempt. Does nothing if it was removed meanwhile.
+    pub fn put_back_delivery(&mut self, delivery: &Delivery, due: Timestamp) -> Result<(), Error> {
+        self.connection
+            .prepare("UPDATE delivery SET due_at = ?2 WHERE id = ?1")?
+            .execute(params![delivery.id.0, due.millis()])?;
+        Ok(())
+    }
+
     /// Counts an attempt that was refused and schedules the next one. The delivery loses its
     /// ordering key, so that the next one with that key becomes due at `next_due`.
     pub fn postpone_refused_delivery(

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::domain::events::delivery::RetrySchedule;
+use crate::domain::events::delivery::{Attempt, AttemptOutcome, RetrySchedule};
 use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl, WebhookUrlChoice};
 use crate::domain::ids::Entropy;
 use crate::store::{self, Synchronous, bare_deliveries};
