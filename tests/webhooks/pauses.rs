@@ -190,3 +190,26 @@ fn a_resend_that_is_taken_ends_the_retries_of_an_attempt_under_way() {
     let shown = send(&service, "", "GET", &format!("/sandbox/events/{event}"), &Value::Null);
     assert_eq!(shown["delivery"]["status"], "delivered");
 }
+
+/// The first resend is made beside the attempt under way. More of them would only be more repeats.
+#[test]
+fn resends_of_an_event_that_is_due_add_one_attempt() {
+    let (disk, receiver) = (Disk::new(), Receiver::start());
+    let service = disk.serve(&[]);
+    set(&service, "", &receiver);
+    let may_answer = Arc::new(AtomicBool::new(false));
+    let answers = Arc::clone(&may_answer);
+    receiver.reply_with(move |_| {
+        until("the event is resent", || answers.load(Ordering::SeqCst));
+        Reply::Status(200)
+    });
+    top_up(&service, 1);
+    let resend = format!("/sandbox/events/{}/resend", ids(&service, "")[0]);
+    for _ in 0..3 {
+        send(&service, "", "POST", &resend, &Value::Null);
+    }
+    assert_eq!(disk.pending(), 2);
+    may_answer.store(true, Ordering::SeqCst);
+    disk.wait_for_deliveries();
+    assert!(receiver.requests().len() <= 2);
+}

@@ -35,7 +35,7 @@ row! {
 pub enum Hastened {
     /// No delivery of the event is pending.
     NotPending,
-    /// Its attempt is due already, perhaps under way, and has no place in an order.
+    /// Its only attempt is due already, perhaps under way, and has no place in an order.
     UnderWay,
     /// Its attempt is due, or that of the delivery for which it waits.
     Due,
@@ -227,13 +227,15 @@ impl Tx<'_> {
             .prepare(
                 "SELECT CASE WHEN due_at IS NULL
                              THEN (SELECT min(id) FROM delivery AS first WHERE first.lane = delivery.lane)
-                             ELSE id END, lane IS NULL
+                             ELSE id END,
+                        lane IS NULL AND NOT EXISTS (SELECT 1 FROM delivery AS other
+                                                     WHERE other.event_id = delivery.event_id AND other.id <> delivery.id)
                  FROM delivery WHERE event_id = ?1 ORDER BY due_at IS NULL, due_at, id LIMIT 1",
             )?
             .first(params![event.number()], |row| {
                 Ok((row.get::<i64>(0)?, row.get::<bool>(1)?))
             })?;
-        let Some((next, is_unordered)) = pending else {
+        let Some((next, is_alone)) = pending else {
             return Ok(Hastened::NotPending);
         };
         let hastened = self
@@ -241,7 +243,7 @@ impl Tx<'_> {
             .prepare("UPDATE delivery SET due_at = ?2 WHERE id = ?1 AND due_at > ?2")?
             .execute(params![next, now.millis()])?;
         self.state.new_deliveries.push(merchant);
-        if is_unordered && hastened == 0 {
+        if is_alone && hastened == 0 {
             Ok(Hastened::UnderWay)
         } else {
             Ok(Hastened::Due)
@@ -337,11 +339,11 @@ impl Tx<'_> {
         self.release_next(delivery, next_due)
     }
 
-    /// Removes the retries of an event that hold no place in an order, after the event was
+    /// Removes the retries and resends of an event that hold no place in an order, after the event was
     /// delivered.
     pub fn delete_retries(&mut self, event: EventId) -> Result<(), Error> {
         self.connection
-            .prepare("DELETE FROM delivery WHERE event_id = ?1 AND attempts > 0 AND lane IS NULL")?
+            .prepare("DELETE FROM delivery WHERE event_id = ?1 AND lane IS NULL")?
             .execute(params![event.number()])?;
         Ok(())
     }
