@@ -151,10 +151,13 @@ fn a_client_goes_on_behind_the_last_event_it_had() {
     let resume = format!("Last-Event-ID: {last}\r\n");
     // The header of a client that reconnects counts more than the query of its first request.
     let (mut rest, position) = Listener::open(&app, &format!("?after={}", "0".repeat(24)), &resume);
-    assert_eq!(position.id[..16], last[..16]);
+    assert_eq!(position.id, last);
     assert_eq!(amounts(&mut rest, 49), (72..=120).collect::<Vec<_>>());
     app.offered();
-    assert_eq!(rest.next_event().event, "escrow.created");
+    let created = rest.next_event();
+    assert_eq!(created.event, "escrow.created");
+    let (_new, position) = Listener::open(&app, "", "");
+    assert_eq!(position.id, created.id, "the id of the newest event");
 }
 
 #[test]
@@ -239,6 +242,20 @@ fn unknown_stream_parameters_are_refused() {
     assert!(get("", &[("last-event-id", "x")]).starts_with("Last-Event-ID must be the id of an event"));
     assert!(get("?type=bogus", &[]).starts_with("type must be"));
     assert!(get("?after=1", &[]).starts_with("after must be"));
+    // An id from long after now, and one whose number is negative.
+    for id in [format!("7{}", "f".repeat(23)), "f".repeat(24)] {
+        let message = get("", &[("last-event-id", &id)]);
+        assert!(message.starts_with("Last-Event-ID must be the id of an event that there is or was"));
+        for path in ["/sandbox/events/stream", "/sandbox/events"] {
+            let answer = app.send("GET", &format!("{path}?after={id}"), &[], None);
+            assert_eq!(answer.status, 400, "{path} {id}");
+            assert!(
+                answer
+                    .message()
+                    .starts_with("after must be the id of an event that there is or was")
+            );
+        }
+    }
     assert!(get("?page=2", &[]).starts_with("page must be one of the fields type, "));
     let live = spawn_live_app(|_| {});
     assert_eq!(live.send("GET", "/sandbox/events/stream", &[], None).status, 404);

@@ -15,6 +15,7 @@ use crate::domain::events::event::{EventFilter, RecordedEvent};
 use crate::domain::ids::{EventId, MerchantId};
 use crate::domain::invalid::Invalid;
 use crate::domain::refusal::RefusalKind;
+use crate::domain::time::Timestamp;
 use crate::http::answer::{Raw, RawKind};
 use crate::http::auth::Caller;
 use crate::http::error::ApiError;
@@ -62,28 +63,31 @@ pub(crate) async fn open(
 ) -> Result<Raw<Events>, ApiError> {
     let fields = query.fields()?;
     let filter = events::parse_filter(&fields)?;
-    let after = last_event_id(&request)?.or(fields.field("after").optional(events::event_id)?);
+    let now = state.store.ledger_time();
+    let after = last_event_id(&request, now)?;
+    let after = after.or(fields.field("after").optional(|field| events::position(field, now))?);
     if *request.method() == Method::HEAD {
         return Ok(response(stream::empty()).into());
     }
     let connection = caller.request.connection.clone();
     let open_stream = state.event_streams.open(caller.key_hash, connection)?;
-    let seen = match (after, caller.merchant()) {
-        (Some(id), _) => id.number(),
+    let position = match (after, caller.merchant()) {
+        (Some(id), _) => Some(id),
         (None, Some(merchant)) => {
-            let newest = state.store.read(move |snapshot| snapshot.newest_event(merchant));
+            let newest = state.store.read(move |snapshot| snapshot.newest_event_id(merchant));
             newest.await?
         }
-        (None, None) => 0,
+        (None, None) => None,
     };
+    let position = position.unwrap_or(EventId::new(0, 0));
     let follower = Follower {
         commits: state.store.commits(),
         state: state.into_inner(),
         key_hash: caller.key_hash,
         filter,
-        seen,
+        seen: position.number(),
         goes_on: true,
-        is_open: false,
+        unsent_position: Some(position),
         sent_at: Instant::now(),
         open_stream,
     };
@@ -99,15 +103,18 @@ fn response(pieces: impl Stream<Item = Result<Bytes, store::Error>> + 'static) -
 }
 
 /// Returns the event after which a client goes on that was connected before.
-fn last_event_id(request: &HttpRequest) -> Result<Option<EventId>, Invalid> {
+fn last_event_id(request: &HttpRequest, now: Timestamp) -> Result<Option<EventId>, Invalid> {
     let Some(value) = request.headers().get(LAST_EVENT_ID).filter(|value| !value.is_empty()) else {
         return Ok(None);
     };
     let text = String::from_utf8_lossy(value.as_bytes());
-    let expected = "the id of an event: 24 lower-case hex characters";
-    let id = EventId::parse(&text);
-    id.map(Some)
-        .ok_or_else(|| Invalid::wrong("Last-Event-ID", expected, &text))
+    let wrong = |expected| Invalid::wrong("Last-Event-ID", expected, &text);
+    let id = EventId::parse(&text).ok_or_else(|| wrong(events::EVENT_ID))?;
+    if events::is_position(id, now) {
+        Ok(Some(id))
+    } else {
+        Err(wrong(events::NO_POSITION))
+    }
 }
 
 /// The position of one client in the events of its key.
@@ -119,8 +126,8 @@ struct Follower {
     seen: i64,
     /// True if there may be events after `seen` already.
     goes_on: bool,
-    /// True once the client has the position to go on from.
-    is_open: bool,
+    /// The position to go on from, until the client has it.
+    unsent_position: Option<EventId>,
     sent_at: Instant,
     commits: watch::Receiver<u64>,
     open_stream: OpenStream,
@@ -139,10 +146,9 @@ fn pieces_of(follower: Follower) -> impl Stream<Item = Result<Bytes, store::Erro
 impl Follower {
     /// Waits for the next piece of the stream. `None` if the service stops.
     async fn next_piece(&mut self) -> Result<Option<String>, store::Error> {
-        if !self.is_open {
-            self.is_open = true;
+        if let Some(position) = self.unsent_position.take() {
             // An id without data moves the client's position and is no event.
-            return Ok(Some(format!("id: {}\n\n", EventId::new(self.seen, 0))));
+            return Ok(Some(format!("id: {position}\n\n")));
         }
         loop {
             if self.state.connections.is_stopping() {

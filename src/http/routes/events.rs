@@ -10,7 +10,7 @@ use crate::commands::events;
 use crate::domain::events::delivery::DeliveryStatus;
 use crate::domain::events::delivery::{Attempt, AttemptOutcome, DeliveryProgress, UnsentReason, Wait};
 use crate::domain::events::event::{EventFilter, EventOrder, EventType, RecordedEvent, Replay, ReplayStart};
-use crate::domain::ids::{CustomerId, EscrowId, EventId};
+use crate::domain::ids::{self, CustomerId, EscrowId, EventId};
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Refusal, RefusalKind};
@@ -33,7 +33,7 @@ pub(crate) async fn list(
     caller: Caller,
     query: Query,
 ) -> Result<Reply<PageView<EventView>>, ApiError> {
-    let request = parse_events_query(&query)?;
+    let request = parse_events_query(&query, state.store.ledger_time())?;
     let render = |page| Reply::ok("Events fetched successfully", PageView::new(page, EventView::new));
     let Some(merchant) = caller.merchant() else {
         return Ok(render(Page::empty(request.page)));
@@ -150,11 +150,11 @@ struct EventsRequest {
     page: PageRequest,
 }
 
-fn parse_events_query(query: &Query) -> Parsed<EventsRequest> {
+fn parse_events_query(query: &Query, now: Timestamp) -> Parsed<EventsRequest> {
     let fields = query.fields()?;
     let page = query::page(&fields)?;
     let filter = parse_filter(&fields)?;
-    let after = fields.field("after").optional(event_id)?;
+    let after = fields.field("after").optional(|field| position(field, now))?;
     Ok(EventsRequest {
         filter,
         order: after.map_or(EventOrder::NewestFirst, EventOrder::After),
@@ -194,8 +194,32 @@ fn escrow_id(field: &Field<'_>) -> Result<EscrowId, Invalid> {
     field.parsed("the id of an escrow: 24 lower-case hex characters", EscrowId::parse)
 }
 
-pub(crate) fn event_id(field: &Field<'_>) -> Result<EventId, Invalid> {
-    field.parsed("the id of an event: 24 lower-case hex characters", EventId::parse)
+fn event_id(field: &Field<'_>) -> Result<EventId, Invalid> {
+    field.parsed(EVENT_ID, EventId::parse)
+}
+
+/// The form of the id of an event.
+pub(super) const EVENT_ID: &str = "the id of an event: 24 lower-case hex characters";
+
+/// Reads the id of an event after which others follow. Retention may have removed it.
+pub(super) fn position(field: &Field<'_>, now: Timestamp) -> Result<EventId, Invalid> {
+    let id = event_id(field)?;
+    if is_position(id, now) {
+        Ok(id)
+    } else {
+        Err(field.must_be(NO_POSITION))
+    }
+}
+
+/// What is right in the place of an id that is no [`position`].
+pub(super) const NO_POSITION: &str = "the id of an event that there is or was, or 24 zeros for the beginning";
+
+/// Numbers of ids run ahead of the clock if many are taken in a millisecond, or if it was set back.
+const AHEAD_MAX_SECONDS: i64 = 24 * 60 * 60;
+
+/// Returns true if there may have been an event with this id.
+pub(super) fn is_position(id: EventId, now: Timestamp) -> bool {
+    (0..=ids::last_number_of(now.seconds_later(AHEAD_MAX_SECONDS))).contains(&id.number())
 }
 
 fn moment(field: &Field<'_>) -> Result<Timestamp, Invalid> {

@@ -102,6 +102,13 @@ impl Snapshot<'_> {
         Ok(newest.unwrap_or_default())
     }
 
+    /// Returns the id of a merchant's newest event.
+    pub fn newest_event_id(&self, merchant: MerchantId) -> Result<Option<EventId>, Error> {
+        self.connection
+            .prepare("SELECT id, guard FROM event WHERE merchant_id = ?1 ORDER BY id DESC LIMIT 1")?
+            .first(params![merchant.0], |row| Ok(EventId::new(row.get(0)?, row.get(1)?)))
+    }
+
     /// Returns at most `limit` events after the one with this number, oldest first, and the
     /// number up to which no other event passes the filter.
     pub fn events_after(
