@@ -18,7 +18,7 @@ use crate::cli::demo_web;
 use crate::cli::output::{FAINT, GREEN, say};
 use crate::cli::sandbox::{sum_of, text};
 use crate::config::{Config, Fees};
-use crate::domain::ledger::Transfer;
+use crate::domain::ledger::{Account, Transfer};
 use crate::domain::money::Amount;
 use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::store::Store;
@@ -69,6 +69,7 @@ pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
         store: server.store.clone(),
         transfers_seen: 0,
         wallets: Vec::new(),
+        held: 0,
         full: arguments.full,
         step: 0,
     };
@@ -90,6 +91,8 @@ struct Demo {
     store: Store,
     transfers_seen: i64,
     wallets: Vec<WalletLine>,
+    /// The money in the hold: the amount of the deal that is not released, and the fees.
+    held: i64,
     full: bool,
     step: u32,
 }
@@ -207,6 +210,7 @@ impl Demo {
 
     /// Shows the transfers since the previous call, and the wallets that they changed.
     fn show_transfers(&mut self) -> anyhow::Result<()> {
+        let held_before = self.held;
         for (
             id,
             Transfer {
@@ -218,6 +222,7 @@ impl Demo {
             },
         ) in self.new_transfers()?
         {
+            self.held += amount.minor() * (i64::from(is_hold(&credit)) - i64::from(is_hold(&debit)));
             let (amount, kind) = (amount.to_string(), kind.into_str());
             let (debit, credit) = (debit.to_string(), credit.to_string());
             say!("   {MONEY}{amount:>9}{MONEY:#}  {debit} -> {credit}  {FAINT}{kind}{FAINT:#}");
@@ -236,6 +241,10 @@ impl Demo {
             };
             let changes = part("main", &before.main, main) + &part("in escrow", &before.escrow, escrow);
             say!("   {owner:>9}{FAINT}{changes}{FAINT:#}");
+        }
+        if self.held != held_before {
+            let [before, now] = [held_before, self.held].map(|minor| Amount::from_minor(minor).unwrap_or_default());
+            say!("   {:>9}{FAINT}  {before} -> {now}, fees included{FAINT:#}", "held");
         }
         self.wallets = wallets;
         Ok(())
@@ -265,13 +274,20 @@ impl Demo {
     }
 }
 
+/// Returns true for the account that has the money of the deal.
+const fn is_hold(account: &Account) -> bool {
+    matches!(account, Account::CustomerEscrow(_))
+}
+
+/// Writes minor units in major units.
+fn major(minor: i64) -> String {
+    SignedAmount::from_minor(minor)
+        .expect("play money is small")
+        .to_string()
+}
+
 /// Shows a line of the last table, from minor units.
 fn show_change(holder: &str, before: i64, after: i64) {
-    let major = |minor| {
-        SignedAmount::from_minor(minor)
-            .expect("play money is small")
-            .to_string()
-    };
     let sign = if after > before { "+" } else { "" };
     let change = format!("{sign}{}", major(after - before));
     say!(
