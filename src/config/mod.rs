@@ -8,6 +8,7 @@ mod defaults;
 mod error;
 mod flags;
 mod in_force;
+mod misplaced;
 mod redaction;
 mod reload;
 #[cfg(test)]

@@ -19,7 +19,7 @@ use toml::{Table, Value};
 use super::defaults::{DEFAULTS, KEYS_WITHOUT_DEFAULT};
 use super::error::ConfigError;
 use super::flags::Flags;
-use super::{Config, checks, redaction};
+use super::{Config, checks, misplaced, redaction};
 
 const ENV_PREFIX: &str = "ESCROWD_";
 
@@ -137,7 +137,7 @@ fn read_file(named: Option<&Path>) -> Result<Loaded, ConfigError> {
     };
     let invalid = |error| ConfigError::Line {
         path: path.to_owned(),
-        problem: redaction::describe(&text, error),
+        problem: misplaced::explain(&redaction::describe(&text, error), &KEYS),
     };
     let (config, values) = parse_file(&text).map_err(invalid)?;
     let in_file: Table = text.parse().map_err(invalid)?;

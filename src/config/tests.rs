@@ -105,7 +105,10 @@ fn an_error_says_in_plain_words_which_values_are_right() {
             "must be a whole number from 0 to 10000; got 70000",
         ),
         ("[fees]\nplatform_bps = 1.5", "expected a whole number from 0 to 10000"),
-        ("[storage]\nreaders = \"many\"", "expected a whole number from 1 to 256"),
+        (
+            "[storage]\nreaders = \"many\"",
+            "must be a whole number from 1 to 256; got \"many\"",
+        ),
         (
             "[limits]\namount_min_minor = true",
             "expected a whole number from 1 to 9007199254740991",
@@ -158,6 +161,11 @@ fn an_error_says_in_plain_words_which_values_are_right() {
             "ESCROWD_STORAGE_READERS",
             "0",
             "must be a whole number from 1 to 256; got 0",
+        ),
+        (
+            "ESCROWD_STORAGE_READERS",
+            "abc",
+            "must be a whole number from 1 to 256; got \"abc\"",
         ),
         ("ESCROWD_LISTEN", "8080", "must be an IP address and a port"),
         ("ESCROWD_CURRENCY", "KRW", "which has no smaller unit"),
@@ -244,7 +252,7 @@ fn an_error_names_the_invalid_variable() {
         (
             "ESCROWD_LIMITS_MILESTONES_MAX",
             "many",
-            "\"many\", expected a whole number from 2 to 1000",
+            "must be a whole number from 2 to 1000; got \"many\"",
         ),
         ("ESCROWD_LIMITS_MILESTONES_MAX", "1", "from 2 to 1000"),
         ("ESCROWD_SANDBOX_EXPOSE", "yes", "true or false"),

@@ -52,6 +52,10 @@ impl Visitor<'_> for WholeNumber {
             Err(out_of_bounds(number, self.min, self.max))
         }
     }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<i64, E> {
+        Err(out_of_bounds(format_args!("{text:?}"), self.min, self.max))
+    }
 }
 
 /// Parses `true` or `false`.
@@ -149,7 +153,7 @@ where
     Amount::from_minor(minor).ok_or_else(|| out_of_bounds(minor, MIN, max))
 }
 
-fn out_of_bounds<E: Error>(number: i64, min: i64, max: i64) -> E {
+fn out_of_bounds<E: Error>(number: impl fmt::Display, min: i64, max: i64) -> E {
     E::custom(format!("must be a whole number from {min} to {max}; got {number}"))
 }
 

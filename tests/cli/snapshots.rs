@@ -123,6 +123,7 @@ fn a_start_that_fails_says_why_word_for_word() {
         "currency = \"naira\"\n",
         "public_url = \"shop\"\n",
         "[fees]\nplatform_bps = -1\n",
+        "platform_bps = 100\n",
         "[fees]\nwithdrawal_minor = \"x\"\n",
         "[limits]\nmilestones_max = 0\n",
         "[webhooks]\ncallback_url = \"ftp://shop.example\"\n",
