@@ -5,13 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 
 use crate::cli::client::ServiceClient;
 use crate::cli::output::say;
-use crate::cli::settings::variables;
-use crate::config::{Config, Flags};
-use crate::domain::web_address::reachable_from_here;
+use crate::cli::settings::service_url;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct HealthArguments {
@@ -30,7 +28,7 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) fn run(arguments: HealthArguments) -> anyhow::Result<ExitCode> {
     let url = match arguments.url {
         Some(url) => url,
-        None => configured_url(arguments.config)?,
+        None => service_url(arguments.config)?,
     };
     let service = ServiceClient::with_timeout(&url, None, REPLY_TIMEOUT)?;
     let reply = service.send("GET", "/readyz", None, None)?;
@@ -42,17 +40,4 @@ pub(super) fn run(arguments: HealthArguments) -> anyhow::Result<ExitCode> {
     );
     say!("the service at {url} can serve");
     Ok(ExitCode::SUCCESS)
-}
-
-/// Returns the URL of the address that a service with this configuration listens on.
-fn configured_url(config: Option<PathBuf>) -> anyhow::Result<String> {
-    let flags = Flags {
-        config,
-        ..Flags::default()
-    };
-    let listen = Config::load(&flags, variables())?.listen;
-    if listen.port() == 0 {
-        bail!("listen is {listen}, and the service then picks a port; name its URL with --url");
-    }
-    Ok(format!("http://{}", reachable_from_here(listen)))
 }

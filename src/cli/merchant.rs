@@ -211,11 +211,11 @@ fn print_list(merchants: &Value) {
 
 fn print_settings(merchant: &Value) {
     say!(
-        "{:>4}  {BOLD}{}{BOLD:#}  country {}, commission {} bps, business {}, addresses {}, publishable key {}, created {}",
+        "{:>4}  {BOLD}{}{BOLD:#}  country {}, commission {}, business {}, addresses {}, publishable key {}, created {}",
         or_dash(&merchant["id"]),
         or_dash(&merchant["name"]),
         or_default(&merchant["country"]),
-        or_default(&merchant["commissionBps"]),
+        commission(&merchant["commissionBps"]),
         or_default(&merchant["isBusiness"]),
         listed(&merchant["allowedAddresses"], "any"),
         or_dash(&merchant["publishableKey"]),
@@ -229,6 +229,11 @@ fn listed(list: &Value, if_empty: &str) -> String {
         None | Some([]) => if_empty.to_owned(),
         Some(texts) => texts.iter().map(or_dash).collect::<Vec<_>>().join(" "),
     }
+}
+
+fn commission(bps: &Value) -> String {
+    let rate = or_default(bps);
+    if bps.is_null() { rate } else { format!("{rate} bps") }
 }
 
 fn or_default(value: &Value) -> String {

@@ -4,20 +4,15 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use crate::cli::client::ServiceClient;
+use crate::cli::settings::service_url;
 use crate::domain::money::Amount;
 
 /// The options that name the sandbox and the merchant.
 #[derive(Debug, clap::Args)]
 pub(super) struct SandboxArguments {
-    /// The URL of the sandbox
-    #[arg(
-        long,
-        global = true,
-        env = "ESCROWD_URL",
-        hide_env_values = true,
-        default_value = "http://127.0.0.1:8080"
-    )]
-    url: String,
+    /// The URL of the sandbox [default: the address that the configuration listens on]
+    #[arg(long, global = true, env = "ESCROWD_URL", hide_env_values = true)]
+    url: Option<String>,
     /// The merchant's key; a sandbox on the same machine needs none for its default merchant
     #[arg(long, global = true, env = "ESCROWD_KEY", hide_env_values = true)]
     key: Option<String>,
@@ -37,6 +32,7 @@ impl SandboxArguments {
     /// key.
     pub(super) fn connect(self) -> anyhow::Result<ServiceClient> {
         let Self { url, key } = self;
+        let url = url.map_or_else(|| service_url(None), Ok)?;
         let client = ServiceClient::new(&url, key)?;
         let reply = client.send("GET", "/sandbox/clock", None, None).with_context(|| {
             format!("no escrowd answers at {url}; start one with `escrowd`, or give its URL with --url")

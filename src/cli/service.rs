@@ -3,18 +3,20 @@
 
 use std::env;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde_json::Value;
 use url::{Host, Url};
 
 use crate::cli::client::ServiceClient;
 use crate::cli::output::{print_done, say};
+use crate::cli::settings::service_url;
 use crate::domain::web_address::is_private;
 
 /// The environment variable with the URL of the service.
 const URL_VARIABLE: &str = "ESCROWD_URL";
-/// The URL of a service with the default configuration on this machine.
-const URL_DEFAULT: &str = "http://127.0.0.1:8080";
+
+/// The status of a path that the service does not have.
+const NOT_FOUND: u16 = 404;
 
 /// The options that name the service and the operator.
 #[derive(Debug, clap::Args)]
@@ -24,7 +26,7 @@ pub(super) struct ServiceArguments {
     #[arg(
         long,
         global = true,
-        help = format!("The URL of the service [env: {URL_VARIABLE}] [default: {URL_DEFAULT}]")
+        help = format!("The URL of the service [env: {URL_VARIABLE}] [default: the address that the configuration listens on]")
     )]
     url: Option<String>,
     /// The operator's key; better in the environment, since every user sees command lines
@@ -48,15 +50,23 @@ impl ServiceArguments {
     /// Fails if the URL is not one, or if no key is given.
     pub(super) fn connect(&self) -> anyhow::Result<ServiceClient> {
         let url = self.url.clone().or_else(|| env::var(URL_VARIABLE).ok());
-        let url = url.as_deref().unwrap_or(URL_DEFAULT);
-        let key = self.key.clone().filter(|key| !key.is_empty());
-        let key = key.context(
+        let url = url.map_or_else(|| service_url(None), Ok)?;
+        if let Some(key) = self.key.clone().filter(|key| !key.is_empty()) {
+            let client = ServiceClient::new(&url, Some(key))?;
+            warn_of_clear_text(&url);
+            return Ok(client);
+        }
+        // Live mode has no clock to show. A key of a sandbox is no operator's.
+        let clock = ServiceClient::new(&url, None)?.send("GET", "/sandbox/clock", None, None);
+        if clock.is_ok_and(|reply| reply.status != NOT_FOUND) {
+            bail!(
+                "the service at {url} is a sandbox, which has no operators and no merchants to keep: each key is a merchant"
+            );
+        }
+        bail!(
             "the key of an operator is missing: set ESCROWD_KEY; `escrowd operator create NAME --role admin` without \
-             --url makes the first one while the service is stopped",
-        )?;
-        let client = ServiceClient::new(url, Some(key))?;
-        warn_of_clear_text(url);
-        Ok(client)
+             --url makes the first one while the service is stopped"
+        )
     }
 
     /// Prints a reply as JSON if that is asked for, or else by `print`.

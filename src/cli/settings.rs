@@ -4,11 +4,13 @@ use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
 
-use crate::config::{Accepted, Flags};
+use crate::config::{Accepted, Config, Flags};
+use crate::domain::web_address::reachable_from_here;
 use crate::store::Place;
 
 /// The options that name the configuration file or override it.
@@ -98,6 +100,23 @@ impl SettingsArguments {
             accepted,
         }
     }
+}
+
+/// Returns the URL of the address that a service with this configuration listens on.
+///
+/// # Errors
+///
+/// Fails if the configuration is wrong, or if it leaves the port to the service.
+pub(super) fn service_url(config: Option<PathBuf>) -> anyhow::Result<String> {
+    let flags = Flags {
+        config,
+        ..Flags::default()
+    };
+    let listen = Config::load(&flags, variables())?.listen;
+    if listen.port() == 0 {
+        bail!("listen is {listen}, and the service then picks a port; name its URL with --url");
+    }
+    Ok(format!("http://{}", reachable_from_here(listen)))
 }
 
 /// Returns the environment, for the configuration.

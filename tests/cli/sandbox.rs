@@ -321,6 +321,22 @@ fn without_a_sandbox_each_says_what_to_do() {
     let mut command = work_folder.command(&["clock", "--url", &server.url("")]);
     let output = command.env("http_proxy", "http://127.0.0.1:9").output().unwrap();
     assert!(output.status.success(), "a proxy is not asked: {}", stderr(&output));
+    // Without --url it is the service that the configuration of the folder describes.
+    work_folder.write("config.toml", &format!("listen = \"{}\"\n", server.address));
+    let output = work_folder.run(&["clock"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    for arguments in [
+        &["merchant", "list"][..],
+        &["operator", "list", "--url", &server.url("")],
+    ] {
+        let output = work_folder.run(arguments);
+        let said = stderr(&output);
+        assert!(
+            said.contains("is a sandbox, which has no operators"),
+            "{arguments:?}: {said}"
+        );
+    }
+    work_folder.write("config.toml", "");
     let output = work_folder.run(&["trigger", "escrow.finished"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("escrow.completed"), "{}", stderr(&output));
