@@ -11,6 +11,8 @@ use thirtyfour::prelude::*;
 use crate::helpers::{Site, in_browser};
 
 const DOCUMENT: &str = include_str!("../../docs/checkout.md");
+/// The line of the example that names the payment.
+const REFERENCE: &str = "reference: `order-${Date.now()}`, // another one for each payment";
 
 /// The merchant's web page, on a port of its own.
 struct Shop {
@@ -104,8 +106,9 @@ fn a_buyer_pays_with_a_test_card_in_a_page_of_another_origin() {
         site.driver.enter_default_frame().await?;
         site.has(1, "#outcome > li").await?;
         let history = ask(&site, "GET", "/v1/payment/history", "tunde", &Value::Null).await;
-        let payment = history["data"]["data"][0]["id"].as_str().unwrap();
-        site.shows(&format!("Paid: order-1 by payment {payment}")).await?;
+        let [payment, reference] = ["id", "reference"].map(|name| history["data"]["data"][0][name].as_str().unwrap());
+        assert!(reference.starts_with("order-"), "{reference}");
+        site.shows(&format!("Paid: {reference} by payment {payment}")).await?;
         let events = ask(&site, "GET", "/sandbox/events", "", &Value::Null).await;
         assert!(events.to_string().contains("escrow.ongoing"), "{events}");
         site.click("Close").await?;
@@ -156,7 +159,7 @@ fn a_wrong_key_is_named_in_the_shop() {
 fn a_deal_that_another_buyer_paid_for_meanwhile_takes_nothing() {
     in_browser(async |site: Site| {
         let token = offer(&site).await;
-        let change = |page: String| page.replace("reference: \"order-1\",", "customerId: \"tunde\",");
+        let change = |page: String| page.replace(REFERENCE, "customerId: \"tunde\",");
         let shop = Shop::open(&site, &token, change);
         site.begin(&shop).await?;
         site.enter_checkout().await?;
@@ -184,8 +187,8 @@ fn a_shop_without_a_callback_is_left_for_its_page_of_thanks() {
         let shop = Shop::open(&site, &token, |page| {
             let without = page
                 .replace("callback:", "ignored:")
-                .replace("reference: \"order-1\",", "customerId: \"tunde\",");
-            without.replace("\"http://localhost:3000/thanks.html\"", "location.origin + \"/thanks\"")
+                .replace(REFERENCE, "customerId: \"tunde\",");
+            without.replace("\"http://localhost:3000/shop.html\"", "location.origin + \"/thanks\"")
         });
         site.begin(&shop).await?;
         site.enter_checkout().await?;
