@@ -95,8 +95,9 @@ fn sales(app: &TestApp, place: &str) -> u64 {
     list.ok().data()["pagination"]["count"].as_u64().unwrap()
 }
 
-/// Tells every story from start to end, and asserts that it adds up.
-fn tell_all(app: &TestApp) {
+/// Tells every story from start to end, and asserts that it adds up. `has_share` is true if the
+/// marketplace has a part of the fee.
+fn tell_all(app: &TestApp, has_share: bool) {
     let list = page(app, "/demo");
     for (story, steps, gain) in STORIES {
         assert!(list.contains(&format!("href=\"/demo/{story}\"")), "{list}");
@@ -106,6 +107,7 @@ fn tell_all(app: &TestApp) {
             let shown = page(app, &place);
             assert!(shown.contains(&format!("Step {step} of {steps}")), "{shown}");
             assert!(shown.contains("It adds up"), "{shown}");
+            assert_eq!(shown.contains("Marketplace's share"), has_share, "{shown}");
             // No placeholder is left.
             assert!(!shown.split_once("<main").unwrap().1.contains("{stage"), "{shown}");
             place = next(app, &place);
@@ -118,15 +120,16 @@ fn tell_all(app: &TestApp) {
 
 #[test]
 fn every_story_is_told_from_start_to_end_and_adds_up() {
-    tell_all(&spawn_app());
+    tell_all(&spawn_app(), false);
 }
 
 #[test]
 fn buyers_can_pay_the_highest_fees_and_the_shares_add_up() {
-    tell_all(&spawn_app_with(|config| {
+    let app = spawn_app_with(|config| {
         config.fees.platform_bps = 4_000;
         config.fees.commission_bps = 1_000;
-    }));
+    });
+    tell_all(&app, true);
 }
 
 #[test]

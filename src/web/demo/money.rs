@@ -66,10 +66,10 @@ impl Picture {
         let held = rows().map(change).sum();
         picture.add("Held in escrow", "held", held);
         picture.add("Platform fee", "fee", to(&Account::PlatformFees));
+        if run.gives_marketplace_a_share() {
+            picture.add("Marketplace's share", "fee", to(&Account::MerchantMain));
+        }
         if let Some((escrow, statement)) = &run.deal {
-            if !escrow.fee.commission().is_zero() || !escrow.additional_fee.amount.is_zero() {
-                picture.add("Marketplace's share", "fee", to(&Account::MerchantMain));
-            }
             picture.brought += from_outside(statement, is_earlier);
             picture.agrees &= before.is_some() || held == escrow.held().minor();
         }
@@ -134,19 +134,20 @@ fn from_outside(statement: &AccountStatement, is_counted: impl Fn(&&StatementRow
     rows.filter(|row| is_outside(&row.line.transfer)).map(change).sum()
 }
 
-/// Shows who has what, with a bar each, and what the last step has changed.
-pub(super) fn now(picture: &Picture, earlier: Option<&Picture>, currency: &str) -> Markup {
+/// Shows who has what, with a bar each, and what the step before has changed: the title of that step
+/// and the money before it.
+pub(super) fn now(picture: &Picture, earlier: Option<(&str, &Picture)>, currency: &str) -> Markup {
     let total = picture.total();
     html! {
         table.purses {
-            @if earlier.is_some() { caption { "A smaller number is the change by the last step." } }
+            @if let Some((title, _)) = earlier { caption { "Before this step. A smaller number is the change by “" (title) "”." } }
             thead { tr {
                 th scope="col" { "Who" }
                 th.end scope="col" { "Has" }
             } }
             tbody {
                 @for Holder { name, class, has } in &picture.holders {
-                    @let change = earlier.map_or(0, |earlier| has - earlier.has(name));
+                    @let change = earlier.map_or(0, |(_, earlier)| has - earlier.has(name));
                     tr {
                         th scope="row" { (name) (bar(class, *has, total)) }
                         td.end {

@@ -39,6 +39,8 @@ pub(super) struct Run {
     /// The seller's first deal, with the transfers of its hold.
     pub(super) deal: Option<(Escrow, AccountStatement)>,
     now: Timestamp,
+    /// The merchant has a part of the fee of an offer.
+    has_commission: bool,
     grace_seconds: i64,
     currency: String,
 }
@@ -125,9 +127,24 @@ impl Run {
             wallets: wallets.collect::<Result<_, Refused>>()?,
             deal: deal.transpose().map_err(too_many)?,
             now: clock.shown_at(reader.state.store.ledger_time()),
+            has_commission: reader
+                .state
+                .policy
+                .load()
+                .merchant_settings_default
+                .rates
+                .commission_bps()
+                > 0,
             grace_seconds: reader.state.policy.load().claim_grace_seconds,
             currency: reader.currency(),
         }))
+    }
+
+    /// Returns true if the marketplace gets a part of the fee of the deal, or of the offer to come.
+    pub(super) fn gives_marketplace_a_share(&self) -> bool {
+        self.deal.as_ref().map_or(self.has_commission, |(escrow, _)| {
+            !escrow.fee.commission().is_zero() || !escrow.additional_fee.amount.is_zero()
+        })
     }
 
     /// Returns the number of the first step that is not done, from 1. It is one more than the

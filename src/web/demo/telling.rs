@@ -194,10 +194,12 @@ fn purses(run: &Run, number: usize, currency: &str) -> Markup {
     let picture = Picture::of(run, run.done_at(number));
     let earlier = number.checked_sub(1).and_then(|earlier| run.done_at(earlier));
     let earlier = earlier.map(|moment| Picture::of(run, Some(moment)));
+    let last = number.checked_sub(2).and_then(|last| run.story.steps.get(last));
+    let earlier = last.zip(earlier.as_ref()).map(|(step, picture)| (step.title, picture));
     html! {
         section.card.money {
             h2 { @if run.done_at(number).is_some() { "Who had what before this step" } @else { "Who has what now" } }
-            (money::now(&picture, earlier.as_ref(), currency))
+            (money::now(&picture, earlier, currency))
         }
     }
 }
