@@ -9,7 +9,8 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
 use maud::{Markup, html};
 
-use crate::domain::ids::MerchantId;
+use crate::domain::ids::{MerchantId, OperatorId};
+use crate::domain::time::Timestamp;
 use crate::http::{ApiError, AppState, Outcome, Rows, SEC_FETCH_DEST, Visitor, changes};
 use crate::store::{self, Snapshot};
 use crate::web::api::{Api, Request};
@@ -54,6 +55,17 @@ impl Reader {
         Ok(Some(found))
     }
 
+    /// Returns the time on the clock of the merchant that pages show.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Reader::read`] does.
+    pub(super) async fn now(&self) -> Result<Timestamp, Refused> {
+        let now = self.state.store.ledger_time();
+        let read = self.read(move |snapshot, merchant| Ok(snapshot.clock_of(merchant)?.shown_at(now)));
+        Ok(read.await?.unwrap_or(now))
+    }
+
     /// Returns the merchant that pages show, if it is known.
     pub(super) fn merchant(&self) -> Option<MerchantId> {
         self.visitor.merchant()
@@ -92,6 +104,11 @@ impl Reader {
     /// Returns true if the reader is an operator.
     pub(super) fn is_operator(&self) -> bool {
         self.visitor.operator().is_some()
+    }
+
+    /// Returns the id of the operator.
+    pub(super) fn operator(&self) -> Option<OperatorId> {
+        self.visitor.operator().map(|operator| operator.id)
     }
 
     /// Returns the merchant that the forms of a page act for: a form acts for the merchant that

@@ -4,11 +4,12 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::domain::time::Timestamp;
 use crate::web::api::{Envelope, Major};
 use crate::web::text;
 
 /// The details that are amounts, with their words.
-const AMOUNTS: [(&str, &str); 11] = [
+const AMOUNTS: [(&str, &str); 10] = [
     ("amount", "The amount"),
     ("sum", "The sum of the parts"),
     ("pool", "What there is to share"),
@@ -16,7 +17,6 @@ const AMOUNTS: [(&str, &str); 11] = [
     ("offered", "The amount that was sent"),
     ("needed", "Needed"),
     ("available", "Available"),
-    ("aloneMax", "The most that one person moves alone"),
     ("min", "At least"),
     ("pot", "The pot"),
     ("stake", "The stake"),
@@ -34,16 +34,46 @@ const TEXTS: [(&str, &str); 8] = [
     ("id", "The id"),
 ];
 
-/// Returns the message of a refusal. A refusal of the total that a form had shown names both totals.
+/// The details that are moments, in seconds since 1970, with their words.
+const TIMES: [(&str, &str); 2] = [
+    ("claimableAt", "It can be claimed from"),
+    ("rulableAt", "It can be ruled on from"),
+];
+
+/// The fields of requests for which forms have other words.
+const LABELS: [(&str, &str); 9] = [
+    ("purpose", "What for"),
+    ("maxDelivery", "Days to deliver"),
+    ("deliveryTimeline", "Unit of time"),
+    ("whoPays", "Who pays the fee"),
+    ("milestones", "Stages"),
+    ("message", "What is wrong"),
+    ("resolution", "Reason"),
+    ("by", "Later by"),
+    ("balance", "Set the wallet to"),
+];
+
+/// Returns the message of a refusal. A refusal of the total that a form had shown names both totals,
+/// and one that takes two persons names the limit as pages write amounts.
 pub(super) fn of(refusal: &Envelope, currency: &str) -> Markup {
-    let total = |name: &str| Major::deserialize(refusal.details.get(name)?).ok();
-    let totals = (refusal.code.as_deref(), total("due"), total("offered"));
-    let (Some("amount_mismatch"), Some(Major(due)), Some(Major(shown))) = totals else {
-        return html! { (refusal.message) };
+    let amount = |name: &str| {
+        let Major(amount) = Major::deserialize(refusal.details.get(name)?).ok()?;
+        Some(text::amount(amount, currency))
     };
-    html! {
-        "The price has changed since the page was shown. The total is now " (text::amount(due, currency))
-        "; it was " (text::amount(shown, currency)) "."
+    match refusal.code.as_deref() {
+        Some("amount_mismatch") => match (amount("due"), amount("offered")) {
+            (Some(due), Some(shown)) => html! {
+                "The price has changed since the page was shown. The total is now " (due) "; it was " (shown) "."
+            },
+            _ => html! { (refusal.message) },
+        },
+        Some("same_person") => match amount("aloneMax") {
+            Some(alone_max) => html! {
+                "Above " (alone_max) " another operator than the one who recorded it or asked for it must do this."
+            },
+            None => html! { (refusal.message) },
+        },
+        _ => html! { (refusal.message) },
     }
 }
 
@@ -56,17 +86,45 @@ pub(super) fn facts(refusal: &Envelope, currency: &str) -> Markup {
         let Major(amount) = Major::deserialize(refusal.details.get(name)?).ok()?;
         Some((*words, text::amount(amount, currency)))
     });
+    let times = TIMES.iter().filter_map(|(name, words)| {
+        let seconds: i64 = refusal.details.get(name)?.as_str()?.parse().ok()?;
+        let at = Timestamp::from_millis(seconds.checked_mul(1_000)?)?;
+        Some((*words, text::instant(at)))
+    });
     let texts = TEXTS.iter().filter_map(|(name, words)| {
         let said = words_of(refusal.details.get(name)?)?;
         let is_new = !said.is_empty() && !refusal.message.contains(&said);
         is_new.then(|| (*words, html! { (said) }))
     });
-    let facts: Vec<(&str, Markup)> = amounts.chain(texts).collect();
+    let field = refusal.details.get("field").and_then(Value::as_str);
+    let label = field
+        .and_then(label_of)
+        .map(|label| ("In the form", html! { "“" (label) "”" }));
+    let facts: Vec<(&str, Markup)> = label.into_iter().chain(amounts.chain(times).chain(texts)).collect();
     html! {
         @if !facts.is_empty() {
             dl.facts { @for (words, value) in &facts { dt { (words) } dd { (value) } } }
         }
     }
+}
+
+/// Returns the label that forms have beside a field of a request, if it has other words. Forms count
+/// stages from 1, and requests from 0.
+fn label_of(field: &str) -> Option<String> {
+    let plain = LABELS.iter().find(|(name, _)| *name == field);
+    if let Some((_, label)) = plain {
+        return Some((*label).to_owned());
+    }
+    let (index, name) = field.strip_prefix("milestones[")?.split_once("].")?;
+    let stage = index.parse::<usize>().ok()?.checked_add(1)?;
+    let part = match name {
+        "amount" => ", amount",
+        "dueDate" => ", due",
+        "customerId" => ", paid to",
+        "description" => ", description",
+        _ => "",
+    };
+    Some(format!("Stage {stage}{part}"))
 }
 
 /// Returns a text, or a list of texts, in words.

@@ -112,4 +112,23 @@ fn a_large_receipt_says_that_it_waits_for_another_operator() {
         .with("s:customerId", &ben);
     let shown = cashier.done(&form);
     assert!(shown.contains("Another operator must approve it"), "{shown}");
+    let admin = Browser::logged_in(&app, ADA);
+    admin.choose("1");
+    let seen = admin.page("/console/desk/deposits");
+    assert!(!seen.contains("You have recorded it"), "{seen}");
+    let approve = Form::of(&seen, "Approve");
+    let form = Form::of(&seen, "Record")
+        .with("n:amount", "80000")
+        .with("s:bankReference", "in-10")
+        .with("s:customerId", &ben);
+    admin.done(&approve);
+    let own = admin.done(&form);
+    assert!(
+        own.contains("You have recorded it. Another operator must approve it"),
+        "{own}"
+    );
+    assert!(
+        !own.contains(">Approve</button>") && own.contains(">Reject</button>"),
+        "{own}"
+    );
 }

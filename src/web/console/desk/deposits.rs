@@ -6,6 +6,7 @@ use actix_web::web::Query;
 use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
 
+use crate::domain::ids::OperatorId;
 use crate::domain::treasury::receipt::ReceiptStatus;
 use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
@@ -42,6 +43,7 @@ struct Receipt {
     bank_reference: String,
     value_date: String,
     customer_id: Option<String>,
+    recorded_by: Option<String>,
     asked_by: Option<String>,
     note: Option<String>,
     created_at: String,
@@ -181,7 +183,8 @@ fn other_money(reader: &Reader, today: &str, currency: &str) -> Markup {
             (hidden(reader, &record, BACK))
             div.field {
                 label for="amount-other" { "Amount in " (currency) }
-                input #amount-other name="n:amount" inputmode="decimal" required;
+                input #amount-other name="n:amount" inputmode="decimal" required aria-describedby="amount-other-hint";
+                p.hint #amount-other-hint { "Without separators, such as 250000.50." }
             }
             (bank_entry("other", today))
             div.field {
@@ -222,7 +225,7 @@ fn table(reader: &Reader, receipts: &[Receipt], (people, operators): (&People, &
                                 (asked(receipt, operators))
                                 @if let Some(note) = &receipt.note { div.small.muted { (note) } }
                             }
-                            td { span.badge { (receipt.status.replace('_', " ")) } (waiting(receipt)) }
+                            td { span.badge { (receipt.status.replace('_', " ")) } (waiting(reader, receipt)) }
                         }
                         @if !acts.is_empty() {
                             tr.below { td colspan="4" { div.acts { (PreEscaped(acts)) } } }
@@ -235,12 +238,24 @@ fn table(reader: &Reader, receipts: &[Receipt], (people, operators): (&People, &
 }
 
 /// Says that a receipt waits for a second operator.
-fn waiting(receipt: &Receipt) -> Markup {
+fn waiting(reader: &Reader, receipt: &Receipt) -> Markup {
     let status: Option<ReceiptStatus> = receipt.status.parse().ok();
     let waits = status.is_some_and(|status| ReceiptStatus::TO_DECIDE.contains(&status));
     html! {
-        @if waits { div.small { "It has moved no money yet. Another operator must approve it." } }
+        @if waits {
+            div.small {
+                "It has moved no money yet. "
+                @if is_own(reader, receipt) { "You have recorded it. " }
+                "Another operator must approve it."
+            }
+        }
     }
+}
+
+/// Returns true if the reader is the operator who has recorded the receipt.
+fn is_own(reader: &Reader, receipt: &Receipt) -> bool {
+    let recorder = receipt.recorded_by.as_deref().map(OperatorId::named);
+    recorder.is_some() && recorder == reader.operator()
 }
 
 /// Shows what an operator has asked for, if a second one has to ask for the same.
@@ -261,7 +276,7 @@ fn acts(reader: &Reader, receipt: &Receipt) -> Markup {
     let act = |name: &str| Request::new(Method::POST, format!("/operator/receipts/{}/{name}", receipt.id));
     html! {
         @if is_in(ReceiptStatus::TO_DECIDE) {
-            (button(reader, &act("approve"), BACK, "Approve", "primary"))
+            @if !is_own(reader, receipt) { (button(reader, &act("approve"), BACK, "Approve", "primary")) }
             (with_reason(reader, &act("reject"), BACK, &format!("reject-{}", receipt.id), "Reject"))
         }
         @if is_in(ReceiptStatus::TO_ASSIGN) && reader.may(&act("assign")) {

@@ -71,10 +71,7 @@ pub(super) fn pager<T>(page: &str, list: &str, cursor: Option<&str>, rows: &Rows
 
 /// Returns the day of the merchant's clock, such as `2026-11-27`.
 pub(super) async fn today(reader: &Reader) -> Result<String, Refused> {
-    let now = reader.state.store.ledger_time();
-    let read = reader.read(move |snapshot, merchant| Ok(snapshot.clock_of(merchant)?.shown_at(now)));
-    let shown = read.await?.unwrap_or(now);
-    Ok(shown.date().to_string())
+    Ok(reader.now().await?.date().to_string())
 }
 
 /// Fields for the bank's reference and the day of a movement. `id` tells them from others of
