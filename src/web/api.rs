@@ -11,6 +11,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::domain::ids::CustomerId;
+use crate::domain::invalid::shortened;
 use crate::domain::money::Amount;
 use crate::http::{ApiError, Call, CallReply, Door};
 use crate::http::{CSV, JSON};
@@ -254,23 +256,33 @@ impl Api {
 
 /// Refuses what cannot stand in a request, by the name of the form's field.
 fn check(request: &Request) -> Result<(), Refused> {
-    let headers = [
-        ("customer", &request.customer),
-        ("merchant", &request.merchant),
-        ("once", &request.idempotency_key),
-    ];
+    let bad = |message| Refused::new(400, Page::new("That form cannot be sent"), message);
+    if let Some(customer) = request.customer.as_deref()
+        && CustomerId::parse(customer).is_none()
+    {
+        return Err(bad(format!("{} Nothing was changed.", no_customer(customer))));
+    }
+    let headers = [("merchant", &request.merchant), ("once", &request.idempotency_key)];
     let is_header = |text: &Option<String>| {
         text.as_deref()
             .is_none_or(|text| text.bytes().all(|byte| (b' '..=b'~').contains(&byte)))
     };
     let message = if let Some((field, _)) = headers.into_iter().find(|(_, text)| !is_header(text)) {
-        format!("The field {field} must consist of letters without accents, digits and signs. Nothing was changed.")
+        format!("The field {field} takes letters (without accents), digits and signs. Nothing was changed.")
     } else if request.path.parse::<Uri>().is_err() {
         "The field path must be the path of a route, escaped.".to_owned()
     } else {
         return Ok(());
     };
-    Err(Refused::new(400, Page::new("That form cannot be sent"), message))
+    Err(bad(message))
+}
+
+/// Says that a text cannot be the id of a customer, by the name that a reader knows it by.
+pub(super) fn no_customer(typed: &str) -> String {
+    format!(
+        "“{}” cannot be the name of a customer: it takes 1 to 128 letters (without accents), digits and signs, and no spaces.",
+        shortened(typed)
+    )
 }
 
 /// Returns the `data` of a reply, or its refusal as a page.

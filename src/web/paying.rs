@@ -10,7 +10,7 @@ use crate::domain::party::Party;
 use crate::domain::payments::card::{TEST_CARDS, TestCard};
 use crate::domain::transaction::DepositAccount;
 use crate::store::{self, Snapshot};
-use crate::web::api::Major;
+use crate::web::api::{Major, no_customer};
 use crate::web::console::deal;
 use crate::web::text;
 
@@ -184,9 +184,6 @@ fn stages(escrow: &Escrow, currency: &str) -> Markup {
     }
 }
 
-/// The rule for the name of a customer of a sandbox.
-pub(super) const NAME_RULE: &str = "1 to 128 letters without accents, digits and signs, without spaces";
-
 /// The fields that ask who pays, for a form that is sent to the page itself. `name` is the name
 /// of the field, and `typed` what the reader has typed and cannot be the name of a customer.
 pub(super) fn who(name: &str, typed: &str) -> Markup {
@@ -194,7 +191,7 @@ pub(super) fn who(name: &str, typed: &str) -> Markup {
     html! {
         h2 { "Who are you?" }
         @if is_refused {
-            div.notice.bad role="alert" { p { strong { "“" (typed) "” cannot be the name of a customer: it takes " (NAME_RULE) "." } } }
+            div.notice.bad role="alert" { p { strong { (no_customer(typed)) } } }
         }
         div.field {
             label for=(name) { "Your name as a customer" }

@@ -1,7 +1,7 @@
 //! Formats amounts and instants for pages.
 
 use maud::{Markup, html};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::domain::escrow::Status;
 use crate::domain::ledger::{Account, TransferKind};
@@ -88,9 +88,12 @@ pub(super) fn status(status: Status) -> Markup {
     html! { span class={ "badge " (tone) } { (status.into_str().to_lowercase()) } }
 }
 
+/// The bytes that are escaped in a part of a path.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
+
 /// Escapes a text for a part of a path.
 pub(super) fn segment(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(text, ESCAPED).to_string()
 }
 
 /// Returns the text if it is a path on this server with or without a query, so that it may stand

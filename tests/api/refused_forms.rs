@@ -119,7 +119,10 @@ fn a_refused_form_is_marked_and_leads_back_to_its_page() {
             "form is larger than",
             form.clone().with("s:purpose", &"x".repeat(300_000)),
         ),
-        ("The field customer must", form.clone().with("customer", "Zo\u{eb}")),
+        (
+            "cannot be the name of a customer",
+            form.clone().with("customer", "Zo\u{eb}"),
+        ),
         ("The path is missing", form.clone().without("path")),
         ("You are now somebody else", form.with("visitor", "merchant-7")),
     ] {

@@ -99,7 +99,8 @@ pub(super) async fn send(
     {
         return Ok(see(&back, &form));
     }
-    let answer = reader.api.send(request.clone()).await?;
+    let answer = reader.api.send(request.clone()).await;
+    let answer = answer.map_err(|refused| refused.with_way_on(from.clone(), "Back"))?;
     if !answer.status.is_success() {
         if let Some(once) = &once {
             reader.unspend(once);
@@ -178,6 +179,12 @@ fn secrets(data: &Value) -> Vec<(&'static str, String)> {
 /// The page of a refusal, as the API words it. `from` is the page that has the form: the script of
 /// the pages shows it again as it was filled in.
 pub(crate) fn refusal(reader: &Reader, request: &Request, answer: &Answer, from: &str) -> HttpResponse {
+    refusal_of(reader, ("The request", &reader.curl(request)), answer, from)
+}
+
+/// The page of a refusal, as [`refusal`] shows it. `sent` is what was sent, with its heading.
+pub(super) fn refusal_of(reader: &Reader, sent: (&str, &str), answer: &Answer, from: &str) -> HttpResponse {
+    let (heading, sent) = sent;
     let envelope = &answer.envelope;
     Page::new("Refused").section(section_of(from)).narrow().show_with(answer.status, &html! {
         h1 { "Refused" }
@@ -188,8 +195,8 @@ pub(crate) fn refusal(reader: &Reader, request: &Request, answer: &Answer, from:
                 p { "Status " (answer.status.as_u16()) ", code " a href=(url) { code { (code) } } ". Nothing was changed." }
             }
         }
-        h2 { "The request" }
-        pre tabindex="0" { code { (reader.curl(request)) } }
+        h2 { (heading) }
+        pre tabindex="0" { code { (sent) } }
         p { a.button.primary href=(from) { "Back" } }
     })
 }
@@ -274,7 +281,7 @@ pub(super) fn idempotency_key(once: Option<&str>, request: &Request) -> Option<S
     Some(format!("{once}-{}", hex::encode(&Sha256::digest(asked)[..8])))
 }
 
-/// Returns the body of the fields with a kind, or `None` without any. An empty field counts as
+/// Returns the body of the fields with a kind, or `None` without such fields. An empty field counts as
 /// left out, unless its kind is `c`: a text that is cleared.
 ///
 /// # Errors
@@ -284,11 +291,12 @@ pub(super) fn idempotency_key(once: Option<&str>, request: &Request) -> Option<S
 fn body(fields: &[(String, String)]) -> Result<Option<Value>, Refused> {
     let mut body = Value::Object(Map::new());
     let mut places_left = PLACES_MAX;
-    let mut is_empty = true;
+    let mut has_fields = false;
     for (name, text) in fields {
         let Some((kind, path)) = name.split_once(':') else {
             continue;
         };
+        has_fields = true;
         let text = text.trim();
         if text.is_empty() && kind != "c" {
             continue;
@@ -302,9 +310,8 @@ fn body(fields: &[(String, String)]) -> Result<Option<Value>, Refused> {
             _ => continue,
         };
         *place(&mut body, path, &mut places_left).ok_or_else(|| beyond(name))? = value;
-        is_empty = false;
     }
-    Ok((!is_empty).then(|| without_gaps(body)))
+    Ok(has_fields.then(|| without_gaps(body)))
 }
 
 /// Refuses a field that no body has a place for.
@@ -440,7 +447,11 @@ mod tests {
         });
         assert_eq!(body(&form).unwrap(), Some(expected.clone()));
         assert_eq!(body(&flat_fields(Some(&expected))).unwrap(), Some(expected));
-        assert_eq!(body(&fields(&[("method", "POST"), ("s:a", "")])).unwrap(), None);
+        assert_eq!(
+            body(&fields(&[("method", "POST"), ("s:a", " ")])).unwrap(),
+            Some(json!({}))
+        );
+        assert_eq!(body(&fields(&[("method", "POST")])).unwrap(), None);
     }
 
     #[test]

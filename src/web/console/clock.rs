@@ -17,7 +17,8 @@ use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 
 const BACK: &str = "/console/clock";
-const DAY_SECONDS: u64 = 86_400;
+/// The units of a span of time, in seconds.
+const UNITS: [(u64, &str); 4] = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -31,15 +32,14 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
     let clock: Clock = reader.api.get("/sandbox/clock").await?;
     let done = done::notice(&reader, shown.done()).await?;
     let advance = |by: &str| Request::new(Method::POST, "/sandbox/clock/advance").with(json!({"by": by}));
-    let seconds = clock.offset_seconds.unsigned_abs();
-    let days = seconds / DAY_SECONDS;
+    let reset = Request::new(Method::POST, "/sandbox/reset");
     Ok(Page::new("Clock").section(BACK).narrow().show(&html! {
         (done)
         h1 { "Clock" }
         section.card.figure {
             p.label { "The time of your deals" }
             p.value { (time(&clock.now)) }
-            p.small.muted { @if clock.offset_seconds == 0 { "as everywhere" } @else { "moved by " (counted(days, "day")) " and " (counted(seconds % DAY_SECONDS, "second")) } }
+            p.small.muted { @if clock.offset_seconds == 0 { "the same as the real time" } @else { "moved by " (span(clock.offset_seconds.unsigned_abs())) } }
             div.actions {
                 (button(&reader, &advance("1h"), BACK, "One hour later", ""))
                 (button(&reader, &advance("1d"), BACK, "One day later", "primary"))
@@ -56,5 +56,37 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
             }
             button { "Move the clock" }
         }
+        details {
+            summary { "Start over" }
+            p { "Removes everything of this key: its deals, customers, money and events. The clock shows the real time again." }
+            (button(&reader, &reset, BACK, "Remove everything", "danger"))
+        }
     }))
+}
+
+/// Writes a span of time without the units that it has none of.
+fn span(mut seconds: u64) -> String {
+    let parts = UNITS.map(|(unit, name)| {
+        let count = seconds / unit;
+        seconds %= unit;
+        (count > 0).then(|| counted(count, name))
+    });
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    match parts.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, first)) => format!("{} and {last}", first.join(", ")),
+        None => counted(0, "second"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_names_only_the_units_that_it_has() {
+        assert_eq!(span(86_400), "1 day");
+        assert_eq!(span(7 * 86_400 + 3_600), "7 days and 1 hour");
+        assert_eq!(span(2 * 86_400 + 61), "2 days, 1 minute and 1 second");
+    }
 }

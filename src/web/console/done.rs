@@ -34,6 +34,15 @@ struct Logged {
     reply_body: String,
 }
 
+impl Logged {
+    /// Returns the texts of a form, which has files and is no body that a command line shows.
+    fn form(&self) -> Option<String> {
+        let body = self.request_body.as_deref().filter(|body| !body.is_empty())?;
+        let is_json = serde_json::from_str::<Value>(body).is_ok();
+        (!is_json).then(|| format!("{} {}\n{body}", self.method, self.path))
+    }
+}
+
 #[derive(Deserialize)]
 struct Message {
     message: String,
@@ -52,15 +61,14 @@ pub(crate) async fn notice(reader: &Reader, id: Option<&str>) -> Result<Markup, 
     if !reader.is_in_sandbox() {
         return Ok(html! {});
     }
-    let path = format!("/sandbox/requests/{}", text::segment(id));
+    let path = path_of(id);
     let Ok(logged) = reader.api.get::<Logged>(path).await else {
         return Ok(html! {});
     };
+    let form = logged.form();
     let message = serde_json::from_str::<Message>(&logged.reply_body);
     let body = logged.request_body.as_deref();
     let sent = body.and_then(|body| serde_json::from_str::<Value>(body).ok());
-    // A form has files, which a command line does not show.
-    let form = body.filter(|body| sent.is_none() && !body.is_empty());
     let request = Request {
         method: Method::from_bytes(logged.method.as_bytes()).unwrap_or_default(),
         path: logged.path,
@@ -71,10 +79,20 @@ pub(crate) async fn notice(reader: &Reader, id: Option<&str>) -> Result<Markup, 
     };
     let message = message.map_or_else(|_| "Done".to_owned(), |reply| reply.message);
     let sent = match form {
-        Some(form) => Sent::Form(format!("{} {}\n{form}", request.method, request.path)),
+        Some(form) => Sent::Form(form),
         None => Sent::Json(reader.curl(&request)),
     };
     Ok(show(&message, &sent, &[]))
+}
+
+/// Returns the texts of the form with files that this request had, if the request log has it.
+pub(super) async fn form_of(reader: &Reader, id: Option<&str>) -> Option<String> {
+    let path = path_of(id.filter(|_| reader.is_in_sandbox())?);
+    reader.api.get::<Logged>(path).await.ok()?.form()
+}
+
+fn path_of(id: &str) -> String {
+    format!("/sandbox/requests/{}", text::segment(id))
 }
 
 /// The request that was sent.

@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 use crate::entropy;
 use crate::http::{ApiError, WholeBody, on_thread};
 use crate::web::api::Request;
-use crate::web::console::call::{go_back, place_of, refusal, route_of};
+use crate::web::console::call::{go_back, place_of, refusal_of, route_of};
+use crate::web::console::done::form_of;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 use crate::web::text;
@@ -105,16 +106,19 @@ pub(super) async fn send(
     asked.customer = Some(target.customer).filter(|customer| !customer.is_empty());
     asked.merchant = Some(target.merchant).filter(|merchant| reader.is_operator() && !merchant.is_empty());
     asked.idempotency_key = Some(key_of(&target.once, asked.customer.clone(), body.clone(), boundary).await?);
+    let back = text::own_path(&target.back).unwrap_or("/console/deals");
+    let from = text::own_path(&target.from).unwrap_or_else(|| place_of(back));
     let answer = reader
         .api
         .send_form(asked.clone(), content_type.to_owned(), body)
-        .await?;
-    let back = text::own_path(&target.back).unwrap_or("/console/deals");
+        .await
+        .map_err(|refused| refused.with_way_on(from, "Back"))?;
     if answer.status.is_success() {
         return Ok(go_back(&reader, &asked, None, &answer, back, &target.once));
     }
-    let from = text::own_path(&target.from).unwrap_or_else(|| place_of(back));
-    Ok(refusal(&reader, &asked, &answer, from))
+    let form = form_of(&reader, answer.request_id.as_deref()).await;
+    let form = form.unwrap_or_else(|| format!("{} {}", asked.method, asked.path));
+    Ok(refusal_of(&reader, ("The form that was sent", &form), &answer, from))
 }
 
 /// Returns the boundary of a multipart form.

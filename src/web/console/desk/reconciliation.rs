@@ -129,6 +129,15 @@ pub(super) async fn compare(
     CsvForm { form: typed, .. }: CsvForm<Typed>,
 ) -> Result<HttpResponse, Refused> {
     let statement = typed.statement.trim_start().to_owned();
+    if statement.is_empty() && typed.closing.trim().is_empty() {
+        let nothing = html! {
+            div.notice.bad role="alert" {
+                p { strong { "Paste the bank's statement, or type the bank's closing balance." } }
+                p { (NOT_COMPARED) }
+            }
+        };
+        return page(&reader, &typed, StatusCode::BAD_REQUEST, &nothing).await;
+    }
     let request = Request::new(Method::POST, typed.path());
     let answer = reader.api.send_csv(request, statement).await?;
     if !answer.status.is_success() {
