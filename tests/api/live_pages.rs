@@ -117,7 +117,11 @@ fn a_merchant_works_on_its_deals_with_its_own_key() {
     assert!(!made.contains("/pay/"), "the page to pay is a sandbox's");
     let again = shop.page(&place);
     assert!(!again.contains("created successfully"), "an outcome is shown once");
-    let paid = shop.done(&Form::of(&again, "Pay from the wallet").with("customer", &tunde));
+    let pay = Form::of(&again, "Pay from the wallet");
+    assert_eq!(pay.field("customer"), Some(""), "nobody's money is suggested");
+    let option = format!("<option value=\"{tunde}\">Tunde Obi, 08030000002</option>");
+    assert!(again.contains(&option), "{again}");
+    let paid = shop.done(&pay.with("customer", &tunde));
     assert!(paid.contains("Confirm “Plan”"), "{paid}");
     let confirmed = shop.done(&Form::of(&paid, "Confirm “Plan”"));
     assert!(confirmed.contains("Confirm “Dig”"), "{confirmed}");
@@ -245,9 +249,17 @@ fn the_desk_takes_two_persons_for_a_large_receipt() {
     let ada = Browser::logged_in(&app, ADA);
     let expected = ada.page("/console/desk/deposits");
     let recorded = ada.done(&Form::of(&expected, "Record that it came").with("s:bankReference", "in-2"));
-    let refused = ada.send(&Form::of(&recorded, "Approve"));
+    assert!(!recorded.contains(">Approve</button>"), "{recorded}");
+    let reject = Form::of(&recorded, "Reject");
+    let approve = reject.field("path").unwrap().replace("/reject", "/approve");
+    let refused = ada.send(&reject.with("path", &approve).without("s:reason"));
     assert_eq!(refused.status, 403, "{}", refused.text);
     assert!(refused.text.contains("same_person"), "{}", refused.text);
+    assert!(
+        refused.text.contains("5,000.00</span> another operator than"),
+        "{}",
+        refused.text
+    );
     assert!(refused.text.contains("merchant-id: 1"), "{}", refused.text);
 }
 

@@ -29,6 +29,7 @@ mod customers;
 #[path = "../postgres/database.rs"]
 #[allow(dead_code, reason = "the tests of the store use the rest")]
 mod database;
+mod deal_page;
 mod declines;
 mod described;
 mod desk;

@@ -263,6 +263,14 @@ fn every_page_is_sound_in_light_and_dark_and_on_a_phone() {
                 site.open(path).await?;
                 site.is_sound().await?;
             }
+            let narrowest = "return Math.min(...[...document.querySelectorAll('.table-scroll td:not(.end)')]
+                .filter((cell) => cell.textContent.trim()).map((cell) => cell.getBoundingClientRect().width));";
+            let narrowest = site.driver.execute(narrowest, Vec::new()).await?;
+            assert!(
+                narrowest.json().as_f64() >= Some(100.0),
+                "words break at {width}: {:?}",
+                narrowest.json()
+            );
         }
         Ok(())
     });

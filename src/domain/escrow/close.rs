@@ -52,6 +52,17 @@ impl Escrow {
         self.book_additional_fee(outcome, credit, booking);
     }
 
+    /// Returns the money that a refund gives back to the buyer: the pool, and the additional fee if
+    /// it is refundable. It is zero before funding and after closing.
+    pub fn refundable(&self) -> Amount {
+        if self.check_opened().is_err() {
+            return Amount::ZERO;
+        }
+        let fee = Some(self.additional_fee).filter(|fee| fee.is_refundable);
+        Amount::total([self.pool(), fee.map_or(Amount::ZERO, |fee| fee.amount)])
+            .expect("the pool and the fees are parts of the charge, which is an amount")
+    }
+
     /// Returns the money that went back to the buyer when the escrow closed: what was left of the
     /// pool or the buyer's part of it, and the additional fee if it is refundable.
     pub fn returned(&self) -> Amount {

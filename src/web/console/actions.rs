@@ -4,6 +4,7 @@ use actix_web::http::Method;
 use maud::{Markup, html};
 use serde_json::json;
 
+use crate::domain::customers::customer::Customer;
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::actions::Action;
 use crate::domain::escrow::dispute::{AskedRuling, Resolution, Speaker};
@@ -11,11 +12,12 @@ use crate::domain::escrow::exits::ExitRules;
 use crate::domain::escrow::vault::Vault;
 use crate::domain::ids::CustomerId;
 use crate::domain::party::Party;
+use crate::domain::time::Timestamp;
 use crate::web::api::Request;
 use crate::web::console::call::{PAYMENT, button, hidden};
 use crate::web::console::reasons::with_reason;
 use crate::web::console::who::Operators;
-use crate::web::console::{customers, edit, upload};
+use crate::web::console::{customers, edit, example, upload};
 use crate::web::layout::Refused;
 use crate::web::reader::Reader;
 use crate::web::text;
@@ -31,11 +33,13 @@ pub(super) async fn of_escrow(
     let id = escrow.id;
     let buyer = escrow.funding().map(|funding| funding.buyer.to_string());
     let is_paid_here = allows(Action::Pay) && reader.may(&payment());
-    let names = if is_paid_here {
-        customers::names(reader).await?
+    let customers = if is_paid_here {
+        customers::newest(reader).await?
     } else {
         Vec::new()
     };
+    let now = reader.now().await?;
+    let waits_until = escrow.overdue_at(exits.grace_seconds).filter(|&at| now < at);
     let waiting = if reader.is_operator() && allows(Action::ResolveDispute) {
         waiting_ruling(reader, escrow, back).await?
     } else {
@@ -47,7 +51,7 @@ pub(super) async fn of_escrow(
             p { "Nothing: the deal is closed and all its money is paid out." }
         }
         @if is_paid_here {
-            (pay(reader, escrow, &names, back))
+            (pay(reader, escrow, &customers, back))
         }
         @if let Some(buyer) = &buyer {
             @if allows(Action::MilestoneConfirm) {
@@ -71,10 +75,10 @@ pub(super) async fn of_escrow(
                 (dispute(reader, escrow, buyer, back))
             }
         }
-        (acts_of_seller(reader, escrow, exits, back))
+        (acts_of_seller(reader, escrow, exits, waits_until, back))
         (waiting)
         @if allows(Action::ResolveDispute) {
-            (ruling(reader, escrow, back))
+            (ruling(reader, escrow, waits_until.filter(|_| escrow.dispute().is_none()), back))
         }
         @if reader.is_operator() {
             p.small.muted { "Buyer and seller act by the merchant's programs. An operator rules on disputes." }
@@ -82,8 +86,15 @@ pub(super) async fn of_escrow(
     })
 }
 
-/// Shows what the seller may do.
-fn acts_of_seller(reader: &Reader, escrow: &Escrow, exits: ExitRules, back: &str) -> Markup {
+/// Shows what the seller may do. The seller may claim once the buyer's time is up, which
+/// `waits_until` names while it is not.
+fn acts_of_seller(
+    reader: &Reader,
+    escrow: &Escrow,
+    exits: ExitRules,
+    waits_until: Option<Timestamp>,
+    back: &str,
+) -> Markup {
     let allows = |action| escrow.allows(action, exits);
     let (token, seller) = (escrow.payment_token.as_str(), &escrow.seller);
     let as_seller = |request: Request| match seller {
@@ -102,10 +113,35 @@ fn acts_of_seller(reader: &Reader, escrow: &Escrow, exits: ExitRules, back: &str
                 @if can_edit {
                     a.button href={ "/console/deals/" (escrow.id) "/edit" } { "Edit the offer" }
                 }
-                @if allows(Action::ClaimFunds) { (button(reader, &claim, back, "Claim the money", "")) }
-                @if allows(Action::Refund) { (button(reader, &refund, back, "Give the money back", "")) }
+                @if allows(Action::ClaimFunds) {
+                    @match waits_until {
+                        None => (button(reader, &claim, back, "Claim the money", "")),
+                        Some(at) => p.small.muted { "The money can be claimed from " (text::instant(at)) " on, if the buyer has not confirmed." },
+                    }
+                }
                 @if allows(Action::Delete) { (button(reader, &delete, "/console/deals", "Delete the offer", "danger")) }
             }
+            @if allows(Action::Refund) { (giving_back(reader, escrow, &refund, back)) }
+        }
+    }
+}
+
+/// Shows the form by which the seller gives the money back, with who gets what.
+fn giving_back(reader: &Reader, escrow: &Escrow, refund: &Request, back: &str) -> Markup {
+    let Some(funding) = escrow.funding() else {
+        return html! {};
+    };
+    let currency = reader.currency();
+    let returned = escrow.refundable();
+    let kept = escrow.held().checked_sub(returned).unwrap_or_default();
+    html! {
+        details {
+            summary { "Give the money back" }
+            p {
+                "Gives " strong { (text::amount(returned, &currency)) } " back to " (funding.buyer) " and closes the deal."
+                @if !kept.is_zero() { " The fee of " (text::amount(kept, &currency)) " is not returned." }
+            }
+            (button(reader, refund, back, "Give it back", "danger"))
         }
     }
 }
@@ -145,10 +181,14 @@ fn payment() -> Request {
     Request::new(Method::POST, PAYMENT)
 }
 
-fn pay(reader: &Reader, escrow: &Escrow, names: &[String], back: &str) -> Markup {
-    let is_seller =
-        |name: &&String| matches!(&escrow.seller, Party::Customer(customer) if customer.as_str() == name.as_str());
-    let suggested = names.iter().find(|name| !is_seller(name));
+/// Shows the form that pays. Where the money is somebody's, it suggests nobody.
+fn pay(reader: &Reader, escrow: &Escrow, customers: &[Customer], back: &str) -> Markup {
+    let is_sold_by = |name: &str| escrow.seller.customer().is_some_and(|seller| seller.as_str() == name);
+    let suggested = if is_sold_by(example::BUYER) {
+        "ben"
+    } else {
+        example::BUYER
+    };
     html! {
         h3 { "A buyer" }
         form method="post" action="/console/call" {
@@ -158,9 +198,10 @@ fn pay(reader: &Reader, escrow: &Escrow, names: &[String], back: &str) -> Markup
             input type="hidden" name="n:amount" value=(escrow.charge());
             div.field {
                 label for="buyer" { "Who pays" }
-                input #buyer name="customer" list="customers" required value=(suggested.map_or("ben", String::as_str));
-                datalist #customers { @for name in names { option value=(name) {} } }
-                @if reader.registers_unknown() { p.hint { "A new name is a new customer with play money. Names have no spaces." } }
+                input #buyer name="customer" list="customers" required aria-describedby="buyer-hint"
+                    value=[reader.registers_unknown().then_some(suggested)];
+                datalist #customers { @for customer in customers.iter().filter(|customer| !is_sold_by(customer.id.as_str())) { (customers::option(customer)) } }
+                (customers::hint(reader, "buyer-hint"))
             }
             button.primary.wide { "Pay from the wallet" }
         }
@@ -248,8 +289,9 @@ async fn waiting_ruling(reader: &Reader, escrow: &Escrow, back: &str) -> Result<
     })
 }
 
-/// Shows the form for a ruling of the merchant or, in live mode, of an operator.
-fn ruling(reader: &Reader, escrow: &Escrow, back: &str) -> Markup {
+/// Shows the form for a ruling of the merchant or, in live mode, of an operator. `waits_until` is
+/// the moment from which a deal without a dispute can be ruled on, while it is not there.
+fn ruling(reader: &Reader, escrow: &Escrow, waits_until: Option<Timestamp>, back: &str) -> Markup {
     let request = if reader.is_operator() {
         Request::new(Method::POST, format!("/operator/deals/{}/resolve", escrow.id))
     } else {
@@ -257,6 +299,14 @@ fn ruling(reader: &Reader, escrow: &Escrow, back: &str) -> Markup {
     };
     if !reader.may(&request) {
         return html! {};
+    }
+    if let Some(at) = waits_until {
+        return html! {
+            p.small.muted {
+                @if reader.is_operator() { "An operator" } @else { "The merchant" }
+                " can rule from " (text::instant(at)) " on, or once there is a dispute."
+            }
+        };
     }
     html! {
         details open[escrow.dispute().is_some()] {

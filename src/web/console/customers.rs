@@ -34,13 +34,39 @@ const PHONE_DIGITS: usize = 9;
 /// The payments on the page of a customer.
 const PAYMENTS: PageRequest = PageRequest::numbered(1, 50);
 
-/// Returns the ids of the newest customers.
-pub(super) async fn names(reader: &Reader) -> Result<Vec<String>, Refused> {
+/// Returns the newest customers.
+pub(super) async fn newest(reader: &Reader) -> Result<Vec<Customer>, Refused> {
     let customers = reader
         .read(|snapshot, merchant| snapshot.customers(merchant, NEWEST))
         .await?;
-    let rows = customers.map(|page| page.rows).unwrap_or_default();
-    Ok(rows.into_iter().map(|customer| customer.id.to_string()).collect())
+    Ok(customers.map(|page| page.rows).unwrap_or_default())
+}
+
+/// An option of a field for the id of a customer, with the name and the phone of one who has a name.
+pub(super) fn option(customer: &Customer) -> Markup {
+    let profile = customer.profile.as_ref();
+    let name = profile.and_then(Profile::name);
+    html! {
+        option value=(customer.id) {
+            @if let Some(name) = &name {
+                (name)
+                @if let Some(phone) = profile.and_then(|profile| profile.phone.as_ref()) { ", " (phone.as_str()) }
+            }
+        }
+    }
+}
+
+/// Says what a field for a customer takes.
+pub(super) fn hint(reader: &Reader, id: &str) -> Markup {
+    html! {
+        p.hint id=(id) {
+            @if reader.registers_unknown() {
+                "A new name is a new customer with play money. Names have no spaces."
+            } @else {
+                "The id of a " @if reader.sees(Part::Customers) { a href="/console/customers" { "customer" } } @else { "customer" } "."
+            }
+        }
+    }
 }
 
 /// The reader's search in the list.
@@ -179,7 +205,11 @@ fn registration(reader: &Reader) -> Markup {
                     @for (name, label, kind) in fields {
                         div.field {
                             label for={ "new-" (name) } { (label) }
-                            input id={ "new-" (name) } type=(kind) name={ "s:" (name) } required autocomplete="off";
+                            input id={ "new-" (name) } type=(kind) name={ "s:" (name) } required autocomplete="off"
+                                aria-describedby=[(name == "phone").then_some("phone-hint")];
+                            @if name == "phone" {
+                                p.hint #phone-hint { "As it is dialled in its country, such as 08030000001, or from another country with its +, such as +12015550123. No spaces." }
+                            }
                         }
                     }
                 }

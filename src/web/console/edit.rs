@@ -17,6 +17,7 @@ use crate::domain::ids::{EscrowId, EscrowKey};
 use crate::domain::party::Party;
 use crate::web::api::Request;
 use crate::web::console::call::{LIST_MAX, hidden};
+use crate::web::console::offer::stages_hint;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 
@@ -112,7 +113,7 @@ fn staged(reader: &Reader, escrow: &Escrow, stages: &[Milestone], currency: &str
             (terms(&escrow.terms, currency))
             fieldset {
                 legend { "Stages" }
-                p.small.muted { "Empty a stage to leave it out. Together they are the amount." }
+                p.small.muted { "Empty a stage to leave it out. Together they are the amount. " (stages_hint(reader)) }
                 @for index in 0..rows { (stage(index, stages.get(index))) }
             }
             button.primary { "Save" }
@@ -132,6 +133,7 @@ fn conversion(reader: &Reader, escrow: &Escrow, currency: &str) -> Markup {
             }
             fieldset {
                 legend { "Stages" }
+                p.small.muted { (stages_hint(reader)) }
                 @for index in 0..STAGES { (stage(index, None)) }
             }
             button { "Convert" }
@@ -154,6 +156,7 @@ fn terms(terms: &Terms, currency: &str) -> Markup {
             div.field {
                 label for="amount" { "Amount in " (currency) }
                 input #amount name="n:amount" inputmode="decimal" required value=(terms.amount);
+                p.hint { "Without separators." }
             }
             div.field {
                 label for="delivery" { "Time to deliver" }

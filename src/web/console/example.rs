@@ -12,7 +12,8 @@ use crate::web::layout::Refused;
 use crate::web::reader::Reader;
 
 const SELLER: &str = "amaka";
-const BUYER: &str = "tunde";
+/// The customer who pays for the example.
+pub(super) const BUYER: &str = "tunde";
 /// The money in the buyer's wallet, in major units: the price and the highest fee that a service
 /// may have, half the price, and some more.
 const WALLET: i64 = 500_000;

@@ -78,9 +78,10 @@ async fn check(reader: &Reader) -> Result<Result<Audit, OpenError>, Refused> {
 
 fn transfers(journal: &AccountStatement, currency: &str) -> Markup {
     html! {
+        // Beside the table, since the sentence does not scroll with it.
+        p.small.muted #transfers { "The newest of " (journal.rows.len()) " transfers. Each takes from one account what it gives to another." }
         div.table-scroll tabindex="0" {
-            table {
-                caption { "The newest of " (journal.rows.len()) " transfers. Each takes from one account what it gives to another." }
+            table aria-describedby="transfers" {
                 thead { tr {
                     th scope="col" { "When" }
                     th.end scope="col" { "Amount" }

@@ -6,18 +6,26 @@ use maud::html;
 
 use crate::web::api::Request;
 use crate::web::console::call::{MADE, hidden};
+use crate::web::console::customers;
 use crate::web::layout::Page;
-use crate::web::parts::Part;
 use crate::web::reader::Reader;
 
 /// The stages that the form has room for.
 const STAGES: usize = 5;
 
+/// Says what the amount of a stage may be.
+pub(super) fn stages_hint(reader: &Reader) -> &'static str {
+    if reader.state.policy.load().strict {
+        "Each amount has at most two decimals and no separators."
+    } else {
+        "Each amount is a whole number without separators."
+    }
+}
+
 /// `GET /console/offer`
 pub(super) async fn show(reader: Reader) -> HttpResponse {
     let request = Request::new(Method::POST, "/v1/escrow/milestone/create");
     let currency = reader.currency();
-    let is_free = reader.registers_unknown();
     Page::new("Offer a deal").section("/console/deals").narrow().show(&html! {
         h1 { "Offer a deal" }
         form.card method="post" action="/console/call" {
@@ -25,13 +33,8 @@ pub(super) async fn show(reader: Reader) -> HttpResponse {
             input type="hidden" name="s:whoPays" value="buyer";
             div.field {
                 label for="seller" { "Seller" }
-                @if is_free {
-                    input #seller name="customer" required value="ada";
-                    p.hint { "A new name is a new customer. Names have no spaces." }
-                } @else {
-                    input #seller name="customer" required aria-describedby="seller-hint";
-                    p.hint #seller-hint { "The id of a " @if reader.sees(Part::Customers) { a href="/console/customers" { "customer" } } @else { "customer" } "." }
-                }
+                input #seller name="customer" required value=[reader.registers_unknown().then_some("ada")] aria-describedby="seller-hint";
+                (customers::hint(&reader, "seller-hint"))
             }
             div.field {
                 label for="purpose" { "What for" }
@@ -41,7 +44,7 @@ pub(super) async fn show(reader: Reader) -> HttpResponse {
                 div.field {
                     label for="amount" { "Amount in " (currency) }
                     input #amount name="n:amount" inputmode="decimal" required;
-                    p.hint { "The sum of all stages." }
+                    p.hint { "The sum of all stages, without separators, such as 250000." }
                 }
                 div.field {
                     label for="delivery" { "Days to deliver" }
@@ -51,6 +54,7 @@ pub(super) async fn show(reader: Reader) -> HttpResponse {
             }
             fieldset {
                 legend { "Stages" }
+                p.hint { (stages_hint(&reader)) }
                 @for index in 0..STAGES {
                     div.fields {
                         div.field {

@@ -2,9 +2,10 @@
 
 use maud::{Markup, html};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::domain::time::Timestamp;
-use crate::web::api::Request;
+use crate::web::api::{Major, Request};
 use crate::web::console::call;
 use crate::web::layout::Refused;
 use crate::web::parts::Part;
@@ -20,6 +21,9 @@ pub(super) struct Event {
     pub(super) kind: String,
     pub(super) created_at: String,
     pub(super) escrow_id: Option<String>,
+    /// The body of its webhook.
+    #[serde(default)]
+    payload: Value,
     delivery: Delivery,
 }
 
@@ -28,7 +32,7 @@ struct Delivery {
     status: String,
     /// The reason of the status `none`.
     reason: Option<String>,
-    attempts: Vec<serde_json::Value>,
+    attempts: Vec<Value>,
 }
 
 /// A page of a list.
@@ -78,6 +82,7 @@ pub(super) fn show(reader: &Reader, events: &[Event], back: &str) -> Markup {
             @for event in events {
                 li {
                     strong { (said(&event.kind)) } " "
+                    @if let Some(payment) = event.payment() { (payment) " " }
                     (time(&event.created_at))
                     div.small.muted { code { (event.kind) } " " (event.delivery(reader, back)) }
                 }
@@ -87,6 +92,16 @@ pub(super) fn show(reader: &Reader, events: &[Event], back: &str) -> Markup {
 }
 
 impl Event {
+    /// Shows the money of a payment, and who got or paid it.
+    fn payment(&self) -> Option<Markup> {
+        let data = self.payload.get("data").filter(|_| self.kind.starts_with("payment."))?;
+        let field = |name: &str| data.get(name).and_then(Value::as_str);
+        let Major(amount) = Major::deserialize(data.get("amount")?).ok()?;
+        let side = if field("creditType")? == "credit" { "to" } else { "from" };
+        let party = field("customerId").unwrap_or("the merchant");
+        Some(html! { (text::amount(amount, field("currency")?)) " " (side) " " (text::id(party)) })
+    }
+
     /// Shows the state of the delivery, with a button that sends the event again.
     pub(super) fn delivery(&self, reader: &Reader, back: &str) -> Markup {
         let attempts = self.delivery.attempts.len();
