@@ -14,7 +14,7 @@ use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
-use crate::http::routes::shared_fields::{MILESTONE_TERMS, MILESTONES, milestone_terms, milestones, offer_amount};
+use crate::http::routes::shared_fields::{MILESTONE_TERMS, MILESTONES, milestone_terms, milestones, staged_amount};
 use crate::http::routes::standard_escrows::OF_THE_SELLER;
 use crate::http::state::AppState;
 use crate::views::{EscrowView, MilestoneView};
@@ -167,7 +167,9 @@ pub(crate) fn parse_milestone_escrow(body: &JsonBody, limits: &TermsLimits) -> P
 /// Parses the request (contract section 4.1.3).
 fn parse_conversion(body: &JsonBody, limits: &TermsLimits) -> Parsed<ConversionRequest> {
     let fields = body.fields()?;
-    let amount = fields.field("amount").optional(|amount| offer_amount(amount, limits))?;
+    let amount = fields
+        .field("amount")
+        .optional(|amount| staged_amount(amount, limits))?;
     amount.map_or(Ok(()), |amount| limits.check_amount(amount))?;
     Ok(ConversionRequest {
         amount,

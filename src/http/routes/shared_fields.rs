@@ -112,7 +112,11 @@ enum Plan {
 /// Reads each field and checks it, in the order of the contract's table. The buyer pays
 /// the fee of a milestone escrow. The delivery window is required if the limits are strict.
 fn read_terms(fields: &Fields<'_>, limits: &TermsLimits, plan: Plan) -> Parsed<TermsRequest> {
-    let amount = offer_amount(&fields.field("amount"), limits)?;
+    let amount = fields.field("amount");
+    let amount = match plan {
+        Plan::Standard => offer_amount(&amount, limits)?,
+        Plan::Milestones => staged_amount(&amount, limits)?,
+    };
     limits.check_amount(amount)?;
     let purpose = short_line(&fields.field("purpose"), limits)?;
     let description = description(fields, limits)?;
@@ -141,6 +145,11 @@ fn read_terms(fields: &Fields<'_>, limits: &TermsLimits, plan: Plan) -> Parsed<T
 /// Reads the amount of an offer. The caller checks that it is not below the smallest.
 pub(super) fn offer_amount(field: &Field<'_>, limits: &TermsLimits) -> Parsed<Amount> {
     field.amount_of(AmountShape::AtLeast(limits.amount_min))
+}
+
+/// Reads the amount of an offer with milestones. The caller checks that it is not below the smallest.
+pub(super) fn staged_amount(field: &Field<'_>, limits: &TermsLimits) -> Parsed<Amount> {
+    field.amount_of(AmountShape::of_milestones_together(limits))
 }
 
 /// Reads who pays the fee of a milestone escrow.
