@@ -514,6 +514,42 @@ fn a_removed_log_stops_the_store_and_loses_nothing() {
     assert_eq!(alone.audit().merchants, acknowledged);
 }
 
+/// Without the index the locks of SQLite are gone, and another program would write into the log at
+/// the same place as the store.
+#[test]
+fn a_removed_index_of_the_log_stops_the_store_before_another_program_and_it_mix_their_writes() {
+    for is_replaced in [false, true] {
+        let file = TestFile::new();
+        let (store, ended) = file.try_open().unwrap();
+        write(&store, |tx| tx.insert_merchant(None, None));
+        fs::remove_file(file.beside("-shm")).unwrap();
+        if is_replaced {
+            let other = file.sqlite();
+            other.execute_batch("CREATE INDEX report ON escrow (state)").unwrap();
+        }
+        let words = ["-shm", if is_replaced { "replaced" } else { "removed" }, "start again"];
+        assert_eq!(write_until_gone(&store, &words), 0);
+        assert!(wait_for(outcome_of(ended)).is_err());
+        drop(store);
+        // This process still has the index that was removed, and would open it again.
+        let alone = copied(&file, &["", "-wal"]);
+        let store = alone.open();
+        store.close();
+        drop(store);
+        let audit = alone.audit();
+        assert_eq!((audit.findings, audit.merchants), (vec![], 1));
+    }
+}
+
+#[test]
+fn an_idle_store_notices_that_the_index_of_its_log_is_gone() {
+    let file = TestFile::new();
+    let (_store, ended) = file.try_open().unwrap();
+    fs::remove_file(file.beside("-shm")).unwrap();
+    let outcome = wait_for(outcome_of(ended));
+    assert!(matches!(outcome, Err(Error::FileGone(_))), "{outcome:?}");
+}
+
 #[test]
 fn a_health_check_writes_nothing_to_the_disk() {
     let file = TestFile::new();

@@ -224,6 +224,11 @@ pub(crate) fn log_of(path: &Path) -> PathBuf {
     sibling(path, "-wal")
 }
 
+/// Returns the path of SQLite's index of the write-ahead log.
+pub(crate) fn index_of(path: &Path) -> PathBuf {
+    sibling(path, "-shm")
+}
+
 /// Opens a file for reading.
 ///
 /// # Errors

@@ -170,7 +170,7 @@ impl FileGroupCommit {
                 self.watch.compare_file(self.checkpoints.is_copying())?;
                 self.check_log()
             }
-            Err(Gone::Database(error)) => Err(error),
+            Err(Gone::Database(error) | Gone::Index(error)) => Err(error),
             Err(Gone::Log(error)) => {
                 self.readers.keep_nothing();
                 match self.checkpoints.close(&self.connection, &self.readers) {
@@ -212,6 +212,17 @@ impl FileGroupCommit {
             }
             self.roll_back()?;
             self.check_log()?;
+        }
+    }
+
+    /// Checks that the log takes the commit of the group: one that was cut off would become longer
+    /// again, with a hole in it, and one whose index is gone may have what another program writes.
+    fn check_log_of_group(&self) -> Result<(), Error> {
+        self.watch.look_at_index()?;
+        if self.is_log_whole() {
+            Ok(())
+        } else {
+            Err(self.watch.log_was_cut_off())
         }
     }
 
@@ -360,10 +371,9 @@ impl FileGroupCommit {
             };
             return self.roll_back().and(Err(error));
         }
-        // The commit would make the log longer again and leave a hole in it.
-        if is_changed && !self.is_log_whole() {
+        if is_changed && let Err(error) = self.check_log_of_group() {
             self.roll_back()?;
-            return Err(self.watch.log_was_cut_off());
+            return Err(error);
         }
         let commit = || self.connection.prepare_cached("COMMIT")?.execute([]);
         if let Err(error) = self.readers.commit_with(commit) {

@@ -225,7 +225,7 @@ fn read_once(path: &Path, check: impl Fn(&Connection) -> Result<(), OpenError>) 
     if alone.is_ok() || !file::has_log(path) {
         return alone;
     }
-    let index = files::sibling(path, "-shm");
+    let index = file::index_of(path);
     let had_index = index.exists();
     let with_log = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .map_err(OpenError::sqlite(path))

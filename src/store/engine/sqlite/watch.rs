@@ -1,6 +1,7 @@
-//! Notices that the database file or its write-ahead log was removed, replaced, overwritten or
-//! cut off while the service runs. Its handles would still work, and everything that it wrote
-//! from then on would be gone with them, or mixed with what another program wrote.
+//! Notices that the database file, its write-ahead log or the index of that log was removed or
+//! replaced, or one of the first two overwritten or cut off, while the service runs. Its handles
+//! would still work, and everything that it wrote from then on would be gone with them, or mixed with
+//! what another program wrote.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -20,11 +21,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Attempts to read the beginning of the file in one piece, beside a checkpoint.
 const ATTEMPTS_MAX: u32 = 5;
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(1);
+/// The time in which the log follows an index that was removed, if it does.
+const REMOVAL_PAUSE: Duration = Duration::from_millis(20);
 
 /// The files of an open database, as they were when the store opened them.
 pub(crate) struct FileWatch {
     database: Watched,
     log: Watched,
+    /// SQLite's index of the log, in which its locks are too: another program that makes a new one
+    /// does not meet those of the store.
+    index: Watched,
     next_look: Instant,
     file: SyncHandle,
     /// The state of the file at the last look.
@@ -56,15 +62,19 @@ pub(crate) enum Gone {
     Database(Error),
     /// The log. The store has it open and can still copy it into the file.
     Log(Error),
+    /// The index of the log. File and log are in place and have every commit. To copy the log now
+    /// could meet what another program writes.
+    Index(Error),
 }
 
 impl FileWatch {
     /// Watches a database that a connection has open, so that its log exists.
     pub(crate) fn start(path: &Path, file: SyncHandle, newest: Mark) -> io::Result<Self> {
-        let log = file::log_of(path);
+        let (log, index) = (file::log_of(path), file::index_of(path));
         Ok(Self {
             database: Watched::of(path.to_owned(), &file.file().metadata()?),
             log: Watched::of(log.clone(), &fs::metadata(log)?),
+            index: Watched::of(index.clone(), &fs::metadata(index)?),
             next_look: Instant::now() + PAUSE,
             seen: Seen::of(file.file())?,
             file,
@@ -109,15 +119,37 @@ impl FileWatch {
         self.log.gone("was cut off")
     }
 
-    /// Looks at the files, if the last look is long enough ago.
+    /// Looks at the files, if the last look is long enough ago. At the index it looks each time: a
+    /// single write beside that of another program breaks the file.
     pub(crate) fn look_if_due(&mut self) -> Result<(), Gone> {
         let now = Instant::now();
-        if now < self.next_look {
+        let index = self.look_at_index();
+        if now < self.next_look && index.is_ok() {
             return Ok(());
         }
         self.next_look = now + PAUSE;
+        if index.is_err() {
+            // Whoever removes all files beside the database removes the log next.
+            thread::sleep(REMOVAL_PAUSE);
+        }
         self.database.look().map_err(Gone::Database)?;
-        self.log.look().map_err(Gone::Log)
+        self.log.look().map_err(Gone::Log)?;
+        index.map_err(Gone::Index)
+    }
+
+    /// Checks that the index of the log is in place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::FileGone`] if it is not.
+    pub(crate) fn look_at_index(&self) -> Result<(), Error> {
+        self.index.problem().map_or(Ok(()), |problem| {
+            Err(Error::FileGone(format!(
+                "{} {problem} while the service ran; the database and its -wal hold every commit: keep both, and start \
+                 again",
+                self.index.path.display()
+            )))
+        })
     }
 }
 
@@ -130,19 +162,23 @@ impl Watched {
         }
     }
 
-    /// Checks that the path still leads to the open file. Another mount can still reach a removed
-    /// file, which then has no name.
+    /// Checks that the path still leads to the open file.
     fn look(&self) -> Result<(), Error> {
-        let problem = match fs::metadata(&self.path) {
-            Ok(found) if (found.dev(), found.ino()) != (self.device, self.inode) => "was replaced",
-            Ok(found) if found.nlink() == 0 => "was removed",
+        self.problem().map_or(Ok(()), |problem| Err(self.gone(problem)))
+    }
+
+    /// Returns what happened to the file, if the path no longer leads to it. Another mount can still
+    /// reach a removed file, which then has no name.
+    fn problem(&self) -> Option<&'static str> {
+        match fs::metadata(&self.path) {
+            Ok(found) if (found.dev(), found.ino()) != (self.device, self.inode) => Some("was replaced"),
+            Ok(found) if found.nlink() == 0 => Some("was removed"),
             Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) => {
-                "was removed or renamed"
+                Some("was removed or renamed")
             }
             // It is in place, or cannot be looked at now, which says nothing about it.
-            Ok(_) | Err(_) => return Ok(()),
-        };
-        Err(self.gone(problem))
+            Ok(_) | Err(_) => None,
+        }
     }
 
     fn gone(&self, problem: &str) -> Error {
