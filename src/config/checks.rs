@@ -29,8 +29,8 @@ pub(super) fn check_flags(config: &Config, flags: &Flags) -> Result<(), ConfigEr
     Ok(())
 }
 
-/// Refuses a sandbox that other machines can reach, a live database that is not kept, and one
-/// address for two servers.
+/// Refuses a sandbox that other machines can reach, a live database that is not kept, one address for
+/// two servers, and a folder for backups that would stay empty.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     config.rates()?;
     if let Some(address) = config.metrics.listen
@@ -41,6 +41,12 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             "listen and metrics.listen are both {address}, and one of the two servers could not start; choose another \
              port for metrics.listen"
         ));
+    }
+    if config.backups.folder.is_some() && !config.ephemeral && matches!(config.database, Place::Postgres(_)) {
+        return refuse(
+            "backups.folder is for files, and database is on a PostgreSQL server; leave it out, and back the database up \
+             by PostgreSQL's own means, such as pg_basebackup or pg_dump",
+        );
     }
     match config.mode {
         Mode::Live if config.webhooks.callback_url.is_some() => refuse(

@@ -81,6 +81,23 @@ fn the_loss_of_a_log_is_not_accepted_for_postgresql() {
     assert!(said.contains("--accept-loss is for files"), "{said}");
 }
 
+/// A start that took the setting would seem to make backups.
+#[test]
+fn a_folder_for_backups_is_not_accepted_for_postgresql() {
+    let folder = WorkFolder::new();
+    folder.write("config.toml", "[backups]\nfolder = \"backups\"\n");
+    let database = ["--database", "postgres://127.0.0.1:1/escrow"];
+    for arguments in [&["serve"][..], &["config"]] {
+        let output = folder.run(&[arguments, &database].concat());
+        assert_eq!(output.status.code(), Some(1));
+        let said = stderr(&output);
+        assert!(
+            said.contains("backups.folder is for files") && said.contains("pg_basebackup"),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn a_killed_server_needs_its_log_and_starts_with_it() {
     let folder = WorkFolder::new();
