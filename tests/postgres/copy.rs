@@ -246,14 +246,43 @@ fn a_database_in_use_is_not_copied() {
     drop(service);
 
     copy(&file, &url);
-    let service = Service::start(&url);
+    let mut leader = Service::start(&url);
     let names = names_in(folder.path());
-    // The service takes the lock by which it shows a moment after its start.
+    let told = refusal(&url, &path_in(&folder, "back.db"));
+    assert!(told.contains("a service uses it"), "{told}");
+    // A moment after its start it is the leader, whose end shows sooner than another one leads.
     std::thread::sleep(std::time::Duration::from_secs(2));
+    let service = Service::start(&url);
+    leader.kill();
     let told = refusal(&url, &path_in(&folder, "back.db"));
     assert!(told.contains("a service uses it"), "{told}");
     assert_eq!(names_in(folder.path()), names);
     service.funded();
+}
+
+/// The server has ended the session by which a process that hangs listens to the others, and the
+/// transaction of its writer. It goes on with new ones when it hangs no more.
+#[test]
+fn a_database_whose_service_hangs_is_not_copied() {
+    let Used { folder, file, .. } = used();
+    let url = cluster::new_database();
+    copy(&file, &url);
+    let service = Service::start(&url);
+    service.funded();
+    service.get("/v1/wallet", "ada");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    service.signal("STOP");
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    let ended = client.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid() AND (query LIKE '%COMMIT%' OR pid IN (
+             SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock'))",
+        &[],
+    );
+    assert!(!ended.unwrap().is_empty());
+    let told = refusal(&url, &path_in(&folder, "back.db"));
+    service.signal("CONT");
+    assert!(told.contains("a service uses it"), "{told}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl Drop for StoppedListener {
 }
 
 fn wait_for_leader(client: &mut Client) {
-    let sql = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted";
+    let sql = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted";
     let until = Instant::now() + Duration::from_secs(10);
     while client.query(sql, &[]).unwrap().is_empty() {
         assert!(Instant::now() < until, "no process is the leader");

@@ -276,7 +276,7 @@ fn a_leader_whose_session_ends_takes_the_lock_and_listens_again() {
     let mut client = Client::connect(&url, NoTls).unwrap();
     let leader = |client: &mut Client| -> Option<i32> {
         let sql = "SELECT pg_locks.pid FROM pg_locks JOIN pg_stat_activity USING (pid)
-                   WHERE locktype = 'advisory' AND granted AND datname = current_database()";
+                   WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted AND datname = current_database()";
         Some(client.query_opt(sql, &[]).unwrap()?.get(0))
     };
     let wait_for_leader = |client: &mut Client, not: i32| {

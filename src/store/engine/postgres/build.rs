@@ -20,6 +20,9 @@ const _: () = assert!(FIRST_VERSION as usize + STEPS.len() == SCHEMA_VERSION as 
 
 /// The lock under which one process creates, checks, migrates or copies a database.
 pub(super) const LOCK: i64 = 0x4553_4352_0000_0001;
+/// The lock that each session of a service or of a command that writes holds, with others, until it
+/// ends. A copy holds it alone.
+pub(super) const USE_LOCK: i64 = 0x4553_4352_0000_0003;
 
 /// The schema of a build of escrowd, and the steps that lead to it.
 #[derive(Clone, Debug)]

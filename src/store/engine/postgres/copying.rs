@@ -1,13 +1,20 @@
 //! A whole PostgreSQL database as the source or the target of a copy.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use crate::store::engine::error::Error;
-use crate::store::engine::postgres::build::{self, Build, LOCK};
-use crate::store::engine::postgres::client::CopyIn;
-use crate::store::engine::postgres::peers::LEADER_LOCK;
+use crate::store::engine::postgres::build::{self, Build, LOCK, USE_LOCK};
+use crate::store::engine::postgres::client::{Client, CopyIn};
 use crate::store::engine::postgres::preparation::check_server;
 use crate::store::engine::postgres::schema::{ADDED_TABLES, LATER_REFERENCE};
 use crate::store::engine::postgres::session::Session;
 use crate::store::engine::postgres::unusable::Unusable;
+
+/// The time in which the sessions of a process that has just ended are gone.
+const END_TIME_MAX: Duration = Duration::from_secs(2);
+/// The pause between two attempts to take the lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 impl Session {
     /// Begins to add rows to a table, with values for these columns, which are separated by
@@ -29,17 +36,29 @@ pub(crate) fn begin_source(session: &Session) -> Result<(), Unusable> {
     let client = session.client();
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK])?;
     Build::current().check(client)?;
-    let is_at_rest: bool = client
-        .query_one("SELECT pg_try_advisory_lock($1)", &[&LEADER_LOCK])?
-        .try_get(0)?;
-    if !is_at_rest {
-        return Err(Unusable::Other(
-            "a service uses it; stop all services on it before its copy".to_owned(),
-        ));
-    }
+    take_for_copy(client)?;
     // Locking the table takes no snapshot, so the snapshot that follows has every commit. The
     // lock of a row would be refused after a commit that it has waited for.
     client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE file_mark IN EXCLUSIVE MODE")?;
+    Ok(())
+}
+
+/// Takes the lock that shows if a service uses the database. The server notices a moment later that
+/// a process has ended.
+fn take_for_copy(client: &Client) -> Result<(), Unusable> {
+    let until = Instant::now() + END_TIME_MAX;
+    let sql = "SELECT pg_try_advisory_lock($1)";
+    // To wait inside the server would keep new sessions of a service waiting too.
+    while !client.query_one(sql, &[&USE_LOCK])?.try_get::<_, bool>(0)? {
+        if Instant::now() >= until {
+            return Err(Unusable::Other(
+                "a service uses it, perhaps one that hangs or is on another machine; stop all services on it before its \
+                 copy"
+                    .to_owned(),
+            ));
+        }
+        thread::sleep(LOCK_PAUSE);
+    }
     Ok(())
 }
 

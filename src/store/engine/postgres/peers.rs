@@ -25,7 +25,7 @@ use crate::store::engine::postgres::session::Session;
 use crate::store::engine::writer::Writer;
 
 /// The session-wide lock that the leader holds.
-pub(crate) const LEADER_LOCK: i64 = 0x4553_4352_0000_0002;
+const LEADER_LOCK: i64 = 0x4553_4352_0000_0002;
 /// The pause between two looks at the lock, and before a lost session is opened again.
 const PAUSE: Duration = Duration::from_millis(500);
 /// The time after which the server ends the session of a process that hangs, and with it its

@@ -8,6 +8,7 @@ use tokio_postgres::config::{Host, SslMode};
 
 use crate::store::engine::error::{Error, describe_postgres};
 use crate::store::engine::postgres::address::Address;
+use crate::store::engine::postgres::build::USE_LOCK;
 use crate::store::engine::postgres::client::{self, Client};
 use crate::store::engine::postgres::pooler;
 use crate::store::engine::postgres::session::Session;
@@ -31,7 +32,8 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 /// The longest wait for a server that has taken a connection, and answers nothing.
 const GREETING_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// A session that is opened when it is needed, and again after it was lost.
+/// A session that is opened when it is needed, and again after it was lost. It shows that the database
+/// is in use.
 pub(crate) struct ReconnectingSession {
     address: Arc<Address>,
     /// The most time that a statement may take.
@@ -76,6 +78,7 @@ impl ReconnectingSession {
         }
         self.session = None;
         let session = open(&self.address, self.statement_time_max)?;
+        session.batch(&format!("SELECT pg_advisory_lock_shared({USE_LOCK})"))?;
         if self.keeps_plans {
             session.batch("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off")?;
         }
