@@ -270,21 +270,29 @@ impl App {
             (rt::spawn(server), handle)
         });
         let mut server = std::pin::pin!(self.server);
-        let outcome = tokio::select! {
-            ended = &mut server => ended.map_err(AppError::Server),
-            ended = self.writer_ended => {
-                // The server stops only while it is polled. Its outcome is dropped, since the
-                // writer's error is the cause.
-                drop(tokio::join!(stopper.stop(), &mut server));
-                ended.unwrap_or(Err(store::Error::Stopped)).map_err(AppError::Store)
-            }
+        let serving = async {
+            let outcome = tokio::select! {
+                ended = &mut server => ended.map_err(AppError::Server),
+                ended = self.writer_ended => {
+                    // The server stops only while it is polled. Its outcome is dropped, since the
+                    // writer's error is the cause.
+                    drop(tokio::join!(stopper.stop(), &mut server));
+                    ended.unwrap_or(Err(store::Error::Stopped)).map_err(AppError::Store)
+                }
+            };
+            webhooks.begin_stop();
+            outcome
         };
-        retention.abort();
-        settlements.abort();
+        // Another process need not wait until the last request here is answered.
+        let leaving = async {
+            webhooks.ended().await;
+            retention.abort();
+            settlements.abort();
+            store.resign();
+        };
+        let (outcome, ()) = tokio::join!(serving, leaving);
         // A copy under way would keep the log from being emptied.
         drop(self.backups);
-        webhooks.begin_stop();
-        webhooks.ended().await;
         if let Some((served, handle)) = metrics {
             handle.stop(false).await;
             drop(served.await);

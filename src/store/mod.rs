@@ -367,6 +367,15 @@ impl Store {
         drop(self.leadership().wait_for(|is_leader| *is_leader).await);
     }
 
+    /// Leaves the work in the background to another process on the same database, for a stop whose last
+    /// requests take their time.
+    pub fn resign(&self) {
+        match &*self.inner {
+            Inner::File(_) => {}
+            Inner::Postgres(store) => store.resign(),
+        }
+    }
+
     /// Returns the count of panics of all work in the background: the store's own, and that of the
     /// parts which work on it, such as retention.
     pub(crate) const fn panics(&self) -> &Arc<Panics> {

@@ -2,6 +2,7 @@
 
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub(super) struct PostgresStore {
     pub(super) long_reads: ReadThreads,
     pub(super) write_side: WriteSide,
     peers: BackgroundThread,
+    /// See [`PostgresStore::resign`].
+    has_resigned: Arc<AtomicBool>,
     pub(super) secret: [u8; 32],
     background_check: BackgroundThread,
     files: FileSessions<ReconnectingSession>,
@@ -117,13 +120,16 @@ impl PostgresStore {
         let reads = start("reads", settings.readers, Sharing::None, settings.queue_commands_max);
         let long_readers = settings.long_readers;
         let long_reads = start("long-reads", long_readers, Sharing::AmongMerchants, waiting_max);
-        let peers = peers::start(session(time_max), process, targets_of(&write_side), Arc::clone(panics));
+        let has_resigned = Arc::<AtomicBool>::default();
+        let targets = targets_of(&write_side, &has_resigned);
+        let peers = peers::start(session(time_max), process, targets, Arc::clone(panics));
         let health = Arc::clone(&write_side.health);
         let background_check = background_check::start(session(time_max), health, Arc::clone(panics));
         let store = Self {
             reads: reads.map_err(thread_failed)?,
             long_reads: long_reads.map_err(thread_failed)?,
             peers: peers.map_err(thread_failed)?,
+            has_resigned,
             background_check: background_check.map_err(thread_failed)?,
             files: FileSessions::new(
                 (0..FILE_SESSIONS).map(|_| session(time_max)).collect(),
@@ -178,6 +184,11 @@ impl PostgresStore {
         session.begin(|session| session.in_transaction(&run))
     }
 
+    /// Leaves the work in the background to another process.
+    pub(super) fn resign(&self) {
+        self.has_resigned.store(true, Ordering::Release);
+    }
+
     /// Ends the reads, lets the waiting commands finish and ends the threads.
     pub(super) fn close(&self) {
         self.reads.stop();
@@ -214,12 +225,15 @@ fn newest_of(session: &mut ReconnectingSession, time_max: Duration) -> Result<(O
 }
 
 /// Returns the parts of the store that the notices of other processes change.
-fn targets_of(write_side: &WriteSide) -> NoticeTargets {
+fn targets_of(write_side: &WriteSide, has_resigned: &Arc<AtomicBool>) -> NoticeTargets {
     NoticeTargets {
         wakeups: Arc::clone(&write_side.wakeups),
         key_version: Arc::clone(&write_side.key_version),
         is_leader: write_side.is_leader.clone(),
         writer: write_side.writer.clone(),
+        health: Arc::clone(&write_side.health),
+        clock: Arc::clone(&write_side.clock),
+        has_resigned: Arc::clone(has_resigned),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Several processes on one database: what happens once happens once over all of them.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::process::Stdio;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -171,6 +172,39 @@ fn another_process_takes_over_the_work_in_the_background() {
     while receiver.accept().is_ok() {}
     second.funded();
     wait_for_connection(&receiver);
+}
+
+/// It stops when its last request is answered, and another one has delivered long before.
+#[test]
+fn another_process_takes_over_from_one_that_stops() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    let receiver = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    receiver.set_nonblocking(true).unwrap();
+    let callback = format!("http://{}/hook", receiver.local_addr().unwrap());
+    let environment = [
+        ("ESCROWD_WEBHOOKS_CALLBACK_URL", callback.as_str()),
+        ("ESCROWD_LIMITS_BODY_SECONDS_MAX", "60"),
+        ("ESCROWD_LIMITS_STOP_SECONDS_MAX", "60"),
+    ];
+    let mut first = Service::start_and_tell(&url, &environment, Stdio::piped());
+    first.funded();
+    wait_for_connection(&receiver);
+    let second = Service::start_with(&url, &environment);
+    let mut late = std::net::TcpStream::connect(&first.address).unwrap();
+    let head = "POST /v1/payment/topup HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\ncontent-length: 66\r\n\r\n{";
+    late.write_all(head.as_bytes()).unwrap();
+    // The webhooks have come, and their attempts are recorded.
+    thread::sleep(Duration::from_secs(1));
+    while receiver.accept().is_ok() {}
+    first.signal("TERM");
+    second.funded();
+    wait_for_connection(&receiver);
+    assert!(first.is_running(), "its last request was not waited for");
+    drop(late);
+    first.ended();
 }
 
 /// A process that hangs keeps its connection, and with it the lock, until the server ends that.

@@ -183,6 +183,10 @@ impl Service {
         assert!(sent.unwrap().success());
     }
 
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_none()
+    }
+
     /// Waits until the process ends by itself, and returns what it has told.
     #[track_caller]
     pub(crate) fn ended(mut self) -> (ExitStatus, String) {

@@ -48,7 +48,7 @@ pub(crate) struct TestClock {
 }
 
 impl TestClock {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             now: Arc::new(AtomicI64::new(START)),
             elapsed_millis: Arc::default(),

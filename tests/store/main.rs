@@ -26,6 +26,7 @@ mod groups;
 mod helpers;
 mod idempotency;
 mod kept_files;
+mod leaders;
 mod left_behind;
 mod log_length;
 mod lost_logs;

@@ -6,12 +6,17 @@
 //! more than a delay: deliveries are looked for from time to time, and whenever notices may have
 //! been lost, what is remembered of keys is dropped and the writer looks at the schema.
 //!
+//! A process that finds the ledger broken tells the others again and again, so that none goes on to
+//! write.
+//!
 //! The leader is the process whose session holds an advisory lock. When the session ends,
-//! for any reason, the next process takes it. The server ends that of a process that hangs.
+//! for any reason, the next process takes it. The server ends that of a process that hangs. A leader
+//! that refuses writes or stops gives the lock back.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -20,6 +25,8 @@ use crate::background::{BackgroundTask, BackgroundThread, Panics, Stop};
 use crate::domain::ids::MerchantId;
 use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::Error;
+use crate::store::engine::health::Health;
+use crate::store::engine::ledger_clock::LedgerClock;
 use crate::store::engine::postgres::reconnecting_session::ReconnectingSession;
 use crate::store::engine::postgres::session::Session;
 use crate::store::engine::writer::Writer;
@@ -38,6 +45,8 @@ const MERCHANTS_MAX: usize = 300;
 
 /// The word of a notice that the database was migrated.
 const MIGRATED: &str = "migrated";
+/// The word of a notice that its process has found the ledger broken.
+const DAMAGED: &str = "damaged";
 
 /// The content of a commit's notice to the other processes.
 #[derive(Debug, Default)]
@@ -83,6 +92,17 @@ pub(crate) struct NoticeTargets {
     pub(crate) is_leader: watch::Sender<bool>,
     /// Looks if the database was migrated.
     pub(crate) writer: Writer,
+    pub(crate) health: Arc<Health>,
+    pub(crate) clock: Arc<LedgerClock>,
+    /// This process stops.
+    pub(crate) has_resigned: Arc<AtomicBool>,
+}
+
+impl NoticeTargets {
+    /// Returns true if this process can do the work in the background, which writes.
+    fn may_lead(&self) -> bool {
+        !self.has_resigned.load(Ordering::Acquire) && self.health.check_running().is_ok() && self.clock.check().is_ok()
+    }
 }
 
 /// Gives up the leadership of this process when it is dropped, also by a panic: the session ends, and
@@ -111,6 +131,7 @@ pub(crate) fn start(
         session,
         process,
         targets,
+        has_heard_of_damage: Cell::new(false),
     };
     BackgroundThread::start(BackgroundTask::Peers, panics, move |stop| listener.run(stop))
 }
@@ -119,6 +140,8 @@ struct Listener {
     session: ReconnectingSession,
     process: i64,
     targets: NoticeTargets,
+    /// Another process has told this one that the ledger is broken.
+    has_heard_of_damage: Cell<bool>,
 }
 
 impl Listener {
@@ -162,6 +185,7 @@ impl Listener {
         while !stop.comes_within(Duration::ZERO) {
             if look_at <= Instant::now() {
                 self.look_at_lock(&session)?;
+                self.tell_damage(&session)?;
                 look_at = Instant::now() + PAUSE;
             }
             for notice in session.client().notices(NOTICE_WAIT)? {
@@ -171,19 +195,52 @@ impl Listener {
         Ok(())
     }
 
-    /// Takes the leader's lock if it is free. The leader finds out if it still has its session.
+    /// Takes the leader's lock if it is free and this process can do the work. A leader that cannot gives
+    /// it back, and one that can finds out if it still has its session.
     fn look_at_lock(&self, session: &Session) -> Result<(), Error> {
-        let is_leader = *self.targets.is_leader.borrow();
-        let sql = if is_leader {
-            "SELECT 1".to_owned()
-        } else {
-            format!("SELECT pg_try_advisory_lock({LEADER_LOCK})::int")
+        let targets = &self.targets;
+        let (was_leader, may_lead) = (*targets.is_leader.borrow(), targets.may_lead());
+        let sql = match (was_leader, may_lead) {
+            (true, true) | (false, false) => "SELECT 1".to_owned(),
+            (false, true) => format!("SELECT pg_try_advisory_lock({LEADER_LOCK})::int"),
+            (true, false) => {
+                // Before the lock is free, so that no two processes do the work.
+                targets.is_leader.send_replace(false);
+                log::info!(
+                    "this process stops or refuses writes, and leaves the work in the background to another one"
+                );
+                format!("SELECT pg_advisory_unlock({LEADER_LOCK})::int")
+            }
         };
-        if session.numbers(&sql)?.first() == Some(&1) && !is_leader {
+        if session.numbers(&sql)?.first() == Some(&1) && may_lead && !was_leader {
             log::info!("this process now does the work in the background");
-            self.targets.is_leader.send_replace(true);
+            targets.is_leader.send_replace(true);
         }
         Ok(())
+    }
+
+    /// Tells the others of damage that this process has found itself: those that heard of it tell nobody,
+    /// so the word ends with the process that began it.
+    fn tell_damage(&self, session: &Session) -> Result<(), Error> {
+        if self.has_heard_of_damage.get() || self.targets.health.damage().is_none() {
+            return Ok(());
+        }
+        session.batch(&format!("SELECT pg_notify('escrowd', '{} {DAMAGED}')", self.process))
+    }
+
+    /// Refuses writes, unless this process does so already.
+    fn hear_of_damage(&self) {
+        let health = &self.targets.health;
+        if health.damage().is_none() {
+            log::error!(
+                "another process on this database has found the ledger broken; writes are refused here too: stop all \
+                 processes, run `escrowd check`, and keep the database"
+            );
+            self.has_heard_of_damage.set(true);
+            health.refuse_writes(Error::LedgerBroken(
+                "another process on this database has found damage, which its log names".to_owned(),
+            ));
+        }
     }
 
     fn hear(&self, notice: &str) {
@@ -196,6 +253,7 @@ impl Listener {
             match word {
                 "keys" => drop(self.targets.key_version.fetch_add(1, Ordering::Release)),
                 MIGRATED => self.targets.writer.ask_unanswered(),
+                DAMAGED => self.hear_of_damage(),
                 merchant => merchants.extend(merchant.parse().map(MerchantId)),
             }
         }
