@@ -3,7 +3,7 @@
 mod reload;
 mod settings;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -26,8 +26,8 @@ use crate::domain::time::Clock;
 use crate::domain::web_address::reachable_from_here;
 use crate::entropy::{self, SystemEntropy};
 use crate::http::{
-    self, ApiKeyCache, AppState, Connections, EventStreams, FaultBook, RateLimiter, RequestLog, RequestMeter,
-    SessionSigner, TrustedProxies,
+    self, ApiKeyCache, AppState, BoundAddress, Connections, EventStreams, FaultBook, RateLimiter, RequestLog,
+    RequestMeter, SessionSigner, TrustedProxies,
 };
 use crate::metrics::{Measured, Metrics};
 use crate::retention::{self, Retention};
@@ -148,15 +148,16 @@ impl App {
     }
 
     /// Binds the address and opens the store, in this order, so that an address in use
-    /// leaves no new database behind. Uses the given clocks and source of ids.
+    /// leaves no new database behind. Clients are refused until the store is open. Uses the given
+    /// clocks and source of ids.
     pub async fn start_by(config: &Config, clock: Box<dyn Clock>, entropy: Box<dyn Entropy>) -> Result<Self, AppError> {
         let cannot_listen = |cause| AppError::Listen {
             address: config.listen,
             cause,
         };
-        let listener = http::listen(config.listen).map_err(cannot_listen)?;
-        let address = listener.local_addr().map_err(cannot_listen)?;
-        let metrics_listener = listen_for_metrics(config)?;
+        let bound = BoundAddress::bind(config.listen).map_err(cannot_listen)?;
+        let address = bound.address().map_err(cannot_listen)?;
+        let bound_for_metrics = bind_for_metrics(config)?;
         let ephemeral = config.ephemeral.then(EphemeralFolder::make).transpose()?.map(Arc::new);
         let store_settings = settings::store(config, ephemeral.as_deref());
         let (database, snapshot) = (store_settings.place.clone(), config.snapshot.clone());
@@ -192,8 +193,8 @@ impl App {
             state: state.clone(),
             backups: backups.as_ref().map(Backups::health),
         };
-        let metrics = metrics_listener.map(|(listener, address)| serve_metrics(listener, address, measured));
-        let server = http::server(state.clone(), listener, config.limits.stop_seconds_max, web::configure);
+        let metrics = bound_for_metrics.map(|(bound, address)| serve_metrics(bound, address, measured));
+        let server = http::server(state.clone(), bound, config.limits.stop_seconds_max, web::configure);
         let server = server.map_err(cannot_listen)?;
         local_url.get_or_init(|| format!("http://{}", reachable_from_here(address)));
         Ok(Self {
@@ -304,22 +305,20 @@ impl App {
 }
 
 /// Binds the address of the metrics, if one is configured.
-fn listen_for_metrics(config: &Config) -> Result<Option<(TcpListener, SocketAddr)>, AppError> {
+fn bind_for_metrics(config: &Config) -> Result<Option<(BoundAddress, SocketAddr)>, AppError> {
     let Some(address) = config.metrics.listen else {
         return Ok(None);
     };
-    let bound = http::listen(address).and_then(|listener| {
-        let bound = listener.local_addr()?;
-        Ok((listener, bound))
-    });
-    bound
+    let with_port = |bound: BoundAddress| bound.address().map(|address| (bound, address));
+    BoundAddress::bind(address)
+        .and_then(with_port)
         .map(Some)
         .map_err(|cause| AppError::ListenForMetrics { address, cause })
 }
 
 /// Returns the server of the metrics, and its address.
 fn serve_metrics(
-    listener: TcpListener,
+    bound: BoundAddress,
     address: SocketAddr,
     measured: Measured,
 ) -> Result<(Server, SocketAddr), AppError> {
@@ -328,7 +327,7 @@ fn serve_metrics(
         let metrics = Arc::clone(&metrics);
         Box::pin(async move { metrics.scrape().await })
     });
-    let server = http::metrics_server(listener, scrape);
+    let server = http::metrics_server(bound, scrape);
     server
         .map(|server| (server, address))
         .map_err(|cause| AppError::ListenForMetrics { address, cause })

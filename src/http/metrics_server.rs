@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use crate::http::connections::{
     Connection, ConnectionLimits, Connections, DISCONNECT_TIMEOUT, Phase, ReplyBody, accept, name_connection,
 };
 use crate::http::context::single_host;
+use crate::http::server::BoundAddress;
 use crate::http::this_machine::is_for_this_machine;
 
 /// Returns the text of the metrics, or the problem that prevents it.
@@ -45,15 +46,15 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
 const ACCEPTED_MAX: usize = 32;
 
 /// Returns the server on a bound address. It runs when it is polled.
-pub fn metrics_server(listener: TcpListener, scrape: Scrape) -> io::Result<Server> {
+pub fn metrics_server(address: BoundAddress, scrape: Scrape) -> io::Result<Server> {
     let connections = Arc::new(Connections::new(LIMITS, Arc::new(TrustedProxies::default())));
-    let own = Some(listener.local_addr()?).filter(|address| address.ip().is_loopback());
+    let own = Some(address.address()?).filter(|address| address.ip().is_loopback());
     let server = Server::build()
         .workers(1)
         .max_concurrent_connections(ACCEPTED_MAX)
         .shutdown_timeout(1)
         .disable_signals()
-        .listen("metrics", listener, move || {
+        .listen("metrics", address.listen()?, move || {
             let (scrape, of_replies) = (Arc::clone(&scrape), Arc::clone(&connections));
             let connections = Arc::clone(&connections);
             let http = HttpService::build()

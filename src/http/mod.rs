@@ -87,7 +87,7 @@ pub use routes::{openapi_document, routes};
 pub use sandbox::event_streams::{EventStreamLimits, EventStreams};
 pub use sandbox::fault_book::FaultBook;
 pub use sandbox::request_log::{RequestLog, RequestLogLimits};
-pub use server::{listen, server};
+pub use server::{BoundAddress, server};
 pub(crate) use sessions::Outcome;
 pub use sessions::Sessions;
 pub use state::{AllowedOrigins, AppState, Limits};

@@ -32,12 +32,12 @@ const BLOCKING_THREADS: usize = 16;
 /// The bytes of a reply that the dispatcher buffers before it waits for the client.
 const WRITE_BUFFER_BYTES: usize = 16_384;
 
-/// Returns the server on a bound address. The server runs when it is polled. When it stops,
-/// requests in flight have `stop_seconds_max` to finish. `pages` adds the pages for people to the
+/// Returns the server on a bound address, which takes connections from now on. The server runs when it
+/// is polled. When it stops, requests in flight have `stop_seconds_max` to finish. `pages` adds the pages for people to the
 /// routes.
 pub fn server(
     state: AppState,
-    listener: TcpListener,
+    address: BoundAddress,
     stop_seconds_max: u64,
     pages: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<Server> {
@@ -51,7 +51,7 @@ pub fn server(
         .max_concurrent_connections(connections_max.saturating_mul(2).div_ceil(workers))
         .shutdown_timeout(stop_seconds_max)
         .disable_signals()
-        .listen("http", listener, move || {
+        .listen("http", address.listen()?, move || {
             // Each worker has its own state, API key cache and counters, so that the cores do
             // not contend for shared reference counts, locks and cache lines.
             let state = AppState {
@@ -99,12 +99,40 @@ pub fn server(
     Ok(server)
 }
 
-/// Binds the address. The kernel queues connections from now on, and [`server`] answers
-/// them. A restarted server can use the address at once.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+/// An address that this process has bound. Its clients are refused until the server listens, so that
+/// they, or the proxy before them, ask another process at once.
+#[derive(Debug)]
+pub struct BoundAddress {
+    socket: TcpListener,
+}
+
+impl BoundAddress {
+    /// Binds an address. A restarted server can use the address at once.
+    ///
+    /// # Errors
+    ///
+    /// Fails if another server listens on the address, or it is none of this machine.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        let socket = socket.into();
+        Ok(Self { socket })
+    }
+
+    /// Returns the address with its port.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Lets the kernel queue connections.
+    ///
+    /// # Errors
+    ///
+    /// Fails if another server that had bound the address too listens on it by now.
+    pub(super) fn listen(self) -> io::Result<TcpListener> {
+        let socket = Socket::from(self.socket);
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    }
 }

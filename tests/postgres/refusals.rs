@@ -1,6 +1,7 @@
 //! Databases and servers that the service refuses or warns of, and addresses that lead nowhere.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
@@ -149,6 +150,12 @@ fn a_role_without_what_it_needs_is_told_the_remedy() {
     }
 }
 
+/// Returns an address on which nothing listens.
+fn free_address() -> String {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap().to_string()
+}
+
 /// The lock of a preparation that another process holds, as a copy does.
 #[test]
 fn a_start_that_waits_ends_with_a_signal() {
@@ -161,8 +168,9 @@ fn a_start_that_waits_ends_with_a_signal() {
         .batch_execute("SELECT pg_advisory_lock(4995410431150391297)")
         .unwrap();
     for signal in ["-TERM", "-INT"] {
+        let address = free_address();
         let mut start = escrowd()
-            .args(["serve", "--listen", "127.0.0.1:0", "--database", &url])
+            .args(["serve", "--listen", &address, "--database", &url])
             .env("ESCROWD_LOG", "info")
             .stderr(Stdio::piped())
             .spawn()
@@ -171,6 +179,9 @@ fn a_start_that_waits_ends_with_a_signal() {
             .lines()
             .map_while(Result::ok);
         assert!(said.any(|line| line.contains("waiting until it has ended")));
+        // A client, or the proxy before it, asks another process at once.
+        let refused = TcpStream::connect(&address).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
         let sent = std::process::Command::new("kill")
             .args([signal, &start.id().to_string()])
             .status();
