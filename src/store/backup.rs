@@ -31,6 +31,8 @@ use crate::store::tx::Snapshot;
 /// The size of the source's write-ahead log, in bytes, at which a copy is given up. The log
 /// grows by all that is written while the pages are copied.
 const LOG_BYTES_MAX: u64 = 1 << 30;
+/// The remedy for a name that is taken.
+const CHOOSE_ANOTHER: &str = "choose another name";
 /// The findings of an audit that a message shows.
 pub(super) const SHOWN_MAX: usize = 3;
 
@@ -375,12 +377,11 @@ fn database_of_folder(path: &Path) -> Option<PathBuf> {
 
 /// Refuses a name under which there is something.
 pub(super) fn refuse_existing(to: &Path) -> Result<(), BackupError> {
-    let remedy = "choose another name";
     for path in [to.to_owned(), file::log_of(to)] {
         if is_there(&path) {
             return Err(BackupError::Exists {
                 path,
-                remedy: remedy.to_owned(),
+                remedy: CHOOSE_ANOTHER.to_owned(),
             });
         }
     }
@@ -388,7 +389,7 @@ pub(super) fn refuse_existing(to: &Path) -> Result<(), BackupError> {
     if is_there(&files) && !blobs::is_unfinished(to) {
         return Err(BackupError::Exists {
             path: files,
-            remedy: format!("it belongs to no database; {remedy}, or move it away"),
+            remedy: format!("it belongs to no database; {CHOOSE_ANOTHER}, or move it away"),
         });
     }
     Ok(())
@@ -448,6 +449,10 @@ pub(super) fn failed(error: FileCopyError, to: &Path) -> BackupError {
         FileCopyError::Sqlite(error) => Error::from(error).to_string(),
         busy @ FileCopyError::Busy => busy.to_string(),
         FileCopyError::Io(error) => match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                let remedy = CHOOSE_ANOTHER.to_owned();
+                return BackupError::Exists { path, remedy };
+            }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => return BackupError::NoRoom { path },
             io::ErrorKind::NotFound if !folder_of(to).exists() => {
                 "its folder does not exist; make the folder first".to_owned()

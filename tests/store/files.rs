@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc;
@@ -9,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use escrowd::domain::mode::Mode;
-use escrowd::store::{Error, OpenError};
+use escrowd::store::{Error, OpenError, backup};
 use rusqlite::Connection;
 
 use crate::helpers::{TestFile, Trade, beside, history, is_named, name_merchant, outcome_of, wait_for, write};
@@ -368,6 +369,43 @@ fn a_fresh_file_does_not_hide_an_interrupted_restore() {
     refuses(&file, &["a restore was interrupted", ".partial", "`escrowd restore`"]);
     fs::remove_file(file.beside(".partial")).unwrap();
     file.open();
+}
+
+#[test]
+fn a_copy_under_way_is_not_called_an_interrupted_restore() {
+    let file = TestFile::new();
+    file.open().close();
+    let mut copy = TestFile::new();
+    copy.settings.place = beside(&file.path, ".copy").into();
+    let mut refusals = Vec::new();
+    let mut start = |_| {
+        refusals.push(copy.refusal());
+        ControlFlow::Continue(())
+    };
+    backup(&file.path, &beside(&file.path, ".copy"), &mut start).unwrap();
+    let refusal = refusals.first().unwrap();
+    assert!(
+        refusal.contains("a copy to this name is under way") && refusal.contains("wait for its end"),
+        "{refusal}"
+    );
+    copy.open();
+}
+
+#[test]
+fn a_name_that_is_taken_during_a_copy_is_told_as_one_that_was_taken_before() {
+    let file = TestFile::new();
+    file.open().close();
+    let to = beside(&file.path, ".copy");
+    let mut take = |_| {
+        fs::write(&to, "of another program").unwrap();
+        ControlFlow::Continue(())
+    };
+    let refusal = backup(&file.path, &to, &mut take).unwrap_err().to_string();
+    assert!(
+        refusal.contains(".copy exists already; choose another name"),
+        "{refusal}"
+    );
+    assert_eq!(fs::read(&to).unwrap(), b"of another program");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::store::engine::error::OpenError;
 use crate::store::engine::files::{FILE_PERMISSIONS, folder_of, is_there, remove_if_there, sibling, sync_folder_of};
 use crate::store::engine::schema::SCHEMA;
 use crate::store::engine::sqlite::format::APPLICATION_ID_AT;
-use crate::store::engine::sqlite::{checksum, mark};
+use crate::store::engine::sqlite::{checksum, lock, mark};
 use crate::store::engine::value::stored_mode;
 
 /// Marks an escrowd file: "ESCR" in ASCII.
@@ -144,7 +144,7 @@ fn create(path: &Path, of: Fresh<'_>) -> Result<(), OpenError> {
     let io = OpenError::io(path);
     let sqlite = OpenError::sqlite(path);
     refuse_orphaned_log(path)?;
-    refuse_interrupted_restore(path)?;
+    refuse_unfinished_copy(path)?;
     let unfinished = sibling(path, ".new");
     remove_if_there(&unfinished).map_err(io)?;
     let mut fresh = OpenOptions::new();
@@ -188,19 +188,23 @@ fn refuse_orphaned_log(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Fails if there is the copy of a restore whose database is missing. The restore has perhaps
+/// Fails if there is a copy that has not its name yet. A restore that was interrupted has perhaps
 /// moved the database that was there aside, and a fresh one would hide that.
-fn refuse_interrupted_restore(path: &Path) -> Result<(), OpenError> {
+fn refuse_unfinished_copy(path: &Path) -> Result<(), OpenError> {
     let copy = sibling(path, UNFINISHED);
-    if is_there(&copy) {
-        let problem = format!(
-            "a restore was interrupted: {} is its copy, and the database that was there is perhaps beside it, under a \
-             name with .replaced-; run `escrowd restore` again, or remove that copy to start afresh",
-            copy.display()
-        );
-        return Err(OpenError::unfit(path, problem));
+    if !is_there(&copy) {
+        return Ok(());
     }
-    Ok(())
+    let shown = copy.display();
+    let problem = if open_regular(&copy).is_ok_and(|copy| lock::is_held(&copy)) {
+        format!("a copy to this name is under way, in {shown}; wait for its end, or choose another name")
+    } else {
+        format!(
+            "a restore was interrupted: {shown} is its copy, and the database that was there is perhaps beside it, under a \
+             name with .replaced-; run `escrowd restore` again, or remove that copy to start afresh"
+        )
+    };
+    Err(OpenError::unfit(path, problem))
 }
 
 /// Returns true if the file may be what a killed process has left of a copy: it is empty, its
