@@ -76,7 +76,7 @@ enum Command {
     Merchant(merchant::MerchantArguments),
     /// Create, list, rotate and revoke a merchant's keys in a running live service
     Key(key::KeyArguments),
-    /// Make, list and revoke operators, in a running live service or in a database that none uses
+    /// Make, list and revoke operators, in a running live service or in its database (a file when none uses it)
     Operator(operator::OperatorArguments),
     /// Cause an event in a running sandbox, and print the ids of the objects it needed
     Trigger(trigger::TriggerArguments),

@@ -1,7 +1,7 @@
 //! `escrowd operator`: makes, lists and revokes operators. With the key of an admin it asks the
-//! running service; without one it opens the file, which no service may use then. So the first
-//! admin is made, and another one when all keys are lost. Only `create` makes or migrates a database,
-//! as a start does.
+//! running service; without one it opens the database, beside services if it is PostgreSQL, and a
+//! file when no service uses it. So the first admin is made, and another one when all keys are lost.
+//! Only `create` makes or migrates a database, as a start does.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,7 +34,7 @@ pub(super) struct OperatorArguments {
     /// Configuration file [default: config.toml, if there is one]
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// Database file, or the URL of a PostgreSQL database
+    /// Database file, which no service may use, or the URL of a PostgreSQL database, which services may use
     #[arg(long, value_name = "FILE", global = true, value_parser = PlaceParser)]
     database: Option<Place>,
     #[command(flatten)]
@@ -95,8 +95,8 @@ pub(super) fn run(arguments: OperatorArguments) -> anyhow::Result<ExitCode> {
         return ask(&arguments.service, arguments.command).map_err(|error| {
             if is_unconnected(&error) {
                 error.context(
-                    "no escrowd answers; without --url and a key (--key, ESCROWD_KEY) this command works on the database \
-                     of a stopped service",
+                    "no escrowd answers; without --url and a key (--key, ESCROWD_KEY) this command works on the database: \
+                     on a file of a stopped service, or on a PostgreSQL database",
                 )
             } else {
                 error

@@ -225,8 +225,8 @@ fn without_an_answer_the_way_to_a_stopped_service_is_told() {
     list.env("ESCROWD_URL", "http://127.0.0.1:9")
         .env("ESCROWD_KEY", "op_live_x");
     let refused = stderr(&list.output().unwrap());
-    let told = "no escrowd answers; without --url and a key (--key, ESCROWD_KEY) this command works on the database of a \
-                stopped service: GET /operator/operators";
+    let told = "no escrowd answers; without --url and a key (--key, ESCROWD_KEY) this command works on the database: on a file \
+                of a stopped service, or on a PostgreSQL database: GET /operator/operators";
     assert!(refused.contains(told), "{refused}");
 }
 
