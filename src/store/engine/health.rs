@@ -16,14 +16,25 @@ const FREE_BYTES_MIN: u64 = 256 * 1024;
 /// The pause between two writes that only find out if writing is possible again.
 const TRY_PAUSE: Duration = Duration::from_secs(1);
 
+/// The time without a write that finds the disk of a server full, after which it has room again.
+const ROOM_PAUSE: Duration = Duration::from_secs(5);
+
+/// A change of the room on the disk.
+#[derive(Debug, PartialEq, Eq)]
+enum Room {
+    None,
+    Again,
+}
+
 /// The state of the disk, or of PostgreSQL, as the last write found it.
 pub(crate) struct Health {
     /// The database file, if there is one on this machine.
     database: Option<PathBuf>,
     /// The error of the last write, `None` after a success.
     last: Mutex<Option<Error>>,
-    /// The log has said that the disk is full, and has not yet said that there is room again.
-    is_full: AtomicBool,
+    /// The time of the last write that found the disk full, if the log has not yet said that there is
+    /// room again.
+    full_at: Mutex<Option<Instant>>,
     /// The error that ended the writer, if callers must know it.
     end: OnceLock<Error>,
     /// The damage because of which writes are refused, although the writer runs.
@@ -47,7 +58,7 @@ impl Health {
         Self {
             database: database.map(Path::to_owned),
             last: Mutex::new(None),
-            is_full: AtomicBool::new(false),
+            full_at: Mutex::new(None),
             end: OnceLock::new(),
             damage: OnceLock::new(),
             has_ended: AtomicBool::new(false),
@@ -58,22 +69,41 @@ impl Health {
     /// Records the outcome of a write to the disk. The log tells once that the disk is full, and
     /// once that there is room again.
     pub(crate) fn record(&self, outcome: Result<(), Error>) {
-        match &outcome {
-            Err(Error::StorageFull) => {
-                if !self.is_full.swap(true, Ordering::Relaxed) {
-                    log::error!(
-                        "the disk of {} is full; writes are refused until there is room",
-                        self.place()
-                    );
-                }
+        if let Some(told) = self.change_of_room(&outcome, Instant::now()) {
+            match told {
+                Room::None => log::error!(
+                    "the disk of {} is full; writes are refused until there is room",
+                    self.place()
+                ),
+                Room::Again => log::warn!("the disk of {} has room again; writes go on", self.place()),
             }
-            Ok(()) if self.is_full.load(Ordering::Relaxed) && self.has_room() => {
-                self.is_full.store(false, Ordering::Relaxed);
-                log::warn!("the disk of {} has room again; writes go on", self.place());
-            }
-            Ok(()) | Err(_) => {}
         }
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = outcome.err();
+    }
+
+    /// Returns what is to be told about the room on the disk after a write with this outcome.
+    fn change_of_room(&self, outcome: &Result<(), Error>, now: Instant) -> Option<Room> {
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        match (outcome, *full_at) {
+            (Err(Error::StorageFull), before) => {
+                *full_at = Some(now);
+                before.is_none().then_some(Room::None)
+            }
+            (Ok(()), Some(at)) if self.has_room_since(at, now) => {
+                *full_at = None;
+                Some(Room::Again)
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns true if a disk that was full has room again. That of a server shows its room only by
+    /// writes: small ones succeed between others that find it full.
+    fn has_room_since(&self, full_at: Instant, now: Instant) -> bool {
+        match self.database {
+            Some(_) => self.has_room(),
+            None => now.duration_since(full_at) >= ROOM_PAUSE,
+        }
     }
 
     fn place(&self) -> String {
@@ -171,5 +201,28 @@ impl Health {
     /// Returns the error of a write after the writer has ended.
     pub(crate) fn after_end(&self) -> Error {
         self.end.get().cloned().unwrap_or(Error::Stopped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_of_a_server_is_told_once_and_has_room_after_some_seconds_of_writes() {
+        let health = Health::of(None);
+        let start = Instant::now();
+        let told = |outcome, seconds| health.change_of_room(&outcome, start + Duration::from_secs(seconds));
+        assert_eq!(told(Ok(()), 0), None);
+        assert_eq!(told(Err(Error::StorageFull), 1), Some(Room::None));
+        for seconds in (2..20).step_by(2) {
+            assert_eq!(told(Ok(()), seconds), None, "a small write");
+            assert_eq!(told(Err(Error::StorageFull), seconds + 1), None);
+        }
+        assert_eq!(told(Ok(()), 23), None);
+        assert_eq!(told(Err(Error::Abandoned), 30), None);
+        assert_eq!(told(Ok(()), 30), Some(Room::Again));
+        assert_eq!(told(Ok(()), 40), None);
+        assert_eq!(told(Err(Error::StorageFull), 41), Some(Room::None));
     }
 }

@@ -395,7 +395,10 @@ impl PostgresGroupCommit {
 
 /// Returns the error of all commands of a group that cannot be committed for this reason.
 fn refused(error: Error) -> Error {
-    log::error!("a commit was refused: {error}");
+    // The health tells once that the disk is full.
+    if !matches!(error, Error::StorageFull) {
+        log::error!("a commit was refused: {error}");
+    }
     match error {
         Error::StorageFull | Error::Unreachable(_) => error,
         _ => Error::Abandoned,
