@@ -71,7 +71,7 @@ pub(crate) fn next(random: &mut Random, reference: &Reference) -> Command {
         157..170 => intents::next(random, reference, &mut command),
         170..177 => categories::next(random, reference, &command),
         177..181 => disputes::next_refund(random, reference, &mut command),
-        181..205 => treasury::next(random, reference, &command),
+        181..205 => treasury::next(random, reference, &mut command),
         _ => {
             if random.one_in(10) {
                 command.customer = stranger(random);

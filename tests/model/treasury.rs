@@ -167,7 +167,7 @@ fn pick(random: &mut Random, rows: usize, is_fit: impl Fn(usize) -> bool) -> Opt
 }
 
 /// Records money or settles what is open.
-pub(crate) fn next(random: &mut Random, reference: &Reference, command: &Command) -> Action {
+pub(crate) fn next(random: &mut Random, reference: &Reference, command: &mut Command) -> Action {
     let merchant = command.merchant;
     let receipt = |random: &mut Random, statuses: &[&str]| {
         pick(random, reference.receipts.len(), |place| {
@@ -182,12 +182,12 @@ pub(crate) fn next(random: &mut Random, reference: &Reference, command: &Command
         })
     };
     let step = match random.below(32) {
-        0..8 => record(random, reference, merchant),
+        0..8 => record(random, reference, command),
         8..11 => Step::ApproveReceipt(receipt(random, &["recorded"])),
         11 => Step::RejectReceipt(receipt(random, &["recorded"])),
         12..14 => {
             let receipt = receipt(random, &["suspense"]);
-            assign(random, reference, merchant, receipt)
+            assign(random, reference, command, receipt)
         }
         14..16 => Step::Reverse(receipt(random, &["credited", "suspense"])),
         16 => retract(random, reference, merchant),
@@ -216,8 +216,8 @@ pub(crate) fn next(random: &mut Random, reference: &Reference, command: &Command
     Action::Operator(OperatorCommand { operator, step })
 }
 
-fn record(random: &mut Random, reference: &Reference, merchant: usize) -> Step {
-    let target = target(random, reference, merchant);
+fn record(random: &mut Random, reference: &Reference, command: &mut Command) -> Step {
+    let target = target(random, reference, command);
     let announced = match target {
         Target::Deposit(Some(place)) | Target::Named(Some(place)) if !random.one_in(5) => {
             Some(reference.intents[place].amount.max(1))
@@ -258,11 +258,11 @@ fn retract(random: &mut Random, reference: &Reference, merchant: usize) -> Step 
 }
 
 /// Names an owner of money in suspense, half of the time the one for whom the first of two operators asked.
-fn assign(random: &mut Random, reference: &Reference, merchant: usize, receipt: Option<usize>) -> Step {
+fn assign(random: &mut Random, reference: &Reference, command: &mut Command, receipt: Option<usize>) -> Step {
     let asked = receipt.and_then(|place| reference.receipts[place].asked_for());
     let target = match asked.filter(|_| random.one_in(2)) {
         Some(same) => same,
-        None => match target(random, reference, merchant) {
+        None => match target(random, reference, command) {
             Target::Unknown => Target::Customer(any_customer(random)),
             known => known,
         },
@@ -270,10 +270,14 @@ fn assign(random: &mut Random, reference: &Reference, merchant: usize, receipt: 
     Step::Assign { receipt, target }
 }
 
-fn target(random: &mut Random, reference: &Reference, merchant: usize) -> Target {
+/// Names a deposit also as only a sandbox takes it, in either mode.
+fn target(random: &mut Random, reference: &Reference, command: &mut Command) -> Target {
     match random.below(5) {
-        0..2 => match expected(random, reference, merchant) {
-            Some(place) if place % 3 == 2 => Target::Named(Some(place)),
+        0..2 => match expected(random, reference, command.merchant) {
+            Some(place) if place % 3 == 2 => {
+                command.is_live |= place % 2 == 1;
+                Target::Named(Some(place))
+            }
             place => Target::Deposit(place),
         },
         2..4 => Target::Customer(any_customer(random)),

@@ -17,6 +17,7 @@ const DELIVERY: &str = "DLV-";
 /// The reference of one payment within its merchant: 1 to 64 printable ASCII characters
 /// (contract section 9.1, row 3).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(test, derive(Default))]
 pub struct Reference(String);
 
 impl Reference {
