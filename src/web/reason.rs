@@ -60,18 +60,13 @@ pub(super) fn of(refusal: &Envelope, currency: &str) -> Markup {
         let Major(amount) = Major::deserialize(refusal.details.get(name)?).ok()?;
         Some(text::amount(amount, currency))
     };
-    match refusal.code.as_deref() {
-        Some("amount_mismatch") => match (amount("due"), amount("offered")) {
-            (Some(due), Some(shown)) => html! {
-                "The price has changed since the page was shown. The total is now " (due) "; it was " (shown) "."
-            },
-            _ => html! { (refusal.message) },
+    let code = refusal.code.as_deref();
+    match (code, amount("due"), amount("offered"), amount("aloneMax")) {
+        (Some("amount_mismatch"), Some(due), Some(shown), _) => html! {
+            "The price has changed since the page was shown. The total is now " (due) "; it was " (shown) "."
         },
-        Some("same_person") => match amount("aloneMax") {
-            Some(alone_max) => html! {
-                "Above " (alone_max) " another operator than the one who recorded it or asked for it must do this."
-            },
-            None => html! { (refusal.message) },
+        (Some("same_person"), _, _, Some(alone_max)) => html! {
+            "Above " (alone_max) " another operator than the one who recorded it or asked for it must do this."
         },
         _ => html! { (refusal.message) },
     }
