@@ -16,10 +16,11 @@ use tokio::sync::Semaphore;
 
 use crate::backups::{BackupHealth, Backups};
 use crate::clock::SystemClock;
-use crate::commands::{Policy, SharedPolicy};
+use crate::commands::{Policy, SharedPolicy, merchants};
 use crate::config::{Config, ConfigError};
 use crate::domain::fees::Rates;
 use crate::domain::ids::Entropy;
+use crate::domain::merchant::key::SandboxKey;
 use crate::domain::mode::Mode;
 use crate::domain::page::PageRequest;
 use crate::domain::time::Clock;
@@ -173,8 +174,9 @@ impl App {
         let (store, writer_ended) = opened?;
         let policy = policy(config)?;
         check_commissions(&store, &policy).await?;
-        if policy.mode == Mode::Live {
-            tell_first_steps(&store).await?;
+        match policy.mode {
+            Mode::Live => tell_first_steps(&store).await?,
+            Mode::Sandbox => mend_default_key(&store).await?,
         }
         restore_configured_endpoints(&store).await?;
         settings::warn_of_one_person(config);
@@ -435,6 +437,15 @@ async fn tell_first_steps(store: &Store) -> Result<(), store::Error> {
         );
     } else {
         log::warn!("there is no merchant yet, so no merchant's key is accepted; `escrowd merchant create` makes one");
+    }
+    Ok(())
+}
+
+/// Makes one merchant of the default merchant's key and of the requests without a key.
+async fn mend_default_key(store: &Store) -> Result<(), store::Error> {
+    let former = store.read(|snapshot| snapshot.owner_of_key(&SandboxKey::former_default_hash()));
+    if former.await?.is_some() {
+        store.configure(merchants::mend_default_key).await?;
     }
     Ok(())
 }

@@ -119,6 +119,17 @@ pub fn of_sandbox_key(tx: &mut Tx<'_>, key: &SandboxKey) -> Result<MerchantId, s
     Ok(merchant)
 }
 
+/// Gives the key of the default merchant the hash of the empty text. In a former version it had its
+/// own and, used first, was the default merchant beside the requests without a key.
+pub fn mend_default_key(tx: &mut Tx<'_>) -> Result<(), store::Error> {
+    let former = SandboxKey::former_default_hash();
+    let default = SandboxKey::new("");
+    if tx.owner_of_key(&former)?.is_some() && tx.owner_of_key(default.hash())?.is_none() {
+        tx.save_key_hash(&former, default.hash())?;
+    }
+    Ok(())
+}
+
 /// Creates an empty merchant and moves the sandbox key and the publishable key of `merchant` to
 /// it. The old merchant is left behind without a key, and retention removes its rows later: the
 /// time of a reset does not depend on their number. Disables its webhook endpoint and deletes its

@@ -16,7 +16,7 @@ use crate::commands::{merchant_keys, merchants};
 use crate::domain::address_range::AddressRange;
 use crate::domain::idempotency::Principal;
 use crate::domain::ids::{CustomerId, MerchantId, OperatorId};
-use crate::domain::merchant::key::{KeyAccess, KeyOwner, KeyScope, SandboxKey};
+use crate::domain::merchant::key::{KeyAccess, KeyOwner, KeyScope, SandboxKey, hash_of};
 use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::mode::Mode;
 use crate::domain::party::{Actor, Party};
@@ -305,7 +305,7 @@ pub(super) fn check_scope(scope: KeyScope, access: Access) -> Result<(), Refusal
     }
 }
 
-/// Returns the bearer key and its SHA-256 hash.
+/// Returns the bearer key and the hash by which it is known.
 ///
 /// # Errors
 ///
@@ -322,7 +322,7 @@ pub(super) fn read_key(request: &HttpRequest, state: &AppState) -> Result<(Strin
     if PublishableKey::parse(&key).is_some() {
         return Err(ApiError::PublishableKey);
     }
-    let key_hash = Sha256::digest(&key).into();
+    let key_hash = hash_of(&key);
     Ok((key, key_hash))
 }
 

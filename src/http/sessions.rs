@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use crate::domain::ids::MerchantId;
+use crate::domain::merchant::key::hash_of;
 use crate::entropy;
 
 /// A session ends when it was not used for this long.
@@ -81,9 +82,9 @@ impl SecretKey {
         &self.0
     }
 
-    /// Returns the SHA-256 hash of the key.
+    /// Returns the hash by which the key is known.
     pub(crate) fn hash(&self) -> [u8; 32] {
-        Sha256::digest(&*self.0).into()
+        hash_of(&self.0)
     }
 }
 

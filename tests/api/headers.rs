@@ -6,10 +6,14 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
+use crate::database::Outside;
 use crate::helpers::{
-    Answer, Deal, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app, standard_terms, two_milestones,
+    Answer, Deal, LIVE_KEY, TestApp, key_hash, spawn_app, spawn_app_with, spawn_live_app, standard_terms,
+    two_milestones,
 };
 
+/// The key of a sandbox's default merchant.
+const DEFAULT_KEY: &str = "sk_test_default";
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// Returns every route that acts only for a customer, with a request that succeeds or fails
@@ -339,6 +343,56 @@ fn a_local_program_without_a_key_is_the_default_merchant() {
         assert_eq!(seen.status, 200, "{headers:?}: {seen:?}");
     }
     assert_eq!(app.count("merchant"), 1);
+}
+
+/// The documents name the key that signs the default merchant's webhooks, so clients send it.
+#[test]
+fn the_key_of_the_default_merchant_may_be_sent_or_left_out() {
+    let of_default = |app: &TestApp| app.as_merchant("GET", "/sandbox/publishable-key", None).ok();
+    for is_key_first in [true, false] {
+        let app = spawn_app();
+        let balance = json!({ "customerId": "ben", "balance": 7 });
+        let top_up = || {
+            app.json_with_key(DEFAULT_KEY, "PUT", "/sandbox/balance", "", &balance)
+                .ok()
+        };
+        if is_key_first {
+            top_up();
+        }
+        assert_eq!(of_default(&app).data()["publishableKey"], "pk_test_default");
+        app.wallet("ada").ok();
+        top_up();
+        assert_eq!(app.balances("ben").0, 7, "the key first: {is_key_first}");
+        assert_eq!(app.count("merchant"), 1);
+        app.reset(DEFAULT_KEY).ok();
+        assert_eq!(app.customers("").ok().data()["pagination"]["count"], 0);
+        let requests = |key: &str| {
+            let answer = app.json_with_key(key, "GET", "/sandbox/requests?limit=1", "", &Value::Null);
+            answer.ok().data()["pagination"]["count"].as_i64().unwrap()
+        };
+        assert!(requests(DEFAULT_KEY) > 4);
+    }
+}
+
+/// A former version gave the key a merchant of its own if it came first, and the requests without
+/// a key then found its publishable key taken.
+#[test]
+fn a_file_in_which_the_default_key_is_another_one_is_mended() {
+    let mut app = spawn_app();
+    let deal = app.offered();
+    app.stop();
+    let outside = Outside::of(&app.database);
+    let former = outside.literal_of_bytes(&hex::encode(key_hash(DEFAULT_KEY)));
+    let changed = outside.execute(&format!("UPDATE merchant_key SET key_hash = {former}"), &[]);
+    assert_eq!(changed, Ok(1));
+    drop(outside);
+    let database = app.database.clone();
+    let next = spawn_app_with(|config| config.database = database);
+    next.verify(&deal.token).ok();
+    next.reset(DEFAULT_KEY).ok();
+    next.as_merchant("POST", "/sandbox/reset", None).ok();
+    next.wallet("ada").ok();
+    assert_eq!(next.count("merchant_key"), 1);
 }
 
 #[test]

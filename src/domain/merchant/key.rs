@@ -22,6 +22,10 @@ pub const LIVE_KEY_PREFIX: &str = "sk_live_";
 /// The most characters in the label of a key.
 pub const LABEL_CHARS_MAX: usize = 100;
 
+/// The key of a sandbox's default merchant, which signs its webhooks. A request without a key has
+/// this one.
+const DEFAULT_KEY: &str = "sk_test_default";
+
 /// The characters at the end of a key that are stored.
 const ENDING_CHARS: usize = 4;
 
@@ -73,21 +77,29 @@ pub struct SandboxKey {
     signing_secret: SigningSecret,
 }
 
-impl SandboxKey {
-    /// The signing secret of the default merchant, whose requests carry no key.
-    const DEFAULT_SECRET: &'static str = "sk_test_default";
+/// Returns the SHA-256 hash by which a secret key is known. The key of the default merchant has that
+/// of the empty text, which stands for it.
+pub fn hash_of(key: &str) -> [u8; 32] {
+    Sha256::digest(if key == DEFAULT_KEY { "" } else { key }).into()
+}
 
-    /// Returns the key of this text. The empty text is the key of the default merchant.
+impl SandboxKey {
+    /// Returns the key of this text. The empty text stands for the key of the default merchant.
     pub fn new(text: &str) -> Self {
         Self {
-            hash: Sha256::digest(text).into(),
-            signing_secret: SigningSecret::new(if text.is_empty() { Self::DEFAULT_SECRET } else { text }),
+            hash: hash_of(text),
+            signing_secret: SigningSecret::new(if text.is_empty() { DEFAULT_KEY } else { text }),
         }
     }
 
     /// Returns true for the key of the default merchant.
     pub fn is_of_default_merchant(&self) -> bool {
-        self.signing_secret.as_str() == Self::DEFAULT_SECRET
+        self.signing_secret.as_str() == DEFAULT_KEY
+    }
+
+    /// Returns the hash that a former version had for the text of the default merchant's key.
+    pub fn former_default_hash() -> [u8; 32] {
+        Sha256::digest(DEFAULT_KEY).into()
     }
 
     /// Returns the SHA-256 hash of the key.
@@ -288,6 +300,18 @@ mod tests {
         assert_eq!(expired.clone().rotate(next, 60, at(5)), Err(Refusal::KeyEnded));
         assert_eq!(expired.revoke(at(4)), Ok(()));
         assert_eq!(expired.ends_at(), Some(at(4)));
+    }
+
+    #[test]
+    fn the_default_merchant_has_one_key() {
+        let (unsent, sent) = (SandboxKey::new(""), SandboxKey::new(DEFAULT_KEY));
+        assert_eq!(
+            (unsent.hash(), unsent.signing_secret()),
+            (sent.hash(), sent.signing_secret())
+        );
+        assert!(sent.is_of_default_merchant() && unsent.is_of_default_merchant());
+        assert!(!SandboxKey::new("sk_test_defaults").is_of_default_merchant());
+        assert_ne!(SandboxKey::former_default_hash(), *sent.hash());
     }
 
     #[test]

@@ -207,6 +207,14 @@ impl Tx<'_> {
             )
     }
 
+    /// Gives a key that exists another hash, which no key has.
+    pub fn save_key_hash(&mut self, key_hash: &[u8; 32], next: &[u8; 32]) -> Result<(), Error> {
+        self.state.has_key_change = true;
+        self.connection
+            .prepare("UPDATE merchant_key SET key_hash = ?2 WHERE key_hash = ?1")?
+            .change_row(params![key_hash, next], "a key")
+    }
+
     /// Moves a key that exists to another merchant.
     pub fn save_key_owner(&mut self, key_hash: &[u8; 32], merchant: MerchantId) -> Result<(), Error> {
         self.state.has_key_change = true;
