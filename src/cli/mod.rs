@@ -36,10 +36,11 @@ mod snapshot;
 mod stop_signals;
 mod trigger;
 
+use std::env;
 use std::process::ExitCode;
 
 use clap::builder::Resettable;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// A milestone-escrow service in one binary, with SQLite inside.
 #[derive(Debug, Parser)]
@@ -96,6 +97,18 @@ enum Command {
     Man(man::ManArguments),
 }
 
+/// Parses the command line. `--own-merchant` stands in the place of a key, so it outranks the variable
+/// of one; the parser would refuse both together.
+fn parse() -> Result<Arguments, clap::Error> {
+    let mut command = Arguments::command();
+    if env::args_os().any(|argument| argument == "--own-merchant") {
+        command = command.mut_subcommand("trigger", |trigger| {
+            trigger.mut_arg("key", |key| key.env(Resettable::Reset))
+        });
+    }
+    Arguments::from_arg_matches(&command.try_get_matches()?)
+}
+
 /// Returns the error of the command line as it was typed. The parser takes options that are set by
 /// environment variables for typed ones, and shows them in the usage as if they were required.
 fn as_typed(error: clap::Error) -> clap::Error {
@@ -117,7 +130,7 @@ fn as_typed(error: clap::Error) -> clap::Error {
 
 /// Parses the command line, runs the command and returns the exit code.
 pub fn run() -> ExitCode {
-    let outcome = match Arguments::try_parse() {
+    let outcome = match parse() {
         Ok(arguments) => run_command(arguments),
         Err(error) if error.use_stderr() => as_typed(error).exit(),
         Err(help_or_version) => output::print(help_or_version.render().ansi().to_string().as_bytes()),

@@ -107,12 +107,20 @@ fn a_trigger_can_have_a_merchant_of_its_own() {
     let work_folder = WorkFolder::new();
     let server = work_folder.serve(&["--database", "test.db"]);
     let url = server.url("");
-    let output = work_folder.run(&["trigger", "escrow.ongoing", "--own-merchant", "--url", &url]);
-    let said = stdout(&output) + &stderr(&output);
-    assert!(output.status.success(), "{said}");
-    let key = said.lines().find_map(|line| line.trim().strip_prefix("key"));
-    let key = key.unwrap_or_else(|| panic!("{said}")).trim().to_owned();
-    assert!(inbox(&server, &key).contains(&"escrow.ongoing".to_owned()), "{said}");
+    let arguments = ["trigger", "escrow.ongoing", "--own-merchant", "--url", &url];
+    for variable in ["", "sk_test_of_variable"] {
+        let mut command = work_folder.command(&arguments);
+        if !variable.is_empty() {
+            command.env("ESCROWD_KEY", variable);
+        }
+        let output = command.output().unwrap();
+        let said = stdout(&output) + &stderr(&output);
+        assert!(output.status.success(), "{said}");
+        let key = said.lines().find_map(|line| line.trim().strip_prefix("key"));
+        let key = key.unwrap_or_else(|| panic!("{said}")).trim().to_owned();
+        assert!(inbox(&server, &key).contains(&"escrow.ongoing".to_owned()), "{said}");
+    }
+    assert!(inbox(&server, "sk_test_of_variable").is_empty());
     let (_, body) = get(&server.url("/sandbox/events"), &[]);
     assert!(body.contains("\"count\":0"), "{body}");
     let both = work_folder.run(&[
