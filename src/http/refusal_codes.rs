@@ -128,11 +128,11 @@ impl CodesByStatus {
         let admits = matches!(facts.work(), Some(Work::Admits | Work::Executes));
         if acts_for_customer && admits && !facts.refuses_all(variant.mode) {
             self.add_rules(&[RefusalKind::CustomerBlocked]);
-            self.add_rules(if variant.registers_unknown() {
+            self.add_rules(match variant.mode {
                 // A new customer has money.
-                &[RefusalKind::TooMuchMoney]
-            } else {
-                &[RefusalKind::CustomerNotFound, RefusalKind::CustomerOfAnotherMerchant]
+                _ if variant.registers_unknown() => &[RefusalKind::TooMuchMoney],
+                Mode::Sandbox => &[RefusalKind::CustomerNotFound],
+                Mode::Live => &[RefusalKind::CustomerNotFound, RefusalKind::CustomerOfAnotherMerchant],
             });
         }
     }

@@ -79,26 +79,6 @@ fn objects_from_before_a_reset_are_not_found() {
     assert!(verified.0 >= 400, "{verified:?}");
 }
 
-/// With `strict` the refusal differs for a customer of another merchant and an unknown one.
-#[test]
-fn a_customer_from_before_a_reset_belongs_to_no_merchant() {
-    let app = spawn_app_with(|config| {
-        config.strict = true;
-        config.limits.requests_per_minute = 1_000;
-    });
-    let created = ask(&app, "POST", "/v1/customer/create", "", &crate::helpers::new_customer()).ok();
-    let ada = created.text("customerId");
-    let refusal = |key: &str| {
-        let answer = app.json_with_key(key, "GET", "/v1/wallet", &ada, &Value::Null);
-        (answer.status, answer.message().to_owned())
-    };
-    assert_eq!(refusal("sk_test_other").0, 403);
-    app.reset(KEY).ok();
-    for key in ["sk_test_other", KEY] {
-        assert_eq!(refusal(key), (404, "Customer not found".to_owned()), "{key}");
-    }
-}
-
 #[test]
 fn a_reset_affects_one_merchant() {
     let app = spawn_app();

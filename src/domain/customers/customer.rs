@@ -224,7 +224,7 @@ pub enum Admission {
 }
 
 impl Admission {
-    /// Returns the refusal of a `customer-id` that the merchant has not registered. It
+    /// Returns the refusal of a `customer-id` that the merchant has not registered. In live mode it
     /// differs if another merchant has a customer with that id (contract section 1.3).
     pub const fn refusal_of_unknown(is_anothers: bool) -> Refusal {
         if is_anothers {

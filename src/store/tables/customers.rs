@@ -12,7 +12,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, Value, params};
-use crate::store::tables::columns::{FromColumn, is_reachable, read_all, row, stored_as_word};
+use crate::store::tables::columns::{FromColumn, read_all, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
 stored_as_word!(Country, "a country");
@@ -166,11 +166,10 @@ impl Snapshot<'_> {
         })
     }
 
-    /// Returns true if any merchant has a customer with this id. Merchants that a reset left
-    /// behind do not count.
+    /// Returns true if any merchant has a customer with this id.
     pub fn any_merchant_has_customer(&self, customer: &CustomerId) -> Result<bool, Error> {
         self.connection
-            .prepare(concat!("SELECT 1 FROM customer WHERE id = ?1 AND ", is_reachable!()))?
+            .prepare("SELECT 1 FROM customer WHERE id = ?1")?
             .exists(params![customer.as_str()])
     }
 
