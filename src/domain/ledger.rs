@@ -5,7 +5,7 @@
 use std::fmt;
 
 use sha2::{Digest, Sha256};
-use strum::{EnumString, IntoStaticStr};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::chain_hash::Chained;
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
@@ -66,7 +66,7 @@ impl fmt::Display for Account {
 }
 
 /// The reason for a transfer. Its stored name is part of the transfer's hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum TransferKind {
     /// The test money that a sandbox customer starts with.

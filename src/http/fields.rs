@@ -280,7 +280,7 @@ impl<'a> Field<'a> {
     /// Parses an amount of money in major units, with at most two decimals.
     pub(crate) fn amount(&self) -> Result<Amount, Invalid> {
         let least = match self.kind {
-            Some(&Kind::Amount(minor)) => Amount::from_minor(minor),
+            Some(&(Kind::Amount(least) | Kind::AmountFromTo(least, _))) => Amount::from_minor(least),
             _ => None,
         };
         self.amount_of(AmountShape::AtLeast(least.unwrap_or(Amount::ZERO)))

@@ -78,8 +78,12 @@ pub(crate) enum Kind {
     /// An amount of at least so many minor units, sent in major units with at most two
     /// decimals.
     Amount(i64),
+    /// An amount of this many minor units to that many, both included.
+    AmountFromTo(i64, i64),
     /// The amount of an offer, which has a configured minimum.
     OfferAmount,
+    /// The amount of an offer with milestones, to which their amounts add up.
+    SumOfMilestones,
     /// The amount of a milestone: whole major units, or by the strict rules any amount from one.
     MilestoneAmount,
     /// An amount above or below zero.
@@ -313,7 +317,11 @@ impl Kind {
 
     const fn read_as(&self) -> ReadAs {
         match self {
-            Self::Amount(_) | Self::OfferAmount | Self::MilestoneAmount => ReadAs::Amount,
+            Self::Amount(_)
+            | Self::AmountFromTo(..)
+            | Self::OfferAmount
+            | Self::SumOfMilestones
+            | Self::MilestoneAmount => ReadAs::Amount,
             Self::Integer(..) | Self::LenientInteger => ReadAs::Integer,
             Self::Boolean => ReadAs::Boolean,
             Self::Span => ReadAs::Span,

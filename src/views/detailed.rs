@@ -1,8 +1,9 @@
 //! The A and W views of an escrow (contract section 3.1). Both add the parties, the
 //! payment, the environment and the merchant to the R view.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::deal::DealRef;
@@ -26,6 +27,7 @@ pub(crate) struct DetailedEscrowView {
 /// The W view: the `data` of a webhook about an escrow or a vault. It leaves out the
 /// fields of the R view that depend on a viewer.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(transform = without_viewer)]
 pub(super) struct EventDealView {
     #[serde(flatten)]
     deal: EscrowView,
@@ -42,8 +44,17 @@ struct RecordView {
     buyer_id: Option<AsText<CustomerId>>,
     payment_id: Option<AsText<TransactionId>>,
     delivery_details: Option<()>,
+    #[schemars(extend("enum" = ["test", "live"]))]
     environment: &'static str,
     merchant_id: i64,
+}
+
+/// Removes the fields that [`EscrowView::for_webhook`] leaves out.
+fn without_viewer(schema: &mut Schema) {
+    if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        fields.remove("isSeller");
+        fields.remove("paymentDetails");
+    }
 }
 
 impl DetailedEscrowView {

@@ -20,6 +20,7 @@ pub(crate) struct StatementView {
     message: String,
     proof_url: Option<String>,
     #[serde(rename = "type")]
+    #[schemars(extend("enum" = ["buyer", "seller", "customer support"]))]
     speaker: &'static str,
     created_at: String,
 }

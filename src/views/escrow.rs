@@ -41,8 +41,10 @@ pub(crate) struct EscrowView {
     paid_at: Option<AsText<i64>>,
     #[schemars(with = "Words<Status>")]
     status: &'static str,
+    #[schemars(extend("enum" = ["AWAITING_PAYMENT", "OPENED", "CLOSED"]))]
     state: &'static str,
     logs: &'static [&'static str],
+    #[schemars(extend("enum" = ["API"]))]
     channel: &'static str,
     // None leaves the field out, as in the W view.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +63,7 @@ pub(crate) struct EscrowView {
     #[schemars(with = "Words<DeliveryTimeline>")]
     delivery_timeline: &'static str,
     total_quantity: i64,
+    #[schemars(extend("enum" = ["STANDARD", "MILESTONE", "VAULT"]))]
     settlement_type: &'static str,
     milestones: Vec<MilestoneView>,
     participants: Option<Vec<ParticipantView>>,

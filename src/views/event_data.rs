@@ -110,6 +110,7 @@ struct EventPaymentView {
     blockchain_details: Option<BlockchainDetailsView>,
     created_at: AsText<Timestamp>,
     updated_at: AsText<Timestamp>,
+    #[schemars(extend("enum" = ["test", "live"]))]
     environment: &'static str,
     merchant_id: i64,
 }

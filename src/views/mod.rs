@@ -35,7 +35,7 @@ pub(crate) use operator::{NewOperatorView, OperatorView};
 pub(crate) use page::PageView;
 pub(crate) use position::PositionView;
 pub(crate) use reconciliation::ReconciliationView;
-pub(crate) use schemas::Words;
+pub(crate) use schemas::{EventName, Words};
 pub(crate) use transaction::TransactionView;
 
 use crate::domain::file::FileName;

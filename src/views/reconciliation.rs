@@ -88,7 +88,9 @@ struct DuplicateView {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct MovementView {
+    #[schemars(extend("enum" = ["receipt", "payout"]))]
     kind: &'static str,
+    #[schemars(extend("pattern" = "^[0-9a-f]{24}$"))]
     id: String,
     value_date: AsText<Date>,
     amount: SignedMajorUnits,

@@ -11,10 +11,11 @@ use strum::VariantArray;
 use crate::domain::address_range::AddressRange;
 use crate::domain::customers::phone::Phone;
 use crate::domain::customers::profile::Email;
+use crate::domain::events::choice::known_names;
 use crate::domain::events::webhook_endpoint::WebhookUrl;
 use crate::domain::ids::{
     CardId, CategoryId, Cursor, CustomerId, EscrowId, EventId, MilestoneId, OperatorId, PayoutId, ReceiptId,
-    TransactionId, WhitelistAddressId,
+    TransactionId, WalletId, WhitelistAddressId,
 };
 use crate::domain::ledger::Account;
 use crate::domain::merchant::key::KeyId;
@@ -50,8 +51,8 @@ text_forms! {
     Date => { "type": "string", "format": "date" },
     Email => { "type": "string", "format": "email" },
     EscrowId => { "type": "string", "pattern": "^[0-9a-f]{24}$" },
-    EventId => { "type": "string" },
-    KeyId => { "type": "string" },
+    EventId => { "type": "string", "pattern": "^[0-9a-f]{24}$" },
+    KeyId => { "type": "string", "pattern": "^[0-9a-f]{24}$" },
     MilestoneId => { "type": "string", "pattern": "^[0-9a-f]{24}$" },
     OperatorId => { "type": "string", "pattern": "^[0-9a-f]{24}$" },
     PayoutId => { "type": "string", "pattern": "^[0-9a-f]{24}$" },
@@ -60,6 +61,7 @@ text_forms! {
     ReceiptId => { "type": "string", "pattern": "^[0-9a-f]{24}$" },
     Timestamp => { "type": "string", "format": "date-time" },
     TransactionId => { "type": "string", "pattern": "^[0-9a-f]{24}$" },
+    WalletId => { "type": "string", "pattern": "^[0-9a-f]{24}$" },
     WebhookUrl => { "type": "string", "format": "uri" },
     WhitelistAddressId => { "type": "string", "pattern": "^[0-9a-f]{24}$" },
     i64 => { "type": "string", "pattern": "^-?[0-9]+$", "description": "Seconds since 1970 (UTC)" },
@@ -94,6 +96,23 @@ impl<T: VariantArray + Copy + Into<&'static str>> JsonSchema for Words<T> {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let words: Vec<&'static str> = T::VARIANTS.iter().map(|&word| word.into()).collect();
         json_schema!({ "type": "string", "enum": words })
+    }
+}
+
+/// Stands in a view's schema for the name of an event.
+pub(crate) struct EventName;
+
+impl JsonSchema for EventName {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "EventName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": known_names() })
     }
 }
 

@@ -3,15 +3,16 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::domain::ids::Reference;
+use crate::domain::ids::{Reference, TransactionId};
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::payments::bank::{ACCOUNT_NAME, TEST_BANK_CODE, TEST_BANK_NAME};
 use crate::domain::payments::payment::{PaidDeal, Payment};
 use crate::domain::payments::whitelist::NETWORK;
+use crate::domain::time::Timestamp;
 use crate::domain::transaction::{BankAccount, BlockchainTarget, DepositAccount, Method, WalletTarget};
 use crate::domain::transaction::{CreditType, PaymentStatus, TransactionType};
-use crate::views::{MajorUnits, Words};
+use crate::views::{AsText, MajorUnits, Words};
 
 /// The contract's Transaction: one entry of a payment history. Every field is sent, with
 /// null for an unknown value, except `cardId`, `testAccount` and `depositAccount`, which are
@@ -19,7 +20,7 @@ use crate::views::{MajorUnits, Words};
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TransactionView {
-    id: String,
+    id: AsText<TransactionId>,
     amount: MajorUnits,
     reference: String,
     fee: MajorUnits,
@@ -35,8 +36,8 @@ pub(crate) struct TransactionView {
     status: &'static str,
     #[schemars(with = "Words<CreditType>")]
     credit_type: &'static str,
-    created_at: String,
-    updated_at: String,
+    created_at: AsText<Timestamp>,
+    updated_at: AsText<Timestamp>,
 }
 
 /// The details of the payment method. Beside `cardId`, at most one of them is not null.
@@ -135,6 +136,7 @@ pub(super) struct EscrowDetailView {
     fee: MajorUnits,
     payment_token: String,
     purpose: String,
+    #[schemars(extend("enum" = ["API"]))]
     channel: &'static str,
     callback_url: Option<()>,
 }
@@ -156,7 +158,7 @@ impl TransactionView {
         let transaction = payment.transaction;
         let method = payment.detail.map(|detail| detail.method);
         Self {
-            id: transaction.id.to_string(),
+            id: AsText(transaction.id),
             amount: MajorUnits(transaction.amount),
             reference: transaction.reference.as_str().to_owned(),
             fee: MajorUnits(fee),
@@ -175,8 +177,8 @@ impl TransactionView {
             metadata: None,
             status: status.into_str(),
             credit_type: transaction.credit_type.into_str(),
-            created_at: transaction.created_at.to_string(),
-            updated_at: updated_at.to_string(),
+            created_at: AsText(transaction.created_at),
+            updated_at: AsText(updated_at),
         }
     }
 }

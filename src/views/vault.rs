@@ -13,6 +13,7 @@ use crate::views::{AsText, MajorUnits};
 pub(crate) struct ParticipantView {
     customer_id: AsText<CustomerId>,
     amount: MajorUnits,
+    #[schemars(extend("enum" = ["STAKED", "RELEASED", "REFUNDED"]))]
     status: &'static str,
     staked_at: AsText<i64>,
     settled_at: Option<AsText<i64>>,

@@ -398,3 +398,140 @@ fn every_field_of_a_form_that_may_be_left_out_may_be_empty() {
     }
     assert!(fields > 15, "{fields}");
 }
+
+/// Generated clients make a type of the words.
+#[test]
+fn a_field_of_few_words_is_described_by_them() {
+    let document = document(&spawn_app());
+    for (schema, field, words) in [
+        ("Escrow", "state", &["AWAITING_PAYMENT", "OPENED", "CLOSED"][..]),
+        ("Escrow", "channel", &["API"]),
+        ("DetailedEscrow", "settlementType", &["STANDARD", "MILESTONE", "VAULT"]),
+        ("DetailedEscrow", "environment", &["test", "live"]),
+        ("EventDeal", "environment", &["test", "live"]),
+        ("EventPayment", "environment", &["test", "live"]),
+        ("EscrowDetail", "channel", &["API"]),
+        ("Statement", "type", &["buyer", "seller", "customer support"]),
+        ("Participant", "status", &["STAKED", "RELEASED", "REFUNDED"]),
+        ("Customer", "status", &["active", "blocked"]),
+        (
+            "Delivery",
+            "reason",
+            &["no_endpoint", "not_chosen", "endpoint_gone", "discarded", "null"],
+        ),
+        ("Deposit", "status", &["pending", "success", "failed", "reversed"]),
+        ("PayoutResult", "outcome", &["applied", "asked", "already", "refused"]),
+        ("Movement", "kind", &["receipt", "payout"]),
+        ("Key", "scope", &["business", "super_admin"]),
+    ] {
+        let described = &document["components"]["schemas"][schema]["properties"][field]["enum"];
+        let described = described.as_array().into_iter().flatten();
+        let described: BTreeSet<String> = described
+            .map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned))
+            .collect();
+        let words: BTreeSet<String> = words.iter().map(|&word| word.to_owned()).collect();
+        assert_eq!(described, words, "{schema}.{field}");
+    }
+    let schemas = &document["components"]["schemas"];
+    let of = |schema: &str, field: &str| schemas[schema]["properties"][field]["enum"].clone();
+    let has = |words: Value, word: &str| words.as_array().is_some_and(|words| words.contains(&json!(word)));
+    assert!(has(of("Event", "type"), "escrow.created"));
+    assert!(has(of("EmittedEvent", "type"), "milestone.released"));
+    assert!(has(of("Transfer", "kind"), "WALLET_TRANSFER"));
+    assert!(has(of("PayoutResult", "status"), "paid"));
+}
+
+/// Times have their format, and the ids of objects their pattern, in whichever object they are.
+#[test]
+fn times_and_ids_are_described_alike_everywhere() {
+    let document = document(&spawn_app());
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let mut plain = Vec::new();
+    for (schema, field, described) in schemas.iter().flat_map(|(schema, described)| {
+        let fields = described["properties"].as_object().into_iter().flatten();
+        fields.map(move |(field, described)| (schema, field, described))
+    }) {
+        let is_time = field.ends_with("At") || field == "now";
+        let is_id = field == "id" && described["type"] == "string";
+        let is_plain = described["format"].is_null() && described["pattern"].is_null();
+        if (is_time || is_id) && is_plain && described["type"] != "null" {
+            plain.push(format!("{schema}.{field}"));
+        }
+    }
+    assert_eq!(plain, ["Statement.createdAt", "Customer.blockedAt"]);
+    let fields = |schema: &str| document["components"]["schemas"][schema]["properties"].clone();
+    assert_eq!(fields("Customer")["email"]["type"], "string");
+    for schema in ["EventDeal", "EventMilestone"] {
+        for field in ["isSeller", "paymentDetails"] {
+            assert!(fields(schema)[field].is_null(), "{schema}.{field}");
+        }
+        assert!(fields(schema)["createdAt"].is_object());
+    }
+}
+
+/// A request within the bounds of the document is not refused for its form.
+#[test]
+fn the_bounds_of_numbers_are_those_of_the_parsers() {
+    let schema_of = |document: &Value, method: &str, path: &str, pointer: &str| {
+        let body = &document["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"];
+        body.pointer(pointer).unwrap().clone()
+    };
+    let sandbox = document(&spawn_app());
+    let top_up = schema_of(&sandbox, "post", "/v1/payment/topup", "/properties/amount");
+    assert_eq!(
+        (&top_up["minimum"], &top_up["maximum"]),
+        (&json!(1_000), &json!(100_000))
+    );
+    let probability = schema_of(&sandbox, "post", "/sandbox/faults", "/properties/probability");
+    assert_eq!(
+        (&probability["minimum"], &probability["maximum"]),
+        (&json!(0.01), &json!(1))
+    );
+    let by = schema_of(&sandbox, "post", "/sandbox/clock/advance", "/properties/by/anyOf/1");
+    assert_eq!((&by["minimum"], &by["maximum"]), (&json!(1), &json!(315_360_000)));
+    let strict = document(&spawn_app_with(|config| config.strict = true));
+    for (document, kind) in [(&sandbox, "integer"), (&strict, "number")] {
+        for (method, path) in [
+            ("post", "/v1/escrow/milestone/create"),
+            ("put", "/v1/escrow/milestone/edit/{paymentToken}"),
+        ] {
+            let amount = schema_of(document, method, path, "/properties/amount");
+            assert_eq!(amount["type"], kind, "{path}");
+        }
+    }
+    let text =
+        spawn_app().exchange_for_text(b"GET /openapi.json HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    assert!(
+        text.contains(":90071992547409.91"),
+        "the largest amount to the last digit"
+    );
+    assert!(!text.contains(":90071992547409.9,") && !text.contains(":90071992547409.9}"));
+}
+
+#[test]
+fn replies_have_the_headers_that_clients_read() {
+    let app = spawn_app();
+    let document = document(&app);
+    let headers = |method: &str, path: &str, status: &str| -> BTreeSet<String> {
+        let headers = document["paths"][path][method]["responses"][status]["headers"].as_object();
+        headers.into_iter().flatten().map(|(name, _)| name.clone()).collect()
+    };
+    let names = |names: &[&str]| -> BTreeSet<String> { names.iter().map(|&name| name.to_owned()).collect() };
+    let create = "/v1/escrow/create";
+    let of_contract = ["x-request-id", "RateLimit", "RateLimit-Policy"];
+    assert_eq!(headers("get", "/healthz", "200"), names(&["x-request-id"]));
+    assert_eq!(headers("get", "/v1/wallet", "200"), names(&of_contract));
+    let kept = [&of_contract[..], &["Idempotent-Replayed"]].concat();
+    for status in ["201", "400"] {
+        assert_eq!(headers("post", create, status), names(&kept), "{status}");
+    }
+    for status in ["409", "429", "503"] {
+        assert!(headers("post", create, status).contains("Retry-After"), "{status}");
+    }
+    let parameters = &document["paths"]["/sandbox/events/stream"]["get"]["parameters"];
+    let mut last = parameters.as_array().unwrap().iter();
+    assert!(last.any(|parameter| parameter["name"] == "Last-Event-ID" && parameter["in"] == "header"));
+    // A reply has no header that the document does not know, and lacks none that it always has.
+    let answer = app.send("GET", "/v1/wallet", &[("customer-id", "ada")], None).ok();
+    assert!(answer.header("x-request-id").is_some());
+}

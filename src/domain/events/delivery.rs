@@ -177,7 +177,7 @@ impl DeliveryProgress {
 }
 
 /// The reason why an event was not sent and will not be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum UnsentReason {
     /// The merchant had no webhook endpoint.

@@ -4,6 +4,7 @@
 //! returns ([`Answer`](crate::http::answer::Answer)).
 
 mod example;
+mod headers;
 mod operation;
 mod refusals;
 mod schema;
@@ -54,6 +55,7 @@ pub(super) fn document(rules: &Rules<'_>, routes: &[DescribedRoute]) -> Value {
             "securitySchemes": {
                 "key": { "type": "http", "scheme": "bearer", "description": "The API key of a merchant or an operator" },
             },
+            "headers": headers::components(),
             "schemas": components,
         },
     });

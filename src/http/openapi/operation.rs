@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use crate::domain::idempotency::KEY_BYTES_MAX;
 use crate::domain::mode::Mode;
 use crate::http::answer::{Success, SuccessBody, SuccessOf};
-use crate::http::media_type::{CSV, FORM, JSON};
+use crate::http::media_type::{CSV, EVENT_STREAM, FORM, JSON};
 use crate::http::openapi::schema::{self, CUSTOMER_ID, SentAs};
-use crate::http::openapi::{example, refusals};
+use crate::http::openapi::{example, headers, refusals};
 use crate::http::refusals::Work;
 use crate::http::request_spec::{BodySpec, FieldSpec, Kind, Rules, all};
 use crate::http::route::{Access, ActsAs, CONTRACT_PREFIX, RouteFacts, Section};
@@ -35,12 +35,13 @@ pub(super) fn describe(rules: &Rules<'_>, route: &DescribedRoute, schemas: &mut 
         "description": "The request was carried out",
         "content": content(&success),
     });
+    headers::add(&mut responses, &route.facts);
     let mut operation = json!({
         "operationId": operation_id(&route.method, route.path),
         "tags": [tag(route.facts.section)],
         "description": access(route),
         "security": security(rules.variant.mode, route.facts.section),
-        "parameters": parameters(rules, route),
+        "parameters": parameters(rules, route, &success),
         "responses": responses,
     });
     if let Some(body) = body(rules, route) {
@@ -112,7 +113,7 @@ fn security(mode: Mode, section: Section) -> Value {
     }
 }
 
-fn parameters(rules: &Rules<'_>, route: &DescribedRoute) -> Vec<Value> {
+fn parameters(rules: &Rules<'_>, route: &DescribedRoute, success: &Success) -> Vec<Value> {
     let parameter = |place: &str, name: &str, is_required: bool, schema: Value| json!({ "name": name, "in": place, "required": is_required, "schema": schema });
     // An empty header counts as left out, and a viewer's may be any text.
     let customer = |pattern: &str| {
@@ -143,6 +144,13 @@ fn parameters(rules: &Rules<'_>, route: &DescribedRoute) -> Vec<Value> {
     if route.facts.work() == Some(Work::Executes) {
         let schema = json!({ "type": "string", "pattern": format!("^[ -~]{{1,{KEY_BYTES_MAX}}}$") });
         parameters.push(parameter("header", "Idempotency-Key", false, schema));
+    }
+    if matches!(success.body, SuccessBody::Media(EVENT_STREAM)) {
+        // An empty header counts as left out.
+        let schema = json!({ "type": "string", "pattern": "^([0-9a-f]{24})?$" });
+        let mut last = parameter("header", "Last-Event-ID", false, schema);
+        last["description"] = json!("The id of the last event that the client has, in the place of after");
+        parameters.push(last);
     }
     let query = |spec: &'static FieldSpec| {
         let schema = schema::field(spec, SentAs::Query, rules);

@@ -3,6 +3,7 @@
 use serde_json::{Map, Number, Value, json};
 
 use crate::domain::money::Amount;
+use crate::domain::sandbox::span::Span;
 use crate::http::request_spec::{FieldGroups, FieldSpec, Kind, Need, Rules, all};
 
 /// The form in which a value is sent. JSON has a null, and a form and a query have texts only.
@@ -97,15 +98,12 @@ fn of_kind(kind: &Kind, sent_as: SentAs, rules: &Rules<'_>) -> Value {
             "items": { "type": "string", "enum": words() },
             "minItems": 1,
         }),
-        Kind::Amount(minor) => amount(&Amount::from_minor(minor).unwrap_or(Amount::ZERO).to_string()),
-        Kind::OfferAmount => amount(&rules.terms.amount_min.to_string()),
-        Kind::MilestoneAmount if rules.variant.is_strict => amount("1"),
-        Kind::MilestoneAmount => json!({
-            "type": "integer",
-            "minimum": 1,
-            "maximum": Amount::MAX.minor() / 100,
-            "description": "Whole major units",
-        }),
+        Kind::Amount(minor) => amount(minor, Amount::MAX.minor()),
+        Kind::AmountFromTo(least, most) => amount(least, most),
+        Kind::SumOfMilestones if !rules.variant.is_strict => whole_amount(rules.terms.amount_min.minor()),
+        Kind::OfferAmount | Kind::SumOfMilestones => amount(rules.terms.amount_min.minor(), Amount::MAX.minor()),
+        Kind::MilestoneAmount if rules.variant.is_strict => amount(100, Amount::MAX.minor()),
+        Kind::MilestoneAmount => whole_amount(100),
         Kind::SignedAmount => pattern(r"^-?[0-9]+(\.[0-9]{1,2})?$"),
         Kind::Integer(min, max) => {
             let mut schema = json!({ "type": "integer" });
@@ -123,7 +121,7 @@ fn of_kind(kind: &Kind, sent_as: SentAs, rules: &Rules<'_>) -> Value {
         Kind::Moment => formatted("date-time"),
         Kind::Span => json!({ "anyOf": [
             { "type": "string", "minLength": 1, "description": "Such as 90s, 36h or 1d12h" },
-            { "type": "integer", "minimum": 0, "description": "Seconds" },
+            { "type": "integer", "minimum": 1, "maximum": Span::MAX.seconds(), "description": "Seconds" },
         ] }),
         Kind::CustomerId => pattern(CUSTOMER_ID),
         Kind::ObjectId => pattern("^[0-9a-f]{24}$"),
@@ -158,13 +156,26 @@ fn list(entry: &Value, max: usize) -> Value {
     schema
 }
 
-/// Returns the schema of an amount of at least so many major units.
-fn amount(least: &str) -> Value {
-    let number = |text: &str| text.parse::<Number>().expect("an amount is a number");
+/// Returns the schema of an amount of at least so many minor units, in whole major units.
+fn whole_amount(least: i64) -> Value {
+    json!({
+        "type": "integer",
+        "minimum": (least + 99) / 100,
+        "maximum": Amount::MAX.minor() / 100,
+        "description": "Whole major units",
+    })
+}
+
+/// Returns the schema of an amount of this many minor units to that many.
+fn amount(least: i64, most: i64) -> Value {
+    let number = |minor: i64| -> Number {
+        let amount = Amount::from_minor(minor).expect("a bound is an amount");
+        amount.to_string().parse().expect("an amount is a number")
+    };
     json!({
         "type": "number",
         "minimum": number(least),
-        "maximum": number(&Amount::MAX.to_string()),
+        "maximum": number(most),
         "description": "Major units of the currency, with at most two decimals",
     })
 }

@@ -21,6 +21,7 @@ use crate::http::own_task::in_own_task;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::state::AppState;
 use crate::store::Tx;
+use crate::views::AsText;
 
 /// The longest time that an advance waits for the deliveries that it made due.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -99,7 +100,7 @@ fn parse_advance(body: &JsonBody) -> Parsed<Span> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ClockView {
-    now: String,
+    now: AsText<Timestamp>,
     offset_seconds: i64,
 }
 
@@ -122,7 +123,7 @@ impl ClockView {
     /// Shows a clock with this time and offset.
     pub(crate) fn new(now: Timestamp, offset: ClockOffset) -> Self {
         Self {
-            now: now.to_string(),
+            now: AsText(now),
             offset_seconds: offset.seconds(),
         }
     }

@@ -17,6 +17,7 @@ use crate::domain::invalid::Parsed;
 use crate::domain::page::{LIMIT_DEFAULT, Page, PageRequest};
 use crate::domain::party::Actor;
 use crate::domain::refusal::{Refusal, RefusalKind};
+use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::{CreatedReply, Reply};
@@ -364,15 +365,17 @@ pub(crate) struct CustomerView {
     customer_id: AsText<CustomerId>,
     firstname: String,
     lastname: String,
-    email: Option<AsText<Email>>,
-    phone: Option<AsText<Phone>>,
+    email: AsText<Email>,
+    phone: AsText<Phone>,
     bvn: Option<String>,
+    #[schemars(extend("enum" = ["active", "blocked"]))]
     status: &'static str,
     blocked_reason: Option<String>,
     blocked_at: Option<String>,
-    created_at: String,
+    created_at: AsText<Timestamp>,
     dob: Option<()>,
     permissions: PermissionsView,
+    #[schemars(extend("pattern" = "^[0-9a-f]{24}$"))]
     country_id: String,
 }
 
@@ -387,6 +390,7 @@ struct PermissionsView {
 /// The contract's Country.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CountryView {
+    #[schemars(extend("pattern" = "^[0-9a-f]{24}$"))]
     id: String,
     name: String,
     code: String,
@@ -394,8 +398,8 @@ pub(crate) struct CountryView {
 
 impl CustomerView {
     /// Shows a customer. A customer without a country is shown with the merchant's, and one
-    /// without a name with the id and a placeholder: clients search names without a look at
-    /// null.
+    /// without a name with the id and a placeholder, and so is one without contact data: clients
+    /// search these fields without a look at null.
     pub(crate) fn new(customer: Customer, merchant_country: Country) -> Self {
         let country = customer.country(merchant_country);
         let Permissions {
@@ -404,17 +408,27 @@ impl CustomerView {
             can_sell,
         } = customer.permissions;
         let profile = customer.profile.unwrap_or_else(|| Profile::unknown(country));
+        // Contact data that no customer has.
+        let attempt = placeholder::ATTEMPTS;
         Self {
             firstname: profile.firstname.unwrap_or_else(|| customer.id.to_string()),
             lastname: profile.lastname.unwrap_or_else(|| placeholder::LASTNAME.to_owned()),
-            email: profile.email.map(AsText),
-            phone: profile.phone.map(AsText),
+            email: AsText(
+                profile
+                    .email
+                    .unwrap_or_else(|| placeholder::email(&customer.id, attempt)),
+            ),
+            phone: AsText(
+                profile
+                    .phone
+                    .unwrap_or_else(|| placeholder::phone(&customer.id, attempt, country)),
+            ),
             bvn: profile.bvn,
             customer_id: AsText(customer.id),
             status: if customer.block.is_some() { "blocked" } else { "active" },
             blocked_at: customer.block.as_ref().map(|block| block.at.long_text()),
             blocked_reason: customer.block.map(|block| block.reason),
-            created_at: customer.created_at.to_string(),
+            created_at: AsText(customer.created_at),
             dob: None,
             permissions: PermissionsView {
                 can_withdraw,

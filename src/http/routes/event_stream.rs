@@ -19,6 +19,7 @@ use crate::domain::time::Timestamp;
 use crate::http::answer::{Raw, RawKind};
 use crate::http::auth::Caller;
 use crate::http::error::ApiError;
+use crate::http::media_type::EVENT_STREAM;
 use crate::http::query::Query;
 use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::RequestSpec;
@@ -47,7 +48,7 @@ const READ_PAUSE: Duration = Duration::from_millis(20);
 pub(crate) struct Events;
 
 impl RawKind for Events {
-    const MEDIA_TYPE: &'static str = "text/event-stream";
+    const MEDIA_TYPE: &'static str = EVENT_STREAM;
 }
 
 /// The refusals of [`open()`].

@@ -24,7 +24,7 @@ use crate::http::query::{self, Query};
 use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec, words};
 use crate::http::state::AppState;
-use crate::views::{AsText, PageView, Words};
+use crate::views::{AsText, EventName, PageView, Words};
 
 /// `GET /sandbox/events`: a page of events, newest first. With `after`, the events after
 /// the one that it names, oldest first.
@@ -232,6 +232,7 @@ fn moment(field: &Field<'_>) -> Result<Timestamp, Invalid> {
 pub(crate) struct EventView {
     id: AsText<EventId>,
     #[serde(rename = "type")]
+    #[schemars(with = "EventName")]
     name: String,
     created_at: AsText<Timestamp>,
     escrow_id: Option<AsText<EscrowId>>,
@@ -247,6 +248,7 @@ struct DeliveryView {
     #[schemars(with = "Words<DeliveryStatus>")]
     status: &'static str,
     /// The reason of status `none`.
+    #[schemars(with = "Option<Words<UnsentReason>>")]
     reason: Option<&'static str>,
     next_attempt_at: Option<AsText<Timestamp>>,
     /// Null unless the event is pending.

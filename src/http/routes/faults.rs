@@ -133,7 +133,7 @@ pub(crate) async fn clear(state: Data<AppState>, caller: Caller) -> Result<Reply
 /// The request of [`set`].
 pub(crate) const FAULT: RequestSpec = RequestSpec::of_body(&[&[
     FieldSpec::optional("times", Kind::Integer(1, TIMES_MAX as i64)),
-    FieldSpec::optional("probability", Kind::Amount(1)).about("The share of requests that it hits, up to 1"),
+    FieldSpec::optional("probability", Kind::AmountFromTo(1, 100)).about("The share of requests that it hits, up to 1"),
     FieldSpec::optional("seed", Kind::Integer(0, SEED_MAX.cast_signed())),
     FieldSpec::optional("status", Kind::Integer(400, 599)).example("503"),
     FieldSpec::optional("route", Kind::Text).about("Method and path, such as POST /v1/payment/escrow"),

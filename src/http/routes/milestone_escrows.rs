@@ -23,7 +23,7 @@ use crate::views::{EscrowView, MilestoneView};
 pub(crate) const OFFER: RequestSpec = RequestSpec::of_body(&[&MILESTONE_TERMS, &[MILESTONES]]);
 /// The request of [`convert`].
 pub(crate) const CONVERSION: RequestSpec =
-    RequestSpec::of_body(&[&[FieldSpec::optional("amount", Kind::OfferAmount), MILESTONES]]);
+    RequestSpec::of_body(&[&[FieldSpec::optional("amount", Kind::SumOfMilestones), MILESTONES]]);
 
 /// The refusals of those who may not sell, and of milestones.
 const OFFERING: [RefusalKind; 3] = [

@@ -6,12 +6,13 @@ use serde::Serialize;
 
 use crate::commands::payments;
 use crate::domain::customers::customer::Wallet;
-use crate::domain::ids::{CardId, EscrowKey, PaymentToken};
+use crate::domain::ids::{CardId, EscrowKey, PaymentToken, WalletId};
 use crate::domain::invalid::Parsed;
 use crate::domain::money::Amount;
-use crate::domain::payments::payment::TOP_UP_MIN;
+use crate::domain::payments::payment::{TOP_UP_MAX, TOP_UP_MIN};
 use crate::domain::payments::request::{Gateway, PaymentRequest};
 use crate::domain::refusal::{Refusal, RefusalKind};
+use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
@@ -21,7 +22,7 @@ use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::shared_fields::{CURRENCY, ESCROW_IDS, REFERENCE, check_currency, escrows_by_id, reference};
 use crate::http::state::AppState;
-use crate::views::{MajorUnits, TransactionView};
+use crate::views::{AsText, MajorUnits, TransactionView};
 
 /// The request of [`pay`].
 pub(crate) const PAYMENT: RequestSpec = RequestSpec::of_body(&[&[
@@ -42,8 +43,10 @@ pub(crate) const PAYMENT: RequestSpec = RequestSpec::of_body(&[&[
     ),
 ]]);
 /// The request of [`top_up`].
-pub(crate) const TOP_UP: RequestSpec =
-    RequestSpec::of_body(&[&[FieldSpec::required("amount", Kind::Amount(TOP_UP_MIN))]]);
+pub(crate) const TOP_UP: RequestSpec = RequestSpec::of_body(&[&[FieldSpec::required(
+    "amount",
+    Kind::AmountFromTo(TOP_UP_MIN, TOP_UP_MAX),
+)]]);
 
 /// The refusals of [`pay`].
 pub(crate) const PAY_REFUSALS: Refusals = Refusals::of(&[&[
@@ -191,12 +194,12 @@ fn escrows_to_pay(field: &Field<'_>, escrows_max: usize) -> Parsed<(Vec<EscrowKe
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WalletView {
-    id: String,
+    id: AsText<WalletId>,
     main_balance: MajorUnits,
     escrow_balance: MajorUnits,
     currency: String,
-    created_at: String,
-    updated_at: String,
+    created_at: AsText<Timestamp>,
+    updated_at: AsText<Timestamp>,
 }
 
 /// The main balance after a top-up.
@@ -210,12 +213,12 @@ impl WalletView {
     /// Shows a wallet in this currency.
     pub(crate) fn new(wallet: &Wallet, currency: &str) -> Self {
         Self {
-            id: wallet.id.to_string(),
+            id: AsText(wallet.id),
             main_balance: MajorUnits(wallet.main_balance),
             escrow_balance: MajorUnits(wallet.escrow_balance),
             currency: currency.to_owned(),
-            created_at: wallet.created_at.to_string(),
-            updated_at: wallet.updated_at.to_string(),
+            created_at: AsText(wallet.created_at),
+            updated_at: AsText(wallet.updated_at),
         }
     }
 }

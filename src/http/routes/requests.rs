@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::ids::{EscrowId, EventId};
-use crate::domain::ledger::{Account, Transfer};
+use crate::domain::ledger::{Account, Transfer, TransferKind};
 use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::envelope::Reply;
 use crate::http::error::{ApiError, ApiErrorKind};
@@ -17,14 +18,15 @@ use crate::http::routes::faults::EffectView;
 use crate::http::sandbox::request_log::{RecordedBody, RecordedRequest, RequestLog};
 use crate::http::state::AppState;
 use crate::store::{Snapshot, WriteSummaryRows};
-use crate::views::{AsText, MajorUnits, PageView};
+use crate::views::{AsText, EventName, MajorUnits, PageView, Words};
 
 /// A request in a list, without its bodies, transfers and events.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RequestLineView {
+    #[schemars(extend("pattern" = "^req_[0-9a-f]{32}$"))]
     id: String,
-    received_at: String,
+    received_at: AsText<Timestamp>,
     method: String,
     path: String,
     customer_id: Option<String>,
@@ -37,8 +39,9 @@ pub(crate) struct RequestLineView {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RequestView {
+    #[schemars(extend("pattern" = "^req_[0-9a-f]{32}$"))]
     id: String,
-    received_at: String,
+    received_at: AsText<Timestamp>,
     method: String,
     path: String,
     customer_id: Option<String>,
@@ -57,6 +60,7 @@ pub(crate) struct RequestView {
 #[serde(rename_all = "camelCase")]
 struct TransferView {
     number: i64,
+    #[schemars(with = "Words<TransferKind>")]
     kind: &'static str,
     debit: AsText<Account>,
     credit: AsText<Account>,
@@ -69,6 +73,7 @@ struct TransferView {
 struct EmittedEventView {
     id: AsText<EventId>,
     #[serde(rename = "type")]
+    #[schemars(with = "EventName")]
     name: String,
 }
 
@@ -76,7 +81,7 @@ impl RequestLineView {
     pub(crate) fn new(request: &RecordedRequest) -> Self {
         Self {
             id: request.id.clone(),
-            received_at: request.received_at.to_string(),
+            received_at: AsText(request.received_at),
             method: request.method.to_string(),
             path: request.path.clone(),
             customer_id: request.customer.clone(),

@@ -17,7 +17,6 @@ use crate::domain::text::check_line;
 use crate::http::fields::{AmountShape, Field, Fields};
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, words};
 
-const OFFER_AMOUNT: FieldSpec = FieldSpec::required("amount", Kind::OfferAmount);
 pub(super) const PURPOSE: FieldSpec = FieldSpec::required("purpose", Kind::Line);
 pub(super) const DESCRIPTION: FieldSpec = FieldSpec::optional("description", Kind::Prose);
 pub(super) const CATEGORY_ID: FieldSpec = FieldSpec::optional("categoryId", Kind::ObjectId);
@@ -30,7 +29,7 @@ const TOTAL_QUANTITY: FieldSpec = FieldSpec::optional("totalQuantity", Kind::Int
 
 /// The terms of a standard escrow.
 pub(super) const STANDARD_TERMS: [FieldSpec; 8] = [
-    OFFER_AMOUNT,
+    FieldSpec::required("amount", Kind::OfferAmount),
     PURPOSE,
     DESCRIPTION,
     FieldSpec::required("whoPays", Kind::Words(words::<WhoPays>)).about("Who pays the fee"),
@@ -42,7 +41,7 @@ pub(super) const STANDARD_TERMS: [FieldSpec; 8] = [
 
 /// The terms of a milestone escrow.
 pub(super) const MILESTONE_TERMS: [FieldSpec; 8] = [
-    OFFER_AMOUNT,
+    FieldSpec::required("amount", Kind::SumOfMilestones),
     PURPOSE,
     DESCRIPTION,
     FieldSpec::required("whoPays", Kind::Words(|| vec![WhoPays::Buyer.into_str()])).about("Who pays the fee"),

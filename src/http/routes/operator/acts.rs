@@ -7,13 +7,14 @@ use serde::Serialize;
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
+use crate::domain::treasury::act::ActKind;
 use crate::http::auth::Caller;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::query::{self, Query};
 use crate::http::state::AppState;
 use crate::store::{ActScope, RecordedAct, Snapshot};
-use crate::views::{AsText, PageView};
+use crate::views::{AsText, PageView, Words};
 
 /// `GET /operator/acts`: the record, newest first: of the merchant that the header names, of those
 /// that the operator is limited to, or of the whole deployment.
@@ -67,6 +68,7 @@ pub(crate) struct ActView {
     /// The operator's name. Null in a sandbox, for a payment provider's notice (`receipt_recorded`), and for
     /// a command on the machine itself.
     operator: Option<String>,
+    #[schemars(with = "Words<ActKind>")]
     act: &'static str,
     /// The id of what it is about.
     subject: String,

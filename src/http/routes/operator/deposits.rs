@@ -10,7 +10,7 @@ use crate::domain::mode::Mode;
 use crate::domain::payments::payment::Payment;
 use crate::domain::refusal::RefusalKind;
 use crate::domain::time::Timestamp;
-use crate::domain::transaction::Method;
+use crate::domain::transaction::{Method, PaymentStatus};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
@@ -22,7 +22,7 @@ use crate::http::routes::operator::acting::act;
 use crate::http::routes::operator::fields::{REASON, reason_field};
 use crate::http::state::AppState;
 use crate::store::Snapshot;
-use crate::views::{AsText, MajorUnits, PageView};
+use crate::views::{AsText, MajorUnits, PageView, Words};
 
 /// The request of [`expire`].
 pub(super) const EXPIRY: RequestSpec = RequestSpec::of_body(&[&[
@@ -86,6 +86,7 @@ pub(crate) struct DepositView {
     deposit_reference: String,
     customer_id: Option<AsText<CustomerId>>,
     amount: MajorUnits,
+    #[schemars(with = "Words<PaymentStatus>")]
     status: &'static str,
     /// The escrows to fund with it.
     escrow_ids: Vec<String>,

@@ -151,6 +151,7 @@ const fn word_of(scope: KeyScope) -> &'static str {
 #[serde(rename_all = "camelCase")]
 pub(super) struct KeyView {
     id: AsText<KeyId>,
+    #[schemars(extend("enum" = ["business", "super_admin"]))]
     scope: &'static str,
     label: Option<String>,
     /// The last characters of the key.

@@ -14,7 +14,7 @@ use crate::csv::report::{Cell, Report};
 use crate::domain::invalid::{Invalid, Parsed, shortened};
 use crate::domain::refusal::Refusal;
 use crate::domain::text;
-use crate::domain::treasury::payout::{BankEntry, bank_account_of};
+use crate::domain::treasury::payout::{BankEntry, PayoutStatus, bank_account_of};
 use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;
 use crate::http::auth::Caller;
 use crate::http::blocking::on_thread;
@@ -29,6 +29,7 @@ use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::operator::acting::{act, act_rendered};
 use crate::http::routes::operator::fields::REASON_CHARS_MAX;
 use crate::http::state::AppState;
+use crate::views::Words;
 
 /// The columns of the exported file.
 const COLUMNS: [&str; 10] = [
@@ -198,8 +199,10 @@ struct LineView {
     line: u64,
     /// As the file has it, shortened if it is long.
     payout_id: String,
+    #[schemars(extend("enum" = ["applied", "asked", "already", "refused"]))]
     outcome: &'static str,
     /// The status of the pay-out. Null if the result was refused.
+    #[schemars(with = "Option<Words<PayoutStatus>>")]
     status: Option<&'static str>,
     /// The code and the message of the refusal.
     code: Option<&'static str>,

@@ -314,7 +314,7 @@ pub(super) struct PayoutView {
     id: AsText<PayoutId>,
     #[schemars(with = "Words<PayoutStatus>")]
     status: &'static str,
-    /// `customer`, `merchant`, `platform_fees` or `suspense`.
+    #[schemars(extend("enum" = ["customer", "merchant", "platform_fees", "suspense"]))]
     source: &'static str,
     customer_id: Option<AsText<CustomerId>>,
     amount: MajorUnits,

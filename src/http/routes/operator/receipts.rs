@@ -289,6 +289,7 @@ pub(super) struct ReceiptView {
     bank_reference: String,
     value_date: AsText<Date>,
     /// `operator`, or `provider` if a payment provider reported it.
+    #[schemars(extend("enum" = ["operator", "provider"]))]
     source: &'static str,
     /// Null while it is not known whose it is. In suspense the customer whom askedBy named.
     customer_id: Option<AsText<CustomerId>>,
