@@ -22,11 +22,15 @@ use crate::http::error::ApiError;
 use crate::http::fields::Fields;
 use crate::http::form::{self, FormBody, ReceivedFile};
 use crate::http::media_type::JSON;
+use crate::http::memory_share::MemoryShare;
 use crate::http::payload::{at_most, check_content_type, check_head, with_progress, without_bom};
 use crate::http::request_spec::FieldGroups;
 use crate::http::route::RouteFacts;
 use crate::http::state::{AppState, Limits};
 use crate::http::whole_body::{WholeBody, read_whole};
+
+/// The longest body of JSON on a route that takes large ones, if `limits.body_bytes_max` is less.
+const LARGE_JSON_BYTES_MAX: usize = 1_048_576;
 
 const JSON_OR_FORM: &str = "application/json or multipart/form-data";
 
@@ -36,6 +40,13 @@ pub(crate) struct JsonBody {
     text: Arc<str>,
     /// The description of the fields, or `None` if there is none.
     specs: Option<FieldGroups>,
+}
+
+/// A JSON body that may have [`LARGE_JSON_BYTES_MAX`], and its share of the memory for uploads.
+#[derive(Debug)]
+pub(crate) struct LargeJsonBody {
+    pub(crate) body: JsonBody,
+    _memory_share: MemoryShare,
 }
 
 /// A JSON body that the client may leave out. An absent body counts as `{}`.
@@ -126,11 +137,27 @@ impl FromRequest for JsonBody {
         let payload = payload.take();
         Box::pin(async move {
             let limits = limits_of(&request)?;
-            check_content_type(request.headers())?;
-            if !is_json(&request) {
-                return Err(ApiError::UnsupportedMediaType { expected: JSON });
-            }
+            check_is_json(&request)?;
             json_of(&request, payload, limits).await
+        })
+    }
+}
+
+impl FromRequest for LargeJsonBody {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let payload = payload.take();
+        Box::pin(async move {
+            let bytes_max = limits_of(&request)?.body_bytes_max.max(LARGE_JSON_BYTES_MAX);
+            check_is_json(&request)?;
+            let (text, memory_share) = WholeBody::read(&request, payload, bytes_max).await?.into_text()?;
+            Ok(Self {
+                body: JsonBody::of(without_bom(text)).keep_in_context(&request)?,
+                _memory_share: memory_share,
+            })
         })
     }
 }
@@ -196,6 +223,16 @@ fn specs_of(request: &HttpRequest) -> Option<FieldGroups> {
 pub(super) fn limits_of(request: &HttpRequest) -> Result<Limits, ApiError> {
     let api = AppState::of(request)?;
     Ok(api.limits)
+}
+
+/// Refuses a body that is not JSON.
+fn check_is_json(request: &HttpRequest) -> Result<(), ApiError> {
+    check_content_type(request.headers())?;
+    if is_json(request) {
+        Ok(())
+    } else {
+        Err(ApiError::UnsupportedMediaType { expected: JSON })
+    }
 }
 
 /// Returns true if the `Content-Type` is JSON. Routes require it, because a browser lets

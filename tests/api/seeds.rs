@@ -795,3 +795,31 @@ fn a_seed_with_invalid_customers_is_refused() {
             .starts_with("customers must be a list of at most 1000 entries")
     );
 }
+
+/// Entries as people write them, with names: more than other bodies may have.
+#[test]
+fn a_seed_may_have_a_thousand_named_deals_of_milestones() {
+    let app = spawn_app();
+    let customers: Vec<Value> = (0..1_000)
+        .map(|number| json!({ "id": format!("customer-{number}"), "firstname": "Ada" }))
+        .collect();
+    let milestones = json!([
+        { "title": "The frame of the shop", "amount": 4000 }, { "title": "The finish of the shop", "amount": 6000 },
+    ]);
+    let mut escrows: Vec<Value> = (0..1_000)
+        .map(|number| json!({ "name": format!("deal-{number}"), "seller": "customer-1", "milestones": milestones }))
+        .collect();
+    for number in 0..4 {
+        escrows[number]["description"] = json!("x".repeat(1_000));
+    }
+    let mut body = json!({ "customers": customers, "escrows": escrows });
+    assert!(body.to_string().len() > 2 * 65_536);
+    let made = seed(&app, &body).ok();
+    assert_eq!(made.data()["escrows"].as_array().unwrap().len(), 1_000);
+    body["padding"] = json!("x".repeat(1_048_576));
+    let refused = seed(&app, &body);
+    assert_eq!(
+        (refused.status, refused.message()),
+        (413, "The body must be at most 1048576 bytes")
+    );
+}

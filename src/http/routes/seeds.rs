@@ -24,9 +24,9 @@ use crate::domain::refusal::RefusalKind;
 use crate::domain::sandbox::seed::{CUSTOMERS_MAX, CustomerSeed, EscrowSeed, ProgressRequest, SeedRequest};
 use crate::domain::time::Date;
 use crate::http::auth::Caller;
-use crate::http::body::JsonBody;
+use crate::http::body::{JsonBody, LargeJsonBody};
 use crate::http::envelope::{CreatedReply, Reply};
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ApiErrorKind};
 use crate::http::fields::{Field, Fields};
 use crate::http::own_task::in_own_task;
 use crate::http::refusals::Refusals;
@@ -54,7 +54,9 @@ const OF_ENTRIES: [RefusalKind; 13] = [
 ];
 
 /// The refusals of [`load`].
-pub(crate) const LOAD_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::SeededBefore]]).of_entries(&[&OF_ENTRIES]);
+pub(crate) const LOAD_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::SeededBefore]])
+    .of_entries(&[&OF_ENTRIES])
+    .of_http(&[ApiErrorKind::UploadsBusy]);
 
 /// `POST /sandbox/seed`, as the merchant of the key. A seed with a claimed deal moves the clock; then
 /// the reply does not wait for the deliveries that fell due.
@@ -63,9 +65,9 @@ pub(crate) const LOAD_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::SeededB
 pub(crate) async fn load(
     state: Data<AppState>,
     caller: Caller,
-    body: JsonBody,
+    large: LargeJsonBody,
 ) -> Result<CreatedReply<SeedView>, ApiError> {
-    let request = parse_seed(&body, &state.policy.load().terms_limits);
+    let request = parse_seed(&large.body, &state.policy.load().terms_limits);
     in_own_task(async move {
         let moved = Arc::new(OnceLock::new());
         let note = Arc::clone(&moved);
