@@ -8,6 +8,10 @@ use crate::domain::sandbox::span::Span;
 use crate::domain::time::Timestamp;
 use crate::store::Tx;
 
+/// Says why a clock goes no further, and the remedy.
+pub(super) const CLOCK_END: &str =
+    "a clock is never more than 365000 days ahead, and POST /sandbox/reset begins with a new one";
+
 /// A merchant's clock as it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MerchantClock {
@@ -47,7 +51,7 @@ pub fn advance(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, by: Parse
     let before = read(tx);
     let ahead = before.ahead.checked_add(by).ok_or_else(|| {
         let left = ClockOffset::MAX.seconds() - before.ahead.seconds();
-        let expected = format!("at most {left} seconds: a clock is never more than 365000 days ahead");
+        let expected = format!("at most {left} seconds: {CLOCK_END}");
         Invalid::wrong("by", expected, &by.seconds().to_string())
     })?;
     tx.save_clock(merchant, ahead)?;

@@ -1,7 +1,7 @@
 //! Loading a seed. The server offers, funds and completes each escrow by the commands that
 //! clients send, so that history, ledger and events are the same as if clients had sent them.
 
-use crate::commands::clocks::{self, MerchantClock};
+use crate::commands::clocks::{self, CLOCK_END, MerchantClock};
 use crate::commands::customers::{bring_balance_to, check_unused, register};
 use crate::commands::disputes::{self, ResolutionRequest};
 use crate::commands::milestone_escrows::{self, MilestoneEscrowRequest};
@@ -285,6 +285,11 @@ impl Loader<'_, '_> {
         }
     }
 
+    /// Claims an escrow that awaits it.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a claim that the merchant's clock cannot reach.
     fn claim_if_due(&mut self, loaded: LoadedEscrow) -> Result<(Option<String>, Escrow), Error> {
         let LoadedEscrow {
             name,
@@ -293,6 +298,11 @@ impl Loader<'_, '_> {
         } = loaded;
         if !awaits_claim {
             return Ok((name, escrow));
+        }
+        let due = escrow.overdue_at(self.policy.claim_grace_seconds);
+        if due.is_some_and(|due| self.tx.now() < due) {
+            let expected = format!("one that the merchant's clock can reach: {CLOCK_END}");
+            return Err(Invalid::wrong("status", expected, "\"CLAIMED\"").into());
         }
         let seller = Actor {
             merchant: self.merchant,

@@ -112,7 +112,8 @@ fn a_clock_stops_before_the_calendar_ends() {
     for _ in 0..100 {
         app.advance("3650d").ok();
     }
-    let message = "by must be at most 0 seconds: a clock is never more than 365000 days ahead; got 1";
+    let message = "by must be at most 0 seconds: a clock is never more than 365000 days ahead, and POST /sandbox/reset begins with a \
+         new one; got 1";
     app.refuses(400, message, |app| app.advance("1s"));
     let deal = app.funded();
     let confirmed = app.confirm_milestone("ben", &deal.id, &deal.milestones[0]).ok();

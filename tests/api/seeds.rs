@@ -823,3 +823,20 @@ fn a_seed_may_have_a_thousand_named_deals_of_milestones() {
         (413, "The body must be at most 1048576 bytes")
     );
 }
+
+#[test]
+fn a_claim_that_the_clock_cannot_reach_names_the_remedy() {
+    let app = spawn_app();
+    for _ in 0..100 {
+        app.advance("3650d").ok();
+    }
+    let body = json!({
+        "customers": [{ "id": "ada" }, { "id": "ben" }],
+        "escrows": [{ "seller": "ada", "buyer": "ben", "amount": 100, "status": "CLAIMED" }],
+    });
+    let message = "escrows[0].status must be one that the merchant's clock can reach: a clock is never more than \
+                   365000 days ahead, and POST /sandbox/reset begins with a new one; got \"CLAIMED\"";
+    app.refuses(400, message, |app| seed(app, &body));
+    app.as_merchant("POST", "/sandbox/reset", None).ok();
+    seed(&app, &body).ok();
+}
