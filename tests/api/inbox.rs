@@ -102,6 +102,7 @@ fn the_inbox_is_filtered_by_type_escrow_and_customer() {
     );
     assert_eq!(names("?type=escrow.created").len(), 2);
     assert_eq!(names("?type=escrow").len(), 6);
+    assert_eq!(names("?type=escrow.*").len(), 6);
     assert_eq!(names("?type=payment.escrow").len(), 3);
     assert_eq!(names("?type=payment.escrow.success").len(), 3);
     assert_eq!(

@@ -104,14 +104,17 @@ impl EventType {
         format!("the name of an event, or of a family, such as \"payment\"; the events are {names}")
     }
 
-    /// Returns `None` if no event has this name or is of this family.
+    /// Returns `None` if no event has this name or is of this family. A family may be written as the
+    /// pattern that an endpoint chooses it by, such as `payment.*`.
     pub fn parse(text: &str) -> Option<Self> {
+        let family = text.strip_suffix(".*");
+        let beginning = family.unwrap_or(text);
         let is_of = |name: &String| {
-            name.strip_prefix(text)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            name.strip_prefix(beginning)
+                .is_some_and(|rest| rest.starts_with('.') || (rest.is_empty() && family.is_none()))
         };
-        let is_type = !text.is_empty() && choice::known_names().iter().any(is_of);
-        is_type.then(|| Self(text.to_owned()))
+        let is_type = !beginning.is_empty() && choice::known_names().iter().any(is_of);
+        is_type.then(|| Self(beginning.to_owned()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -135,6 +138,9 @@ mod tests {
             assert!(EventType::parse(text).is_some(), "{text}");
             assert!(EventType::expected().contains(text), "{text}");
         }
+        for (pattern, family) in [("escrow.*", "escrow"), ("payment.deposit.*", "payment.deposit")] {
+            assert_eq!(EventType::parse(pattern), EventType::parse(family));
+        }
         for text in [
             "",
             ".",
@@ -142,7 +148,11 @@ mod tests {
             ".created",
             "escrow..created",
             "Escrow",
-            "escrow.*",
+            "*",
+            ".*",
+            "escrow*",
+            "escrow.*.*",
+            "escrow.created.*",
             "escrow created",
             "é",
             "bogus",

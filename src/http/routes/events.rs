@@ -126,7 +126,7 @@ pub(crate) async fn replay(
 
 /// The filters of a list of events.
 pub(super) const FILTERS: [FieldSpec; 4] = [
-    FieldSpec::optional("type", Kind::Text).about("The name of an event or of a family, such as payment"),
+    FieldSpec::optional("type", Kind::Text).about("The name of an event, or of a family, such as payment or payment.*"),
     FieldSpec::optional("escrowId", Kind::ObjectId),
     FieldSpec::optional("customerId", Kind::CustomerId),
     FieldSpec::optional("after", Kind::ObjectId).about("The id of an event"),
