@@ -52,7 +52,7 @@ const INTENT_FIELDS: [&str; 2] = ["amount", "reference"];
 type Steps = fn(&mut Scenario) -> anyhow::Result<()>;
 
 /// Every event, and the requests that cause it.
-const EVENTS: [(&str, Steps); 18] = [
+const EVENTS: [(&str, Steps); 19] = [
     ("escrow.created", Scenario::offer),
     ("escrow.pending", Scenario::offer),
     ("escrow.ongoing", Scenario::fund),
@@ -73,6 +73,7 @@ const EVENTS: [(&str, Steps); 18] = [
         scenario.withdraw("0000000002")
     }),
     ("payment.wallet_transfer.success", Scenario::transfer),
+    ("milestone.released", Scenario::release),
 ];
 
 /// The families of events that a payment intent causes, and no escrow.
@@ -221,11 +222,44 @@ impl Scenario {
             "maxDelivery": 1, "deliveryTimeline": "minutes",
         }));
         let escrow = self.as_seller("POST", "/v1/escrow/create", Some(&offer))?;
-        self.amount = sum_of(&escrow, &["amount"])?;
-        self.escrow = text(&escrow, "/id")?;
-        self.payment_token = text(&escrow, "/paymentToken")?;
+        self.note_offer(&escrow)
+    }
+
+    fn note_offer(&mut self, escrow: &Value) -> anyhow::Result<()> {
+        self.amount = sum_of(escrow, &["amount"])?;
+        self.escrow = text(escrow, "/id")?;
+        self.payment_token = text(escrow, "/paymentToken")?;
         self.created.push(("escrow", self.escrow.clone()));
         self.created.push(("payment token", self.payment_token.clone()));
+        Ok(())
+    }
+
+    /// Offers an escrow of two milestones.
+    fn offer_milestones(&mut self) -> anyhow::Result<Value> {
+        let mut offer = self.with_settings(json!({
+            "amount": AMOUNT, "purpose": "Made by escrowd trigger", "whoPays": "buyer",
+            "maxDelivery": 1, "deliveryTimeline": "minutes",
+        }));
+        let amount = Amount::parse_major(&offer["amount"].to_string()).ok();
+        let amount = amount.context("--set amount must be a number with at most two decimals")?;
+        // Whole numbers, which the sandbox wants without strict rules.
+        let first = Amount::from_minor(amount.minor() / 200 * 100).context("half of an amount is one")?;
+        let rest = amount.checked_sub(first).context("half of an amount is not greater")?;
+        offer["milestones"] = json!([
+            { "title": "First", "amount": number(first) }, { "title": "Second", "amount": number(rest) },
+        ]);
+        self.as_seller("POST", "/v1/escrow/milestone/create", Some(&offer))
+    }
+
+    /// Releases the first of two milestones.
+    fn release(&mut self) -> anyhow::Result<()> {
+        let escrow = self.offer_milestones()?;
+        self.note_offer(&escrow)?;
+        self.pay(&escrow)?;
+        let milestone = text(&escrow, "/milestones/0/id")?;
+        let path = format!("/v1/escrow/milestone/confirm/{}/{milestone}", self.escrow);
+        self.as_buyer(&path, None)?;
+        self.created.push(("milestone", milestone));
         Ok(())
     }
 
@@ -234,8 +268,13 @@ impl Scenario {
         let path = format!("/v1/escrow/additional-fee/{}", self.payment_token);
         let fee = json!({ "additionalFee": ADDITIONAL_FEE });
         let escrow = self.as_merchant("PUT", &path, Some(&fee))?;
+        self.pay(&escrow)
+    }
+
+    /// Pays for the escrow.
+    fn pay(&mut self, escrow: &Value) -> anyhow::Result<()> {
         let charge = json!({
-            "amount": number(sum_of(&escrow, &["amount", "fee", "additionalFee"])?),
+            "amount": number(sum_of(escrow, &["amount", "fee", "additionalFee"])?),
             "reference": format!("trigger-{}", self.escrow),
             "gateway": "wallet",
             "transactionType": "escrow",

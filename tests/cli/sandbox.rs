@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::helpers::{RunningServer, WorkFolder, get, stderr, stdout};
 
-const EVENTS: [&str; 18] = [
+const EVENTS: [&str; 19] = [
     "escrow.created",
     "escrow.pending",
     "escrow.ongoing",
@@ -30,6 +30,7 @@ const EVENTS: [&str; 18] = [
     "payment.withdrawal.failed",
     "payment.withdrawal.reversed",
     "payment.wallet_transfer.success",
+    "milestone.released",
 ];
 
 /// Runs a subcommand against this server as this merchant.
