@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::cli::client::{ServiceClient, ServiceReply};
 use crate::cli::output::{BOLD, FAINT, say};
 use crate::cli::sandbox::{SandboxArguments, sum_of, text};
+use crate::domain::effects::MILESTONE_RELEASED;
 use crate::domain::money::Amount;
 use crate::entropy;
 use crate::views::MajorUnits;
@@ -73,7 +74,7 @@ const EVENTS: [(&str, Steps); 19] = [
         scenario.withdraw("0000000002")
     }),
     ("payment.wallet_transfer.success", Scenario::transfer),
-    ("milestone.released", Scenario::release),
+    (MILESTONE_RELEASED, Scenario::release),
 ];
 
 /// The families of events that a payment intent causes, and no escrow.
@@ -413,6 +414,12 @@ impl Scenario {
         if event.starts_with("payment.commission") {
             bail!(
                 "no commission was paid, because the sandbox charges none; start it with ESCROWD_FEES_COMMISSION_BPS=50"
+            );
+        }
+        if event == MILESTONE_RELEASED {
+            bail!(
+                "the milestone was released, but the sandbox records {event} only for a webhook endpoint that has chosen \
+                 it: PUT /sandbox/callback with {{\"url\": ..., \"events\": [\"*\", \"{event}\"]}}"
             );
         }
         bail!("every step succeeded, but the sandbox recorded no {event}")
