@@ -806,12 +806,9 @@ fn a_seed_may_have_a_thousand_named_deals_of_milestones() {
     let milestones = json!([
         { "title": "The frame of the shop", "amount": 4000 }, { "title": "The finish of the shop", "amount": 6000 },
     ]);
-    let mut escrows: Vec<Value> = (0..1_000)
+    let escrows: Vec<Value> = (0..1_000)
         .map(|number| json!({ "name": format!("deal-{number}"), "seller": "customer-1", "milestones": milestones }))
         .collect();
-    for number in 0..4 {
-        escrows[number]["description"] = json!("x".repeat(1_000));
-    }
     let mut body = json!({ "customers": customers, "escrows": escrows });
     assert!(body.to_string().len() > 2 * 65_536);
     let made = seed(&app, &body).ok();

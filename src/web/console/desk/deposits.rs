@@ -27,7 +27,8 @@ const BACK: &str = "/console/desk/deposits";
 #[serde(rename_all = "camelCase")]
 struct Deposit {
     reference: String,
-    deposit_reference: String,
+    #[serde(rename = "depositReference")]
+    quoted: String,
     customer_id: Option<String>,
     amount: Major,
     escrow_ids: Vec<String>,
@@ -100,7 +101,7 @@ pub(super) async fn show(
                     @if expected.data.is_empty() {
                         p.muted { "No deposit is expected. A customer announces one on the customer's page, or by the API." }
                     }
-                    @if expected.data.iter().any(|deposit| deposit.deposit_reference != deposit.reference) {
+                    @if expected.data.iter().any(|deposit| deposit.quoted != deposit.reference) {
                         p.hint {
                             "The payer was told to quote the reference. The name that the merchant gave the payment may be that of "
                             "another merchant's payment too, so money with the name alone is not known to be for this deposit."
@@ -139,14 +140,14 @@ fn expected_deposit(reader: &Reader, deposit: &Deposit, people: &People, today: 
                 @if let Some(customer) = &deposit.customer_id { " from " (people.name(customer)) }
             }
             p.small.muted {
-                "Reference " code { (deposit.deposit_reference) } ", announced " (time(&deposit.created_at))
-                @if deposit.deposit_reference != reference { ", by the merchant named " code { (reference) } }
+                "Reference " code { (deposit.quoted) } ", announced " (time(&deposit.created_at))
+                @if deposit.quoted != reference { ", by the merchant named " code { (reference) } }
                 @for escrow in &deposit.escrow_ids { ", for " a href={ "/console/deals/" (escrow) } { "a deal" } }
             }
             @if reader.may(&record) {
                 form method="post" action="/console/call" {
                     (hidden(reader, &record, BACK))
-                    input type="hidden" name="s:depositReference" value=(deposit.deposit_reference);
+                    input type="hidden" name="s:depositReference" value=(deposit.quoted);
                     div.fields {
                         div.field {
                             label for={ "amount-" (reference) } { "Amount that came" }
