@@ -1,8 +1,7 @@
 //! The deposits for which money came, by the reference that the payer quotes at the bank.
 
-use crate::commands::receipts::ReceiptTarget;
 use crate::commands::{Error, Policy};
-use crate::domain::ids::{CustomerId, MerchantId, Reference};
+use crate::domain::ids::{MerchantId, Reference};
 use crate::domain::mode::Mode;
 use crate::domain::payments::payment::Payment;
 use crate::domain::refusal::Refusal;
@@ -22,7 +21,7 @@ pub(super) fn find(tx: &Tx<'_>, merchant: MerchantId, reference: &Reference) -> 
 ///
 /// Refuses an unknown reference and, in live mode, a payment's own reference: the bank account may be that
 /// of several merchants, each of which chooses these references for itself.
-fn expected_deposit(
+pub(super) fn expected_deposit(
     tx: &Tx<'_>,
     policy: &Policy,
     merchant: MerchantId,
@@ -41,29 +40,4 @@ fn expected_deposit(
         Some(quoted) => Refusal::ReferenceNotQuoted { quoted }.into(),
         None => Refusal::DepositNotFound.into(),
     })
-}
-
-/// Returns the customer that a target names, and the deposit that the customer announced.
-///
-/// # Errors
-///
-/// Refuses an unknown customer or deposit, and what [`expected_deposit`] refuses.
-pub(super) fn resolve(
-    tx: &Tx<'_>,
-    policy: &Policy,
-    merchant: MerchantId,
-    target: &ReceiptTarget,
-) -> Result<(Option<CustomerId>, Option<Payment>), Error> {
-    match target {
-        ReceiptTarget::Unknown => Ok((None, None)),
-        ReceiptTarget::Customer(id) => {
-            let customer = tx.customer(merchant, id)?.ok_or(Refusal::NoSuchCustomer)?;
-            Ok((Some(customer.id), None))
-        }
-        ReceiptTarget::Deposit(reference) => {
-            let deposit = expected_deposit(tx, policy, merchant, reference)?;
-            let customer = deposit.transaction.owner.customer().cloned();
-            Ok((customer, Some(deposit)))
-        }
-    }
 }

@@ -2,7 +2,7 @@
 //! it.
 
 use crate::commands::operators::OperatorActor;
-use crate::commands::quoted::{find, resolve};
+use crate::commands::quoted::{expected_deposit, find};
 use crate::commands::{Error, Policy, announced, outbox, payments};
 use crate::domain::effects::Effects;
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, IdSource, MerchantId, ReceiptId, Reference, TransactionId};
@@ -439,6 +439,31 @@ pub(super) fn fund_escrows_of(
         Ok(payment) => Ok(Ok(payment.escrows.iter().map(|escrow| escrow.id).collect())),
         Err(Error::Refused(refusal)) => Ok(Err(refusal)),
         Err(error) => Err(error),
+    }
+}
+
+/// Returns the customer that a target names, and the deposit that the customer announced.
+///
+/// # Errors
+///
+/// Refuses an unknown customer, and what [`expected_deposit`] refuses.
+fn resolve(
+    tx: &Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    target: &ReceiptTarget,
+) -> Result<(Option<CustomerId>, Option<Payment>), Error> {
+    match target {
+        ReceiptTarget::Unknown => Ok((None, None)),
+        ReceiptTarget::Customer(id) => {
+            let customer = tx.customer(merchant, id)?.ok_or(Refusal::NoSuchCustomer)?;
+            Ok((Some(customer.id), None))
+        }
+        ReceiptTarget::Deposit(reference) => {
+            let deposit = expected_deposit(tx, policy, merchant, reference)?;
+            let customer = deposit.transaction.owner.customer().cloned();
+            Ok((customer, Some(deposit)))
+        }
     }
 }
 

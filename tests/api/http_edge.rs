@@ -197,6 +197,8 @@ fn nesting_of_any_depth_is_read_or_refused() {
         }
         let examples = if path.ends_with("topup") {
             "1000 or 1099.95"
+        } else if path.contains("/milestone/") {
+            "1500"
         } else {
             "1500 or 99.95"
         };

@@ -275,7 +275,7 @@ fn target(random: &mut Random, reference: &Reference, command: &mut Command) -> 
     match random.below(5) {
         0..2 => match expected(random, reference, command.merchant) {
             Some(place) if place % 3 == 2 => {
-                command.is_live |= place % 2 == 1;
+                command.is_live |= place % 2 == 0;
                 Target::Named(Some(place))
             }
             place => Target::Deposit(place),

@@ -161,6 +161,7 @@ const CODES: [&str; 139] = [
     "publishable_key",
     "publishable_key_of_other_mode",
     "receipt_not_found",
+    "reference_not_quoted",
     "request_not_found",
     "role_not_allowed",
     "route_not_found",
