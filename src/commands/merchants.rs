@@ -120,14 +120,20 @@ pub fn of_sandbox_key(tx: &mut Tx<'_>, key: &SandboxKey) -> Result<MerchantId, s
 }
 
 /// Gives the key of the default merchant the hash of the empty text. In a former version it had its
-/// own and, used first, was the default merchant beside the requests without a key.
-pub fn mend_default_key(tx: &mut Tx<'_>) -> Result<(), store::Error> {
+/// own and, used first, was the default merchant beside the requests without a key. Returns false if
+/// those have another merchant, which then has both.
+pub fn mend_default_key(tx: &mut Tx<'_>) -> Result<bool, store::Error> {
     let former = SandboxKey::former_default_hash();
     let default = SandboxKey::new("");
-    if tx.owner_of_key(&former)?.is_some() && tx.owner_of_key(default.hash())?.is_none() {
-        tx.save_key_hash(&former, default.hash())?;
+    let Some(owner) = tx.owner_of_key(&former)? else {
+        return Ok(true);
+    };
+    if tx.owner_of_key(default.hash())?.is_some() {
+        return Ok(false);
     }
-    Ok(())
+    tx.save_key_hash(&former, default.hash())?;
+    tx.save_publishable_key(owner.merchant, Some(&PublishableKey::of_default_merchant()))?;
+    Ok(true)
 }
 
 /// Creates an empty merchant and moves the sandbox key and the publishable key of `merchant` to

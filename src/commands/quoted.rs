@@ -7,12 +7,20 @@ use crate::domain::payments::payment::Payment;
 use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 
-/// Returns the merchant's deposit that a reference names: the payment's own, or what the payer quotes.
-pub(super) fn find(tx: &Tx<'_>, merchant: MerchantId, reference: &Reference) -> Result<Option<Payment>, Error> {
-    match tx.deposit_with_reference(merchant, reference)? {
-        Some(deposit) => Ok(Some(deposit)),
-        None => Ok(tx.deposit_quoted(merchant, reference)?),
+/// Returns the merchant's deposit that a reference names: in a sandbox by the payment's own reference,
+/// in live mode by what the payer quotes, or else by the payment's own.
+pub(super) fn find(
+    tx: &Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    reference: &Reference,
+) -> Result<Option<Payment>, Error> {
+    if policy.mode == Mode::Live
+        && let Some(deposit) = tx.deposit_quoted(merchant, reference)?
+    {
+        return Ok(Some(deposit));
     }
+    Ok(tx.deposit_with_reference(merchant, reference)?)
 }
 
 /// Returns the deposit for which money came with this reference.

@@ -138,7 +138,7 @@ pub fn report(
     let mut target = ReceiptTarget::Unknown;
     for reference in report.references {
         // The provider says for which merchant the money is, so each name of a deposit will do.
-        if let Some(deposit) = find(tx, actor.merchant, &reference)? {
+        if let Some(deposit) = find(tx, policy, actor.merchant, &reference)? {
             target = ReceiptTarget::Deposit(deposit.transaction.quoted_reference(policy.mode));
             break;
         }
@@ -301,7 +301,7 @@ pub fn expire(
     reason: Parsed<String>,
 ) -> Result<Payment, Error> {
     let (reference, reason) = (reference?, reason?);
-    let mut deposit = find(tx, actor.merchant, &reference)?.ok_or(Refusal::DepositNotFound)?;
+    let mut deposit = find(tx, policy, actor.merchant, &reference)?.ok_or(Refusal::DepositNotFound)?;
     receipt::check_pending(&deposit, "given up")?;
     if tx.deposit_has_receipt(actor.merchant, deposit.transaction.id)? {
         return Err(Refusal::DepositHasReceipt.into());

@@ -75,8 +75,10 @@ impl WebhookClient {
         })
     }
 
-    /// Sends an event, with signatures. If a connection that was used before ends without an answer, it sends the
-    /// event once more at once, since the receiver may have closed the connection before the event came. `unix_seconds` is the time of signing.
+    /// Sends an event, with signatures. `unix_seconds` is the time of signing.
+    ///
+    /// The receiver may close a connection that was used before just when the event is on its way, so
+    /// that an event without an answer there is sent again at once, as `Self::send` says.
     pub(super) async fn attempt(
         &self,
         endpoint: &WebhookEndpoint,
@@ -115,7 +117,7 @@ impl WebhookClient {
     }
 
     /// Sends a request. Repeats it, within the time limit of the attempt, for each connection that was used
-    /// before and ended without an answer. There may be as many of them as the client keeps.
+    /// before and brought no answer that can be read: at most as often as the client keeps connections.
     async fn send(&self, request: RequestBuilder) -> reqwest::Result<Response> {
         let until = Instant::now() + self.timeout;
         let left = || until.saturating_duration_since(Instant::now());

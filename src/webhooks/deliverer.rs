@@ -206,6 +206,11 @@ impl<'a> Deliverer<'a> {
         self.queues
             .queue_mut(merchant)
             .follow_endpoint(pending.endpoint.version);
+        // An endpoint that was set anew meanwhile has less room than a healthy one.
+        let room = room.min(self.room_of(merchant));
+        if room == 0 {
+            return Ok(());
+        }
         let now = pending.clock.shown_at(self.store.ledger_time());
         let settings = &self.orders.settings;
         match pending.endpoint.active_at(settings.url_default.as_ref(), now) {

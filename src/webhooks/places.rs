@@ -22,7 +22,7 @@ impl Places {
         if is_healthy {
             room
         } else {
-            room.min(UNHEALTHY_MAX - self.taken_by_unhealthy)
+            room.min(UNHEALTHY_MAX.saturating_sub(self.taken_by_unhealthy))
         }
     }
 

@@ -147,6 +147,32 @@ async fn a_merchant_that_waits_for_a_place_gets_the_next_one() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_is_set_anew_gets_no_room_of_a_healthy_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    // It takes connections and never answers.
+    let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", hanging.local_addr().unwrap());
+    let (mut orders, _messages) = orders();
+    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
+    let merchant = merchant_at(&store, &url).await;
+    bare_deliveries::insert(&folder.path().join(DATABASE), &[merchant], 8);
+    let queue = deliverer.queues.queue_mut(merchant);
+    queue.follow_endpoint(0);
+    queue.set_health(&AttemptOutcome::Responded {
+        status: 200,
+        beginning: String::new(),
+    });
+    assert!(queue.is_healthy());
+    (0..190).for_each(|_| deliverer.places.take(false));
+    deliverer.queues.make_ready(merchant);
+    deliverer.start_due().await;
+    let queue = deliverer.queues.queue_mut(merchant);
+    assert_eq!((queue.is_healthy(), queue.in_flight()), (false, 2));
+    assert_eq!(deliverer.places.room(false), 0);
+}
+
+#[tokio::test]
 async fn the_queue_of_an_endpoint_that_failed_is_removed_when_it_is_turned_off() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
