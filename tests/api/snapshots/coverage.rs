@@ -59,7 +59,7 @@ pub(super) const SNAPSHOTS: [&str; 46] = [
 ];
 
 /// Every refusal code except [`CODES_OF_TROUBLE`]. Add a new code here and to a snapshot.
-const CODES: [&str; 139] = [
+const CODES: [&str; 140] = [
     "access_denied",
     "account_not_resolved",
     "action_not_allowed",
