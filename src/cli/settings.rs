@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
@@ -112,7 +112,10 @@ pub(super) fn service_url(config: Option<PathBuf>) -> anyhow::Result<String> {
         config,
         ..Flags::default()
     };
-    let listen = Config::load(&flags, variables())?.listen;
+    let config = Config::load(&flags, variables());
+    let listen = config
+        .context("the address of the service is that of the configuration; name its URL with --url")?
+        .listen;
     if listen.port() == 0 {
         bail!("listen is {listen}, and the service then picks a port; name its URL with --url");
     }

@@ -243,6 +243,9 @@ impl Scenario {
         }));
         let amount = Amount::parse_major(&offer["amount"].to_string()).ok();
         let amount = amount.context("--set amount must be a number with at most two decimals")?;
+        if amount < Amount::from_minor(200).context("two is an amount")? {
+            bail!("--set amount must be 2 or more, since each of two milestones gets a part");
+        }
         // Whole numbers, which the sandbox wants without strict rules.
         let first = Amount::from_minor(amount.minor() / 200 * 100).context("half of an amount is one")?;
         let rest = amount.checked_sub(first).context("half of an amount is not greater")?;

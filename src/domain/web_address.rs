@@ -69,7 +69,11 @@ pub fn reachable_from_here(listening: SocketAddr) -> SocketAddr {
 /// Returns true if no machine outside a private network can reach the address.
 pub fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
-        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        IpAddr::V4(address) => {
+            // Carriers and overlay networks share 100.64.0.0/10 (RFC 6598).
+            let is_shared = matches!(address.octets(), [100, 64..=127, ..]);
+            address.is_loopback() || address.is_private() || address.is_link_local() || is_shared
+        }
         IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
     }
 }
@@ -85,6 +89,8 @@ mod tests {
             ("10.1.2.3", true),
             ("172.31.0.1", true),
             ("192.168.1.5", true),
+            ("100.64.0.1", true),
+            ("100.128.0.1", false),
             ("::ffff:10.0.0.1", true),
             ("::1", true),
             ("fd00::1", true),

@@ -30,7 +30,7 @@ use crate::http::state::{AppState, Limits};
 use crate::http::whole_body::{WholeBody, read_whole};
 
 /// The longest body of JSON on a route that takes large ones, if `limits.body_bytes_max` is less.
-const LARGE_JSON_BYTES_MAX: usize = 1_048_576;
+pub(super) const LARGE_JSON_BYTES_MAX: usize = 1_048_576;
 
 const JSON_OR_FORM: &str = "application/json or multipart/form-data";
 

@@ -14,6 +14,7 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use crate::commands::SharedPolicy;
 use crate::domain::invalid::shortened;
 use crate::entropy;
+use crate::http::body::LARGE_JSON_BYTES_MAX;
 use crate::http::connections::{Connection, Phase};
 use crate::http::context::single_host;
 use crate::http::doc_url;
@@ -21,6 +22,7 @@ use crate::http::error::ApiError;
 use crate::http::headers::REQUEST_ID;
 use crate::http::media_type::CSV;
 use crate::http::payload::check_head;
+use crate::http::routes::seeds;
 use crate::http::state::Limits;
 
 /// Tells the client to go on, or returns the reply that refuses its body. The connection
@@ -35,6 +37,8 @@ pub(super) fn check(request: Request, limits: Limits, policy: &SharedPolicy) -> 
         limits.form_bytes_max()
     } else if content_type.starts_with(CSV.as_bytes()) {
         limits.file_bytes_max
+    } else if request.path() == seeds::PATH {
+        limits.body_bytes_max.max(LARGE_JSON_BYTES_MAX)
     } else {
         limits.body_bytes_max
     };

@@ -93,7 +93,7 @@ async fn answer(
     };
     enter(Phase::Handler);
     let mut reply = if let Some(own) = own.filter(|own| !names_this_machine(&request, *own)) {
-        let right = format!("only this machine may ask: http://{own}{PATH}\n");
+        let right = format!("the Host must name this machine: http://{own}{PATH}\n");
         plain(StatusCode::FORBIDDEN, right)
     } else if request.path() != PATH {
         plain(StatusCode::NOT_FOUND, format!("there is only {PATH}\n"))

@@ -339,13 +339,14 @@ fn a_body_that_is_announced_to_be_too_long_is_refused_at_once() {
     let app = spawn_app_with_ada();
     let limit = 65_536;
     let form_limit = limit + 5 * 5_242_880;
-    for (content_type, limit) in [
-        ("application/json", limit),
-        ("multipart/form-data; boundary=edge", form_limit),
+    for (path, content_type, limit) in [
+        ("/v1/escrow/create", "application/json", limit),
+        ("/v1/escrow/create", "multipart/form-data; boundary=edge", form_limit),
+        ("/sandbox/seed", "application/json", 1_048_576),
     ] {
         let head = |expect: &str, length: usize| {
             format!(
-                "POST /v1/escrow/create HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\n\
+                "POST {path} HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\n\
                  content-type: {content_type}\r\n{expect}content-length: {length}\r\n\r\n"
             )
         };

@@ -22,7 +22,7 @@ mod publishable_key;
 mod registry;
 mod requests;
 mod resets;
-mod seeds;
+pub(super) mod seeds;
 mod shared_fields;
 mod standard_escrows;
 mod vaults;
@@ -218,7 +218,7 @@ fn table(variant: Variant) -> Routes {
         table.sandbox(POST, "/sandbox/clock/advance", Key, clocks::advance).reading(clocks::ADVANCE);
         table.sandbox(GET, "/sandbox/publishable-key", Key, publishable_key::get);
         table.sandbox(POST, "/sandbox/reset", Key, resets::reset);
-        table.sandbox(POST, "/sandbox/seed", Key, seeds::load).reading(seeds::SEED).refusing(seeds::LOAD_REFUSALS);
+        table.sandbox(POST, seeds::PATH, Key, seeds::load).reading(seeds::SEED).refusing(seeds::LOAD_REFUSALS);
         table.sandbox(PUT, "/sandbox/balance", Key, balances::set).reading(balances::BALANCE).refusing(balances::SET_REFUSALS);
 
         table.sandbox(GET, "/sandbox/callback", Key, webhook_endpoint::get);

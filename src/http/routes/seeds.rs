@@ -58,6 +58,8 @@ pub(crate) const LOAD_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::SeededB
     .of_entries(&[&OF_ENTRIES])
     .of_http(&[ApiErrorKind::UploadsBusy]);
 
+pub(crate) const PATH: &str = "/sandbox/seed";
+
 /// `POST /sandbox/seed`, as the merchant of the key. A seed with a claimed deal moves the clock; then
 /// the reply does not wait for the deliveries that fell due.
 ///
