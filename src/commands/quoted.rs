@@ -35,17 +35,10 @@ pub(super) fn expected_deposit(
     merchant: MerchantId,
     reference: &Reference,
 ) -> Result<Payment, Error> {
-    if policy.mode == Mode::Sandbox {
-        let deposit = tx.deposit_with_reference(merchant, reference)?;
-        return Ok(deposit.ok_or(Refusal::DepositNotFound)?);
+    let deposit = find(tx, policy, merchant, reference)?.ok_or(Refusal::DepositNotFound)?;
+    if policy.mode == Mode::Live && reference.maker_of_quoted() != Some(deposit.transaction.id) {
+        let quoted = deposit.transaction.quoted_reference(policy.mode);
+        return Err(Refusal::ReferenceNotQuoted { quoted }.into());
     }
-    if let Some(deposit) = tx.deposit_quoted(merchant, reference)? {
-        return Ok(deposit);
-    }
-    let own = tx.deposit_with_reference(merchant, reference)?;
-    let quoted = own.map(|deposit| deposit.transaction.quoted_reference(policy.mode));
-    Err(match quoted {
-        Some(quoted) => Refusal::ReferenceNotQuoted { quoted }.into(),
-        None => Refusal::DepositNotFound.into(),
-    })
+    Ok(deposit)
 }
