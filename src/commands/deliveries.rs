@@ -42,12 +42,11 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
     if !tx.insert_attempt(delivery.event, attempt)? {
         return Ok(false);
     }
+    let mut is_to_former = false;
     if !attempt.outcome.is_delivered() {
         let endpoint = tx.webhook_endpoint(delivery.merchant)?;
-        if endpoint.version != *endpoint_version {
-            return put_back(tx, attempted);
-        }
-        if attempt.outcome.is_gone() && endpoint.gone_at.is_none() {
+        is_to_former = endpoint.version != *endpoint_version;
+        if attempt.outcome.is_gone() && !is_to_former && endpoint.gone_at.is_none() {
             // The events of pending deliveries are older than this attempt, and a replay must find
             // them too.
             let oldest = tx.oldest_pending_event_at(delivery.merchant)?;
@@ -58,12 +57,18 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
             return Ok(true);
         }
     }
-    let next = match schedule.after(delivery.attempts, &attempt.outcome, *retry_after_seconds, *since) {
+    let next = if is_to_former {
+        NextAttempt::At(*since)
+    } else {
+        schedule.after(delivery.attempts, &attempt.outcome, *retry_after_seconds, *since)
+    };
+    let next = match next {
         // Another attempt of the event, which began no earlier, was taken meanwhile.
         NextAttempt::At(_) if tx.is_delivered_since(delivery.event, attempt.attempted_at)? => NextAttempt::None,
         next => next,
     };
     match next {
+        NextAttempt::At(due) if is_to_former => tx.put_back_delivery(delivery, due)?,
         NextAttempt::At(due) if attempt.outcome.is_refused() => {
             tx.postpone_refused_delivery(delivery, due, *since)?;
         }
@@ -74,23 +79,6 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
                 tx.delete_retries(delivery.event)?;
             }
         }
-    }
-    Ok(false)
-}
-
-/// Makes the delivery of an attempt to a former endpoint due at once, unless another attempt has delivered its
-/// event.
-fn put_back(tx: &mut Tx<'_>, attempted: &Attempted) -> Result<bool, Error> {
-    let Attempted {
-        delivery,
-        attempt,
-        since,
-        ..
-    } = attempted;
-    if tx.is_delivered_since(delivery.event, attempt.attempted_at)? {
-        tx.finish_delivery(delivery, *since)?;
-    } else {
-        tx.put_back_delivery(delivery, *since)?;
     }
     Ok(false)
 }
