@@ -2,6 +2,13 @@
 //! transfers and the payment histories and compared with what is stored. It only reads,
 //! from one snapshot and each table once, and may run beside a server.
 
+/// The condition in SQL that the database is of live mode.
+macro_rules! is_live {
+    () => {
+        "EXISTS (SELECT 1 FROM instance WHERE mode = 'LIVE')"
+    };
+}
+
 mod escrows;
 mod histories;
 mod holds;

@@ -37,7 +37,7 @@ row! {
     struct MarkRow, mark_columns! {
         marked: i64 = "newest_transfer",
         newest: i64 = "(SELECT coalesce(max(id), 0) FROM transfer)",
-        is_live: bool = "EXISTS (SELECT 1 FROM instance WHERE mode = 'LIVE')",
+        is_live: bool = is_live!(),
     }
 }
 
