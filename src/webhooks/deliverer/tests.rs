@@ -91,6 +91,13 @@ async fn merchant_at(store: &Store, url: &str) -> MerchantId {
     set.await.unwrap()
 }
 
+/// Returns a receiver that takes connections and never answers, and its URL.
+fn hanging() -> (TcpListener, String) {
+    let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", receiver.local_addr().unwrap());
+    (receiver, url)
+}
+
 /// Returns the number of attempts in flight of each merchant.
 fn in_flight(deliverer: &mut Deliverer<'_>, merchants: [MerchantId; 2]) -> [usize; 2] {
     merchants.map(|merchant| deliverer.queues.queue_mut(merchant).in_flight())
@@ -121,9 +128,7 @@ async fn failed_attempt(store: &Store, deliverer: &mut Deliverer<'_>, merchant: 
 async fn a_merchant_that_waits_for_a_place_gets_the_next_one() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    // It takes connections and never answers.
-    let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", hanging.local_addr().unwrap());
+    let (_receiver, url) = hanging();
     let (mut orders, _messages) = orders();
     let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
     let merchants = [merchant_at(&store, &url).await, merchant_at(&store, &url).await];
@@ -150,9 +155,7 @@ async fn a_merchant_that_waits_for_a_place_gets_the_next_one() {
 async fn an_endpoint_that_is_set_anew_gets_no_room_of_a_healthy_one() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    // It takes connections and never answers.
-    let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", hanging.local_addr().unwrap());
+    let (_receiver, url) = hanging();
     let (mut orders, _messages) = orders();
     let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
     let merchant = merchant_at(&store, &url).await;
