@@ -181,7 +181,7 @@ fn payment() -> Request {
     Request::new(Method::POST, PAYMENT)
 }
 
-/// Shows the form that pays. Where the money is somebody's, it suggests nobody.
+/// Shows the form that pays. It suggests a buyer only where every name is a customer with play money.
 fn pay(reader: &Reader, escrow: &Escrow, customers: &[Customer], back: &str) -> Markup {
     let is_sold_by = |name: &str| escrow.seller.customer().is_some_and(|seller| seller.as_str() == name);
     let suggested = if is_sold_by(example::BUYER) {

@@ -219,7 +219,7 @@ impl Listener {
         Ok(())
     }
 
-    /// Tells the others of damage that this process has found itself: those that heard of it tell nobody,
+    /// Tells the others of damage that this process has found itself: those that heard of it tell no one,
     /// so the word ends with the process that began it.
     fn tell_damage(&self, session: &Session) -> Result<(), Error> {
         if self.has_heard_of_damage.get() || self.targets.health.damage().is_none() {

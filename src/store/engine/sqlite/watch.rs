@@ -129,7 +129,7 @@ impl FileWatch {
         }
         self.next_look = now + PAUSE;
         if index.is_err() {
-            // Whoever removes all files beside the database removes the log next.
+            // A program that removes all files beside the database removes the log next.
             thread::sleep(REMOVAL_PAUSE);
         }
         self.database.look().map_err(Gone::Database)?;
