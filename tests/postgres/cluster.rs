@@ -38,7 +38,7 @@ pub(crate) fn is_wanted() -> bool {
 
 /// Returns true if PostgreSQL is installed. CI must have it.
 pub(crate) fn is_installed() -> bool {
-    let is_installed = Path::new(PROGRAMS).is_dir();
+    let is_installed = chosen_programs().is_some() || Path::new(PROGRAMS).is_dir();
     assert!(
         is_installed || std::env::var_os("CI").is_none(),
         "CI must run this test, but PostgreSQL is not in {PROGRAMS}"
@@ -234,8 +234,24 @@ pub(crate) fn new_database() -> String {
     shared.new_database()
 }
 
-/// Returns the folder of PostgreSQL's programs, of the newest version.
+/// Returns the folder that `ESCROWD_TEST_POSTGRES` names, for tests on another version.
+fn chosen_programs() -> Option<PathBuf> {
+    let folder = PathBuf::from(std::env::var_os("ESCROWD_TEST_POSTGRES")?);
+    for program in ["initdb", "postgres", "pg_ctl", "pg_basebackup"] {
+        assert!(
+            folder.join(program).exists(),
+            "ESCROWD_TEST_POSTGRES names a folder without {program}: {}",
+            folder.display()
+        );
+    }
+    Some(folder)
+}
+
+/// Returns the folder of PostgreSQL's programs: the chosen one, or that of the newest version.
 pub(crate) fn programs() -> PathBuf {
+    if let Some(folder) = chosen_programs() {
+        return folder;
+    }
     let versions = fs::read_dir(PROGRAMS).unwrap_or_else(|_| panic!("PostgreSQL is not in {PROGRAMS}"));
     let mut versions: Vec<PathBuf> = versions.map(|version| version.unwrap().path().join("bin")).collect();
     versions.retain(|programs| programs.join("initdb").exists());
