@@ -78,6 +78,7 @@ use crate::domain::file::{FileKind, FileName};
 use crate::domain::ids::{Entropy, MerchantId};
 use crate::domain::time::{Clock, Timestamp};
 use engine::command::Purpose;
+use engine::reader::{AnyQuery, Found, any_query, found};
 use file_store::FileStore;
 use postgres_store::PostgresStore;
 use write_side::WriteSide;
@@ -266,7 +267,7 @@ impl Store {
     ) -> Result<T, Error> {
         match &*self.inner {
             Inner::File(store) => store.heed(store.readers.read(query)),
-            Inner::Postgres(store) => store.reads.read(MerchantId::NONE, query).await,
+            Inner::Postgres(store) => store.reads.read(MerchantId::NONE, any_query(query)).await.map(found),
         }
     }
 
@@ -282,6 +283,10 @@ impl Store {
         merchant: MerchantId,
         query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        self.read_any(merchant, any_query(query)).await.map(found)
+    }
+
+    async fn read_any(&self, merchant: MerchantId, query: AnyQuery) -> Result<Found, Error> {
         match &*self.inner {
             Inner::File(store) => store.heed(store.long_reads.read(merchant, query).await),
             Inner::Postgres(store) => store.long_reads.read(merchant, query).await,

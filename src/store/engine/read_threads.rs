@@ -17,8 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::ids::MerchantId;
 use crate::store::engine::error::Error;
-use crate::store::engine::reader::{Query, Reader, answer};
-use crate::store::tx::Snapshot;
+use crate::store::engine::reader::{AnyQuery, Found, Query, Reader, answer};
 
 /// The threads and their queue. Dropping it stops them.
 pub(crate) struct ReadThreads {
@@ -115,11 +114,7 @@ impl ReadThreads {
     ///
     /// [`Error::TooManyReads`] if the queue is full or the query waited too long in it, or
     /// the error of the query.
-    pub(crate) async fn read<T: Send + 'static>(
-        &self,
-        merchant: MerchantId,
-        query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
+    pub(crate) async fn read(&self, merchant: MerchantId, query: AnyQuery) -> Result<Found, Error> {
         let (reply, outcome) = oneshot::channel();
         let time_max = self.time_max;
         let run = move |connection: Option<&mut dyn Reader>| {
@@ -247,6 +242,8 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
+    use crate::store::engine::reader::{any_query, found};
+    use crate::store::tx::Snapshot;
 
     const SLOW: MerchantId = MerchantId(1);
     const OTHER: MerchantId = MerchantId(2);
@@ -268,6 +265,14 @@ mod tests {
         )
     }
 
+    async fn read<T: Send + 'static>(
+        reads: &ReadThreads,
+        merchant: MerchantId,
+        query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        reads.read(merchant, any_query(query)).await.map(found)
+    }
+
     /// A read that runs until it is let go.
     struct Held {
         go: Sender<()>,
@@ -287,7 +292,7 @@ mod tests {
                     may_go.recv().unwrap();
                     Ok(())
                 };
-                reads.read(merchant, query).await
+                read(&reads, merchant, query).await
             });
             tokio::task::yield_now().await;
             Self { go, begun, task }
@@ -314,7 +319,7 @@ mod tests {
             slow.push(Held::running(&reads, SLOW).await);
         }
         let waits = Held::queued(&reads, SLOW).await;
-        assert_eq!(reads.read(OTHER, |_| Ok(7)).await.unwrap(), 7);
+        assert_eq!(read(&reads, OTHER, |_| Ok(7)).await.unwrap(), 7);
         assert!(waits.begun.try_recv().is_err(), "a third read of one merchant runs");
         for held in slow.into_iter().chain([waits]) {
             held.end().await.unwrap();
@@ -326,31 +331,31 @@ mod tests {
         let reads = long_reads(1, FOREVER);
         let runs = Held::running(&reads, SLOW).await;
         let mut waiting = vec![Held::queued(&reads, SLOW).await, Held::queued(&reads, SLOW).await];
-        let refused = reads.read(SLOW, |_| Ok(())).await;
+        let refused = read(&reads, SLOW, |_| Ok(())).await;
         assert!(matches!(refused, Err(Error::TooManyReads)), "{refused:?}");
         waiting.push(Held::queued(&reads, OTHER).await);
         waiting.push(Held::queued(&reads, MerchantId(3)).await);
-        let refused = reads.read(MerchantId(4), |_| Ok(())).await;
+        let refused = read(&reads, MerchantId(4), |_| Ok(())).await;
         assert!(matches!(refused, Err(Error::TooManyReads)), "{refused:?}");
         for held in [runs].into_iter().chain(waiting) {
             held.end().await.unwrap();
         }
-        reads.read(MerchantId(4), |_| Ok(())).await.unwrap();
+        read(&reads, MerchantId(4), |_| Ok(())).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_read_that_waited_too_long_is_refused() {
         let reads = long_reads(1, Duration::ZERO);
-        let refused = reads.read(SLOW, |_| Ok(())).await;
+        let refused = read(&reads, SLOW, |_| Ok(())).await;
         assert!(matches!(refused, Err(Error::TooManyReads)), "{refused:?}");
     }
 
     #[tokio::test]
     async fn a_panic_ends_its_read_alone() {
         let reads = long_reads(1, FOREVER);
-        let panicked = reads.read::<()>(SLOW, |_| panic!("a bug")).await;
+        let panicked = read::<()>(&reads, SLOW, |_| panic!("a bug")).await;
         assert!(matches!(panicked, Err(Error::Panicked)), "{panicked:?}");
-        reads.read(SLOW, |_| Ok(())).await.unwrap();
+        read(&reads, SLOW, |_| Ok(())).await.unwrap();
     }
 
     #[tokio::test]
@@ -361,7 +366,7 @@ mod tests {
         gone.task.abort();
         gone.task.await.unwrap_err();
         runs.end().await.unwrap();
-        reads.read(SLOW, |_| Ok(())).await.unwrap();
+        read(&reads, SLOW, |_| Ok(())).await.unwrap();
         assert!(gone.begun.recv().is_err(), "the read began");
     }
 
@@ -375,6 +380,6 @@ mod tests {
         assert!(matches!(waits.task.await.unwrap(), Err(Error::Stopped)));
         runs.end().await.unwrap();
         stop.join().unwrap();
-        assert!(matches!(reads.read(SLOW, |_| Ok(())).await, Err(Error::Stopped)));
+        assert!(matches!(read(&reads, SLOW, |_| Ok(())).await, Err(Error::Stopped)));
     }
 }

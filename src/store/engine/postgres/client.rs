@@ -134,15 +134,20 @@ impl Client {
     /// Waits for an outcome, during which the connection is read and written. Without one in time,
     /// the connection is closed, and the outcome says so.
     pub(super) fn wait<T>(&self, outcome: impl Future<Output = T>) -> T {
-        // One type for all calls, so that the runtime's code for a wait is compiled once for each
-        // outcome.
-        let mut outcome: Pin<&mut dyn Future<Output = T>> = pin!(outcome);
+        let mut answer = None;
+        self.drive(pin!(async { answer = Some(outcome.await) }));
+        answer.expect("work that has ended has an outcome")
+    }
+
+    /// Waits as [`Client::wait`] does, for work of one type, so that the runtime's code for a wait is
+    /// compiled once.
+    fn drive(&self, mut work: Pin<&mut dyn Future<Output = ()>>) {
         let Some(time_max) = self.answer_time_max.get() else {
-            return self.runtime.block_on(outcome);
+            return self.runtime.block_on(work);
         };
         self.runtime.block_on(async {
-            if let Ok(answer) = time::timeout(time_max, outcome.as_mut()).await {
-                return answer;
+            if time::timeout(time_max, work.as_mut()).await.is_ok() {
+                return;
             }
             log::warn!(
                 "PostgreSQL has not answered for {} s, its connection is closed",
@@ -151,8 +156,8 @@ impl Client {
             if let Some(connection) = &self.connection {
                 connection.abort();
             }
-            outcome.await
-        })
+            work.await;
+        });
     }
 
     /// Returns the reason why the connection ended, if that is what an outcome says.
