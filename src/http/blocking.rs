@@ -10,6 +10,8 @@ use actix_web::rt::task::spawn_blocking;
 use crate::http::error::ApiError;
 use crate::store;
 
+type AnyWork = Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>;
+
 /// Runs work on a thread where it may block, and returns its outcome.
 ///
 /// # Errors
@@ -17,6 +19,14 @@ use crate::store;
 /// [`store::Error::NoThread`] if the system gives the service no thread: the work has not run, and
 /// never will. [`ApiError::Internal`] if it panicked.
 pub(crate) async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    let outcome = any_on_thread(Box::new(|| Box::new(work()))).await?;
+    Ok(*outcome
+        .downcast()
+        .expect("work has the outcome that its caller expects"))
+}
+
+/// Runs work without its type, so that the runtime's code for a thread is compiled once.
+async fn any_on_thread(work: AnyWork) -> Result<Box<dyn Any + Send>, ApiError> {
     let is_given_up = Arc::new(AtomicBool::new(false));
     let skips = Arc::clone(&is_given_up);
     let begin = || spawn_blocking(move || (!skips.load(Ordering::Acquire)).then(work));

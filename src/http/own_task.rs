@@ -1,8 +1,10 @@
 //! Work of a handler that must come to its end.
 
+use std::any::Any;
 use std::future::Future;
 
 use actix_web::rt;
+use futures_util::TryFutureExt as _;
 use futures_util::future::LocalBoxFuture;
 
 use crate::http::error::ApiError;
@@ -16,7 +18,11 @@ use crate::http::error::ApiError;
 pub(crate) async fn in_own_task<T: 'static>(
     work: impl Future<Output = Result<T, ApiError>> + 'static,
 ) -> Result<T, ApiError> {
-    // One type for all work, so that the runtime's code for a task is compiled once for each outcome.
-    let work: LocalBoxFuture<'static, Result<T, ApiError>> = Box::pin(work);
-    rt::spawn(work).await.map_err(|_| ApiError::Internal)?
+    // One type for all work, so that the runtime's code for a task is compiled once.
+    let work: LocalBoxFuture<'static, Result<Box<dyn Any>, ApiError>> =
+        Box::pin(work.map_ok(|outcome| -> Box<dyn Any> { Box::new(outcome) }));
+    let outcome = rt::spawn(work).await.map_err(|_| ApiError::Internal)??;
+    Ok(*outcome
+        .downcast()
+        .expect("work has the outcome that its caller expects"))
 }

@@ -157,6 +157,18 @@ impl Routes {
         facts: RouteFacts,
         handler: F,
     ) -> &mut Operation {
+        self.add_any(method, path, facts, RouteHandler::new(handler), F::Output::success)
+    }
+
+    /// Adds a route whose handler has no type any more.
+    fn add_any(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        facts: RouteFacts,
+        handler: RouteHandler,
+        success: SuccessOf,
+    ) -> &mut Operation {
         let endpoint = if facts.answers_head(&method) {
             web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
         } else {
@@ -170,12 +182,8 @@ impl Routes {
                 endpoints: Vec::new(),
             }),
         };
-        route.endpoints.push(RouteHandler::new(handler).serve(endpoint));
-        route.operations.push_mut(Operation {
-            method,
-            facts,
-            success: F::Output::success,
-        })
+        route.endpoints.push(handler.serve(endpoint));
+        route.operations.push_mut(Operation { method, facts, success })
     }
 
     /// Returns each operation with its path, in the order of the table.
