@@ -83,7 +83,7 @@ impl Loaded {
                 changes.postponed.push(key.clone());
             }
         }
-        let mut config: Config = values.clone().try_into().map_err(|_| contradiction(&changes))?;
+        let mut config: Config = toml::from_str(&values.to_string()).map_err(|_| contradiction(&changes))?;
         config.accepted = self.config.accepted;
         checks::check(&config)?;
         let reloaded = Self {

@@ -238,7 +238,7 @@ fn merge_variable(
     // right.
     let value = parse_as(default, &text).unwrap_or(Value::String(text));
     put(merged, key, Some(value));
-    match merged.clone().try_into() {
+    match toml::from_str(&merged.to_string()) {
         Ok(config) => Ok((config, key.clone())),
         Err(error) => {
             let name_in_section = key.rsplit('.').next().unwrap_or(key);
