@@ -17,7 +17,7 @@ use crate::webhooks::AttemptsReading;
 const NO_ROUTE: &str = "none";
 
 /// The labels of a sample, each a name and a value.
-type Labels<'a> = &'a [(&'a str, &'a str)];
+pub(super) type Labels<'a> = &'a [(&'a str, &'a str)];
 
 /// Returns the metrics of the service as a whole.
 pub(super) fn of_service(is_ready: bool) -> Vec<MetricFamily> {
@@ -226,7 +226,7 @@ fn family(name: &str, help: &str, kind: MetricType) -> MetricFamily {
     family
 }
 
-fn gauge<'a>(name: &str, help: &str, samples: impl IntoIterator<Item = (Labels<'a>, u64)>) -> MetricFamily {
+pub(super) fn gauge<'a>(name: &str, help: &str, samples: impl IntoIterator<Item = (Labels<'a>, u64)>) -> MetricFamily {
     let mut family = family(name, help, MetricType::GAUGE);
     let samples = samples.into_iter();
     family.set_metric(samples.map(|(labels, value)| measured(labels, number(value))).collect());
@@ -237,6 +237,17 @@ fn counter<'a>(name: &str, help: &str, samples: impl IntoIterator<Item = (Labels
     let mut family = family(name, help, MetricType::COUNTER);
     let samples = samples.into_iter();
     family.set_metric(samples.map(|(labels, count)| counted(labels, count)).collect());
+    family
+}
+
+/// Returns a counter of time, in seconds.
+pub(super) fn counter_of_time(name: &str, help: &str, time: Duration) -> MetricFamily {
+    let mut counter = Counter::default();
+    counter.set_value(time.as_secs_f64());
+    let mut metric = with_labels(&[]);
+    metric.set_counter(counter);
+    let mut family = family(name, help, MetricType::COUNTER);
+    family.set_metric(vec![metric]);
     family
 }
 

@@ -6,12 +6,11 @@
 //! the service spend its time on them.
 
 mod families;
+mod process;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use prometheus::core::Collector as _;
-use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder as _, TextEncoder};
 use tokio::sync::Mutex;
@@ -20,6 +19,7 @@ use crate::backups::BackupHealth;
 use crate::domain::ids::MerchantId;
 use crate::http::AppState;
 use crate::store::{self, Totals};
+use process::Process;
 
 /// The time for which a scrape is answered with the text of the one before.
 const KEPT: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ pub(crate) struct Measured {
 #[derive(Debug)]
 pub(crate) struct Metrics {
     measured: Measured,
-    process: ProcessCollector,
+    process: Process,
     last: Mutex<Last>,
 }
 
@@ -59,7 +59,7 @@ impl Metrics {
     pub(crate) fn of(measured: Measured) -> Self {
         Self {
             measured,
-            process: ProcessCollector::for_self(),
+            process: Process::started(),
             last: Mutex::default(),
         }
     }
@@ -79,7 +79,7 @@ impl Metrics {
         }
         let totals = self.totals(&mut last.totals).await;
         let mut found = self.families(totals).await;
-        found.extend(self.process.collect());
+        found.extend(self.process.families());
         // The encoder refuses a metric without a sample, such as that of requests after a start.
         found.retain(|family| !family.get_metric().is_empty());
         let mut text = Vec::new();
