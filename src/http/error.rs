@@ -22,10 +22,7 @@ use crate::http::store_failure::store_failure;
 use crate::{commands, store};
 
 /// Seconds after which a client may try a failed write again.
-const RETRY_AFTER_SECONDS: u64 = 1;
-/// Seconds after which a client may try a write again that the clock of the machine forbids.
-/// People set that clock, which takes longer.
-const RETRY_AFTER_CLOCK_SECONDS: u64 = 30;
+pub(super) const RETRY_AFTER_SECONDS: u64 = 1;
 
 /// The reason why a request failed. The message is the `Display` text and the code is the
 /// variant's name. The status is 400 unless the variant states another.
@@ -256,12 +253,13 @@ impl ApiError {
     }
 
     /// Returns the seconds after which the client should send the request again, or `None`
-    /// if the same request would fail again.
+    /// if it would fail again or may have taken effect.
     fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests { reset_seconds } => Some(*reset_seconds),
             Self::IdempotencyKeyInFlight => Some(RETRY_AFTER_SECONDS),
-            Self::Store(store::Error::ClockJumped { .. }) => Some(RETRY_AFTER_CLOCK_SECONDS),
+            Self::Store(error) => store_failure(error).0.retry_after_seconds(),
+            Self::FileDamaged => None,
             _ => matches!(self.status(), 429 | 503).then_some(RETRY_AFTER_SECONDS),
         }
     }

@@ -2,6 +2,7 @@
 
 use strum::{EnumProperty, IntoStaticStr, VariantArray};
 
+use crate::http::error::RETRY_AFTER_SECONDS;
 use crate::store;
 
 /// A failure of the store, as its code tells it. The status is 503 unless the variant states
@@ -23,11 +24,29 @@ pub(super) enum StoreFailure {
     Internal,
 }
 
+/// Seconds after which the clock of the machine may be right again. People set it.
+const RETRY_AFTER_CLOCK_SECONDS: u64 = 30;
+
 impl StoreFailure {
     /// Returns the HTTP status.
     pub(super) fn status(self) -> u16 {
         self.get_int("status")
             .map_or(503, |status| u16::try_from(status).expect("a status has three digits"))
+    }
+
+    /// Returns the seconds after which the client should send the request again. `None` stands for a
+    /// request that may have taken effect, and for a failure that only an operator can end.
+    pub(super) const fn retry_after_seconds(self) -> Option<u64> {
+        match self {
+            Self::OutcomeUnknown | Self::LedgerBroken | Self::DatabaseGone | Self::Internal => None,
+            Self::ClockJumped => Some(RETRY_AFTER_CLOCK_SECONDS),
+            Self::Busy
+            | Self::StorageFull
+            | Self::DatabaseMigrated
+            | Self::StorageFailing
+            | Self::Stopping
+            | Self::DatabaseUnreachable => Some(RETRY_AFTER_SECONDS),
+        }
     }
 }
 
@@ -107,5 +126,34 @@ pub(super) fn store_failure(error: &store::Error) -> (StoreFailure, &'static str
             StoreFailure::Internal,
             "Something went wrong on our side; nothing was changed",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::ResponseError;
+    use actix_web::http::header::RETRY_AFTER;
+
+    use crate::http::ApiError;
+    use crate::store::Error;
+
+    fn retry_after(error: Error) -> (u16, Option<String>) {
+        let reply = ApiError::from(error).error_response();
+        let seconds = reply.headers().get(RETRY_AFTER);
+        let seconds = seconds.map(|seconds| seconds.to_str().unwrap().to_owned());
+        (reply.status().as_u16(), seconds)
+    }
+
+    #[test]
+    fn a_client_is_asked_to_repeat_only_what_has_changed_nothing_and_may_succeed() {
+        let lost = || "the connection was lost".to_owned();
+        assert_eq!(retry_after(Error::OutcomeUnknown(lost())), (503, None));
+        assert_eq!(retry_after(Error::DiskFailed(lost())), (503, None));
+        assert_eq!(retry_after(Error::LedgerBroken(lost())), (503, None));
+        assert_eq!(retry_after(Error::FileGone(lost())), (503, None));
+        assert_eq!(retry_after(Error::Panicked), (500, None));
+        for may_succeed in [Error::QueueFull, Error::StorageFull, Error::Abandoned, Error::Stopped] {
+            assert_eq!(retry_after(may_succeed), (503, Some("1".to_owned())));
+        }
     }
 }
