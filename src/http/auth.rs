@@ -16,13 +16,14 @@ use crate::commands::{merchant_keys, merchants};
 use crate::domain::address_range::AddressRange;
 use crate::domain::idempotency::Principal;
 use crate::domain::ids::{CustomerId, MerchantId, OperatorId};
-use crate::domain::merchant::key::{KeyAccess, KeyOwner, KeyScope, SandboxKey, hash_of};
+use crate::domain::merchant::key::{KeyAccess, KeyOwner, KeyScope, LIVE_KEY_PREFIX, SandboxKey, hash_of};
 use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::mode::Mode;
 use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::act::Agent;
+use crate::domain::treasury::operator::KEY_PREFIX;
 use crate::domain::unset::is_unset_variable;
 use crate::http::api_key_cache::ApiKeyCache;
 use crate::http::client_address::ClientNetwork;
@@ -234,11 +235,9 @@ pub(super) fn party_of(
     acts_as: ActsAs,
 ) -> Result<Option<Party>, ApiError> {
     match acts_as {
-        ActsAs::Merchant | ActsAs::MerchantAccount if request.headers().contains_key(CUSTOMER_ID) => {
-            Err(ApiError::CustomerIdForbidden {
-                is_of_account: acts_as == ActsAs::MerchantAccount,
-            })
-        }
+        ActsAs::Merchant | ActsAs::MerchantAccount if names_customer(request) => Err(ApiError::CustomerIdForbidden {
+            is_of_account: acts_as == ActsAs::MerchantAccount,
+        }),
         ActsAs::Merchant | ActsAs::MerchantAccount => Ok(Some(Party::Merchant)),
         ActsAs::Customer => {
             let id = read_customer(request, context)?.ok_or(ApiError::CustomerIdRequired)?;
@@ -259,6 +258,12 @@ pub(super) fn party_of(
             Ok(id.as_deref().and_then(CustomerId::parse).map(Party::Customer))
         }
     }
+}
+
+/// Returns true if a request has a `customer-id`. An empty one counts as absent.
+fn names_customer(request: &HttpRequest) -> bool {
+    let mut sent = request.headers().get_all(CUSTOMER_ID);
+    sent.any(|id| !id.is_empty())
 }
 
 fn parse_customer(id: &str) -> Result<CustomerId, ApiError> {
@@ -303,6 +308,14 @@ pub(super) fn check_scope(scope: KeyScope, access: Access) -> Result<(), Refusal
         (KeyScope::SuperAdmin, _) | (KeyScope::Business, Access::Business) => Ok(()),
         (KeyScope::Business, Access::SuperAdmin | Access::Operator(_)) => Err(Refusal::AccessDenied),
     }
+}
+
+/// Returns true for the live key of a merchant or an operator. A client that sends one to a sandbox
+/// has confused the two servers.
+pub(super) fn is_live_key(key: &str) -> bool {
+    [LIVE_KEY_PREFIX, KEY_PREFIX]
+        .iter()
+        .any(|beginning| key.starts_with(beginning))
 }
 
 /// Returns the bearer key and the hash by which it is known.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use actix_web::{HttpMessage, HttpRequest};
 
-use crate::domain::merchant::key::{KeyAccess, KeyOwner, KeyScope, LIVE_KEY_PREFIX, SandboxKey};
+use crate::domain::merchant::key::{KeyAccess, KeyOwner, KeyScope, SandboxKey};
 use crate::domain::mode::Mode;
 use crate::domain::party::Party;
-use crate::domain::treasury::operator::{KEY_PREFIX, Right};
+use crate::domain::treasury::operator::Right;
 use crate::http::auth::{
-    Caller, Key, SeenKey, check_address, check_scope, count, is_valid, note_use, party_of, read_key, refuse_unknown_key,
+    Caller, Key, SeenKey, check_address, check_scope, count, is_live_key, is_valid, note_use, party_of, read_key,
+    refuse_unknown_key,
 };
 use crate::http::context::{OnBehalf, RequestContext};
 use crate::http::error::ApiError;
@@ -32,14 +33,6 @@ pub(super) async fn authenticate(request: &HttpRequest, facts: &RouteFacts) -> R
     };
     request.extensions_mut().insert(caller);
     Ok(())
-}
-
-/// Returns true for the live key of a merchant or an operator. A client that sends one to a sandbox
-/// has confused the two servers.
-fn is_live_key(key: &str) -> bool {
-    [LIVE_KEY_PREFIX, KEY_PREFIX]
-        .iter()
-        .any(|beginning| key.starts_with(beginning))
 }
 
 /// A request whose key was read, and is not checked yet.

@@ -12,10 +12,12 @@ use actix_web::http::header::COOKIE;
 use sha2::{Digest, Sha256};
 
 use crate::domain::ids::MerchantId;
-use crate::domain::merchant::key::{KeyOwner, LIVE_KEY_PREFIX, SandboxKey};
+use crate::domain::merchant::key::{KeyOwner, SandboxKey};
 use crate::domain::mode::Mode;
 use crate::domain::treasury::operator::Operator;
-use crate::http::auth::{check_address, check_scope, find_access, needs_no_key, note_use, refuse_unknown_key};
+use crate::http::auth::{
+    check_address, check_scope, find_access, is_live_key, needs_no_key, note_use, refuse_unknown_key,
+};
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::headers::SEC_FETCH_DEST;
@@ -313,7 +315,7 @@ impl Person {
         match (access, mode) {
             (Some(access), Mode::Live) => Ok(Self::Merchant(access.owner)),
             (Some(access), Mode::Sandbox) => Ok(Self::SandboxMerchant(Some(access.owner.merchant))),
-            (None, Mode::Sandbox) if !key.as_str().starts_with(LIVE_KEY_PREFIX) => Ok(Self::SandboxMerchant(None)),
+            (None, Mode::Sandbox) if !is_live_key(key.as_str()) => Ok(Self::SandboxMerchant(None)),
             (None, _) => Err(ApiError::UnknownKey),
         }
     }

@@ -524,7 +524,7 @@ fn a_live_key_is_refused_in_sandbox_mode() {
     let app = spawn_app();
     let deal = app.offered();
     let routes = [customer_routes(&deal), viewer_routes(&deal)].concat();
-    for key in ["sk_live_1", "sk_live_"] {
+    for key in ["sk_live_1", "sk_live_", "op_live_1"] {
         let authorization = bearer(key);
         let headers = [("authorization", authorization.as_str()), ("customer-id", "ada")];
         for (method, path, body) in &routes {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::console::{Form, upload_after, upload_with};
 use crate::desk::{ADA, EFE, reason, spawn_desk, spawn_desk_of_two_with, spawn_desk_with};
 use crate::event_stream::Listener;
-use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app_with, standard_terms};
+use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app, spawn_app_with, standard_terms};
 use crate::live_merchants::TestConfig;
 
 /// The pages of live mode that need a login.
@@ -455,6 +455,16 @@ fn a_session_ends_when_its_address_is_not_allowed_any_more() {
     );
     allow("127.0.0.1");
     assert!(browser.is_out(), "an ended session stays ended");
+}
+
+/// The person has confused the two services.
+#[test]
+fn a_key_of_live_mode_does_not_log_in_to_a_sandbox() {
+    let app = spawn_app();
+    for key in ["sk_live_1", "op_live_1"] {
+        let answer = log_in(&app, key, &[]);
+        assert_eq!((answer.status, answer.header("set-cookie")), (403, None), "{key}");
+    }
 }
 
 #[test]

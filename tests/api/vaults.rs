@@ -521,6 +521,11 @@ fn only_the_merchant_may_use_vault_routes() {
     ] {
         app.refuses(400, forbidden, |app| app.json(method, &path, "ada", &example_14()));
     }
+    // A client's variable without a value.
+    let path = format!("/v1/escrow/vault/{token}");
+    app.send("GET", &path, &[("customer-id", "")], None).ok();
+    let ada_beside = [("customer-id", ""), ("customer-id", "ada")];
+    app.refuses(400, forbidden, |app| app.send("GET", &path, &ada_beside, None));
 }
 
 /// No route of another settlement type accepts a vault.
