@@ -105,7 +105,8 @@ pub fn verify(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, reference: Parsed
     if payment.transaction.transaction_type == TransactionType::Withdrawal {
         access.check_may_withdraw()?;
     }
-    if let Some(Method::Bank(account)) = payment.method()
+    if policy.mode == Mode::Sandbox
+        && let Some(Method::Bank(account)) = payment.method()
         && account.is_slow()
         && tx
             .slow_withdrawal_due(actor.merchant, payment.transaction.id)?

@@ -21,6 +21,25 @@ fn withdrawal(app: &TestApp, customer: &str, reference: &str) -> String {
     app.newest_payout()
 }
 
+/// The account is one of the sandbox's test accounts, and any account in live mode.
+#[test]
+fn a_live_withdrawal_to_a_number_of_a_slow_test_account_waits_for_no_time() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    app.receive(&ada, "in", 510);
+    let body = json!({
+        "amount": 500, "reference": "w-1", "transactionType": "withdrawal",
+        "withdrawalDetails": {
+            "bankCode": "058", "accountNumber": "0000000003", "accountName": "Ada Obi", "bankName": "Bank",
+        },
+    });
+    let send = |path: &str, body| app.json_with_key(LIVE_KEY, "POST", path, &ada, body);
+    send("/v1/payment/create-intent", &body).ok();
+    let verified = send("/v1/payment/verify", &json!({ "reference": "w-1" })).ok();
+    assert_eq!(verified.text("status"), "pending");
+    assert_eq!(app.count("slow_withdrawal"), 0);
+}
+
 #[test]
 fn a_withdrawal_is_paid_in_two_steps() {
     let app = spawn_desk();
