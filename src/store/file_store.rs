@@ -121,11 +121,6 @@ impl FileStore {
         Ok((store, writer_ended))
     }
 
-    /// Returns the outcome of a read. One that found damage ends all writes.
-    pub(super) fn heed<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
-        outcome.inspect_err(|error| self.write_side.health.heed(error))
-    }
-
     /// Copies the database and its files to a new name, on the calling thread.
     pub(super) fn backup(&self, to: &Path, on_step: OnStep<'_>) -> Result<Backup, BackupError> {
         let connection = connection::open(&self.path, Role::Reader)?;

@@ -265,10 +265,10 @@ impl Store {
         &self,
         query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        match &*self.inner {
-            Inner::File(store) => store.heed(store.readers.read(query)),
+        self.heed(match &*self.inner {
+            Inner::File(store) => store.readers.read(query),
             Inner::Postgres(store) => store.reads.read(MerchantId::NONE, any_query(query)).await.map(found),
-        }
+        })
     }
 
     /// Reads from one consistent snapshot, on a thread for reads that may take long: of
@@ -287,10 +287,15 @@ impl Store {
     }
 
     async fn read_any(&self, merchant: MerchantId, query: AnyQuery) -> Result<Found, Error> {
-        match &*self.inner {
-            Inner::File(store) => store.heed(store.long_reads.read(merchant, query).await),
+        self.heed(match &*self.inner {
+            Inner::File(store) => store.long_reads.read(merchant, query).await,
             Inner::Postgres(store) => store.long_reads.read(merchant, query).await,
-        }
+        })
+    }
+
+    /// Returns the outcome of a read. One that found damage ends all writes.
+    fn heed<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+        outcome.inspect_err(|error| self.write_side().health.heed(error))
     }
 
     /// Returns the ledger time, which follows the system's clock within the bounds of

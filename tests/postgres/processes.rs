@@ -102,6 +102,41 @@ fn a_milestone_is_released_once_and_a_wallet_is_never_overdrawn() {
     check(&url);
 }
 
+/// A damaged table or index ends all writes, as a damaged file does. A trigger says what PostgreSQL does
+/// when it finds one.
+#[test]
+fn damage_that_the_server_finds_ends_all_writes() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    let service = Service::start(&url);
+    service.get("/v1/wallet", "ada");
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    client
+        .batch_execute(
+            "CREATE FUNCTION find_damage() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+             BEGIN
+                 RAISE EXCEPTION 'invalid page in block 7' USING ERRCODE = 'XX001';
+             END $$;
+             CREATE TRIGGER damaged BEFORE INSERT ON customer FOR EACH ROW EXECUTE FUNCTION find_damage()",
+        )
+        .unwrap();
+    let found = service.send("GET", "/v1/wallet", "ben", &Value::Null).unwrap();
+    assert!(found.status >= 500, "{found:?}");
+    client.batch_execute("DROP TRIGGER damaged ON customer").unwrap();
+    let refused = service.send("GET", "/v1/wallet", "ben", &Value::Null).unwrap();
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (503, &json!("ledger_broken")),
+        "{refused:?}"
+    );
+    assert!(
+        service.get("/v1/wallet", "ada")["mainBalance"].is_number(),
+        "reads go on"
+    );
+}
+
 #[test]
 fn an_idempotency_key_counts_over_all_processes() {
     if !cluster::is_installed() {

@@ -30,8 +30,8 @@ pub enum Error {
     /// The command panicked and was rolled back; other commands are not affected.
     #[error("the command panicked")]
     Panicked,
-    /// SQLite rolled back the whole group while another command of it ran, because the disk
-    /// is full or failing.
+    /// The group of the command could not be committed, or was rolled back while another command of it
+    /// ran; the log says why. Nothing was changed.
     #[error("the commit was broken off")]
     Abandoned,
     /// The database file, or its log, was removed, replaced or cut off while the service ran. The
@@ -112,15 +112,24 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns true if SQLite found that the file is damaged.
+    /// Returns true if SQLite found that the file is damaged, or PostgreSQL a table or an index.
     pub(crate) fn is_damage(&self) -> bool {
-        let Self::Sqlite(error) = self else {
-            return false;
-        };
-        matches!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-        )
+        match self {
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+            ),
+            Self::Postgres(error) => {
+                [Some(&SqlState::DATA_CORRUPTED), Some(&SqlState::INDEX_CORRUPTED)].contains(&error.code())
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns true if the error is of the rows that a command needs, or of a bug in it: the commands of
+    /// others may succeed.
+    pub const fn is_of_one_command(&self) -> bool {
+        matches!(self, Self::Corrupt(_) | Self::Panicked | Self::MerchantGone(_))
     }
 
     /// Returns true if work in the background need not log this: an operator is told elsewhere that all

@@ -176,13 +176,13 @@ impl Health {
         drop(self.damage.set(damage));
     }
 
-    /// Refuses all later writes if work on the file failed with this error because the file is
+    /// Refuses all later writes if work on the database failed with this error because it is
     /// damaged: what would be written next could rest on the damage, or be lost with it.
     pub(crate) fn heed(&self, error: &Error) {
         if error.is_damage() && self.damage.set(Error::LedgerBroken(error.to_string())).is_ok() {
             log::error!(
                 "the ledger is broken: {error}; writes are refused: stop the service, run `escrowd check`, and keep the \
-                 file"
+                 database"
             );
         }
     }

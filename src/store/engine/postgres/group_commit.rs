@@ -150,6 +150,7 @@ impl PostgresGroupCommit {
         let (session, commits) = match self.begin() {
             Ok(begun) => begun,
             Err(error) => {
+                self.health.heed(&error);
                 self.health.record(Err(error.clone()));
                 let stop_after = refuse_all(first, waiting, &error);
                 return match error {
@@ -184,7 +185,7 @@ impl PostgresGroupCommit {
             match self.run_all(&session, &mut next, &mut group) {
                 Ok(is_kept) => is_any_kept |= is_kept,
                 Err(error) => {
-                    let error = refused(error);
+                    let error = self.refused(error);
                     self.health.record(Err(error.clone()));
                     group.extend(next);
                     answer_all(group, &Err(error));
@@ -281,6 +282,9 @@ impl PostgresGroupCommit {
             self.note_failure(session);
             return Err(error);
         }
+        if let Some(error) = command.failure() {
+            self.health.heed(error);
+        }
         if outcome == CommandOutcome::Undo {
             session.undo_command()?;
             return Ok(Ran::InGroup(outcome));
@@ -288,6 +292,7 @@ impl PostgresGroupCommit {
         if !self.waits_for_each {
             session.keep_command()?;
         } else if let Err(error) = session.keep_answered_command() {
+            self.health.heed(&error);
             session.undo_command()?;
             return Ok(Ran::Failed(error));
         }
@@ -325,7 +330,7 @@ impl PostgresGroupCommit {
     fn commit(&mut self, mut session: Session) -> Result<(), Error> {
         let saved = self.save_rest(&session);
         self.note_failure(&session);
-        saved.map_err(refused)?;
+        saved.map_err(|error| self.refused(error))?;
         self.commits += 1;
         self.marked_at = self.clock.now();
         let changed_keys = i64::from(self.notice.has_key_change);
@@ -353,7 +358,20 @@ impl PostgresGroupCommit {
             }
             // Dropping the session ends its transaction.
             Err(Error::Unreachable(cause)) => self.find_outcome(&cause),
-            Err(error) => Err(refused(error)),
+            Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    /// Returns the error of all commands of a group that cannot be committed for this reason.
+    fn refused(&self, error: Error) -> Error {
+        self.health.heed(&error);
+        // The health tells once that the disk is full.
+        if !matches!(error, Error::StorageFull) {
+            log::error!("a commit was refused: {error}");
+        }
+        match error {
+            Error::StorageFull | Error::Unreachable(_) => error,
+            _ => Error::Abandoned,
         }
     }
 
@@ -390,18 +408,6 @@ impl PostgresGroupCommit {
         session.client().without_limit(|| session.batch("COMMIT"))?;
         self.session.put(session);
         Ok(found == Some(self.commits))
-    }
-}
-
-/// Returns the error of all commands of a group that cannot be committed for this reason.
-fn refused(error: Error) -> Error {
-    // The health tells once that the disk is full.
-    if !matches!(error, Error::StorageFull) {
-        log::error!("a commit was refused: {error}");
-    }
-    match error {
-        Error::StorageFull | Error::Unreachable(_) => error,
-        _ => Error::Abandoned,
     }
 }
 
