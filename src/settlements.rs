@@ -96,10 +96,7 @@ async fn expire_deposits(store: &Store, policy: &Arc<Policy>) -> Result<(), comm
 /// Returns an error that meets all merchants alike.
 fn leave_failed<T>(merchant: MerchantId, outcome: Result<T, commands::Error>) -> Result<(), commands::Error> {
     match outcome {
-        Err(
-            cause @ (commands::Error::Refused(_)
-            | commands::Error::Store(Error::Corrupt(_) | Error::Panicked | Error::MerchantGone(_))),
-        ) => {
+        Err(cause) if cause.of_store().is_none_or(Error::is_of_one_command) => {
             log::warn!(
                 "merchant {}: cannot settle the payments that are due; the next second retries: {cause}",
                 merchant.0

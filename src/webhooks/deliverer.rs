@@ -28,7 +28,7 @@ use crate::store::{Error, Store};
 use crate::webhooks::attempts_meter::AttemptsMeter;
 use crate::webhooks::endpoint_log::log_health;
 use crate::webhooks::orders::{DelivererMessage, Orders};
-use crate::webhooks::outcomes::UnrecordedOutcomes;
+use crate::webhooks::outcomes::{self, UnrecordedOutcomes};
 use crate::webhooks::places::Places;
 use crate::webhooks::queues::MerchantQueues;
 use crate::webhooks::tasks::{Report, Tasks};
@@ -102,7 +102,11 @@ impl<'a> Deliverer<'a> {
             if self.has_store_stopped || stop_at.is_some_and(|at| self.places.are_free() || at <= Instant::now()) {
                 return;
             }
-            let wake_at = self.wake_at().min(stop_at.unwrap_or(poll_at));
+            let wake_at = match stop_at {
+                // No attempt starts any more, so no timer counts.
+                Some(at) => self.outcomes.next_batch_at().map_or(at, |batch_at| batch_at.min(at)),
+                None => self.wake_at().min(poll_at),
+            };
             tokio::select! {
                 merchants = self.store.wait_for_deliveries() => {
                     for merchant in merchants {
@@ -394,12 +398,15 @@ impl<'a> Deliverer<'a> {
             Report::Recorded(batch, Err(error)) => {
                 // The log already says why.
                 if !error.is_told_elsewhere() {
-                    let (attempts, seconds) = (batch.len(), PAUSE.as_secs());
-                    log::warn!(
-                        "{attempts} delivery attempts could not be recorded, trying again in {seconds} s: {error}"
-                    );
+                    let (attempts, seconds) = (outcomes::describe(&batch), PAUSE.as_secs());
+                    log::warn!("{attempts} could not be recorded, trying again in {seconds} s: {error}");
                 }
-                self.outcomes.put_back(batch, Instant::now() + PAUSE);
+                let again_at = Instant::now() + PAUSE;
+                if error.is_of_one_command() {
+                    self.outcomes.separate(batch, again_at);
+                } else {
+                    self.outcomes.put_back(batch, again_at);
+                }
             }
             Report::Discarded(merchant, outcome) => self.handle_discarded(merchant, outcome),
         }

@@ -1,6 +1,8 @@
 //! The outcomes of attempts that are not recorded yet. One command at a time records a
-//! batch of them.
+//! batch of them. If a batch fails by one of its attempts, each is recorded by a command of its own, so
+//! that one that cannot be recorded keeps no other from it.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::commands::deliveries::Attempted;
@@ -8,9 +10,23 @@ use crate::commands::deliveries::Attempted;
 /// Attempts that one command records. A longer command would delay requests.
 const RECORDS_PER_COMMAND_MAX: usize = 64;
 
+/// Returns the subject of a sentence about a batch.
+pub(super) fn describe(batch: &[Attempted]) -> String {
+    match batch {
+        [Attempted { delivery, .. }] => format!(
+            "an attempt of the event {} of merchant {}",
+            delivery.event, delivery.merchant.0
+        ),
+        _ => format!("{} delivery attempts", batch.len()),
+    }
+}
+
 pub(super) struct UnrecordedOutcomes {
     /// Attempts that have ended and that no command records yet.
     attempted: Vec<Attempted>,
+    /// Attempts of batches that failed, each for a command of its own and with the earliest time of it.
+    /// The first has the earliest.
+    alone: VecDeque<(Instant, Attempted)>,
     /// Set while a command records a batch.
     is_recording: bool,
     /// The earliest time of the next command.
@@ -21,6 +37,7 @@ impl UnrecordedOutcomes {
     pub(super) fn new() -> Self {
         Self {
             attempted: Vec::new(),
+            alone: VecDeque::new(),
             is_recording: false,
             record_after: Instant::now(),
         }
@@ -33,14 +50,24 @@ impl UnrecordedOutcomes {
     /// Returns the time from which the next batch may be recorded, or `None` if there is
     /// nothing to record or a command is under way.
     pub(super) fn next_batch_at(&self) -> Option<Instant> {
-        (!self.attempted.is_empty() && !self.is_recording).then_some(self.record_after)
+        if self.is_recording {
+            return None;
+        }
+        let batch = (!self.attempted.is_empty()).then_some(self.record_after);
+        let alone = self.alone.front().map(|(at, _)| self.record_after.max(*at));
+        batch.into_iter().chain(alone).min()
     }
 
     /// Takes the next batch if it may be recorded now. The caller must report the end of
-    /// its command by [`UnrecordedOutcomes::end`] or [`UnrecordedOutcomes::put_back`].
+    /// its command by [`UnrecordedOutcomes::end`], [`UnrecordedOutcomes::put_back`] or
+    /// [`UnrecordedOutcomes::separate`].
     pub(super) fn next_batch(&mut self) -> Option<Vec<Attempted>> {
-        self.next_batch_at().filter(|at| *at <= Instant::now())?;
+        let now = Instant::now();
+        self.next_batch_at().filter(|at| *at <= now)?;
         self.is_recording = true;
+        if let Some((_, attempted)) = self.alone.pop_front_if(|(at, _)| *at <= now) {
+            return Some(vec![attempted]);
+        }
         let size = self.attempted.len().min(RECORDS_PER_COMMAND_MAX);
         Some(self.attempted.drain(..size).collect())
     }
@@ -50,12 +77,26 @@ impl UnrecordedOutcomes {
         self.is_recording = false;
     }
 
-    /// Puts a batch back that could not be recorded. The next command starts at `at` or
-    /// later.
+    /// Puts a batch back that could not be recorded, as no other could. The next command starts at `at`
+    /// or later.
     pub(super) fn put_back(&mut self, batch: Vec<Attempted>, at: Instant) {
         self.is_recording = false;
         self.attempted.extend(batch);
         self.record_after = at;
+    }
+
+    /// Puts a batch back that could not be recorded because of one of its attempts. Each is recorded
+    /// alone. If the batch was one attempt, it is tried again at `at` or later, after the others.
+    pub(super) fn separate(&mut self, batch: Vec<Attempted>, at: Instant) {
+        self.is_recording = false;
+        if batch.len() == 1 {
+            self.alone.extend(batch.into_iter().map(|attempted| (at, attempted)));
+            return;
+        }
+        let now = Instant::now();
+        for attempted in batch.into_iter().rev() {
+            self.alone.push_front((now, attempted));
+        }
     }
 }
 
@@ -114,5 +155,31 @@ mod tests {
         assert_eq!(outcomes.next_batch_at(), Some(later));
         outcomes.record_after = Instant::now();
         assert_eq!(outcomes.next_batch().unwrap()[0].delivery.id, DeliveryId(1));
+    }
+
+    #[test]
+    fn an_attempt_that_cannot_be_recorded_keeps_no_other_from_it() {
+        let mut outcomes = UnrecordedOutcomes::new();
+        for number in 1..=3 {
+            outcomes.push(attempted(number));
+        }
+        let batch = outcomes.next_batch().unwrap();
+        let later = Instant::now() + Duration::from_hours(1);
+        outcomes.separate(batch, later);
+        let mut recorded = Vec::new();
+        for _ in 0..4 {
+            let batch = outcomes.next_batch().unwrap();
+            assert_eq!(batch.len(), 1);
+            if batch[0].delivery.id == DeliveryId(2) {
+                outcomes.separate(batch, later);
+                outcomes.push(attempted(4));
+            } else {
+                recorded.extend(batch.into_iter().map(|attempted| attempted.delivery.id.0));
+                outcomes.end();
+            }
+        }
+        assert_eq!(recorded, [1, 3, 4]);
+        assert_eq!(outcomes.next_batch_at(), Some(later));
+        assert!(outcomes.next_batch().is_none(), "it is too early");
     }
 }

@@ -15,8 +15,8 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Returns how many more attempts may start to an endpoint. Healthy endpoints may take every place; a
-    /// merchant that finds none for another endpoint is the first to get one that is given back.
+    /// Returns how many more attempts may start to an endpoint. Healthy endpoints may take every place. When
+    /// a place is given back, the merchants that wait for one come first.
     pub(super) fn room(&self, is_healthy: bool) -> usize {
         let room = ALL_MAX - self.taken;
         if is_healthy {
