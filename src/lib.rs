@@ -1,4 +1,4 @@
-//! escrowd: a milestone-escrow service in one binary, with SQLite inside.
+//! escrowd: a milestone-escrow service in one binary, with SQLite inside, or on PostgreSQL.
 //!
 //! A write goes from `http` to [`commands`], which load rows from the [`store`], let the
 //! [`domain`] decide, and save the decision. A read goes from `http` straight to the `store`:

@@ -26,7 +26,7 @@ pub(super) fn apply_of<'a>(
 }
 
 /// Posts the effects and records their events in order. `deals` are the deals that the
-/// effects name, in the state in which the command saved them.
+/// effects name, in the state in which the command saves them.
 ///
 /// # Panics
 ///

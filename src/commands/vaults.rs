@@ -56,7 +56,7 @@ pub fn declare_winner(
     Ok(vault)
 }
 
-/// Returns the stakes to the participants.
+/// Gives the stakes back to the participants, less the fee.
 pub fn cancel(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, token: PaymentToken) -> Result<Vault, Error> {
     let mut vault = load(tx, merchant, token)?;
     let effects = vault.cancel(tx.booking())?;

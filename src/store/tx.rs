@@ -1,4 +1,4 @@
-//! A consistent snapshot of the file to read from, and a command's transaction to write
+//! A consistent snapshot of the database to read from, and a command's transaction to write
 //! with. Each file in `tables` adds the methods for its tables.
 
 use std::mem;
@@ -13,7 +13,7 @@ use crate::store::engine::sql::{Connection, Value};
 use crate::store::group_memory::{CommandMemory, GroupMemory};
 use crate::store::write_summary::WriteSummary;
 
-/// The file as it is at one moment.
+/// The database as it is at one moment.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
     pub(crate) connection: Connection<'a>,
@@ -139,7 +139,7 @@ impl<'a> Tx<'a> {
     ///
     /// # Errors
     ///
-    /// The outer error must end the command: the savepoint failed, or SQLite rolled back
+    /// The outer error must end the command: the savepoint failed, or the database rolled back
     /// the transaction of the whole group meanwhile.
     pub fn attempt<T, E: From<Error>>(
         &mut self,

@@ -15,7 +15,7 @@ use crate::domain::ids::MerchantId;
 pub(crate) struct DeliveryWakeups {
     merchants: Mutex<BTreeSet<MerchantId>>,
     notify: Notify,
-    /// The number of groups that the writer has ended.
+    /// The number of groups that the writer has ended, and of notices of other processes.
     groups: watch::Sender<u64>,
 }
 
@@ -31,7 +31,7 @@ impl DeliveryWakeups {
         self.notify.notify_one();
     }
 
-    /// Returns a receiver that changes after every commit.
+    /// Returns a receiver that changes after every commit, and at times without one.
     pub(crate) fn commits(&self) -> watch::Receiver<u64> {
         self.groups.subscribe()
     }

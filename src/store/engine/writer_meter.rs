@@ -14,7 +14,7 @@ const MICROS: [u64; 12] = [
 /// The counts of the writer.
 #[derive(Debug)]
 pub(crate) struct WriterMeter {
-    /// Messages in the queue.
+    /// Messages in the queue: commands, and questions about the health.
     pub(crate) waiting: Gauge,
     /// Commands that found the queue full.
     pub(crate) refused: Counter,
@@ -41,7 +41,7 @@ impl Default for WriterMeter {
 /// The work of the writer so far, and its queue.
 #[derive(Clone, Debug)]
 pub struct WriterReading {
-    /// Commands in the queue.
+    /// Messages in the queue: commands, and questions about the health.
     pub waiting: u64,
     /// Commands that were refused because the queue was full.
     pub refused: u64,

@@ -22,8 +22,9 @@ const PAUSE: Duration = Duration::from_mins(10);
 /// Decides when the file is made smaller.
 pub(crate) struct Vacuum {
     free_bytes_min: Option<u64>,
-    /// The time of the last commit or attempt, and the earliest of the next attempt.
-    last_commit: Instant,
+    /// The time of the last commit, or of a later look at the free pages.
+    idle_since: Instant,
+    /// The earliest time of the next attempt.
     next_attempt: Instant,
 }
 
@@ -31,14 +32,14 @@ impl Vacuum {
     pub(crate) fn new(free_bytes_min: Option<u64>) -> Self {
         Self {
             free_bytes_min,
-            last_commit: Instant::now(),
+            idle_since: Instant::now(),
             next_attempt: Instant::now(),
         }
     }
 
     /// Begins the time without a commit anew.
     pub(crate) fn after_commit(&mut self) {
-        self.last_commit = Instant::now();
+        self.idle_since = Instant::now();
     }
 
     /// Makes the file smaller if it is due. The whole log must be in the file, and the mark
@@ -57,10 +58,10 @@ impl Vacuum {
         let Some(free_bytes_min) = self.free_bytes_min else {
             return Ok(());
         };
-        if now < self.last_commit + IDLE || now < self.next_attempt {
+        if now < self.idle_since + IDLE || now < self.next_attempt {
             return Ok(());
         }
-        self.last_commit = now;
+        self.idle_since = now;
         let (free, before) = pages(writer)?;
         if free * u64::from(PAGE_BYTES) < free_bytes_min || free < before / 2 {
             return Ok(());
