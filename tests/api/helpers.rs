@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use escrowd::app::{App, AppError, Stopper};
 use escrowd::clock::SystemClock;
-use escrowd::config::Config;
+use escrowd::config::{Config, Storage};
 use escrowd::domain::events::event;
 use escrowd::domain::ids::{Entropy, Reference, TransactionId};
 use escrowd::domain::mode::Mode;
@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use crate::cluster::folder_in_memory;
 use crate::database::{self, Engine};
 use crate::described::Document;
 use crate::live_merchants::{Merchant, TestConfig};
@@ -293,11 +294,19 @@ pub(crate) fn spawn_app_that_panics_on(thread: &'static str, change: impl FnOnce
 }
 
 fn spawn_app_with_clock(clock: MovedClock, change: impl FnOnce(&mut TestConfig)) -> TestApp {
-    let folder = tempfile::tempdir().unwrap();
+    // Other tests lose the power of a disk; these have some thousand databases.
+    let folder = folder_in_memory();
+    let defaults = Config::default();
     let mut config = TestConfig::of(Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         database: database::new_place(Engine::wanted(), folder.path()),
-        ..Config::default()
+        storage: Storage {
+            // Each connection parses the schema.
+            readers: 2,
+            long_readers: 2,
+            ..defaults.storage
+        },
+        ..defaults
     });
     change(&mut config);
     let database = config.database.clone();

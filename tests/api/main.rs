@@ -115,3 +115,7 @@ mod webhook_endpoints;
 mod whitelist;
 mod who;
 mod wrong_clock;
+
+/// That of the binary. The servers in this process have so many threads that the system's takes longer.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -44,6 +44,10 @@ use refusals::Fault;
 use run::run;
 use service::{Reply, Service, milestones_of};
 
+/// That of the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The number of commands on a file, which meets all kinds and refusals.
 const COMMANDS: u64 = 10_000;
 /// The number on PostgreSQL, where each command waits for some fifty answers of the server.

@@ -216,7 +216,7 @@ pub(crate) fn folder_in_memory() -> tempfile::TempDir {
         std::env::temp_dir()
     };
     let mut folder = tempfile::Builder::new();
-    folder.prefix("escrowd-pg-").tempdir_in(parent).unwrap()
+    folder.prefix("escrowd-test-").tempdir_in(parent).unwrap()
 }
 
 /// Returns the URL of a new database on the server that all tests of this process share.

@@ -35,6 +35,7 @@ use escrowd::store::{
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::cluster::folder_in_memory;
 use crate::database::{self, Engine, Outside};
 
 /// The time when every test begins, 2026-06-22T10:15:00Z, in milliseconds.
@@ -144,7 +145,7 @@ impl TestDatabase {
 
     /// Creates a place of an engine.
     pub(crate) fn on(engine: Engine) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder_in_memory();
         Self {
             settings: Settings {
                 place: database::new_place(engine, folder.path()),

@@ -40,3 +40,7 @@ mod seeds;
 mod treasury;
 mod writer;
 mod wrong_clocks;
+
+/// That of the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
