@@ -157,7 +157,8 @@ pub(super) fn of_attempts(attempts: AttemptsReading) -> Vec<MetricFamily> {
     ];
     vec![counter(
         "escrowd_webhook_attempts_total",
-        "Attempts to deliver an event: delivered (2xx), refused (another answer below 500), failed.",
+        "Attempts to deliver an event: delivered (2xx), refused (another answer below 500, except 408, 409, 425 and \
+         429), failed (those four, an answer from 500, or none).",
         outcomes,
     )]
 }
