@@ -211,7 +211,10 @@ fn reply(document: &Value, responses: &Value) -> Markup {
             }
         }
         h2 { "Refusals" }
-        p { "A refusal changes nothing. The link of each " code { "code" } " leads to its remedy." }
+        p {
+            "A refusal changes nothing; only " code { "outcome_unknown" } " and " code { "internal" } " leave that open. "
+            "The link of each " code { "code" } " leads to its remedy."
+        }
         (refusals::table(responses))
     }
 }
