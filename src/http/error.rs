@@ -18,11 +18,8 @@ use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::http::details::{self, details};
 use crate::http::envelope::{Envelope, Rendered, status_code};
 use crate::http::key_mistake::KeyMistake;
-use crate::http::store_failure::store_failure;
+use crate::http::store_failure::{RETRY_AFTER_SECONDS, store_failure};
 use crate::{commands, store};
-
-/// Seconds after which a client may try a failed write again.
-pub(super) const RETRY_AFTER_SECONDS: u64 = 1;
 
 /// The reason why a request failed. The message is the `Display` text and the code is the
 /// variant's name. The status is 400 unless the variant states another.

@@ -2,7 +2,6 @@
 
 use strum::{EnumProperty, IntoStaticStr, VariantArray};
 
-use crate::http::error::RETRY_AFTER_SECONDS;
 use crate::store;
 
 /// A failure of the store, as its code tells it. The status is 503 unless the variant states
@@ -24,6 +23,8 @@ pub(super) enum StoreFailure {
     Internal,
 }
 
+/// Seconds after which a client may try a failed write again.
+pub(super) const RETRY_AFTER_SECONDS: u64 = 1;
 /// Seconds after which the clock of the machine may be right again. People set it.
 const RETRY_AFTER_CLOCK_SECONDS: u64 = 30;
 
