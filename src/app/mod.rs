@@ -152,6 +152,7 @@ impl App {
     /// leaves no new database behind. Clients are refused until the store is open. Uses the given
     /// clocks and source of ids.
     pub async fn start_by(config: &Config, clock: Box<dyn Clock>, entropy: Box<dyn Entropy>) -> Result<Self, AppError> {
+        let started_at = SystemClock.now();
         let cannot_listen = |cause| AppError::Listen {
             address: config.listen,
             cause,
@@ -194,6 +195,7 @@ impl App {
         let measured = Measured {
             state: state.clone(),
             backups: backups.as_ref().map(Backups::health),
+            started_at,
         };
         let metrics = bound_for_metrics.map(|(bound, address)| serve_metrics(bound, address, measured));
         let server = http::server(state.clone(), bound, config.limits.stop_seconds_max, web::configure);

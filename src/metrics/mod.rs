@@ -17,9 +17,9 @@ use tokio::sync::Mutex;
 
 use crate::backups::BackupHealth;
 use crate::domain::ids::MerchantId;
+use crate::domain::time::Timestamp;
 use crate::http::AppState;
 use crate::store::{self, Totals};
-use process::Process;
 
 /// The time for which a scrape is answered with the text of the one before.
 const KEPT: Duration = Duration::from_secs(1);
@@ -32,13 +32,14 @@ pub(crate) struct Measured {
     pub(crate) state: AppState,
     /// `None` if the service makes no backups.
     pub(crate) backups: Option<Arc<BackupHealth>>,
+    /// The start of the process, by the system's clock.
+    pub(crate) started_at: Timestamp,
 }
 
 /// Reads the metrics. One scrape at a time reads; others wait for its text.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     measured: Measured,
-    process: Process,
     last: Mutex<Last>,
 }
 
@@ -59,7 +60,6 @@ impl Metrics {
     pub(crate) fn of(measured: Measured) -> Self {
         Self {
             measured,
-            process: Process::started(),
             last: Mutex::default(),
         }
     }
@@ -79,7 +79,7 @@ impl Metrics {
         }
         let totals = self.totals(&mut last.totals).await;
         let mut found = self.families(totals).await;
-        found.extend(self.process.families());
+        found.extend(process::of_process(self.measured.started_at));
         // The encoder refuses a metric without a sample, such as that of requests after a start.
         found.retain(|family| !family.get_metric().is_empty());
         let mut text = Vec::new();

@@ -8,66 +8,51 @@ use prometheus::proto::MetricFamily;
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::clock::SystemClock;
-use crate::domain::time::{Clock as _, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::metrics::families::{counter_of_time, gauge};
 
-/// The process, since its start.
-#[derive(Debug)]
-pub(super) struct Process {
-    started_at: Timestamp,
-}
-
-impl Process {
-    /// Returns this process, which has just started.
-    pub(super) fn started() -> Self {
-        Self {
-            started_at: SystemClock.now(),
-        }
-    }
-
-    pub(super) fn families(&self) -> Vec<MetricFamily> {
-        let cpu_time = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default();
-        let started_at = u64::try_from(self.started_at.millis() / 1000).unwrap_or_default();
-        let (virtual_bytes, resident_bytes) = memory().unzip();
-        let gauges = [
-            (
-                "process_open_fds",
-                "Open file descriptors.",
-                entries_of("/proc/self/fd"),
-            ),
-            (
-                "process_max_fds",
-                "The most file descriptors that may be open.",
-                getrlimit(Resource::Nofile).current,
-            ),
-            (
-                "process_virtual_memory_bytes",
-                "Size of the virtual memory.",
-                virtual_bytes,
-            ),
-            (
-                "process_resident_memory_bytes",
-                "Size of the resident memory.",
-                resident_bytes,
-            ),
-            (
-                "process_start_time_seconds",
-                "Start of the process, in seconds since 1970.",
-                Some(started_at),
-            ),
-            ("process_threads", "Threads.", entries_of("/proc/self/task")),
-        ];
-        let gauges = gauges
-            .into_iter()
-            .filter_map(|(name, help, value)| Some(gauge(name, help, [(&[][..], value?)])));
-        let cpu_time = counter_of_time(
-            "process_cpu_seconds_total",
-            "Processor time of the program and of the system for it.",
-            cpu_time,
-        );
-        gauges.chain([cpu_time]).collect()
-    }
+/// Returns the metrics of this process, which started at this time of the system's clock.
+pub(super) fn of_process(started_at: Timestamp) -> Vec<MetricFamily> {
+    let cpu_time = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default();
+    let started_at = u64::try_from(started_at.millis() / 1000).unwrap_or_default();
+    let (virtual_bytes, resident_bytes) = memory().unzip();
+    let gauges = [
+        (
+            "process_open_fds",
+            "Open file descriptors.",
+            entries_of("/proc/self/fd"),
+        ),
+        (
+            "process_max_fds",
+            "The most file descriptors that may be open.",
+            getrlimit(Resource::Nofile).current,
+        ),
+        (
+            "process_virtual_memory_bytes",
+            "Size of the virtual memory.",
+            virtual_bytes,
+        ),
+        (
+            "process_resident_memory_bytes",
+            "Size of the resident memory.",
+            resident_bytes,
+        ),
+        (
+            "process_start_time_seconds",
+            "Start of the process, in seconds since 1970.",
+            Some(started_at),
+        ),
+        ("process_threads", "Threads.", entries_of("/proc/self/task")),
+    ];
+    let gauges = gauges
+        .into_iter()
+        .filter_map(|(name, help, value)| Some(gauge(name, help, [(&[][..], value?)])));
+    let cpu_time = counter_of_time(
+        "process_cpu_seconds_total",
+        "Processor time of the program and of the system for it.",
+        cpu_time,
+    );
+    gauges.chain([cpu_time]).collect()
 }
 
 /// Returns the bytes of the virtual and of the resident memory.
@@ -94,7 +79,7 @@ mod tests {
     use super::*;
 
     fn value_of(name: &str) -> f64 {
-        let families = Process::started().families();
+        let families = of_process(Timestamp::EPOCH);
         let family = families.iter().find(|family| family.name() == name).unwrap();
         let metric = &family.get_metric()[0];
         match family.get_field_type() {
