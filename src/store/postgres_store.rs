@@ -20,7 +20,7 @@ use crate::store::engine::postgres::address::Address;
 use crate::store::engine::postgres::build::Build;
 use crate::store::engine::postgres::file_sessions::FileSessions;
 use crate::store::engine::postgres::group_commit::PostgresGroupCommit;
-use crate::store::engine::postgres::peers::{self, Notice, NoticeTargets};
+use crate::store::engine::postgres::peers::{self, PeerNotice, PeerNoticeTargets};
 use crate::store::engine::postgres::preparation::{Preparation, random_secret};
 use crate::store::engine::postgres::reconnecting_session::ReconnectingSession;
 use crate::store::engine::read_threads::{ReadThreads, Sharing};
@@ -103,7 +103,7 @@ impl PostgresStore {
             entropy,
             wakeups: Arc::clone(&parts.wakeups),
             key_version: Arc::clone(&parts.key_version),
-            notice: Notice::default(),
+            notice: PeerNotice::default(),
             memory: GroupMemory::default(),
             remembered_commits: None,
             waits_for_each: false,
@@ -225,8 +225,8 @@ fn newest_of(session: &mut ReconnectingSession, time_max: Duration) -> Result<(O
 }
 
 /// Returns the parts of the store that the notices of other processes change.
-fn targets_of(write_side: &WriteSide, has_resigned: &Arc<AtomicBool>) -> NoticeTargets {
-    NoticeTargets {
+fn targets_of(write_side: &WriteSide, has_resigned: &Arc<AtomicBool>) -> PeerNoticeTargets {
+    PeerNoticeTargets {
         wakeups: Arc::clone(&write_side.wakeups),
         key_version: Arc::clone(&write_side.key_version),
         is_leader: write_side.is_leader.clone(),

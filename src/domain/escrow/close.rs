@@ -5,7 +5,7 @@ use std::mem;
 
 use crate::domain::effects::{Booking, EscrowEvent};
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
-use crate::domain::escrow::release::Payout;
+use crate::domain::escrow::release::HoldTransfer;
 use crate::domain::escrow::{CloseReason, Escrow, Plan, Progress};
 use crate::domain::ids::Reference;
 use crate::domain::ledger::{Account, TransferKind};
@@ -92,14 +92,14 @@ impl Escrow {
         let platform = if outcome == CloseReason::Refunded {
             self.fee.total()
         } else {
-            let commission = Payout {
+            let commission = HoldTransfer {
                 kind: TransferKind::Commission,
                 to: Account::MerchantMain,
                 transaction_type: TransactionType::Commission,
                 amount: self.fee.commission(),
                 reference: Some(self.payment_reference().commission()),
             };
-            self.pay_out(commission, booking);
+            self.transfer_out(commission, booking);
             self.fee.platform()
         };
         booking.effects.transfer(
@@ -131,25 +131,25 @@ impl Escrow {
             self.pay_back(amount, booking);
             return;
         }
-        let fee = Payout {
+        let fee = HoldTransfer {
             kind: TransferKind::AdditionalFee,
             to: Account::MerchantMain,
             transaction_type: TransactionType::Delivery,
             amount,
             reference: Some(credit.unwrap_or(&self.payment_reference()).delivery()),
         };
-        self.pay_out(fee, booking);
+        self.transfer_out(fee, booking);
     }
 
     /// Moves money from the hold back to the buyer.
     pub(super) fn pay_back(&self, amount: Amount, booking: &mut Booking<'_>) {
-        let back = Payout {
+        let back = HoldTransfer {
             kind: TransferKind::Refund,
             to: Account::CustomerMain(self.buyer().clone()),
             transaction_type: TransactionType::Escrow,
             amount,
             reference: None,
         };
-        self.pay_out(back, booking);
+        self.transfer_out(back, booking);
     }
 }

@@ -134,19 +134,19 @@ impl Escrow {
     /// Moves money from the hold to a payee and records it in their history. Returns the
     /// reference of the payee's transaction.
     pub(super) fn release(&self, payee: &Party, amount: Amount, booking: &mut Booking<'_>) -> Reference {
-        let out = Payout {
+        let out = HoldTransfer {
             kind: TransferKind::Release,
             to: payee.main_account(),
             transaction_type: TransactionType::Escrow,
             amount,
             reference: None,
         };
-        self.pay_out(out, booking)
+        self.transfer_out(out, booking)
     }
 
     /// Moves money from the hold to an account, records it in the receiver's history and
     /// emits the event. Returns the reference of the receiver's transaction.
-    pub(super) fn pay_out(&self, out: Payout, booking: &mut Booking<'_>) -> Reference {
+    pub(super) fn transfer_out(&self, out: HoldTransfer, booking: &mut Booking<'_>) -> Reference {
         let id = booking.ids.transaction_id();
         let reference = out.reference.unwrap_or_else(|| Reference::of(id));
         let effects = &mut booking.effects;
@@ -166,7 +166,7 @@ impl Escrow {
 }
 
 /// A movement of money from the hold into a main account.
-pub(super) struct Payout {
+pub(super) struct HoldTransfer {
     pub(super) kind: TransferKind,
     pub(super) to: Account,
     pub(super) transaction_type: TransactionType,

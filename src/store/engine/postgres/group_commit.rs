@@ -30,7 +30,7 @@ use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
 use crate::store::engine::inbox::{Inbox, WriterMessage};
 use crate::store::engine::ledger_clock::LedgerClock;
-use crate::store::engine::postgres::peers::Notice;
+use crate::store::engine::postgres::peers::PeerNotice;
 use crate::store::engine::postgres::reconnecting_session::ReconnectingSession;
 use crate::store::engine::postgres::session::Session;
 use crate::store::engine::sql::Connection;
@@ -73,7 +73,7 @@ pub(crate) struct PostgresGroupCommit {
     /// Raised when another process has changed a key.
     pub(crate) key_version: Arc<AtomicU64>,
     /// The content of the current group's notice to the other processes.
-    pub(crate) notice: Notice,
+    pub(crate) notice: PeerNotice,
     /// The memory of the current group.
     pub(crate) memory: GroupMemory,
     /// The number of commits of all processes after which the memory is true, if it is.

@@ -50,14 +50,14 @@ const DAMAGED: &str = "damaged";
 
 /// The content of a commit's notice to the other processes.
 #[derive(Debug, Default)]
-pub(crate) struct Notice {
+pub(crate) struct PeerNotice {
     /// The merchants with new deliveries.
     pub(crate) merchants: Vec<MerchantId>,
     /// A key, or a setting that decides what a key opens, has changed.
     pub(crate) has_key_change: bool,
 }
 
-impl Notice {
+impl PeerNotice {
     pub(crate) fn clear(&mut self) {
         self.merchants.clear();
         self.has_key_change = false;
@@ -85,7 +85,7 @@ pub(super) fn notice_of_migration() -> String {
 }
 
 /// The parts of this process that notices of other processes reach.
-pub(crate) struct NoticeTargets {
+pub(crate) struct PeerNoticeTargets {
     pub(crate) wakeups: Arc<DeliveryWakeups>,
     /// Raised by a change of keys in another process, and whenever one may have been missed.
     pub(crate) key_version: Arc<AtomicU64>,
@@ -98,7 +98,7 @@ pub(crate) struct NoticeTargets {
     pub(crate) has_resigned: Arc<AtomicBool>,
 }
 
-impl NoticeTargets {
+impl PeerNoticeTargets {
     /// Returns true if this process can do the work in the background, which writes.
     fn may_lead(&self) -> bool {
         !self.has_resigned.load(Ordering::Acquire) && self.health.check_running().is_ok() && self.clock.check().is_ok()
@@ -124,7 +124,7 @@ impl Drop for Ending<'_> {
 pub(crate) fn start(
     session: ReconnectingSession,
     process: i64,
-    targets: NoticeTargets,
+    targets: PeerNoticeTargets,
     panics: Arc<Panics>,
 ) -> io::Result<BackgroundThread> {
     let mut listener = Listener {
@@ -139,7 +139,7 @@ pub(crate) fn start(
 struct Listener {
     session: ReconnectingSession,
     process: i64,
-    targets: NoticeTargets,
+    targets: PeerNoticeTargets,
     /// Another process has told this one that the ledger is broken.
     has_heard_of_damage: Cell<bool>,
 }
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_notice_names_merchants_and_keys_and_stays_short() {
-        let mut notice = Notice::default();
+        let mut notice = PeerNotice::default();
         assert_eq!(notice.statements(7), "SELECT pg_notify('escrowd', '7'); ");
         notice.has_key_change = true;
         notice.merchants = vec![MerchantId(3), MerchantId(12)];
