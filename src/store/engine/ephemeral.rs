@@ -63,11 +63,17 @@ impl EphemeralFolder {
             let lock = InstanceLock::take(&fresh.path().join(LOCK));
             // A starting service may have removed the folder before it was locked.
             let is_whole = fs::exists(lock_in(fresh.path()))?;
-            if let (Ok(lock), true) = (lock, is_whole) {
-                return Ok(Self {
-                    path: fresh.keep(),
-                    _lock: lock,
-                });
+            match lock {
+                Ok(lock) if is_whole => {
+                    return Ok(Self {
+                        path: fresh.keep(),
+                        _lock: lock,
+                    });
+                }
+                Err(error) if is_whole && !matches!(error, OpenError::InUse { .. }) => {
+                    return Err(io::Error::other(error));
+                }
+                _ => {}
             }
         }
         Err(io::ErrorKind::ResourceBusy.into())
@@ -92,6 +98,10 @@ impl EphemeralFolder {
                 }
             }
         }
+        log::warn!(
+            "ephemeral folder {} was not removed: files were added to it meanwhile",
+            self.path.display()
+        );
     }
 
     /// Removes the ephemeral folders of the same user that no service uses. If a folder

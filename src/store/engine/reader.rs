@@ -21,7 +21,8 @@ pub(crate) type Found = Box<dyn Any + Send>;
 
 /// A connection that reads from snapshots.
 pub(crate) trait Reader: Send + 'static {
-    /// Runs a query on a snapshot of its own, and stops it when `time_max` is over.
+    /// Runs a query on a snapshot of its own, and stops it when `time_max` is over. A session of
+    /// PostgreSQL stops each statement after the time with which it was opened instead.
     fn read(&mut self, time_max: Duration, query: &mut Query<'_>) -> Result<(), Error>;
 }
 

@@ -160,7 +160,10 @@ impl Writer {
     /// The error that a command would get before it ran.
     pub(crate) async fn ask(&self) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
-        self.send(WriterMessage::Ask(reply))?;
+        if self.try_send(WriterMessage::Ask(reply))?.is_some() {
+            // Not counted: no write was refused.
+            return Err(Error::QueueFull);
+        }
         answer.await.unwrap_or_else(|_| Err(self.health.after_end()))
     }
 
