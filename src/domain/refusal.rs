@@ -386,7 +386,9 @@ pub enum Refusal {
     NoWebhookUrl,
     /// The merchant's webhook endpoint has answered 410 Gone.
     #[strum_discriminants(strum(serialize = "callback_gone"))]
-    #[error("The webhook endpoint answered 410 Gone and gets no events; PUT /sandbox/callback sets it again")]
+    #[error(
+        "The webhook endpoint answered 410 Gone and gets no events; PUT /operator/callback, or in a sandbox PUT /sandbox/callback, sets it again"
+    )]
     WebhookEndpointGone,
     /// The key already has the most faults that a key may have (sandbox).
     #[error("At most {max} faults can be set at once; DELETE /sandbox/faults clears them")]

@@ -400,7 +400,7 @@ fn the_inbox_and_the_endpoint_say_that_it_is_gone() {
         (&delivery(2)["status"], &delivery(2)["reason"]),
         (&json!("none"), &json!("endpoint_gone"))
     );
-    let refusal = "The webhook endpoint answered 410 Gone and gets no events; PUT /sandbox/callback sets it again";
+    let refusal = "The webhook endpoint answered 410 Gone and gets no events; PUT /operator/callback, or in a sandbox PUT /sandbox/callback, sets it again";
     app.refuses(400, refusal, |app| app.resend(events[0]["id"].as_str().unwrap()));
     app.refuses(400, refusal, |app| app.replay(&json!({ "from": events[0]["id"] })));
     let set = app.set_webhook_endpoint(&json!(UNREACHABLE)).ok();

@@ -140,17 +140,27 @@ fn sample(page: &str, id: &str) -> String {
 fn the_samples_of_the_reference_work_in_each_language() {
     let folder = WorkFolder::new();
     let server = folder.serve(&[]);
-    let (_, page) = get(&server.url("/docs/reference/postEscrowMilestoneCreate"), &[]);
-    for (id, program, flags) in [
-        ("sample-curl", "bash", &["-c"][..]),
-        ("sample-node", "node", &["--input-type=module", "-e"]),
-        ("sample-python", "python3", &["-c"]),
+    // A line of an unknown pay-out, which the reply repeats.
+    folder.write(
+        "FILE.csv",
+        "payoutId,status,bankReference,valueDate,reason\n0123456789abcdef01234567,paid,FT-7004,2026-11-09,\n",
+    );
+    for (operation, reply) in [
+        ("postEscrowMilestoneCreate", "\"status\":201"),
+        ("postOperatorPayoutsResults", "\"line\":2"),
     ] {
-        let code = sample(&page, id);
-        let mut command = Command::new(program);
-        command.args(flags).arg(&code);
-        let output = command.output().unwrap();
-        let told = stdout(&output);
-        assert!(told.contains("\"status\":201"), "{code}\n{told}{}", stderr(&output));
+        let (_, page) = get(&server.url(&format!("/docs/reference/{operation}")), &[]);
+        for (id, program, flags) in [
+            ("sample-curl", "bash", &["-c"][..]),
+            ("sample-node", "node", &["--input-type=module", "-e"]),
+            ("sample-python", "python3", &["-c"]),
+        ] {
+            let code = sample(&page, id);
+            let mut command = Command::new(program);
+            command.args(flags).arg(&code).current_dir(folder.path());
+            let output = command.output().unwrap();
+            let told = stdout(&output);
+            assert!(told.contains(reply), "{code}\n{told}{}", stderr(&output));
+        }
     }
 }

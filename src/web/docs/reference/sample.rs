@@ -2,20 +2,29 @@
 
 use serde_json::Value;
 
-use crate::http::JSON;
+use crate::http::{CSV, JSON};
 use crate::web::docs::reference::operation::Operation;
+
+/// The file that stands for a reader's own.
+const FILE: &str = "FILE.csv";
 
 /// A request to try.
 pub(super) struct Sample {
     method: String,
     url: String,
     headers: Vec<(&'static str, String)>,
-    /// The text of the JSON body.
-    body: Option<String>,
+    body: Option<Body>,
     /// The words in capitals that stand for ids.
     placeholders: Vec<String>,
     /// True if the request needs the key of the environment variable `ESCROWD_KEY`.
     takes_key: bool,
+}
+
+enum Body {
+    /// The text of a JSON body.
+    Json(String),
+    /// The content of [`FILE`].
+    File,
 }
 
 impl Sample {
@@ -55,11 +64,17 @@ impl Sample {
         if needed.iter().any(|parameter| parameter["name"] == "customer-id") {
             headers.push(("customer-id", "ada".to_owned()));
         }
-        let example = &facts["requestBody"]["content"][JSON]["example"];
-        let body = (!example.is_null()).then(|| serde_json::to_string_pretty(example).unwrap_or_default());
-        if body.is_some() {
+        let content = &facts["requestBody"]["content"];
+        let example = &content[JSON]["example"];
+        let body = if !content[CSV].is_null() {
+            headers.push(("content-type", CSV.to_owned()));
+            Some(Body::File)
+        } else if example.is_null() {
+            None
+        } else {
             headers.push(("content-type", JSON.to_owned()));
-        }
+            Some(Body::Json(serde_json::to_string_pretty(example).unwrap_or_default()))
+        };
         Self {
             method: operation.method.clone(),
             url: format!("{base_url}{path}{query}"),
@@ -74,22 +89,16 @@ impl Sample {
     pub(super) fn hint(&self) -> Option<String> {
         let key = self
             .takes_key
-            .then_some("Put your key into the environment variable ESCROWD_KEY.");
+            .then(|| "Put your key into the environment variable ESCROWD_KEY.".to_owned());
         let ids = (!self.placeholders.is_empty()).then(|| {
             format!(
                 "Replace {} by what an earlier reply told.",
                 self.placeholders.join(" and ")
             )
         });
-        match (key, ids) {
-            (None, None) => None,
-            (key, ids) => Some(
-                [key.unwrap_or_default(), ids.as_deref().unwrap_or_default()]
-                    .join(" ")
-                    .trim()
-                    .to_owned(),
-            ),
-        }
+        let file = matches!(self.body, Some(Body::File)).then(|| format!("Replace {FILE} by the path of your file."));
+        let steps: Vec<String> = [key, ids, file].into_iter().flatten().collect();
+        (!steps.is_empty()).then(|| steps.join(" "))
     }
 
     /// Returns the name of each language, an id for its text, and the text.
@@ -109,8 +118,12 @@ impl Sample {
         for (name, value) in &self.headers {
             text.push_str(&[" \\\n  -H '", name, ": ", value, "'"].concat());
         }
-        if let Some(body) = &self.body {
-            text.push_str(&[" \\\n  -d '", &body.replace('\'', "'\\''"), "'"].concat());
+        match &self.body {
+            Some(Body::Json(body)) => {
+                text.push_str(&[" \\\n  -d '", &body.replace('\'', "'\\''"), "'"].concat());
+            }
+            Some(Body::File) => text.push_str(&[" \\\n  --data-binary '@", FILE, "'"].concat()),
+            None => {}
         }
         text
     }
@@ -128,14 +141,22 @@ impl Sample {
         if self.takes_key {
             headers.push("authorization: `Bearer ${process.env.ESCROWD_KEY}`".to_owned());
         }
+        let import = match &self.body {
+            Some(Body::File) => "import { readFileSync } from \"node:fs\";\n\n",
+            _ => "",
+        };
         let mut text = format!(
-            "const reply = await fetch(\"{}\", {{\n  method: \"{}\",\n  headers: {{ {} }},\n",
+            "{import}const reply = await fetch(\"{}\", {{\n  method: \"{}\",\n  headers: {{ {} }},\n",
             self.url,
             self.method,
             headers.join(", ")
         );
-        if let Some(body) = &self.body {
-            text.push_str(&["  body: JSON.stringify(", &body.replace('\n', "\n  "), "),\n"].concat());
+        match &self.body {
+            Some(Body::Json(body)) => {
+                text.push_str(&["  body: JSON.stringify(", &body.replace('\n', "\n  "), "),\n"].concat());
+            }
+            Some(Body::File) => text.push_str(&["  body: readFileSync(\"", FILE, "\"),\n"].concat()),
+            None => {}
         }
         text.push_str("});\nconsole.log(reply.status, await reply.text());");
         text
@@ -153,8 +174,12 @@ impl Sample {
             self.method,
             headers.join(", ")
         );
-        if let Some(body) = &self.body {
-            text.push_str(&["    data=r\"\"\"", body, "\"\"\".encode(),\n"].concat());
+        match &self.body {
+            Some(Body::Json(body)) => {
+                text.push_str(&["    data=r\"\"\"", body, "\"\"\".encode(),\n"].concat());
+            }
+            Some(Body::File) => text.push_str(&["    data=open(\"", FILE, "\", \"rb\").read(),\n"].concat()),
+            None => {}
         }
         text.push_str(
             ")\nwith urllib.request.urlopen(request) as reply:\n    print(reply.status, reply.read().decode())",
