@@ -21,8 +21,9 @@ const NGINX: &str = include_str!("../../packaging/scaling/nginx.conf");
 const START: &str = include_str!("../../packaging/scaling/postgres/start.sh");
 const ACCESS: &str = include_str!("../../packaging/scaling/postgres/pg_hba.conf");
 
-/// Longer than `fail_timeout`, after which nginx asks a process again.
-const ASKED_AGAIN: Duration = Duration::from_millis(2_200);
+/// Longer than `fail_timeout`, after which nginx asks a process again. It counts in whole seconds and
+/// waits until more than that many have passed.
+const ASKED_AGAIN: Duration = Duration::from_millis(3_200);
 
 /// PostgreSQL on two nodes, each an address of this machine.
 struct Nodes {

@@ -1,7 +1,8 @@
 //! The service is killed or stopped during deliveries, and started again.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -31,14 +32,17 @@ fn assert_as_stored(disk: &Disk, requests: &[Request]) {
 fn a_service_that_is_killed_repeatedly_loses_no_event_and_keeps_their_order() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
     let count = AtomicUsize::new(0);
+    let is_last = Arc::new(AtomicBool::new(false));
+    let all_are_slow = Arc::clone(&is_last);
     receiver.reply_with(move |_| {
         // Every fifth response is slow, so that a kill finds attempts in flight.
-        if count.fetch_add(1, Ordering::SeqCst).is_multiple_of(5) {
+        if count.fetch_add(1, Ordering::SeqCst).is_multiple_of(5) || all_are_slow.load(Ordering::SeqCst) {
             thread::sleep(Duration::from_millis(30));
         }
         Reply::Status(200)
     });
     for round in 1..=8 {
+        is_last.store(round == 8, Ordering::SeqCst);
         let service = disk.serve_to(&receiver.url(), &[]);
         for _ in 0..5 {
             let deal = service.funded("sk_test_shop", 5);
