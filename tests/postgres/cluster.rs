@@ -234,13 +234,13 @@ pub(crate) fn new_database() -> String {
     shared.new_database()
 }
 
-/// Returns the folder that `ESCROWD_TEST_POSTGRES` names, for tests on another version.
+/// Returns the folder that `POSTGRES_PROGRAMS` names, for tests on another version.
 fn chosen_programs() -> Option<PathBuf> {
-    let folder = PathBuf::from(std::env::var_os("ESCROWD_TEST_POSTGRES")?);
+    let folder = PathBuf::from(std::env::var_os("POSTGRES_PROGRAMS")?);
     for program in ["initdb", "postgres", "pg_ctl", "pg_basebackup"] {
         assert!(
             folder.join(program).exists(),
-            "ESCROWD_TEST_POSTGRES names a folder without {program}: {}",
+            "POSTGRES_PROGRAMS names a folder without {program}: {}",
             folder.display()
         );
     }
