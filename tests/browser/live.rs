@@ -264,6 +264,8 @@ fn every_page_of_live_mode_is_sound_in_light_and_dark_and_on_a_phone() {
             let first = "//select[@id='chosen-merchant']/option[2]";
             site.driver.query(By::XPath(first)).first().await?.click().await?;
             site.click("Choose").await?;
+            // Another page opened before would end the choice under way.
+            site.has(1, "#chosen-merchant option[selected]").await?;
             for path in PAGES {
                 site.open(path).await?;
                 site.is_sound().await?;
