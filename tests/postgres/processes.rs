@@ -237,9 +237,10 @@ fn another_process_takes_over_from_one_that_stops() {
     first.signal("TERM");
     second.funded();
     wait_for_connection(&receiver);
-    assert!(first.is_running(), "its last request was not waited for");
+    let waits = first.is_running();
     drop(late);
-    first.ended();
+    let (status, told) = first.ended();
+    assert!(waits, "its last request was not waited for: {status}\n{told}");
 }
 
 /// A process that hangs keeps its connection, and with it the lock, until the server ends that.
