@@ -14,7 +14,8 @@ use crate::http::form::ReceivedFile;
 use crate::http::memory_share::MemoryShare;
 use crate::http::own_task::in_own_task;
 use crate::http::state::AppState;
-use crate::store::{self, Store, Tx};
+use crate::http::store_failure::{StoreFailure, store_failure};
+use crate::store::{Store, Tx};
 use crate::views::ViewContext;
 
 /// The files of one form field, of a kind that the route accepts.
@@ -145,11 +146,6 @@ impl AppState {
 
 /// Returns true if the outcome of the command is unknown until the next start. The start
 /// removes the files that no row names.
-const fn is_outcome_unknown<V, const STATUS: u16>(outcome: &Result<Reply<V, STATUS>, ApiError>) -> bool {
-    matches!(
-        outcome,
-        Err(ApiError::Store(
-            store::Error::OutcomeUnknown(_) | store::Error::DiskFailed(_)
-        ))
-    )
+fn is_outcome_unknown<V, const STATUS: u16>(outcome: &Result<Reply<V, STATUS>, ApiError>) -> bool {
+    matches!(outcome, Err(ApiError::Store(error)) if store_failure(error).0 == StoreFailure::OutcomeUnknown)
 }
