@@ -40,7 +40,7 @@ pub(super) fn of_panics(panics: &Panics) -> MetricFamily {
         MetricType::COUNTER,
     );
     for (task, count) in panics.read() {
-        counts.mut_metric().push(counted(&[("task", task)], count));
+        counts.mut_metric().push(counted(&[("task", task)], number(count)));
     }
     counts
 }
@@ -62,7 +62,7 @@ pub(super) fn of_requests(routes: &[RouteReading]) -> Vec<MetricFamily> {
         let (method, path) = route.map_or((NO_ROUTE, NO_ROUTE), |(method, path)| (method.as_str(), *path));
         for (status, count) in &reading.statuses {
             let labels = [("method", method), ("route", path), ("status", status)];
-            counts.mut_metric().push(counted(&labels, *count));
+            counts.mut_metric().push(counted(&labels, number(*count)));
         }
         let labels = [("method", method), ("route", path)];
         durations
@@ -237,18 +237,14 @@ pub(super) fn gauge<'a>(name: &str, help: &str, samples: impl IntoIterator<Item 
 fn counter<'a>(name: &str, help: &str, samples: impl IntoIterator<Item = (Labels<'a>, u64)>) -> MetricFamily {
     let mut family = family(name, help, MetricType::COUNTER);
     let samples = samples.into_iter();
-    family.set_metric(samples.map(|(labels, count)| counted(labels, count)).collect());
+    family.set_metric(samples.map(|(labels, count)| counted(labels, number(count))).collect());
     family
 }
 
 /// Returns a counter of time, in seconds.
 pub(super) fn counter_of_time(name: &str, help: &str, time: Duration) -> MetricFamily {
-    let mut counter = Counter::default();
-    counter.set_value(time.as_secs_f64());
-    let mut metric = with_labels(&[]);
-    metric.set_counter(counter);
     let mut family = family(name, help, MetricType::COUNTER);
-    family.set_metric(vec![metric]);
+    family.set_metric(vec![counted(&[], time.as_secs_f64())]);
     family
 }
 
@@ -276,9 +272,9 @@ fn measured(labels: Labels<'_>, value: f64) -> Metric {
     metric
 }
 
-fn counted(labels: Labels<'_>, count: u64) -> Metric {
+fn counted(labels: Labels<'_>, count: f64) -> Metric {
     let mut counter = Counter::default();
-    counter.set_value(number(count));
+    counter.set_value(count);
     let mut metric = with_labels(labels);
     metric.set_counter(counter);
     metric
