@@ -287,10 +287,11 @@ impl Store {
     }
 
     async fn read_any(&self, merchant: MerchantId, query: AnyQuery) -> Result<Found, Error> {
-        self.heed(match &*self.inner {
-            Inner::File(store) => store.long_reads.read(merchant, query).await,
-            Inner::Postgres(store) => store.long_reads.read(merchant, query).await,
-        })
+        let reads = match &*self.inner {
+            Inner::File(store) => &store.long_reads,
+            Inner::Postgres(store) => &store.long_reads,
+        };
+        self.heed(reads.read(merchant, query).await)
     }
 
     /// Returns the outcome of a read. One that found damage ends all writes.
