@@ -62,22 +62,23 @@ pub(super) async fn operator_of_key(state: &AppState, key_hash: &[u8; 32]) -> Re
 /// Returns the merchant with this id or else this name, or the only one that the operator may
 /// act for.
 async fn merchant_of(state: &AppState, operator: Operator, named: Option<&str>) -> Result<MerchantId, ApiError> {
-    let known = state
-        .store
-        .read(move |snapshot| snapshot.merchants_of(&operator))
-        .await?;
-    match (named, known.as_slice()) {
-        (None, [(only, _)]) => Ok(*only),
-        (None, []) => Err(Refusal::MerchantNotFound.into()),
-        (None, _) => Err(Refusal::MerchantIdRequired.into()),
-        (Some(named), known) => {
-            let has_id = |(merchant, _): &&(MerchantId, Option<String>)| merchant.0.to_string() == named;
-            let has_name = |(_, name): &&(MerchantId, Option<String>)| name.as_deref() == Some(named);
-            let merchant = known.iter().find(has_id).or_else(|| known.iter().find(has_name));
-            Ok(merchant
-                .map(|(merchant, _)| *merchant)
-                .ok_or(Refusal::MerchantNotFound)?)
-        }
+    if let Some(named) = named {
+        let named = named.to_owned();
+        let read = state
+            .store
+            .read(move |snapshot| snapshot.merchant_by_id_or_name(&named));
+        let merchant = read.await?.filter(|merchant| operator.may_act_for(*merchant));
+        return Ok(merchant.ok_or(Refusal::MerchantNotFound)?);
+    }
+    let may_act_for = if operator.merchants.is_empty() {
+        state.store.read(|snapshot| snapshot.first_merchants(2)).await?
+    } else {
+        operator.merchants
+    };
+    match may_act_for.as_slice() {
+        [] => Err(Refusal::MerchantNotFound.into()),
+        [only] => Ok(*only),
+        _ => Err(Refusal::MerchantIdRequired.into()),
     }
 }
 

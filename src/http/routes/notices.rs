@@ -112,10 +112,7 @@ async fn secret_of(
 ) -> Result<Option<(MerchantId, SigningSecret)>, ApiError> {
     let mode = state.policy.load().mode;
     let read = state.store.read(move |snapshot| {
-        let merchant = match merchant.parse().map(MerchantId) {
-            Ok(id) => snapshot.has_merchant(id)?.then_some(id),
-            Err(_) => snapshot.merchant_named(&merchant)?,
-        };
+        let merchant = snapshot.merchant_by_id_or_name(&merchant)?;
         let with_secret = |merchant| {
             let secret = secret_at(snapshot, mode, provider, merchant)?;
             Ok(secret.map(|secret| (merchant, secret)))

@@ -163,6 +163,15 @@ impl Snapshot<'_> {
             .prepare("SELECT id FROM merchant WHERE name = ?1")?
             .first(params![name], |row| row.get(0))
     }
+
+    /// Returns the merchant that has this text as its id or, if none has, as its name.
+    pub fn merchant_by_id_or_name(&self, text: &str) -> Result<Option<MerchantId>, Error> {
+        let id = text.parse().ok().filter(|id: &i64| id.to_string() == text);
+        match id.map(MerchantId) {
+            Some(id) if self.has_merchant(id)? => Ok(Some(id)),
+            _ => self.merchant_named(text),
+        }
+    }
 }
 
 impl Tx<'_> {
