@@ -124,7 +124,7 @@ CREATE TABLE merchant_key (
     created_at  INTEGER NOT NULL,         -- ledger time, as all times of a key
     expires_at  INTEGER,                  -- from then on it opens nothing; NULL without an end
     revoked_at  INTEGER,
-    last_used_at INTEGER                  -- live: to the hour
+    last_used_at INTEGER                  -- live: to the hour, or to the minute if the key ends
 ) STRICT, WITHOUT ROWID;
 
 -- Finds out if a merchant has a key. A merchant that a reset left behind has none.
