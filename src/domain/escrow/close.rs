@@ -58,8 +58,7 @@ impl Escrow {
         if self.check_opened().is_err() {
             return Amount::ZERO;
         }
-        let fee = Some(self.additional_fee).filter(|fee| fee.is_refundable);
-        Amount::total([self.pool(), fee.map_or(Amount::ZERO, |fee| fee.amount)])
+        Amount::total([self.pool(), self.additional_fee.returned_on(CloseReason::Refunded)])
             .expect("the pool and the fees are parts of the charge, which is an amount")
     }
 
@@ -83,8 +82,7 @@ impl Escrow {
                 Amount::total(refunded.map(|(_, net)| net)).expect("the net releases are parts of the amount")
             }
         };
-        let fee = Some(self.additional_fee).filter(|fee| fee.is_refundable);
-        Amount::total([of_pool, fee.map_or(Amount::ZERO, |fee| fee.amount)])
+        Amount::total([of_pool, self.additional_fee.returned_on(*outcome)])
             .expect("the pool and the fees are parts of the charge, which is an amount")
     }
 
@@ -124,18 +122,16 @@ impl Escrow {
     }
 
     fn book_additional_fee(&self, outcome: CloseReason, credit: Option<&Reference>, booking: &mut Booking<'_>) {
-        let goes_back =
-            self.additional_fee.is_refundable && matches!(outcome, CloseReason::Refunded | CloseReason::Split(_));
-        let amount = self.additional_fee.amount;
-        if goes_back {
-            self.pay_back(amount, booking);
+        let returned = self.additional_fee.returned_on(outcome);
+        if !returned.is_zero() {
+            self.pay_back(returned, booking);
             return;
         }
         let fee = HoldTransfer {
             kind: TransferKind::AdditionalFee,
             to: Account::MerchantMain,
             transaction_type: TransactionType::Delivery,
-            amount,
+            amount: self.additional_fee.amount,
             reference: Some(credit.unwrap_or(&self.payment_reference()).delivery()),
         };
         self.transfer_out(fee, booking);

@@ -96,6 +96,14 @@ impl AdditionalFee {
         amount: Amount::ZERO,
         is_refundable: true,
     };
+
+    /// Returns what goes back to the buyer when the escrow closes like this.
+    pub(super) const fn returned_on(self, outcome: CloseReason) -> Amount {
+        match outcome {
+            CloseReason::Refunded | CloseReason::Split(_) if self.is_refundable => self.amount,
+            _ => Amount::ZERO,
+        }
+    }
 }
 
 /// The progress of an escrow, with the facts known at that stage.
