@@ -1,7 +1,7 @@
 //! Several processes on one database: what happens once happens once over all of them.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::process::Stdio;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -229,7 +229,8 @@ fn another_process_takes_over_from_one_that_stops() {
     wait_for_connection(&receiver);
     let second = Service::start_with(&url, &environment);
     let mut late = std::net::TcpStream::connect(&first.address).unwrap();
-    let head = "POST /v1/payment/topup HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\ncontent-length: 66\r\n\r\n{";
+    let head = "POST /v1/payment/topup HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\n\
+                content-type: application/json\r\ncontent-length: 66\r\n\r\n{";
     late.write_all(head.as_bytes()).unwrap();
     // The webhooks have come, and their attempts are recorded.
     thread::sleep(Duration::from_secs(1));
@@ -238,9 +239,12 @@ fn another_process_takes_over_from_one_that_stops() {
     second.funded();
     wait_for_connection(&receiver);
     let waits = first.is_running();
+    late.set_nonblocking(true).unwrap();
+    let answer = late.read(&mut [0]).map_err(|error| error.kind());
     drop(late);
     let (status, told) = first.ended();
     assert!(waits, "its last request was not waited for: {status}\n{told}");
+    assert_eq!(answer, Err(ErrorKind::WouldBlock), "the last request misses its body");
 }
 
 /// A process that hangs keeps its connection, and with it the lock, until the server ends that.
