@@ -239,13 +239,13 @@ impl Reference {
         match intent.kind {
             _ if !intent.is_open() => Ok(()),
             Kind::Deposit { .. } => Ok(()),
+            // It waits for an operator.
+            Kind::Withdrawal { .. } if command.is_live => Ok(()),
             Kind::Withdrawal { account: SLOW } if intent.due_at.is_none() => {
                 intent.due_at = Some(slow_end(now));
                 Ok(())
             }
             Kind::Withdrawal { account: SLOW } if intent.due_at > Some(now) => Ok(()),
-            // It waits for an operator.
-            Kind::Withdrawal { .. } if command.is_live => Ok(()),
             Kind::Withdrawal { account } => {
                 let status = match account {
                     "0000000000" | "0000000001" => "failed",

@@ -3,8 +3,9 @@
 //! each command both must agree.
 //!
 //! `MODEL_COMMANDS=10000000 MODEL_SEED=7 cargo test --release --test model` runs more
-//! commands. Every 100,000 commands the test starts a new database with the next seed. With
-//! `ESCROWD_TEST_DATABASE=postgres` the databases are those of a PostgreSQL server.
+//! commands. Every 100,000 commands, and at least once, the test starts a new database with the
+//! next seed. Each core runs one at a time. With `ESCROWD_TEST_DATABASE=postgres` the databases are
+//! those of a PostgreSQL server.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
@@ -35,8 +36,9 @@ mod treasury;
 mod vaults;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use std::{env, mem};
+use std::{env, mem, thread};
 
 use database::Engine;
 use reference::{Action, Command, Id, MOST, Merchant, Named, Reference};
@@ -54,7 +56,9 @@ const COMMANDS: u64 = 10_000;
 const COMMANDS_ON_POSTGRES: u64 = 2_000;
 /// The number on PostgreSQL beside the tests on files.
 const COMMANDS_ON_BOTH: u64 = 300;
-const SEED: u64 = 20_261_128;
+const SEED: u64 = 20_261_130;
+/// A seed of which the first commands meet most planted bugs, so that a failing run is short.
+const SEED_OF_PLANTED_BUGS: u64 = 20_261_128;
 /// A seed of which one of the first commands moves a category, so that a failing run is short.
 const SEED_THAT_MOVES_EARLY: u64 = 19;
 /// A seed of which one of the first commands pays a pay-out, so that a failing run is short.
@@ -184,6 +188,22 @@ struct Tally {
     audits: u64,
 }
 
+impl Tally {
+    fn and(mut self, other: Self) -> Self {
+        for (kind, times) in other.kinds {
+            let sum = self.kinds.entry(kind).or_default();
+            *sum = [sum[0] + times[0], sum[1] + times[1]];
+        }
+        for (refusal, times) in other.refusals {
+            *self.refusals.entry(refusal).or_default() += times;
+        }
+        self.kept_for_new_terms += other.kept_for_new_terms;
+        self.restarts += other.restarts;
+        self.audits += other.audits;
+        self
+    }
+}
+
 #[test]
 fn the_ledger_agrees_with_the_reference() {
     let number = |name: &str, default| env::var(name).map_or(default, |text| text.parse().unwrap());
@@ -193,14 +213,27 @@ fn the_ledger_agrees_with_the_reference() {
     };
     let (commands, seed) = (number("MODEL_COMMANDS", commands), number("MODEL_SEED", SEED));
     println!("MODEL_COMMANDS={commands} MODEL_SEED={seed}");
-    let mut tally = Tally::default();
-    let (mut done, mut databases) = (0, 0);
-    let started = Instant::now();
-    while done < commands {
-        let these = (commands - done).min(COMMANDS_PER_DATABASE);
-        assert_agrees(Engine::wanted(), these, seed + databases, &mut tally);
-        (done, databases) = (done + these, databases + 1);
-    }
+    let of_database = COMMANDS_PER_DATABASE.min(commands.div_ceil(2));
+    let databases = commands.div_ceil(of_database);
+    let (next, started) = (AtomicU64::new(0), Instant::now());
+    let run_some = || {
+        let mut tally = Tally::default();
+        loop {
+            let database = next.fetch_add(1, Ordering::Relaxed);
+            if database >= databases {
+                return tally;
+            }
+            let these = (commands - database * of_database).min(of_database);
+            assert_agrees(Engine::wanted(), these, seed + database, &mut tally);
+        }
+    };
+    let tally = thread::scope(|scope| {
+        let cores = thread::available_parallelism().unwrap().get();
+        let running: Vec<_> = (0..cores).map(|_| scope.spawn(run_some)).collect();
+        let mut tallies = running.into_iter().map(|one| one.join().expect("the model agrees"));
+        let first = tallies.next().unwrap();
+        tallies.fold(first, Tally::and)
+    });
     let took = started.elapsed();
     println!("{commands} commands in {databases} databases, {took:.1?}");
     println!("{} restarts, {} audits", tally.restarts, tally.audits);
@@ -259,18 +292,21 @@ fn commands_that_show(fault: Fault, seed: u64) -> Vec<&'static str> {
 
 #[test]
 fn a_lost_release_is_found_with_the_commands_that_lead_to_it() {
-    let shown = commands_that_show(Fault::LosesRelease, SEED);
+    let shown = commands_that_show(Fault::LosesRelease, SEED_OF_PLANTED_BUGS);
     assert_eq!(shown, ["offer milestones", "fund", "confirm milestone"]);
 }
 
 #[test]
 fn a_lost_stake_is_found_with_one_command() {
-    assert_eq!(commands_that_show(Fault::LosesStake, SEED), ["open a vault"]);
+    assert_eq!(
+        commands_that_show(Fault::LosesStake, SEED_OF_PLANTED_BUGS),
+        ["open a vault"]
+    );
 }
 
 #[test]
 fn a_deposit_paid_out_twice_is_found_with_the_commands_that_lead_to_it() {
-    let shown = commands_that_show(Fault::DepositsTwice, SEED);
+    let shown = commands_that_show(Fault::DepositsTwice, SEED_OF_PLANTED_BUGS);
     assert_eq!(shown, ["ask for a deposit", "pay a test account"]);
 }
 
@@ -292,7 +328,7 @@ fn a_paid_pay_out_that_is_given_back_too_is_found_with_the_commands_that_lead_to
 
 #[test]
 fn a_refusal_that_leaves_a_row_is_found_with_one_command() {
-    assert_eq!(commands_that_show(Fault::KeepsRefused, SEED), ["claim"]);
+    assert_eq!(commands_that_show(Fault::KeepsRefused, SEED_OF_PLANTED_BUGS), ["claim"]);
 }
 
 /// Runs one command on both sides and compares the results.

@@ -177,9 +177,10 @@ pub(crate) fn run(
     }
     drop(world);
     println!("Failed at command {}.", steps.len());
+    // The first of two databases runs half of the commands.
     println!(
         "To repeat: MODEL_SEED={seed} MODEL_COMMANDS={} cargo test --test model",
-        steps.len()
+        2 * steps.len()
     );
     Some(shortest(engine, steps, fault))
 }
