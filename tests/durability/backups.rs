@@ -8,7 +8,7 @@ use std::thread;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 
-use crate::campaign::alone;
+use crate::campaign::turn;
 use crate::client::Request;
 use crate::load;
 use crate::seed::{Random, number_from_environment};
@@ -51,7 +51,7 @@ fn top_up(server: &Server, amount: u64) {
 
 #[test]
 fn a_backup_under_load_is_a_prefix_of_history() {
-    let _alone = alone();
+    let _turn = turn();
     let backups = number_from_environment("BACKUPS").unwrap_or(3);
     let mut random = Random::from_environment();
     let disk = Disk::new();

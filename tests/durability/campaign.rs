@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::ops::AddAssign;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -31,11 +31,13 @@ pub(crate) fn rounds_of_each_file(rounds: u64) -> impl Iterator<Item = u64> {
     (0..files).map(move |file| ROUNDS_PER_FILE.min(rounds - file * ROUNDS_PER_FILE))
 }
 
-/// Lets the tests of this binary run one at a time, because each measures time and loads
-/// two cores.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+/// Lets two tests of this binary run at a time, because each measures time, and one loads about one
+/// core.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    static TURNS: [Mutex<()>; 2] = [const { Mutex::new(()) }; 2];
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let turn = &TURNS[NEXT.fetch_add(1, Ordering::Relaxed) % TURNS.len()];
+    turn.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The result of some rounds.

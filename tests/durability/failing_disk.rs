@@ -5,7 +5,7 @@
 //! that the service ends at once, that the write-ahead log is still complete then, and that
 //! the next start finds every acknowledged command in it.
 
-use crate::campaign::{Campaign, alone};
+use crate::campaign::{Campaign, turn};
 use crate::seed::Random;
 use crate::server::{Disk, Server};
 use crate::shim;
@@ -22,7 +22,7 @@ fn on_a_disk_that_fails(disk: &Disk, random: &mut Random) -> Vec<(String, String
 
 #[test]
 fn a_disk_that_fails_during_a_checkpoint_loses_no_acknowledged_command() {
-    let _alone = alone();
+    let _turn = turn();
     let mut random = Random::from_environment();
     let mut campaign = Campaign::with_checkpoints_at(&mut random, &["100"], on_a_disk_that_fails);
     let outcome = campaign.rounds(FAILURES, Server::gives_up);

@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::campaign::alone;
+use crate::campaign::turn;
 use crate::load::{self, Acknowledged};
 use crate::seed::Random;
 use crate::server::Disk;
@@ -225,14 +225,14 @@ fn is_enough(disk: &Disk) -> bool {
 
 #[test]
 fn no_reply_leaves_and_no_log_restarts_before_the_fsync_that_covers_it_returns() {
-    let _alone = alone();
+    let _turn = turn();
     assert_eq!(faults_under_load(&[]), Vec::<String>::new());
 }
 
 /// The control: the check detects a server that answers before the fsync.
 #[test]
 fn a_reply_before_its_fsync_is_detected() {
-    let _alone = alone();
+    let _turn = turn();
     // A checkpoint's fsyncs of the log cover some replies by chance.
     let faults = faults_under_load(&[("ESCROWD_STORAGE_SYNCHRONOUS", "normal"), (CHECKPOINT_PAGES, "400")]);
     println!("{} faults", faults.len());

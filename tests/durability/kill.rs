@@ -7,13 +7,13 @@
 //! It cannot prove that the server synced anything: the system writes the data of a killed
 //! process, synced or not. `fsync_order.rs` and `power_loss.rs` prove that.
 
-use crate::campaign::{Campaign, Outcome, alone, rounds_of_each_file};
+use crate::campaign::{Campaign, Outcome, rounds_of_each_file, turn};
 use crate::seed::{Random, number_from_environment};
 use crate::server::Server;
 
 #[test]
 fn kill_9_loses_no_acknowledged_command_and_leaves_none_half_done() {
-    let _alone = alone();
+    let _turn = turn();
     let kills = number_from_environment("KILLS").unwrap_or(20);
     let mut random = Random::from_environment();
     let mut total = Outcome::default();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use escrowd::store::add_functions;
 use rusqlite::Connection;
 
-use crate::campaign::alone;
+use crate::campaign::turn;
 use crate::released::{FILES, SCHEMAS, statements, statements_of};
 use crate::seed::{Random, number_from_environment};
 use crate::server::{DATABASE, Disk};
@@ -102,7 +102,7 @@ fn wait_for_copy(disk: &Disk) {
 
 #[test]
 fn a_killed_migration_leaves_the_old_file_or_the_new_one() {
-    let _alone = alone();
+    let _turn = turn();
     let kills = number_from_environment("MIGRATION_KILLS").unwrap_or(20);
     let mut random = Random::from_environment();
     let base = tempfile::tempdir().unwrap();

@@ -14,7 +14,7 @@
 //! a page apart, or that loses a file's name. It does not test a power failure while the
 //! server creates the file.
 
-use crate::campaign::{Campaign, Outcome, alone, rounds_of_each_file};
+use crate::campaign::{Campaign, Outcome, rounds_of_each_file, turn};
 use crate::seed::{Random, number_from_environment};
 use crate::server::{Disk, Server};
 use crate::shim;
@@ -64,7 +64,7 @@ fn on_a_disk_that_loses_power(disk: &Disk, random: &mut Random) -> Vec<(String, 
 
 #[test]
 fn a_power_failure_loses_no_acknowledged_command_and_leaves_none_half_done() {
-    let _alone = alone();
+    let _turn = turn();
     let count = number_from_environment("POWER_LOSSES").unwrap_or(12);
     let (outcome, unsynced) = power_failures(count, on_a_disk_that_loses_power);
     outcome.assert_sound(count);
@@ -78,7 +78,7 @@ fn a_power_failure_loses_no_acknowledged_command_and_leaves_none_half_done() {
 /// database stays consistent, which is what "normal" promises.
 #[test]
 fn without_a_fsync_for_each_commit_a_power_failure_loses_acknowledged_commands() {
-    let _alone = alone();
+    let _turn = turn();
     let (outcome, unsynced) = power_failures(4, |disk, _| {
         let mut environment = shim::environment(disk);
         environment.push(("ESCROWD_STORAGE_SYNCHRONOUS".to_owned(), "normal".to_owned()));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::campaign::alone;
+use crate::campaign::turn;
 use crate::client::{Answer, Connection, Request};
 use crate::seed::{Random, number_from_environment};
 use crate::server::Disk;
@@ -62,7 +62,7 @@ fn send_until_killed(address: &str, round: u64, number: u64) -> Vec<Sent> {
 
 #[test]
 fn every_request_takes_effect_once_at_any_instant_of_a_kill() {
-    let _alone = alone();
+    let _turn = turn();
     let kills = number_from_environment("KILLS").unwrap_or(20);
     let mut random = Random::from_environment();
     let disk = Disk::new();
