@@ -8,8 +8,8 @@ use std::sync::{LazyLock, Mutex};
 use escrowd::app::openapi_document;
 use escrowd::config::Config;
 use escrowd::domain::mode::Mode;
-use jsonschema::Validator;
-use serde_json::Value;
+use jsonschema::{Registry, Validator};
+use serde_json::{Value, json};
 
 use crate::helpers::Answer;
 
@@ -26,8 +26,14 @@ static DOCUMENTS: LazyLock<Vec<(Mode, bool, Document)>> = LazyLock::new(|| {
         .into()
 });
 
+/// The address of the document for references into it.
+const ADDRESS: &str = "urn:escrowd:api";
+
 pub(crate) struct Document {
-    document: Value,
+    json: &'static Value,
+    registry: Registry<'static>,
+    /// The described paths by their segments, those with the fewest parameters first.
+    paths: Vec<(Vec<&'static str>, &'static str)>,
     /// A validator for each schema that was needed, by its place in the document.
     validators: Mutex<HashMap<String, &'static Validator>>,
 }
@@ -49,8 +55,16 @@ impl Document {
         };
         // The suite sets limits of its own; these are the ones that no test exceeds.
         config.limits.milestones_max = 10_000;
+        let json: &Value = Box::leak(Box::new(openapi_document(&config).unwrap()));
+        let patterns = json["paths"].as_object().unwrap().keys();
+        let mut paths: Vec<(Vec<&str>, &str)> = patterns
+            .map(|pattern| (pattern.split('/').collect(), pattern.as_str()))
+            .collect();
+        paths.sort_by_key(|(_, pattern)| pattern.matches('{').count());
         Self {
-            document: openapi_document(&config).unwrap(),
+            json,
+            registry: Registry::new().add(ADDRESS, json).unwrap().prepare().unwrap(),
+            paths,
             validators: Mutex::default(),
         }
     }
@@ -114,14 +128,15 @@ impl Document {
     /// Checks a value against the schema at this place of the document, if there is one.
     #[track_caller]
     fn check_value(&self, place: &str, value: &Value, operation: &str) {
-        let Some(schema) = self.document.pointer(place) else {
+        if self.json.pointer(place).is_none() {
             return;
-        };
+        }
         let known = self.validators.lock().unwrap().get(place).copied();
         let validator = known.unwrap_or_else(|| {
-            let mut schema = schema.clone();
-            schema["components"] = self.document["components"].clone();
-            let validator = jsonschema::options().should_validate_formats(true).build(&schema);
+            let place_in_uri = place.replace('{', "%7B").replace('}', "%7D");
+            let schema = json!({ "$ref": format!("{ADDRESS}#{place_in_uri}") });
+            let options = jsonschema::options().with_registry(&self.registry);
+            let validator = options.should_validate_formats(true).build(&schema);
             let validator: &Validator =
                 Box::leak(Box::new(validator.unwrap_or_else(|error| panic!("{place}: {error}"))));
             self.validators.lock().unwrap().insert(place.to_owned(), validator);
@@ -140,17 +155,13 @@ impl Document {
     /// Returns the described path that a request's path is of, a literal one first.
     fn item_of(&self, path: &str) -> Option<(&str, &Value)> {
         let segments: Vec<&str> = path.split('/').collect();
-        let paths = self.document["paths"].as_object().unwrap();
-        let matching = paths.iter().filter(|(pattern, _)| {
-            let parts: Vec<&str> = pattern.split('/').collect();
+        let is_of = |parts: &[&str]| {
+            let mut pairs = parts.iter().zip(&segments);
             parts.len() == segments.len()
-                && parts
-                    .iter()
-                    .zip(&segments)
-                    .all(|(part, segment)| part == segment || (part.starts_with('{') && !segment.is_empty()))
-        });
-        let found = matching.min_by_key(|(pattern, _)| pattern.matches('{').count());
-        found.map(|(pattern, item)| (pattern.as_str(), item))
+                && pairs.all(|(part, segment)| part == segment || (part.starts_with('{') && !segment.is_empty()))
+        };
+        let (_, pattern) = self.paths.iter().find(|(parts, _)| is_of(parts))?;
+        Some((pattern, &self.json["paths"][pattern]))
     }
 }
 
