@@ -4,7 +4,7 @@ use serde_json::json;
 use thirtyfour::prelude::*;
 
 use crate::checkout::offer;
-use crate::helpers::{Site, in_browser};
+use crate::helpers::{LOOKS, Site, in_browser};
 
 /// The pages of a sandbox that has a deal.
 const PAGES: [&str; 19] = [
@@ -164,11 +164,7 @@ fn evidence_is_sent_and_shown_with_the_dispute() {
         let width = "return document.querySelector('img.evidence').naturalWidth";
         let width = site.driver.execute(width, Vec::new()).await?;
         assert_eq!(width.json().as_u64(), Some(1280), "the picture is shown");
-        for (scheme, width) in [("light", 1280), ("dark", 375)] {
-            site.look(scheme, width).await?;
-            site.is_sound().await?;
-        }
-        Ok(())
+        site.is_sound_in_each_look().await
     });
 }
 
@@ -248,21 +244,18 @@ fn every_page_is_sound_in_light_and_dark_and_on_a_phone() {
     in_browser(async |site: Site| {
         make_example(&site).await?;
         let deal = site.path().await?;
-        for (scheme, width) in [("light", 1280), ("dark", 375)] {
-            site.look(scheme, width).await?;
-            site.open(&format!("{deal}/edit")).await?;
-            site.is_sound().await?;
-        }
+        site.open(&format!("{deal}/edit")).await?;
+        site.is_sound_in_each_look().await?;
         site.open(&deal).await?;
         site.click("Pay from the wallet").await?;
         site.shows("Confirm “Design”").await?;
         move_money(&site).await?;
-        for (scheme, width) in [("light", 1280), ("dark", 375)] {
-            site.look(scheme, width).await?;
-            for path in PAGES.into_iter().chain([deal.as_str()]) {
-                site.open(path).await?;
-                site.is_sound().await?;
-            }
+        for path in PAGES.into_iter().chain([deal.as_str()]) {
+            site.open(path).await?;
+            site.is_sound_in_each_look().await?;
+        }
+        for (scheme, width) in LOOKS {
+            site.look((scheme, width)).await?;
             let narrowest = "return Math.min(...[...document.querySelectorAll('.table-scroll td:not(.end)')]
                 .filter((cell) => cell.textContent.trim()).map((cell) => cell.getBoundingClientRect().width));";
             let narrowest = site.driver.execute(narrowest, Vec::new()).await?;

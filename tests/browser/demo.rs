@@ -95,7 +95,7 @@ fn a_deal_that_goes_well_is_told_with_clicks_alone() {
 #[test]
 fn a_dispute_is_told_with_clicks_alone() {
     in_browser(async |site: Site| {
-        site.look("dark", 375).await?;
+        site.look(("dark", 375)).await?;
         tell(&site, "A dispute and a split", 6).await?;
         site.shows("Six of ten shelves are good").await
     });
@@ -104,7 +104,7 @@ fn a_dispute_is_told_with_clicks_alone() {
 #[test]
 fn a_buyer_who_vanishes_is_told_with_clicks_alone() {
     in_browser(async |site: Site| {
-        site.look("light", 375).await?;
+        site.look(("light", 375)).await?;
         tell(&site, "A buyer who vanishes", 4).await
     });
 }

@@ -258,18 +258,15 @@ fn every_page_of_live_mode_is_sound_in_light_and_dark_and_on_a_phone() {
         site.fill("Name of the merchant", "bakery").await?;
         site.click("Create the merchant").await?;
         site.shows("Merchant created successfully").await?;
-        for (scheme, width) in [("light", 1280), ("dark", 375)] {
-            site.look(scheme, width).await?;
-            site.is_sound().await?;
-            let first = "//select[@id='chosen-merchant']/option[2]";
-            site.driver.query(By::XPath(first)).first().await?.click().await?;
-            site.click("Choose").await?;
-            // Another page opened before would end the choice under way.
-            site.has(1, "#chosen-merchant option[selected]").await?;
-            for path in PAGES {
-                site.open(path).await?;
-                site.is_sound().await?;
-            }
+        site.is_sound_in_each_look().await?;
+        let first = "//select[@id='chosen-merchant']/option[2]";
+        site.driver.query(By::XPath(first)).first().await?.click().await?;
+        site.click("Choose").await?;
+        // Another page opened before would end the choice under way.
+        site.has(1, "#chosen-merchant option[selected]").await?;
+        for path in PAGES {
+            site.open(path).await?;
+            site.is_sound_in_each_look().await?;
         }
         Ok(())
     });

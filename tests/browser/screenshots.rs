@@ -7,7 +7,7 @@ use crate::helpers::{Site, in_browser};
 #[ignore = "writes docs/screenshots"]
 fn make_screenshots() {
     in_browser(async |site: Site| {
-        site.look("light", 1280).await?;
+        site.look(("light", 1280)).await?;
         site.open("/").await?;
         site.click("Make an example deal").await?;
         site.shows("Milestone escrow created successfully").await?;
@@ -23,11 +23,11 @@ fn make_screenshots() {
             ("ledger", "light", 1280, "/console/ledger"),
             ("desk", "light", 1280, "/console/desk"),
         ] {
-            site.look(scheme, width).await?;
+            site.look((scheme, width)).await?;
             site.open(path).await?;
             site.picture(name).await?;
         }
-        site.look("light", 1280).await?;
+        site.look(("light", 1280)).await?;
         site.open("/demo/happy-deal").await?;
         site.click("Start").await?;
         for step in 2..=4 {
