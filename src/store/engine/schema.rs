@@ -8,7 +8,9 @@ pub(crate) const HASH_BYTES_SHOWN: usize = 6;
 /// Returns the words of statements without their comments, one space apart. The schema has no text
 /// with `--`.
 pub(crate) fn words_of(sql: &str) -> String {
-    let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
-    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    let lines = sql
+        .lines()
+        .map(|line| line.split_once("--").map_or(line, |(code, _)| code));
+    let words: Vec<&str> = lines.flat_map(str::split_ascii_whitespace).collect();
     words.join(" ")
 }
