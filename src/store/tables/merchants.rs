@@ -18,7 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Value, params};
 use crate::store::merchant_row::{MerchantRow, Unsaved};
-use crate::store::tables::columns::{broken, no_merchant, row};
+use crate::store::tables::columns::{broken, no_merchant, read_all, row};
 use crate::store::tx::{Snapshot, Tx};
 
 row! {
@@ -171,6 +171,21 @@ impl Snapshot<'_> {
             Some(id) if self.has_merchant(id)? => Ok(Some(id)),
             _ => self.merchant_named(text),
         }
+    }
+
+    /// Returns the oldest merchants, at most this many.
+    pub fn first_merchants(&self, most: i64) -> Result<Vec<MerchantId>, Error> {
+        let mut statement = self
+            .connection
+            .prepare("SELECT id FROM merchant WHERE left_at IS NULL ORDER BY id LIMIT ?1")?;
+        read_all(statement.query(params![most])?, |row| row.get(0))
+    }
+
+    /// Returns true if a merchant exists that no reset has left behind.
+    pub fn has_merchant(&self, merchant: MerchantId) -> Result<bool, Error> {
+        self.connection
+            .prepare("SELECT 1 FROM merchant WHERE id = ?1 AND left_at IS NULL")?
+            .exists(params![merchant.0])
     }
 }
 

@@ -198,21 +198,6 @@ impl Snapshot<'_> {
         Ok(merchants)
     }
 
-    /// Returns the oldest merchants, at most this many.
-    pub fn first_merchants(&self, most: i64) -> Result<Vec<MerchantId>, Error> {
-        let mut statement = self
-            .connection
-            .prepare("SELECT id FROM merchant WHERE left_at IS NULL ORDER BY id LIMIT ?1")?;
-        read_all(statement.query(params![most])?, |row| row.get(0))
-    }
-
-    /// Returns true if a merchant exists that no reset has left behind.
-    pub fn has_merchant(&self, merchant: MerchantId) -> Result<bool, Error> {
-        self.connection
-            .prepare("SELECT 1 FROM merchant WHERE id = ?1 AND left_at IS NULL")?
-            .exists(params![merchant.0])
-    }
-
     /// Returns a page of the record, newest first.
     pub fn acts(&self, scope: &ActScope, request: PageRequest) -> Result<Page<RecordedAct>, Error> {
         let (page, count, of) = match scope {
