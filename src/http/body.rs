@@ -203,7 +203,7 @@ impl FromRequest for JsonOrFormBody {
                 check_head(request.headers(), bytes_max)?;
                 let window = Duration::from_secs(limits.body_seconds_max);
                 // A part of the form that is too long is another error.
-                let chunks = at_most(bytes_max, payload).map_err(form::whole_overflow);
+                let chunks = at_most(bytes_max, &request, payload).map_err(form::whole_overflow);
                 let chunks = with_progress(window, ConnectionLimits::PROGRESS_BYTES_MIN, chunks);
                 let form = Multipart::new(request.headers(), chunks);
                 let form = read_whole(&request, form::read(form, limits, &request)).await?;

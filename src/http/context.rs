@@ -196,6 +196,12 @@ impl RequestContext {
         }
     }
 
+    /// Returns true if the body is malformed, as far as it has come.
+    pub(super) fn has_malformed_body(&self) -> bool {
+        let connection = self.connection.as_ref();
+        connection.is_some_and(|connection| connection.has_malformed_body())
+    }
+
     /// Makes this the last request of its connection.
     pub(super) fn end_connection(&self) {
         if let Some(connection) = &self.connection {

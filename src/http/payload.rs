@@ -2,8 +2,10 @@
 //! words why a body cannot be read.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
@@ -12,6 +14,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
 use crate::domain::invalid::shortened;
+use crate::http::connections::Connection;
 use crate::http::error::ApiError;
 use crate::http::headers::single_value;
 use crate::http::state::Limits;
@@ -57,11 +60,24 @@ pub(super) fn without_bom(text: String) -> String {
 }
 
 /// Passes the body's chunks on, and ends with [`PayloadError::Overflow`] once they exceed
-/// `bytes_max` bytes.
-pub(super) fn at_most(bytes_max: usize, payload: Payload) -> impl Stream<Item = Result<web::Bytes, PayloadError>> {
+/// `bytes_max` bytes, and with [`PayloadError::EncodingCorrupted`] where the body is malformed.
+pub(super) fn at_most(
+    bytes_max: usize,
+    request: &HttpRequest,
+    payload: Payload,
+) -> impl Stream<Item = Result<web::Bytes, PayloadError>> + use<> {
+    let connection = request.conn_data::<Arc<Connection>>().cloned();
+    let is_malformed = move || {
+        connection
+            .as_ref()
+            .is_some_and(|connection| connection.has_malformed_body())
+    };
     let mut bytes_left = bytes_max;
     payload.map(move |chunk| {
-        let chunk = chunk?;
+        let chunk = chunk.map_err(|error| match error {
+            PayloadError::Incomplete(_) if is_malformed() => PayloadError::EncodingCorrupted,
+            other => other,
+        })?;
         bytes_left = bytes_left.checked_sub(chunk.len()).ok_or(PayloadError::Overflow)?;
         Ok(chunk)
     })

@@ -45,7 +45,7 @@ impl WholeBody {
             usize::MAX
         };
         let reading = async {
-            let mut chunks = pin!(with_progress(window, bytes_min, at_most(bytes_max, payload)));
+            let mut chunks = pin!(with_progress(window, bytes_min, at_most(bytes_max, request, payload)));
             let (mut bytes, mut memory_share) = (Vec::new(), MemoryShare::default());
             let refuse = |error| payload_error(&error, bytes_max, limits);
             while let Some(chunk) = chunks.try_next().await.map_err(refuse)? {

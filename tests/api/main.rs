@@ -37,6 +37,7 @@ mod desk_lists;
 mod determinism;
 mod dispute_lists;
 mod disputes;
+mod early_ends;
 mod earnings;
 mod escrow_edits;
 mod escrow_lists;

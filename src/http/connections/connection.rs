@@ -51,6 +51,7 @@ pub(crate) struct Connection {
     makes_room: AtomicBool,
     /// True once a request or a reply had the `close` option.
     is_ended: AtomicBool,
+    has_malformed_body: AtomicBool,
     waker: AtomicWaker,
 }
 
@@ -85,6 +86,7 @@ impl Connection {
             is_closing: AtomicBool::new(false),
             makes_room: AtomicBool::new(false),
             is_ended: AtomicBool::new(false),
+            has_malformed_body: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
     }
@@ -139,6 +141,16 @@ impl Connection {
     /// behind it have no effect.
     pub(crate) fn is_ended(&self) -> bool {
         self.is_ended.load(Ordering::Relaxed)
+    }
+
+    /// Marks the body of the request under way as malformed. It has no end, so nothing comes behind it.
+    pub(super) fn body_is_malformed(&self) {
+        self.has_malformed_body.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns true if the chunked body of the request under way is malformed, as far as it has come.
+    pub(crate) fn has_malformed_body(&self) -> bool {
+        self.has_malformed_body.load(Ordering::Relaxed)
     }
 
     /// Makes the stream fail at its next read or write, which closes the connection.

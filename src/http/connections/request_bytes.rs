@@ -3,12 +3,15 @@
 //! The HTTP server decodes several requests ahead of their replies, and frames a reply by the request
 //! that it has decoded last. So a stream shows it one request at a time, for which the stream must
 //! know where each one ends. The rules are those of the server's decoder, `actix_http::h1::decoder`,
-//! and a test compares the two. Bytes that the decoder refuses count as the request's without end:
-//! the server answers them with 400 and closes the connection.
+//! and a test compares the two. A head that the decoder refuses counts as the request's without end:
+//! the server answers it with 400 and closes the connection.
 //!
-//! The decoder takes any byte in the trailer of a chunked body. A line feed without a carriage return
-//! would let it take the next request for a part of the trailer, where another program sees an end.
-//! Such control characters are refused here.
+//! A malformed chunked body ends before its first wrong byte. The server must not see that byte: it
+//! would take it for a client that has gone, and drop a request whose handler does not wait for the
+//! body yet, without a reply. Two rules are stricter than the decoder's, which takes any byte in a
+//! trailer: a line feed without a carriage return, and any other control character, are wrong there.
+//! The decoder would take the next request for a part of the trailer, where another program sees an
+//! end.
 
 use std::mem::{self, MaybeUninit};
 
@@ -35,10 +38,10 @@ enum Part {
     Chunked(Chunked, u64),
     /// None: all has come.
     Nothing,
-    /// Everything: the request has no end, or the decoder refuses it.
+    /// Everything: the request has no end, or the decoder refuses its head.
     Everything,
-    /// A control character in a trailer, which the decoder must not see.
-    Refused,
+    /// None: the next byte is wrong in a chunked body.
+    Malformed,
 }
 
 /// The part of a chunked body that comes next.
@@ -72,7 +75,7 @@ enum Chunked {
 
 impl RequestBytes {
     /// Takes bytes that have come, and returns how many of them belong to the request. Takes at
-    /// least one, unless the request is complete or refused.
+    /// least one, unless the request is complete or malformed.
     pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
         while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
@@ -84,7 +87,7 @@ impl RequestBytes {
                     self.part = if left == 0 { Part::Nothing } else { Part::Body(left) };
                 }
                 Part::Chunked(part, size) => taken += self.take_chunked(part, size, rest),
-                Part::Nothing | Part::Refused => return taken,
+                Part::Nothing | Part::Malformed => return taken,
                 Part::Everything => return bytes.len(),
             }
         }
@@ -96,14 +99,9 @@ impl RequestBytes {
         matches!(self.part, Part::Nothing)
     }
 
-    /// Returns true if the next byte is refused. It is then left out, and what comes in its place is
-    /// the request's without end.
-    pub(super) fn leaves_out_the_next(&mut self) -> bool {
-        let is_refused = matches!(self.part, Part::Refused);
-        if is_refused {
-            self.part = Part::Everything;
-        }
-        is_refused
+    /// Returns true if the next byte is wrong, so that the request's body has no end.
+    pub(super) const fn is_malformed(&self) -> bool {
+        matches!(self.part, Part::Malformed)
     }
 
     /// Returns true if the request's first byte has come. Empty lines before it do not count.
@@ -151,10 +149,7 @@ impl RequestBytes {
                 continue;
             }
             let Some(next) = part.next(byte, &mut size) else {
-                self.part = match part {
-                    Chunked::LineStart | Chunked::Trailer => Part::Refused,
-                    _ => Part::Everything,
-                };
+                self.part = Part::Malformed;
                 return taken;
             };
             part = next;
@@ -170,8 +165,7 @@ impl RequestBytes {
 }
 
 impl Chunked {
-    /// Returns the part behind this byte. `None` if the byte is refused: in a trailer by the rules of
-    /// this file, and elsewhere by the decoder.
+    /// Returns the part behind this byte. `None` if the byte is wrong.
     fn next(self, byte: u8, size: &mut u64) -> Option<Self> {
         Some(match (self, byte) {
             (Self::FirstDigit, _) => {

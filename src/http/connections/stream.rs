@@ -24,9 +24,6 @@ const WITHHELD_BYTES_MAX: usize = 16_384;
 const AHEAD_BYTES: usize = 4_096;
 /// The reads, each of [`AHEAD_BYTES`], of what still comes when a connection is closed.
 const LATE_READS_MAX: usize = 16;
-/// The bytes that the HTTP server sees in place of one that it would take wrongly. It refuses them in
-/// the trailer of a body: behind a carriage return comes a line feed.
-const REFUSED: &[u8] = b"\r\r";
 
 /// A connection's stream. The dispatcher of the HTTP server reads and writes it; it fails
 /// when the client lets a deadline pass, or when the connection must make room.
@@ -43,6 +40,8 @@ pub(crate) struct GuardedStream {
     request: RequestBytes,
     /// Bytes behind the request under way, which the HTTP server sees when its reply is encoded.
     withheld: BytesMut,
+    /// True if the client has ended its sending behind the withheld bytes.
+    withholds_end: bool,
 }
 
 /// A window of time in which the client must make progress.
@@ -72,6 +71,7 @@ impl GuardedStream {
             stall: None,
             request: RequestBytes::default(),
             withheld: BytesMut::new(),
+            withholds_end: false,
         };
         Ok((guarded, peer))
     }
@@ -159,6 +159,15 @@ impl GuardedStream {
         self.request.is_complete() && !self.connection.is_answered()
     }
 
+    /// Returns the end of what the client sends. A stream of events fails: no request follows, and it
+    /// would go on until its next heartbeat.
+    fn end(&self) -> io::Result<()> {
+        match self.connection.phase() {
+            Phase::Stream => Err(io::ErrorKind::ConnectionAborted.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Waits for the client's bytes, or for the service.
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.connection.register(cx.waker());
@@ -186,7 +195,7 @@ impl GuardedStream {
             self.withheld.extend_from_slice(&came[shown..]);
             buffer.set_filled(filled + shown);
         }
-        self.note_shown(buffer);
+        self.note_shown();
     }
 
     /// Shows the HTTP server withheld bytes of the request under way.
@@ -198,16 +207,15 @@ impl GuardedStream {
         if self.withheld.is_empty() {
             self.withheld = BytesMut::new();
         }
-        self.note_shown(buffer);
+        self.note_shown();
     }
 
-    /// Notes that bytes of the request have been shown. If the next one is refused, so is the request:
-    /// there is room in its place for at least one of the bytes that say so.
-    fn note_shown(&mut self, buffer: &mut ReadBuf<'_>) {
+    /// Notes that bytes of the request have been shown. Those behind a malformed body have no effect.
+    fn note_shown(&mut self) {
         self.note_progress();
-        if self.request.leaves_out_the_next() {
-            self.withheld = BytesMut::from(REFUSED);
-            self.show_withheld(buffer);
+        if self.request.is_malformed() {
+            self.withheld = BytesMut::new();
+            self.connection.body_is_malformed();
         }
     }
 
@@ -222,7 +230,7 @@ impl GuardedStream {
     }
 
     /// Reads bytes of later requests, which must wait for the reply under way, or have no effect
-    /// behind the last one. Ready at the end of the stream.
+    /// behind the last one. Ready at the end behind the last reply.
     fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let is_over = !self.is_reply_due();
         if is_over {
@@ -233,13 +241,12 @@ impl GuardedStream {
             let mut ahead = ReadBuf::uninit(&mut ahead);
             match Pin::new(&mut self.stream).poll_read(cx, &mut ahead) {
                 Poll::Ready(Ok(())) if ahead.filled().is_empty() => {
-                    if self.connection.phase() == Phase::Stream {
-                        return Poll::Ready(Err(end_of_stream()));
+                    if is_over || self.connection.phase() == Phase::Stream {
+                        return Poll::Ready(self.end());
                     }
-                    if self.withheld.is_empty() {
-                        return Poll::Ready(Ok(()));
-                    }
-                    // The end comes behind the withheld bytes: the socket returns it again.
+                    // The HTTP server would take the end for that of a body of which it has not
+                    // decoded all. The socket returns it again.
+                    self.withholds_end = true;
                     break;
                 }
                 Poll::Ready(Ok(())) => {
@@ -256,15 +263,12 @@ impl GuardedStream {
     }
 }
 
-/// The error at the client's end of a stream of events. No request follows, and the stream would go
-/// on until its next heartbeat.
-fn end_of_stream() -> io::Error {
-    io::ErrorKind::ConnectionAborted.into()
-}
-
 impl AsyncRead for GuardedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.check_open()?;
+        if self.request.is_malformed() {
+            return Poll::Ready(self.end());
+        }
         if self.request.is_complete() {
             if self.is_reply_due() || self.connection.is_ended() {
                 return self.poll_read_ahead(cx);
@@ -281,12 +285,7 @@ impl AsyncRead for GuardedStream {
         }
         let filled = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
-            Poll::Ready(Ok(())) if buffer.filled().len() == filled => {
-                if self.connection.phase() == Phase::Stream {
-                    return Poll::Ready(Err(end_of_stream()));
-                }
-                Poll::Ready(Ok(()))
-            }
+            Poll::Ready(Ok(())) if buffer.filled().len() == filled => Poll::Ready(self.end()),
             Poll::Ready(Ok(())) => {
                 self.show(buffer, filled);
                 Poll::Ready(Ok(()))
@@ -339,7 +338,8 @@ impl AsyncWrite for GuardedStream {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        if !self.withheld.is_empty() && self.request.is_complete() && self.connection.is_answered() {
+        let withholds = self.withholds_end || !self.withheld.is_empty();
+        if withholds && self.request.is_complete() && self.connection.is_answered() {
             // The HTTP server must read again, though no byte comes from the socket.
             cx.waker().wake_by_ref();
         }

@@ -143,7 +143,8 @@ impl Answered<'_> {
         let id = HeaderValue::from_str(&context.id).expect("an id is plain text");
         response.headers_mut().insert(REQUEST_ID, id);
         self.cors.write_headers(response.headers_mut());
-        let is_last = context.asks_to_close || context.is_late || connections.is_stopping();
+        let is_last =
+            context.asks_to_close || context.is_late || context.has_malformed_body() || connections.is_stopping();
         if is_last || response.status() == StatusCode::REQUEST_TIMEOUT {
             context.end_connection();
             response.head_mut().set_connection_type(ConnectionType::Close);
