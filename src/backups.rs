@@ -153,14 +153,15 @@ impl Keeper {
 
     /// Looks for the newest backup, and returns the time of the next one.
     fn begin(&mut self) -> Timestamp {
-        let newest = self.existing().ok().and_then(|names| names.into_iter().max());
         let mut due = self.store.ledger_time();
+        // A backup of the future is of a clock that was wrong.
+        let existing = self.existing().unwrap_or_default();
+        let newest = existing.into_iter().filter(|made| *made <= due).max();
         if let Some(newest) = newest {
             self.health
                 .last_success_millis
                 .store(newest.millis(), Ordering::Relaxed);
-            // A backup of the future is of a clock that was wrong.
-            due = later(due.min(newest), self.schedule.every);
+            due = later(newest, self.schedule.every);
         }
         #[cfg(target_os = "linux")]
         if let Err(error) = rustix::process::nice(NICE) {

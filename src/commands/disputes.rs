@@ -42,9 +42,14 @@ pub fn submit(
     };
     let key = EscrowKey::Token(token);
     let mut escrow = load_escrow(tx, actor.merchant, &key, Refusal::VaultNotDisputable)?;
+    let before = escrow.status();
     let submitted = escrow.submit_statement(actor.customer(), statement, policy.exits());
     let effects = explained(policy, &escrow, submitted)?;
     tx.save_dispute(&escrow)?;
+    // An operator asked for a ruling on the dispute as it was.
+    if escrow.status() != before && tx.asked_ruling(escrow.id)?.is_some() {
+        tx.delete_asked_ruling(escrow.id)?;
+    }
     outbox::apply_of(tx, policy, &escrow, &effects)?;
     Ok(escrow)
 }

@@ -7,7 +7,9 @@
 //! nothing is kept and the key stays free.
 
 use crate::commands::{Error, Policy};
-use crate::domain::idempotency::{Difference, IdempotencyKey, IdempotencyRecord, RequestFingerprint, StoredReply};
+use crate::domain::idempotency::{
+    Difference, IdempotencyKey, IdempotencyRecord, RequestFingerprint, StoredReply, is_of_request_alone,
+};
 use crate::domain::party::Actor;
 use crate::domain::refusal::Refusal;
 use crate::store::Tx;
@@ -50,7 +52,7 @@ pub fn once<T>(
     }
     let decided = match tx.attempt(|tx| command(tx, policy, actor))? {
         Ok(done) => Ok(done),
-        Err(Error::Refused(refusal)) if !matches!(refusal, Refusal::Invalid(_)) => Err(refusal),
+        Err(Error::Refused(refusal)) if !is_of_request_alone(&refusal) => Err(refusal),
         Err(error) => return Err(error),
     };
     let record = IdempotencyRecord {

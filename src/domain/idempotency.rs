@@ -4,6 +4,7 @@
 use percent_encoding::percent_decode_str;
 
 use crate::domain::ids::{CustomerId, OperatorId};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::unset::is_unset_variable;
 
@@ -59,6 +60,27 @@ pub struct StoredReply {
     pub status: u16,
     /// The body, byte for byte.
     pub body: String,
+}
+
+/// Returns true for the refusal of a request that is wrong at any time, whatever the state of the
+/// service. It leaves the key free, so that the corrected request can have it.
+pub fn is_of_request_alone(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::Invalid(_)
+            | Refusal::CustomerIdMalformed(_)
+            | Refusal::NoSuchCustomerId(_)
+            | Refusal::NothingToUpdate
+            | Refusal::NoPermissionNamed
+            | Refusal::AdditionalFeeNegative
+            | Refusal::AdditionalFeeRefundableUnclear
+            | Refusal::SplitAmountsMissing
+            | Refusal::SplitAmountsWithoutSplit
+            | Refusal::TooFewMilestones
+            | Refusal::TooFewParticipants
+            | Refusal::ParticipantTwice
+            | Refusal::PotTooSmall { .. }
+    )
 }
 
 /// The first request under a key, and its reply.

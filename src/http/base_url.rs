@@ -63,7 +63,7 @@ pub(super) fn put_right(request: &mut ServiceRequest) {
 }
 
 /// Returns the path that a client means, or `None` if it is this one.
-fn meant_path(path: &str) -> Option<String> {
+pub(super) fn meant_path(path: &str) -> Option<String> {
     if is_checkout_page(path) {
         return None;
     }

@@ -167,20 +167,18 @@ impl FromRequest for OptionalJsonBody {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        if request.headers().contains_key(CONTENT_TYPE) {
-            let body = JsonBody::from_request(request, payload);
-            return Box::pin(async move { body.await.map(Self) });
-        }
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let limits = limits_of(&request)?;
-            match read_json(&request, payload, limits).await? {
-                body if body.text.is_empty() => Ok(Self(JsonBody {
+            let body = read_json(&request, payload, limits_of(&request)?).await?;
+            // Some clients send the type where they have no body.
+            if body.text.is_empty() {
+                return Ok(Self(JsonBody {
                     specs: specs_of(&request),
                     ..JsonBody::of("{}")
-                })),
-                _ => Err(ApiError::UnsupportedMediaType { expected: JSON }),
+                }));
             }
+            check_is_json(&request)?;
+            body.keep_in_context(&request).map(Self)
         })
     }
 }

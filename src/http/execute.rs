@@ -136,29 +136,58 @@ impl AppState {
         }
     }
 
-    /// Checks that the caller may read, and returns the merchant to read from. In a sandbox
-    /// the first read with a new key creates its merchant, and the first read for a new
-    /// customer creates the customer.
-    pub(crate) async fn admit(&self, caller: &Caller) -> Result<MerchantId, ApiError> {
-        if let Some(merchant) = caller.merchant() {
-            let Party::Customer(customer) = caller.party() else {
-                return Ok(merchant);
-            };
-            let customer = customer.clone();
-            let access = self
-                .store
-                .read(move |snapshot| snapshot.customer_access(merchant, &customer))
-                .await?;
-            if let Some(access) = access {
-                access.check_active()?;
-                return Ok(merchant);
-            }
-        }
-        let admit = |tx: &mut Tx<'_>, policy: &Policy, actor: &Actor| {
-            customers::admit_party(tx, policy, actor)?;
-            Ok::<_, commands::Error>(actor.merchant)
+    /// Checks that the caller may read, and returns the merchant to read from with the parsed request.
+    /// In a sandbox the first read with a new key creates its merchant, and the first read for a new
+    /// customer creates the customer. A refused request creates neither.
+    pub(crate) async fn admit<T>(
+        &self,
+        caller: &Caller,
+        request: Result<T, impl Into<Refusal>>,
+    ) -> Result<(MerchantId, T), ApiError> {
+        let request = request.map_err(Into::into);
+        let merchant = match self.known_merchant(caller).await? {
+            Some(merchant) => merchant,
+            None => self.register(caller, request.as_ref().err().cloned()).await?,
         };
-        self.run(caller, None, admit).await
+        Ok((merchant, request?))
+    }
+
+    /// Checks that the caller may read something of its own, and returns the merchant to read from. A
+    /// new caller owns nothing yet: it gets the refusal, which creates nobody.
+    pub(crate) async fn admit_owner(&self, caller: &Caller, refusal: Refusal) -> Result<MerchantId, ApiError> {
+        match self.known_merchant(caller).await? {
+            Some(merchant) => Ok(merchant),
+            None => self.register(caller, Some(refusal)).await,
+        }
+    }
+
+    /// Returns the merchant of a caller who may read. `None` if the merchant or the customer is new.
+    async fn known_merchant(&self, caller: &Caller) -> Result<Option<MerchantId>, ApiError> {
+        let (Some(merchant), Party::Customer(customer)) = (caller.merchant(), caller.party()) else {
+            return Ok(caller.merchant());
+        };
+        let customer = customer.clone();
+        let access = self
+            .store
+            .read(move |snapshot| snapshot.customer_access(merchant, &customer))
+            .await?;
+        let Some(access) = access else {
+            return Ok(None);
+        };
+        access.check_active()?;
+        Ok(Some(merchant))
+    }
+
+    /// Creates a new caller's merchant and customer, unless the request is refused.
+    async fn register(&self, caller: &Caller, refusal: Option<Refusal>) -> Result<MerchantId, ApiError> {
+        let register = move |tx: &mut Tx<'_>, policy: &Policy, actor: &Actor| {
+            customers::admit_party(tx, policy, actor)?;
+            match refusal {
+                Some(refusal) => Err(commands::Error::from(refusal)),
+                None => Ok(actor.merchant),
+            }
+        };
+        self.run(caller, None, register).await
     }
 
     /// Returns the merchant of a caller. Creates it on the first use of a sandbox key.

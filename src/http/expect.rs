@@ -14,6 +14,7 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use crate::commands::SharedPolicy;
 use crate::domain::invalid::shortened;
 use crate::entropy;
+use crate::http::base_url;
 use crate::http::body::LARGE_JSON_BYTES_MAX;
 use crate::http::connections::{Connection, Phase};
 use crate::http::context::single_host;
@@ -37,7 +38,7 @@ pub(super) fn check(request: Request, limits: Limits, policy: &SharedPolicy) -> 
         limits.form_bytes_max()
     } else if content_type.starts_with(CSV.as_bytes()) {
         limits.file_bytes_max
-    } else if request.path() == seeds::PATH {
+    } else if is_seed(request.path()) {
         limits.body_bytes_max.max(LARGE_JSON_BYTES_MAX)
     } else {
         limits.body_bytes_max
@@ -46,6 +47,11 @@ pub(super) fn check(request: Request, limits: Limits, policy: &SharedPolicy) -> 
         Ok(()) => Ok(request),
         Err(refusal) => Err(refuse(&request, &refusal, policy)),
     }
+}
+
+/// Returns true for the path of a seed, in each form that is routed to it later.
+fn is_seed(path: &str) -> bool {
+    base_url::meant_path(path).as_deref().unwrap_or(path) == seeds::PATH
 }
 
 fn refuse(request: &Request, refusal: &ApiError, policy: &SharedPolicy) -> Response<BoxBody> {

@@ -15,7 +15,7 @@ use crate::http::context::{ReceivedBody, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
 use crate::http::query::pairs_of;
-use crate::http::request_spec::BodySpec;
+use crate::http::request_spec::{self, BodySpec};
 use crate::http::route::RouteFacts;
 
 /// Checks the names of a request whose body was read. A body that cannot be parsed is left to
@@ -25,15 +25,24 @@ pub(super) fn check_fields(request: &HttpRequest, facts: &RouteFacts) -> Result<
     let query = pairs_of(request)?;
     Fields::from_form(&query)?.check_known(known.query)?;
     let context = RequestContext::of(request)?;
-    let Some(ReceivedBody::Json(text)) = context.body.get() else {
-        return Ok(());
-    };
-    // Some clients send null where they have no body.
-    let is_sent = !matches!(text.trim(), "" | "null");
-    match Fields::from_json(text) {
-        Ok(fields) => Ok(fields.check_known(known.body_fields())?),
-        Err(problem) if is_sent && matches!(known.body, BodySpec::None) => Err(problem.into()),
-        Err(_) => Ok(()),
+    match context.body.get() {
+        Some(ReceivedBody::Json(text)) => match Fields::from_json(text) {
+            Ok(fields) => Ok(fields.check_known(known.body_fields())?),
+            // Some clients send null where they have no body.
+            Err(problem) if text.trim() != "null" && matches!(known.body, BodySpec::None) => Err(problem.into()),
+            Err(_) => Ok(()),
+        },
+        Some(ReceivedBody::Form { fields, .. }) => {
+            // The route itself refuses a text in the place of a file of a list.
+            let list_of = |name: &str| {
+                name.split_once('[')
+                    .map(|(list, _)| request_spec::find(known.body_fields(), list))
+            };
+            let is_entry = |name: &str| list_of(name).flatten().is_some();
+            let names: Vec<_> = fields.iter().filter(|(name, _)| !is_entry(name)).cloned().collect();
+            Ok(Fields::from_form(&names)?.check_known(known.body_fields())?)
+        }
+        Some(ReceivedBody::Csv(_)) | None => Ok(()),
     }
 }
 

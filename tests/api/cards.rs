@@ -71,6 +71,12 @@ fn a_number_that_is_not_a_test_card_is_refused_without_repeating_it() {
         app.refuses(400, message, |app| app.save_card("ada", number));
     }
     app.refuses(400, "number is required", |app| app.save_card("ada", ""));
+    let message = "number must be a text; got a value of another kind";
+    for number in [json!(4_111_111_111_111_111_i64), json!(["4111111111111111"])] {
+        app.refuses(400, message, |app| {
+            app.json("POST", "/sandbox/cards", "ada", &json!({ "number": number }))
+        });
+    }
 }
 
 #[test]

@@ -169,6 +169,7 @@ fn a_category_has_one_picture() {
             "imageUrl must be sent once; got 2 files",
         ),
         ("POST", path, &[picture(b"GIF89a never kept")], "name is required"),
+        ("POST", path, &[picture(b"%PDF-1.7 a paper")], "name is required"),
     ] {
         app.refuses(400, message, |app| app.form(method, path, "ada", parts));
     }

@@ -301,6 +301,42 @@ fn a_refused_request_registers_no_customer() {
 }
 
 #[test]
+fn a_refused_read_registers_no_customer_and_no_merchant() {
+    let app = spawn_app_with(|config| config.sandbox.cards = false);
+    let category = "000000000000000000000000";
+    for (status, path) in [
+        (401, "/v1/escrow/transactions".to_owned()),
+        (400, "/v1/escrow/transactions?type=buy&page=0".to_owned()),
+        (400, "/v1/payment/history?page=0".to_owned()),
+        (400, "/v1/payment/history?fromDate=yesterday".to_owned()),
+        (400, "/v1/escrow/dispute/get?page=0".to_owned()),
+        (400, format!("/v1/escrow/dispute/get/{category}")),
+        (400, "/v1/escrow/category/get?page=0".to_owned()),
+        (400, format!("/v1/escrow/category/get/{category}")),
+        (403, "/v1/cards".to_owned()),
+        (400, "/v1/merchant/transactions?page=0".to_owned()),
+        (404, format!("/operator/receipts/{category}")),
+        (404, format!("/operator/payouts/{category}")),
+        (400, format!("/operator/deals/{category}/ruling")),
+    ] {
+        for key in ["sk_test_default", "sk_test_of_nobody_yet"] {
+            let before = app.dump();
+            let customer = if path.contains("merchant") || path.contains("operator") {
+                ""
+            } else {
+                "stranger"
+            };
+            let answer = app.json_with_key(key, "GET", &path, customer, &Value::Null);
+            assert_eq!(answer.status, status, "{key} {path}: {}", answer.text);
+            assert_eq!(app.dump(), before, "{key} {path}");
+        }
+    }
+    // The same customer is registered by the first read that is answered.
+    app.json("GET", "/v1/payment/history", "stranger", &Value::Null).ok();
+    assert_eq!(app.column("SELECT id FROM customer"), ["stranger"]);
+}
+
+#[test]
 fn a_read_accepts_every_customer_id_and_recognises_the_seller() {
     let app = spawn_app();
     let deal = app.offered();

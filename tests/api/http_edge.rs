@@ -343,6 +343,8 @@ fn a_body_that_is_announced_to_be_too_long_is_refused_at_once() {
         ("/v1/escrow/create", "application/json", limit),
         ("/v1/escrow/create", "multipart/form-data; boundary=edge", form_limit),
         ("/sandbox/seed", "application/json", 1_048_576),
+        ("/v1/sandbox/seed", "application/json", 1_048_576),
+        ("//sandbox/seed", "application/json", 1_048_576),
     ] {
         let head = |expect: &str, length: usize| {
             format!(

@@ -396,6 +396,50 @@ fn an_unreadable_request_leaves_the_key_free() {
     assert_eq!((created.status, created.is_replay), (201, false));
 }
 
+/// The corrected request may have the key: the first one was wrong at any time.
+#[test]
+fn a_request_that_is_wrong_by_itself_leaves_the_key_free() {
+    let app = spawn_app();
+    let deal = Deal::of(&app.json("POST", "/v1/escrow/create", "ada", &standard_terms()).ok());
+    let fee = format!("/v1/escrow/additional-fee/{}", deal.token);
+    let keyed = |method: &str, path: &str, customer: &str| Request::of(method, path, customer).keyed("order 1");
+    let mut offer = two_milestones();
+    offer["milestones"].as_array_mut().unwrap().truncate(1);
+    let pot = json!({
+        "purpose": "A bet", "amount": 1_000, "participants": [{ "customerId": "ada", "amount": 1_000 }],
+    });
+    for (method, path, customer, body, message) in [
+        (
+            "PUT",
+            fee.as_str(),
+            "",
+            json!({ "additionalFee": -5 }),
+            "additionalFee cannot be negative",
+        ),
+        (
+            "POST",
+            "/v1/escrow/milestone/create",
+            "ada",
+            offer,
+            "A milestone escrow must have at least 2 milestones",
+        ),
+        (
+            "POST",
+            "/v1/escrow/vault/create",
+            "",
+            pot,
+            "A vault escrow must have at least 2 participants",
+        ),
+    ] {
+        let before = app.dump();
+        let refused = keyed(method, path, customer).json(&body).send(&app);
+        assert_eq!((refused.status, refused.message().as_str()), (400, message));
+        assert_eq!(app.dump(), before, "{message}");
+    }
+    let set = keyed("PUT", &fee, "").json(&json!({ "additionalFee": 5 })).send(&app);
+    assert_eq!((set.status, set.is_replay), (200, false), "{set:?}");
+}
+
 #[test]
 fn a_key_is_for_one_request() {
     let app = spawn_app();

@@ -97,6 +97,24 @@ fn a_test_account_takes_only_the_due_amount() {
         pay_test_account(app, &intent, Some(&json!({ "amount": -1 })))
     });
     pay_test_account(&app, &intent, Some(&json!({ "amount": 2500 }))).ok();
+    // Some clients send the type where they have no body.
+    for (reference, content_type) in [
+        ("d-2", "application/json"),
+        ("d-3", "application/x-www-form-urlencoded"),
+    ] {
+        let intent = app.create_intent("ada", &deposit(reference, 2500)).ok();
+        let number = intent.data()["testAccount"]["accountNumber"].as_str().unwrap();
+        let send = |body: &str| {
+            let length = body.len();
+            let head = format!("POST /sandbox/test-accounts/{number}/pay HTTP/1.1\r\nhost: localhost\r\n");
+            let head = format!("{head}content-type: {content_type}\r\ncontent-length: {length}\r\n\r\n");
+            app.exchange(format!("{head}{body}").as_bytes())
+        };
+        if content_type != "application/json" {
+            app.refuses_code(415, "unsupported_media_type", |_| send("amount=1"));
+        }
+        send("").ok();
+    }
     for number in ["9900000000", "x", "0123456789"] {
         app.refuses(400, "Test account not found", |app| {
             app.send("POST", &format!("/sandbox/test-accounts/{number}/pay"), &[], None)

@@ -144,6 +144,26 @@ fn a_ruling_that_a_revoked_operator_asked_for_counts_as_none() {
     assert_eq!(app.live_balance(&large.buyer), 10_000);
 }
 
+/// The first operator asked for a ruling before the other side had spoken.
+#[test]
+fn a_reply_to_the_dispute_ends_the_request_for_a_ruling() {
+    let app = spawn_desk();
+    let large = large_deal(&app);
+    let refunded = json!({ "status": "REFUNDED" });
+    large.asks(&app, DAYO, &refunded);
+    let statement = format!("/v1/escrow/submit-dispute/{}", large.deal.token);
+    let submit = |customer: &str, message: &str| {
+        let body = json!({ "message": message });
+        app.json_with_key(LIVE_KEY, "POST", &statement, customer, &body).ok()
+    };
+    assert_eq!(submit(&large.seller, "It is done").text("status"), "INVESTIGATING");
+    assert_eq!(large.asked(&app), Value::Null);
+    let noted = large.resolve(&app, ADA, &refunded).ok();
+    assert_eq!(noted.text("status"), "INVESTIGATING");
+    large.resolve(&app, DAYO, &refunded).ok();
+    assert_eq!(app.live_balance(&large.buyer), 10_000);
+}
+
 /// The merchant rules on its own deals. What an operator has asked for ends with the deal.
 #[test]
 fn the_merchant_rules_alone() {

@@ -88,6 +88,30 @@ fn every_own_route_refuses_an_unknown_body_field() {
     }
 }
 
+/// Some clients send a form where the route takes JSON too.
+#[test]
+fn a_form_of_an_own_route_refuses_an_unknown_field() {
+    let app = spawn_app();
+    let deal = app.funded();
+    let path = format!("/operator/deals/{}/resolve", deal.id);
+    let parts = [("resolution", None, &b"No delivery"[..]), ("status", None, b"REFUNDED")];
+    let wrong = [&parts[..], &[("additionalFeeRefundble", None, &b"false"[..])]].concat();
+    let message = "additionalFeeRefundble must be one of the fields ";
+    let before = app.dump();
+    let answer = app.form("POST", &path, "", &wrong);
+    assert_eq!(answer.status, 400);
+    assert!(answer.message().starts_with(message), "{}", answer.message());
+    // A text in the place of a file has a message of its own.
+    let text = [&parts[..], &[("file[0]", None, &b"photo.png"[..])]].concat();
+    let answer = app.form("POST", &path, "", &text);
+    assert!(
+        answer.message().starts_with("file[0] must be sent as a file"),
+        "{}",
+        answer.message()
+    );
+    assert_eq!(app.dump(), before);
+}
+
 #[test]
 fn the_message_names_the_known_fields() {
     let app = spawn_app();

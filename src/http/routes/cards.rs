@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::commands::cards;
 use crate::domain::ids::{CardId, CustomerId};
-use crate::domain::invalid::Parsed;
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::payments::bank::TEST_BANK_NAME;
 use crate::domain::payments::card::{SavedCard, TestCard, saved_cards};
 use crate::domain::refusal::RefusalKind;
@@ -30,8 +30,8 @@ pub(crate) const LIST_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::Feature
 
 /// `GET /v1/cards`, as the customer.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<Vec<CardView>>, ApiError> {
-    let merchant = state.admit(&caller).await?;
-    state.policy.load().check_cards()?;
+    let allowed = state.policy.load().check_cards();
+    let (merchant, ()) = state.admit(&caller, allowed).await?;
     let customer = caller.customer().clone();
     let cards = state
         .store
@@ -85,9 +85,15 @@ pub(crate) async fn remove(
         .await
 }
 
-/// Parses the number of a test card.
+/// Parses the number of a test card. No message repeats it: it may be that of a real card.
 fn parse_card(body: &JsonBody) -> Parsed<TestCard> {
-    TestCard::of_number(&body.fields()?.field("number").text()?)
+    let fields = body.fields()?;
+    let field = fields.field("number");
+    if field.is_absent() {
+        return Err(Invalid::missing("number"));
+    }
+    let other_kind = |_| Invalid::wrong("number", "a text", "a value of another kind");
+    TestCard::of_number(&field.text().map_err(other_kind)?)
 }
 
 /// The contract's Card.

@@ -6,7 +6,7 @@ use crate::commands::categories;
 use crate::domain::escrow::category::CategoryRequest;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::ids::CategoryId;
-use crate::domain::invalid::Parsed;
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, JsonOrFormBody};
@@ -28,7 +28,7 @@ const PICTURE: &str = "imageUrl";
 /// The fields of [`create`] and of [`edit`] beside the name.
 const BESIDE_NAME: &[FieldSpec] = &[
     DESCRIPTION,
-    FieldSpec::optional("category_position", Kind::Integer(i64::MIN, i64::MAX)),
+    FieldSpec::optional("category_position", Kind::Integer(1, i64::MAX)),
     FieldSpec::optional(PICTURE, Kind::Files(ListMax::Is(1))),
 ];
 /// The request of [`create`].
@@ -43,7 +43,7 @@ pub(crate) const CATEGORY_EDIT: RequestSpec = RequestSpec::of_form(&[
 ]);
 /// The request of [`move_to`].
 pub(crate) const POSITION: RequestSpec =
-    RequestSpec::of_body(&[&[FieldSpec::required("newPosition", Kind::Integer(i64::MIN, i64::MAX))]]);
+    RequestSpec::of_body(&[&[FieldSpec::required("newPosition", Kind::Integer(1, i64::MAX))]]);
 
 /// The refusals of a change to a category.
 const OF_THE_OWNER: [RefusalKind; 2] = [RefusalKind::CategoryNotFound, RefusalKind::AccessDenied];
@@ -57,7 +57,7 @@ pub(crate) async fn create(
     caller: Caller,
     mut body: JsonOrFormBody,
 ) -> Result<CreatedReply<CategoryView>, ApiError> {
-    let request = parse_category(&mut body, &state.policy.load().terms_limits);
+    let request = parse_new_category(&mut body, &state.policy.load().terms_limits);
     state
         .execute_with_files(
             caller,
@@ -102,8 +102,8 @@ pub(crate) async fn list(
     caller: Caller,
     query: Query,
 ) -> Result<Reply<PageView<CategoryView>>, ApiError> {
-    let merchant = state.admit(&caller).await?;
-    let request = query::page(&query.fields().map_err(Refusal::from)?).map_err(Refusal::from)?;
+    let request = query.fields().and_then(|fields| query::page(&fields));
+    let (merchant, request) = state.admit(&caller, request).await?;
     let walk = query.walk();
     let request = walk.bounded(request);
     let owner = caller.party().clone();
@@ -125,7 +125,7 @@ pub(crate) async fn get(
     caller: Caller,
     category: Path<String>,
 ) -> Result<Reply<CategoryView>, ApiError> {
-    let merchant = state.admit(&caller).await?;
+    let merchant = state.admit_owner(&caller, Refusal::CategoryNotFound).await?;
     let id = CategoryId::named(&category);
     let category = state
         .store
@@ -186,6 +186,14 @@ pub(crate) async fn delete(
 }
 
 /// Parses a new or edited category, and its picture.
+fn parse_new_category(body: &mut JsonOrFormBody, limits: &TermsLimits) -> Parsed<(CategoryRequest, Uploads)> {
+    let has_name = body.fields(PICTURE)?.field("name").optional_text()?.is_some();
+    if !has_name {
+        return Err(Invalid::missing("name"));
+    }
+    parse_category(body, limits)
+}
+
 fn parse_category(body: &mut JsonOrFormBody, limits: &TermsLimits) -> Parsed<(CategoryRequest, Uploads)> {
     let fields = body.fields(PICTURE)?;
     let name = fields.field("name");

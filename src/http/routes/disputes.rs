@@ -145,8 +145,8 @@ pub(crate) async fn list_own(
     caller: Caller,
     query: Query,
 ) -> Result<Reply<PageView<EscrowView>>, ApiError> {
-    let merchant = state.admit(&caller).await?;
     let request = parse_own_disputes(caller.customer(), &query);
+    let (merchant, request) = state.admit(&caller, request).await?;
     page_of_deals(
         &state,
         &caller,
@@ -166,7 +166,7 @@ pub(crate) async fn get(
     caller: Caller,
     escrow: Path<String>,
 ) -> Result<Reply<EscrowView>, ApiError> {
-    let merchant = state.admit(&caller).await?;
+    let merchant = state.admit_owner(&caller, Refusal::DisputeNotAccessible).await?;
     let escrow = EscrowId::named(&escrow);
     let deal = state
         .store
@@ -192,7 +192,7 @@ pub(crate) async fn list_all(
     caller: Caller,
     query: Query,
 ) -> Result<Reply<PageView<EscrowView>>, ApiError> {
-    let (merchant, request) = (caller.merchant(), (parse_all_disputes(&query), query.walk()));
+    let (merchant, request) = (caller.merchant(), (parse_all_disputes(&query)?, query.walk()));
     page_of_deals(&state, &caller, merchant, request, "Dispute fetched successfully").await
 }
 
@@ -202,7 +202,7 @@ pub(crate) async fn feed(
     caller: Caller,
     query: Query,
 ) -> Result<Reply<PageView<EscrowView>>, ApiError> {
-    let (merchant, request) = (caller.merchant(), (parse_feed(&query), query.walk()));
+    let (merchant, request) = (caller.merchant(), (parse_feed(&query)?, query.walk()));
     page_of_deals(
         &state,
         &caller,
@@ -219,10 +219,9 @@ async fn page_of_deals(
     state: &AppState,
     caller: &Caller,
     merchant: Option<MerchantId>,
-    (request, walk): (Parsed<(MerchantEscrowFilter, PageRequest)>, ListWalk),
+    ((filter, request), walk): ((MerchantEscrowFilter, PageRequest), ListWalk),
     message: &'static str,
 ) -> Result<Reply<PageView<EscrowView>>, ApiError> {
-    let (filter, request) = request.map_err(Refusal::from)?;
     let Some(merchant) = merchant else {
         let policy = state.policy.load();
         let context = policy.view_context(None, caller.request.host.as_deref());

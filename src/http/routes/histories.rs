@@ -18,8 +18,8 @@ use crate::domain::transaction::TransactionType::{
 use crate::http::auth::Caller;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
-use crate::http::fields::{Field, Fields};
-use crate::http::query::{Query, page_of};
+use crate::http::fields::Field;
+use crate::http::query::{ListWalk, Query, page_of};
 use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::payments::WalletView;
@@ -81,9 +81,10 @@ pub(crate) async fn of_customer(
     caller: Caller,
     query: Query,
 ) -> Result<Reply<HistoryView>, ApiError> {
-    let merchant = state.admit(&caller).await?;
+    let request = parse_history(&query, &TYPES[..TYPES_OF_CUSTOMERS]);
+    let (merchant, request) = state.admit(&caller, request).await?;
     let owner = Account::CustomerMain(caller.customer().clone());
-    history(&state, &caller, merchant, owner, &query, &TYPES[..TYPES_OF_CUSTOMERS]).await
+    history(&state, &caller, merchant, owner, request, query.walk()).await
 }
 
 /// The refusals of [`of_merchant`].
@@ -96,8 +97,9 @@ pub(crate) async fn of_merchant(
     caller: Caller,
     query: Query,
 ) -> Result<Reply<HistoryView>, ApiError> {
+    let request = parse_history(&query, &TYPES)?;
     let merchant = state.merchant_of(&caller).await?;
-    history(&state, &caller, merchant, Account::MerchantMain, &query, &TYPES).await
+    history(&state, &caller, merchant, Account::MerchantMain, request, query.walk()).await
 }
 
 /// `GET /v1/merchant/balance`, as the merchant.
@@ -118,11 +120,9 @@ async fn history(
     caller: &Caller,
     merchant: MerchantId,
     owner: Account,
-    query: &Query,
-    types: &[TransactionType],
+    (filter, shape): (HistoryFilter, HistoryShape),
+    walk: ListWalk,
 ) -> Result<Reply<HistoryView>, ApiError> {
-    let (filter, shape) = parse_history(&query.fields()?, types)?;
-    let walk = query.walk();
     let shape = match shape {
         HistoryShape::Page(request) => HistoryShape::Page(walk.bounded(request)),
         HistoryShape::Flat => HistoryShape::Flat,
@@ -149,7 +149,8 @@ async fn history(
 /// Contract sections 1.8 and 4.3.4: `reference`, `fromDate` or `toDate` asks for a reply
 /// without pages. A limit above [`LIMIT_MAX`] counts as [`LIMIT_MAX`]. A limit that is absent
 /// or not a positive whole number counts as [`LIMIT_DEFAULT`].
-fn parse_history(fields: &Fields<'_>, types: &[TransactionType]) -> Parsed<(HistoryFilter, HistoryShape)> {
+fn parse_history(query: &Query, types: &[TransactionType]) -> Parsed<(HistoryFilter, HistoryShape)> {
+    let fields = query.fields()?;
     let filter = HistoryFilter {
         transaction_type: fields.field("type").optional(|field| field.one_of(types))?,
         reference: fields.field("reference").optional(Field::text)?,
@@ -163,7 +164,7 @@ fn parse_history(fields: &Fields<'_>, types: &[TransactionType]) -> Parsed<(Hist
         Ok(rows @ 1..) => u32::try_from(rows).map_or(LIMIT_MAX, |rows| rows.min(LIMIT_MAX)),
         _ => LIMIT_DEFAULT,
     };
-    Ok((filter, HistoryShape::Page(page_of(fields, limit)?)))
+    Ok((filter, HistoryShape::Page(page_of(&fields, limit)?)))
 }
 
 /// Transactions of a history: one page, or a plain list if the request filters by reference

@@ -192,8 +192,8 @@ pub(crate) async fn list(
     caller: Caller,
     query: Query,
 ) -> Result<Reply<EscrowListView>, ApiError> {
-    let merchant = state.admit(&caller).await?;
-    let (filter, page) = parse_list(caller.party(), &query)?;
+    let request = parse_list(caller.party(), &query);
+    let (merchant, (filter, page)) = state.admit(&caller, request).await?;
     let walk = query.walk();
     let page = walk.bounded(page);
     state

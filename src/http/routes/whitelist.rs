@@ -33,8 +33,8 @@ pub(crate) const LIST_REFUSALS: Refusals = Refusals::NONE.in_live(&[RefusalKind:
 
 /// `GET /v1/whitelist-address`, as the customer.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<Vec<WhitelistAddressView>>, ApiError> {
-    let merchant = state.admit(&caller).await?;
-    state.policy.load().check_processor()?;
+    let allowed = state.policy.load().check_processor();
+    let (merchant, ()) = state.admit(&caller, allowed).await?;
     let customer = caller.customer().clone();
     let whitelist = move |snapshot: &Snapshot<'_>| snapshot.whitelist(merchant, &customer);
     let addresses = state.store.read_long(merchant, whitelist).await?;

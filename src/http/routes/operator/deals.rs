@@ -63,7 +63,7 @@ pub(super) async fn asked(
     caller: Caller,
     escrow: Path<String>,
 ) -> Result<Reply<Option<AskedRulingView>>, ApiError> {
-    let merchant = state.merchant_of(&caller).await?;
+    let merchant = caller.merchant().ok_or(Refusal::EscrowNotFound)?;
     let key = EscrowKey::Id(EscrowId::named(&escrow));
     let asked = state.store.read(move |snapshot| match snapshot.deal(merchant, &key)? {
         Some(deal) => snapshot.asked_ruling(deal.id()).map(Some),

@@ -82,7 +82,7 @@ pub(super) async fn get(
     caller: Caller,
     payout: Path<String>,
 ) -> Result<Reply<PayoutView>, ApiError> {
-    let merchant = state.merchant_of(&caller).await?;
+    let merchant = caller.merchant().ok_or(Refusal::PayoutNotFound)?;
     let id = PayoutId::named(&payout);
     let payout = state
         .store
