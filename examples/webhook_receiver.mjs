@@ -13,7 +13,12 @@ function isGenuine(body, signature) {
 }
 
 const server = createServer(async (request, response) => {
-  const body = Buffer.concat(await request.toArray());
+  let body;
+  try {
+    body = Buffer.concat(await request.toArray());
+  } catch {
+    return; // the sender went away
+  }
   if (!isGenuine(body, request.headers['x-payluk-signature'])) {
     response.writeHead(401).end();
     return;

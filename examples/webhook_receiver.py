@@ -13,7 +13,7 @@ PORT = int(os.environ.get("PORT", "9000"))
 def is_genuine(body, signature):
     """Compares in constant time, over the raw bytes of the body."""
     expected = hmac.new(KEY, body, hashlib.sha512).hexdigest()
-    return hmac.compare_digest(expected, signature or "")
+    return hmac.compare_digest(expected.encode(), (signature or "").encode())
 
 
 class Receiver(BaseHTTPRequestHandler):

@@ -51,7 +51,7 @@ enum OperatorCommand {
         #[arg(long, value_enum)]
         role: RoleArgument,
         /// The id of a merchant that the operator is limited to; give it again for more
-        #[arg(long = "merchant", value_name = "ID")]
+        #[arg(long = "merchant", value_name = "ID", value_parser = merchant_id)]
         merchants: Vec<i64>,
     },
     /// List the operators
@@ -65,6 +65,11 @@ enum OperatorCommand {
         #[arg(long)]
         reason: String,
     },
+}
+
+fn merchant_id(text: &str) -> Result<i64, &'static str> {
+    text.parse()
+        .map_err(|_| "it must be the id of a merchant, a number, as `escrowd merchant list` shows")
 }
 
 fn operator_id(text: &str) -> Result<OperatorId, &'static str> {

@@ -52,18 +52,20 @@ const SANDBOX_ONLY: &str = "a snapshot is of a sandbox; `escrowd backup` and `es
 pub(super) fn run(arguments: SnapshotArguments) -> anyhow::Result<ExitCode> {
     let flags = Flags {
         config: arguments.config,
-        database: arguments.database,
         ..Flags::default()
     };
     let config = Config::load(&flags, variables())?;
     if config.mode != Mode::Sandbox {
         bail!("mode is \"live\", and {SANDBOX_ONLY}");
     }
-    let Some(database) = config.database.path() else {
+    if config.ephemeral && arguments.database.is_none() {
         bail!(
-            "snapshots are of database files, and the database is {}",
-            config.database
+            "ephemeral is set, so the database is another one at each start: name it by --database, as the start printed it"
         );
+    }
+    let place = arguments.database.unwrap_or(config.database);
+    let Some(database) = place.path() else {
+        bail!("snapshots are of database files, and the database is {place}");
     };
     match arguments.command {
         SnapshotCommand::Save { to } => {

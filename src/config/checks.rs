@@ -30,9 +30,18 @@ pub(super) fn check_flags(config: &Config, flags: &Flags) -> Result<(), ConfigEr
 }
 
 /// Refuses a sandbox that other machines can reach, a live database that is not kept, one address for
-/// two servers, and a folder for backups that would stay empty.
+/// two servers, a folder for backups that would stay empty, and files for which there is never memory.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     config.rates()?;
+    let limits = &config.limits;
+    if limits.uploads_bytes_max < limits.file_bytes_max {
+        return refuse(format!(
+            "limits.uploads_bytes_max is {}, the memory for all files that are being received, and limits.file_bytes_max \
+             is {}: such a file could never be received; make uploads_bytes_max larger, best four times as large as \
+             file_bytes_max",
+            limits.uploads_bytes_max, limits.file_bytes_max
+        ));
+    }
     if let Some(address) = config.metrics.listen
         && address == config.listen
         && address.port() != 0

@@ -160,10 +160,10 @@ pub struct Bank {
 #[serde(deny_unknown_fields)]
 pub struct Fees {
     /// The platform's part.
-    #[serde(deserialize_with = "within::<_, _, 0, 10_000>")]
+    #[serde(deserialize_with = "within::<_, _, 0, 5_000>")]
     pub platform_bps: u16,
     /// The merchant's part.
-    #[serde(deserialize_with = "within::<_, _, 0, 10_000>")]
+    #[serde(deserialize_with = "within::<_, _, 0, 5_000>")]
     pub commission_bps: u16,
     /// The fee of a withdrawal, by its amount.
     #[serde(deserialize_with = "withdrawal_fees")]

@@ -92,9 +92,9 @@ fn is_shown(line: &str) -> bool {
 }
 
 /// Returns true if the value of this key, which stands in this text, is not secret. `database` is
-/// secret if it is a URL, which may contain a password.
+/// secret if it may be a URL, also a mistyped one, which may contain a password.
 fn holds_no_secret(key: &str, text: &str) -> bool {
-    if SECRET_KEYS.contains(&key) || (key == "database" && text.contains("://")) {
+    if SECRET_KEYS.contains(&key) || (key == "database" && (text.contains("://") || text.contains('@'))) {
         return false;
     }
     let defaults: Table = DEFAULTS.parse().expect("the embedded config.toml is valid");

@@ -22,6 +22,8 @@ fn no_error_shows_a_secret() {
         (format!("public_url = \"ftp://{SECRET}@shop.example\""), "line 1"),
         (format!("public_url = [\"https://{SECRET}@shop.example\"]"), "line 1"),
         (format!("[webhooks]\ncallback_url = \"//{SECRET}\""), "line 2"),
+        (format!("database = \"postgresql:ada:{SECRET}@db/escrow\""), "line 1"),
+        (format!("database = \"postgres:/ada:{SECRET}@db/escrow\""), "line 1"),
     ] {
         let error = error(&text, &[]);
         assert!(!error.contains("5ecre7"), "{text}: {error}");

@@ -98,13 +98,13 @@ fn an_error_says_in_plain_words_which_values_are_right() {
     for (text, problem) in [
         (
             "[fees]\nplatform_bps = -1",
-            "must be a whole number from 0 to 10000; got -1",
+            "must be a whole number from 0 to 5000; got -1",
         ),
         (
             "[fees]\ncommission_bps = 70000",
-            "must be a whole number from 0 to 10000; got 70000",
+            "must be a whole number from 0 to 5000; got 70000",
         ),
-        ("[fees]\nplatform_bps = 1.5", "expected a whole number from 0 to 10000"),
+        ("[fees]\nplatform_bps = 1.5", "expected a whole number from 0 to 5000"),
         (
             "[storage]\nreaders = \"many\"",
             "must be a whole number from 1 to 256; got \"many\"",
@@ -324,7 +324,14 @@ fn settings_without_a_default_are_shown_unless_they_may_hold_a_secret() {
 fn settings_that_contradict_each_other_are_refused() {
     for (text, problem) in [
         ("listen = \"0.0.0.0:80\"", "sandbox.expose"),
-        ("[fees]\nplatform_bps = 5001", "at most 5000 together"),
+        (
+            "[fees]\nplatform_bps = 3000\ncommission_bps = 2001",
+            "at most 5000 together",
+        ),
+        (
+            "[limits]\nfile_bytes_max = 20000000\nuploads_bytes_max = 10000000",
+            "limits.uploads_bytes_max is 10000000",
+        ),
         (
             "mode = \"live\"\n[webhooks]\ncallback_url = \"https://a.example\"",
             "each merchant has an endpoint of its own",

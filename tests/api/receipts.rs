@@ -423,6 +423,31 @@ fn a_deposit_whose_money_waits_for_a_second_person_is_not_given_up() {
     assert_eq!(app.live_balance(&ada), 6_000);
 }
 
+/// Nothing shows that a request of a revoked operator named the deposit, so it must not hold it.
+#[test]
+fn a_deposit_that_a_revoked_operator_wanted_to_assign_is_given_up() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    app.announce(&ada, "dep-1", 6_000);
+    let recorded = app
+        .by(BEN, "POST", "/receipts", &receipt(6_000, "in-1", &json!({})))
+        .ok();
+    let id = recorded.text("id");
+    act(&app, DAYO, &id, "approve", &Value::Null).ok();
+    let mallory = json!({ "name": "Mallory", "role": "approver" });
+    let mallory = app.by(ADA, "POST", "/operators", &mallory).ok();
+    let assign = json!({ "depositReference": "dep-1", "reason": "it is hers" });
+    act(&app, &mallory.text("key"), &id, "assign", &assign).ok();
+    let expire = json!({ "reference": "dep-1", "reason": "no money came" });
+    app.refuses_code(409, "deposit_has_receipt", |app| {
+        app.by(CLEO, "POST", "/deposits/expire", &expire)
+    });
+    let revoke = format!("/operators/{}/revoke", mallory.text("id"));
+    app.by(ADA, "POST", &revoke, &reason()).ok();
+    app.by(CLEO, "POST", "/deposits/expire", &expire).ok();
+    assert_eq!(app.events(), ["payment.deposit.failed"]);
+}
+
 /// The command for the first merchant fails once. The next look, a second later, repeats it.
 #[test]
 fn a_deposit_that_cannot_be_given_up_holds_up_no_other_merchant() {

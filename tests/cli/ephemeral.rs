@@ -128,6 +128,23 @@ fn the_next_start_removes_what_a_killed_one_left() {
 }
 
 #[test]
+fn its_state_can_be_saved_also_if_the_configuration_makes_it_ephemeral() {
+    let work_folder = WorkFolder::new();
+    work_folder.write("config.toml", "ephemeral = true\n");
+    let server = work_folder.serve(&[]);
+    assert_eq!(get(&server.url("/v1/wallet"), &[("customer-id", "ada")]).0, 200);
+    let database = folder_of(&server).join("escrowd.db");
+    let save = ["snapshot", "save", "saved.db"];
+    let said = stderr(&work_folder.run(&save));
+    assert!(said.contains("name it by --database"), "{said}");
+    assert!(!work_folder.path().join("saved.db").exists());
+    let saved = work_folder.run(&[&save[..], &["--database", database.to_str().unwrap()]].concat());
+    assert!(saved.status.success(), "{}", stderr(&saved));
+    stop(server);
+    assert!(work_folder.path().join("saved.db").exists());
+}
+
+#[test]
 fn it_is_for_play_money_and_for_no_file() {
     let work_folder = WorkFolder::new();
     let said = stderr(&work_folder.run(&["--ephemeral", "--database", "kept.db"]));

@@ -87,7 +87,7 @@ fn an_invalid_configuration_changes_nothing() {
     for (settings, problem) in [
         (
             "[fees]\nplatform_bps = \"a lot\"\n",
-            "must be a whole number from 0 to 10000",
+            "must be a whole number from 0 to 5000",
         ),
         (
             "[fees]\nplatform_bps = 400\ncommision_bps = 1\n",

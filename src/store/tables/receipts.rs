@@ -100,10 +100,11 @@ fn read_receipt(row: Row<'_>) -> Result<Receipt, Error> {
 }
 
 /// The condition that the money of a receipt with a deposit waits for a second operator: its approval,
-/// or the same request to assign it.
+/// or the same request to assign it. The request of an operator who was revoked later does not count.
 macro_rules! waits_for_second_operator {
     () => {
-        "receipt.status IN ('recorded', 'suspense')"
+        "(receipt.status = 'recorded' OR receipt.status = 'suspense'
+          AND EXISTS (SELECT 1 FROM operator WHERE operator.id = receipt.asked_by AND operator.revoked_at IS NULL))"
     };
 }
 pub(crate) use waits_for_second_operator;
