@@ -75,7 +75,8 @@ pub fn resolve(
     Ok(escrow)
 }
 
-/// An escrow after the ruling of an operator, or after the request of the first of two for one.
+/// The result of an operator's ruling: the ruled escrow, or the open escrow and the request that waits for
+/// a second operator.
 #[derive(Clone, Debug)]
 pub struct RulingOutcome {
     pub escrow: Escrow,
@@ -83,13 +84,12 @@ pub struct RulingOutcome {
     pub asked: Option<AskedRuling>,
 }
 
-/// Rules as an operator, whose name then stands on the ruling in the record of acts, or takes note of
-/// the first of two operators who ask for the same ruling.
+/// Rules as an operator. If the amount needs two operators, saves the first one's request instead.
 ///
 /// # Errors
 ///
-/// Refuses what [`resolve`] refuses, and then the operator who has asked for the same if what is held
-/// takes two persons.
+/// Refuses what [`resolve`] refuses, and then, if the amount needs two operators, the operator who made
+/// the first request.
 pub fn resolve_as_operator(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -127,8 +127,7 @@ pub fn resolve_as_operator(
     })
 }
 
-/// Ends the ruling that a first operator has asked for: that operator takes it back, or another one
-/// declines.
+/// Withdraws or declines a request for a ruling that waits for a second operator.
 ///
 /// # Errors
 ///

@@ -3,7 +3,7 @@
 
 use crate::commands::customers::admit;
 use crate::commands::payments::first_payment;
-use crate::commands::{Error, Policy, announced, cards, outbox, payouts, receipts};
+use crate::commands::{Error, Policy, cards, deposits, outbox, payouts, receipts};
 use crate::domain::customers::customer::CustomerAccess;
 use crate::domain::decline;
 use crate::domain::escrow;
@@ -209,7 +209,7 @@ fn method_of(
         IntentKind::Deposit { card: None, escrows } => {
             let mut named = Vec::with_capacity(escrows.len());
             for id in &escrows {
-                let escrow = announced::load(tx, actor.merchant, id)?;
+                let escrow = deposits::load_named_escrow(tx, actor.merchant, id)?;
                 escrow.check_open_to_buyers()?;
                 escrow.check_buyer(actor.customer())?;
                 named.push(escrow);

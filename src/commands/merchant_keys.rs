@@ -1,22 +1,16 @@
 //! Commands on the keys of live merchants.
 
-use std::time::Duration;
-
 use crate::commands::Error;
-use crate::commands::operators::{self, LAST_USE_PRECISION, OperatorActor};
+use crate::commands::last_use;
+use crate::commands::operators::OperatorActor;
 use crate::domain::invalid::Parsed;
 use crate::domain::merchant::key::{KeyId, KeyScope, MerchantKey, NewKey};
 use crate::domain::refusal::Refusal;
-use crate::domain::time::Timestamp;
 use crate::domain::treasury::act::ActKind;
 use crate::store::{self, Tx};
 
 /// The longest overlap of a rotation: 90 days.
 pub const OVERLAP_HOURS_MAX: u32 = 90 * 24;
-
-/// The precision of the last use of a key that ends, such as one that was rotated. By it an operator
-/// decides if a client still uses the key.
-const LAST_USE_PRECISION_OF_ENDING: Duration = Duration::from_mins(1);
 
 /// The parsed request for a new key.
 #[derive(Clone, Debug)]
@@ -91,24 +85,15 @@ pub fn revoke(
 }
 
 /// Saves that a key is being used, if its last use is long enough ago.
-pub fn note_use(tx: &mut Tx<'_>, key_hash: &[u8; 32]) -> Result<(), store::Error> {
+pub fn save_last_use(tx: &mut Tx<'_>, key_hash: &[u8; 32]) -> Result<(), store::Error> {
     let now = tx.ledger_time();
     if let Some(mut key) = tx.merchant_key_of_hash(key_hash)?
-        && is_use_to_note(key.last_used_at, key.ends_at(), now)
+        && last_use::is_outdated(key.last_used_at, last_use::precision_of_key(key.ends_at()), now)
     {
         key.last_used_at = Some(now);
         tx.save_merchant_key(&key)?;
     }
     Ok(())
-}
-
-/// Returns true if the stored last use of a key with this end is old enough that a later one is saved.
-pub fn is_use_to_note(last_used_at: Option<Timestamp>, ends_at: Option<Timestamp>, now: Timestamp) -> bool {
-    let precision = match ends_at {
-        Some(_) => LAST_USE_PRECISION_OF_ENDING,
-        None => LAST_USE_PRECISION,
-    };
-    operators::is_use_to_note(last_used_at, precision, now)
 }
 
 fn load(tx: &Tx<'_>, actor: &OperatorActor, id: Option<KeyId>) -> Result<MerchantKey, Error> {

@@ -6,16 +6,17 @@
 //! objects, because the order in which refusals are found is part of the contract (section
 //! 9.3, row 64).
 
-mod announced;
 pub mod cards;
 pub mod categories;
 pub mod clocks;
 pub mod customers;
 pub mod deliveries;
+mod deposits;
 pub mod disputes;
 pub mod events;
 pub mod idempotency;
 pub mod intents;
+pub mod last_use;
 pub mod merchant_keys;
 pub mod merchants;
 pub mod milestone_escrows;
@@ -24,7 +25,6 @@ mod outbox;
 pub mod payments;
 pub mod payout_batches;
 pub mod payouts;
-mod quoted;
 pub mod receipts;
 pub mod seeds;
 pub mod standard_escrows;

@@ -1,21 +1,15 @@
 //! Operators, and the record of what they do.
 
-use std::time::Duration;
-
 use sha2::{Digest, Sha256};
 
-use crate::commands::Error;
+use crate::commands::{Error, last_use};
 use crate::domain::ids::{IdSource, MerchantId, OperatorId};
 use crate::domain::invalid::Parsed;
 use crate::domain::refusal::Refusal;
 use crate::domain::text;
-use crate::domain::time::Timestamp;
 use crate::domain::treasury::act::{ActKind, Agent, NewAct};
 use crate::domain::treasury::operator::{NAME_CHARS_MAX, Operator, Role};
 use crate::store::{self, Tx};
-
-/// The precision of the time at which a key was last used, so that reading writes seldom.
-pub const LAST_USE_PRECISION: Duration = Duration::from_hours(1);
 
 /// The parsed request for a new operator.
 #[derive(Clone, Debug)]
@@ -159,21 +153,15 @@ pub(super) fn covers(tx: &Tx<'_>, agent: &Agent, merchants: &[MerchantId]) -> Re
 }
 
 /// Saves that an operator's key is being used, if its last use is long enough ago.
-pub fn note_use(tx: &mut Tx<'_>, id: OperatorId) -> Result<(), store::Error> {
+pub fn save_last_use(tx: &mut Tx<'_>, id: OperatorId) -> Result<(), store::Error> {
     let now = tx.ledger_time();
     if let Some(mut operator) = tx.operator(id)?
-        && is_use_to_note(operator.last_used_at, LAST_USE_PRECISION, now)
+        && last_use::is_outdated(operator.last_used_at, last_use::PRECISION, now)
     {
         operator.last_used_at = Some(now);
         tx.save_operator(&operator)?;
     }
     Ok(())
-}
-
-/// Returns true if the stored last use of a key is at least as old as `precision`.
-pub fn is_use_to_note(last_used_at: Option<Timestamp>, precision: Duration, now: Timestamp) -> bool {
-    let precision = i64::try_from(precision.as_millis()).expect("an hour is short");
-    last_used_at.is_none_or(|last| last.millis_later(precision) <= now)
 }
 
 fn record_for_deployment(

@@ -198,8 +198,8 @@ pub fn pay(
     Ok(loaded)
 }
 
-/// Records that the bank has sent a pay-out back, or takes note of the first of two operators who ask
-/// for that.
+/// Records that the bank has sent a pay-out back. If the amount needs two operators, saves the first one's
+/// request instead.
 ///
 /// # Errors
 ///
@@ -229,8 +229,8 @@ pub fn take_back(
     Ok(returned)
 }
 
-/// Reopens a pay-out whose payment was recorded by mistake, or takes note of the first of two operators
-/// who ask for that.
+/// Reopens a pay-out whose payment was recorded by mistake. If the amount needs two operators, saves the
+/// first one's request instead.
 ///
 /// A withdrawal that the sandbox's bank paid can be reopened too. It then waits for an operator, as one
 /// that an operator approved does.
@@ -265,7 +265,7 @@ pub fn reopen(
     Ok(reopened)
 }
 
-/// Ends what a first operator has asked for: that operator takes it back, or another one declines.
+/// Withdraws or declines a request that waits for a second operator.
 ///
 /// # Errors
 ///

@@ -2,8 +2,7 @@
 //! it.
 
 use crate::commands::operators::OperatorActor;
-use crate::commands::quoted::{expected_deposit, find};
-use crate::commands::{Error, Policy, announced, outbox, payments};
+use crate::commands::{Error, Policy, deposits, outbox, payments};
 use crate::domain::effects::Effects;
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, IdSource, MerchantId, ReceiptId, Reference, TransactionId};
 use crate::domain::invalid::Parsed;
@@ -138,7 +137,7 @@ pub fn report(
     let mut target = ReceiptTarget::Unknown;
     for reference in report.references {
         // The provider says for which merchant the money is, so each name of a deposit will do.
-        if let Some(deposit) = find(tx, policy, actor.merchant, &reference)? {
+        if let Some(deposit) = deposits::find(tx, policy, actor.merchant, &reference)? {
             target = ReceiptTarget::Deposit(deposit.transaction.quoted_reference(policy.mode));
             break;
         }
@@ -194,8 +193,8 @@ pub fn reject(
     Ok(ReceiptOutcome::of(receipt))
 }
 
-/// Credits money in suspense to the customer whose it is, or takes note of the first of two
-/// operators who ask for that.
+/// Credits money in suspense to the customer whose it is. If the amount needs two operators, saves the
+/// first one's request instead.
 ///
 /// # Errors
 ///
@@ -223,8 +222,8 @@ pub fn assign(
     Ok(outcome)
 }
 
-/// Reverses a receipt that was recorded by mistake, or takes note of the first of two operators
-/// who ask for that.
+/// Reverses a receipt that was recorded by mistake. If the amount needs two operators, saves the first
+/// one's request instead.
 ///
 /// # Errors
 ///
@@ -256,7 +255,7 @@ pub fn reverse(
     Ok(ReceiptOutcome::of(receipt))
 }
 
-/// Ends what a first operator has asked for: that operator takes it back, or another one declines.
+/// Withdraws or declines a request that waits for a second operator.
 ///
 /// # Errors
 ///
@@ -301,7 +300,7 @@ pub fn expire(
     reason: Parsed<String>,
 ) -> Result<Payment, Error> {
     let (reference, reason) = (reference?, reason?);
-    let mut deposit = find(tx, policy, actor.merchant, &reference)?.ok_or(Refusal::DepositNotFound)?;
+    let mut deposit = deposits::find(tx, policy, actor.merchant, &reference)?.ok_or(Refusal::DepositNotFound)?;
     receipt::check_pending(&deposit, "given up")?;
     if tx.deposit_has_receipt(actor.merchant, deposit.transaction.id)? {
         return Err(Refusal::DepositHasReceipt.into());
@@ -432,7 +431,7 @@ pub(super) fn fund_escrows_of(
     };
     let funded = tx.attempt(|tx| {
         let funded = payments::fund_with(tx, policy, &actor, Ok(request), Some(came))?;
-        announced::check_terms(tx, merchant, method)?;
+        deposits::check_terms_agreed(tx, merchant, method)?;
         Ok(funded)
     })?;
     match funded {
@@ -446,7 +445,7 @@ pub(super) fn fund_escrows_of(
 ///
 /// # Errors
 ///
-/// Refuses an unknown customer, and what [`expected_deposit`] refuses.
+/// Refuses an unknown customer, and what [`deposits::find_quoted`] refuses.
 fn resolve(
     tx: &Tx<'_>,
     policy: &Policy,
@@ -460,7 +459,7 @@ fn resolve(
             Ok((Some(customer.id), None))
         }
         ReceiptTarget::Deposit(reference) => {
-            let deposit = expected_deposit(tx, policy, merchant, reference)?;
+            let deposit = deposits::find_quoted(tx, policy, merchant, reference)?;
             let customer = deposit.transaction.owner.customer().cloned();
             Ok((customer, Some(deposit)))
         }

@@ -291,7 +291,7 @@ pub enum Refusal {
         allowed: Vec<&'static str>,
     },
     #[strum_discriminants(strum(props(status = 403)))]
-    #[error("Above {alone_max} another operator than the one who recorded it or asked for it must do this")]
+    #[error("An amount above {alone_max} needs a second operator; you recorded or requested this one")]
     SamePerson {
         /// The largest amount that one person may move alone.
         alone_max: Amount,
@@ -317,7 +317,7 @@ pub enum Refusal {
         id: Option<String>,
     },
     #[strum_discriminants(strum(props(status = 409)))]
-    #[error("No operator has asked for anything that waits for a second one")]
+    #[error("No request is waiting for a second operator")]
     NothingAsked,
     /// The account does not hold the money any more.
     #[strum_discriminants(strum(props(status = 409)))]
@@ -372,7 +372,7 @@ pub enum Refusal {
     DepositNotFound,
     /// The reference is the one that the merchant chose for the payment.
     #[strum_discriminants(strum(props(status = 409)))]
-    #[error("Other merchants may have this reference too; send the one that the payer of the deposit was to quote")]
+    #[error("Other merchants may use this reference too; send the depositReference that the payer was asked to quote")]
     ReferenceNotQuoted { quoted: Reference },
     #[strum_discriminants(strum(props(status = 409)))]
     #[error("Money for this deposit was recorded and waits for a second operator; decide on its receipt first")]

@@ -12,7 +12,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderName, ORIGIN};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use sha2::{Digest, Sha256};
 
-use crate::commands::{merchant_keys, merchants};
+use crate::commands::{last_use, merchant_keys, merchants};
 use crate::domain::address_range::AddressRange;
 use crate::domain::idempotency::Principal;
 use crate::domain::ids::{CustomerId, MerchantId, OperatorId};
@@ -217,11 +217,11 @@ pub(super) fn note_use(state: &AppState, key_hash: &[u8; 32], access: &KeyAccess
         return;
     }
     let now = state.store.ledger_time();
-    if merchant_keys::is_use_to_note(access.last_used_at, access.ends_at, now) {
+    if last_use::is_outdated(access.last_used_at, last_use::precision_of_key(access.ends_at), now) {
         state.api_keys.note_use(key_hash, now);
         let (store, key_hash, merchant) = (state.store.clone(), *key_hash, access.owner.merchant.0);
         actix_web::rt::spawn(async move {
-            if let Err(error) = store.write(move |tx| merchant_keys::note_use(tx, &key_hash)).await {
+            if let Err(error) = store.write(move |tx| merchant_keys::save_last_use(tx, &key_hash)).await {
                 log::warn!("cannot save when a key of merchant {merchant} was last used: {error}");
             }
         });

@@ -4,7 +4,7 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 
-use crate::commands::operators;
+use crate::commands::{last_use, operators};
 use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::refusal::Refusal;
 use crate::domain::treasury::operator::{Operator, Right};
@@ -84,14 +84,10 @@ async fn merchant_of(state: &AppState, operator: Operator, named: Option<&str>) 
 
 /// Saves the use of the key beside the request, if the stored one is old enough.
 pub(super) fn note_use(state: &AppState, operator: &Operator) {
-    if operators::is_use_to_note(
-        operator.last_used_at,
-        operators::LAST_USE_PRECISION,
-        state.store.ledger_time(),
-    ) {
+    if last_use::is_outdated(operator.last_used_at, last_use::PRECISION, state.store.ledger_time()) {
         let (store, id) = (state.store.clone(), operator.id);
         actix_web::rt::spawn(async move {
-            if let Err(error) = store.write(move |tx| operators::note_use(tx, id)).await {
+            if let Err(error) = store.write(move |tx| operators::save_last_use(tx, id)).await {
                 log::warn!("cannot save when the key of operator {id} was last used: {error}");
             }
         });

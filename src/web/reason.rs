@@ -66,7 +66,7 @@ pub(super) fn of(refusal: &Envelope, currency: &str) -> Markup {
             "The price has changed since the page was shown. The total is now " (due) "; it was " (shown) "."
         },
         (Some("same_person"), _, _, Some(alone_max)) => html! {
-            "Above " (alone_max) " another operator than the one who recorded it or asked for it must do this."
+            "An amount above " (alone_max) " needs a second operator; you recorded or requested this one."
         },
         _ => html! { (refusal.message) },
     }

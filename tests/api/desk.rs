@@ -83,7 +83,7 @@ fn make_operators(config: &escrowd::config::Config) {
                 address: None,
             };
             let operator = operators::create(tx, &agent, Ok(request), key)?;
-            operators::note_use(tx, operator.id)?;
+            operators::save_last_use(tx, operator.id)?;
             Ok::<_, commands::Error>(())
         };
         System::new().block_on(store.write(make)).unwrap();

@@ -46,7 +46,7 @@ impl Large {
     fn asks(&self, app: &TestApp, key: &str, ruling: &Value) {
         let transfers = app.column("SELECT count(*) FROM transfer");
         let noted = self.resolve(app, key, ruling).ok();
-        assert!(noted.message().contains("takes two operators"), "{noted:?}");
+        assert!(noted.message().contains("needs a second operator"), "{noted:?}");
         assert_eq!(noted.text("status"), "DISPUTED", "{noted:?}");
         assert_eq!(noted.data()["askedRuling"], self.asked(app), "{noted:?}");
         assert!(noted.data()["askedRuling"]["askedBy"].is_string(), "{noted:?}");

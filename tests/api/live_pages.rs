@@ -379,7 +379,7 @@ fn a_large_return_waits_at_the_desk_for_a_second_operator() {
     let (ben, cleo) = (Browser::logged_in(&app, BEN), Browser::logged_in(&app, CLEO));
     assert!(!ben.page(desk).contains("Retract the request"));
     let noted = give_back(&ben);
-    assert!(noted.contains("takes two operators"), "{noted}");
+    assert!(noted.contains("needs a second operator"), "{noted}");
     assert!(
         noted.contains("ben asked to record that the bank sent it back"),
         "{noted}"

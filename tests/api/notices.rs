@@ -274,7 +274,7 @@ fn two_operators_assign_and_reverse_a_large_payment() {
     let noted = act(BEN, &large, "assign", &to(&ada)).ok();
     assert_eq!(noted.text("status"), "suspense");
     assert!(noted.data()["askedBy"].is_string() && noted.data()["recordedBy"].is_null());
-    assert!(noted.text.contains("takes two operators"), "{noted:?}");
+    assert!(noted.text.contains("needs a second operator"), "{noted:?}");
     app.refuses_code(403, "same_person", |_| act(BEN, &large, "assign", &to(&ada)));
     // Another customer is another request.
     act(CLEO, &large, "assign", &to(&ben)).ok();

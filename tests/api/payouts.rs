@@ -193,7 +193,7 @@ fn above_the_limit_another_than_the_requester_approves() {
     act(&app, ADA, &small, "approve", &Value::Null).ok();
     app.refuses(
         403,
-        "Above 5000 another operator than the one who recorded it or asked for it must do this",
+        "An amount above 5000 needs a second operator; you recorded or requested this one",
         |app| act(app, ADA, &large, "approve", &Value::Null),
     );
     for cashier in [BEN, CLEO] {
@@ -265,7 +265,7 @@ fn two_operators_record_the_return_of_a_large_pay_out() {
         (noted.text("status"), noted.text("askedFor")),
         ("paid".to_owned(), "return".to_owned())
     );
-    assert!(noted.text.contains("takes two operators"), "{noted:?}");
+    assert!(noted.text.contains("needs a second operator"), "{noted:?}");
     assert_eq!(app.live_balance(&ada), balance);
     let refused = app.refuses_code(403, "same_person", |app| act(app, CLEO, &large, "return", &reason()));
     assert_eq!(refused.body["details"]["aloneMax"], 5_000);

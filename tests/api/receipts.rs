@@ -278,7 +278,7 @@ fn above_the_limit_another_than_the_recorder_approves() {
     assert_eq!(app.live_balance(&ada), 5000);
     app.refuses(
         403,
-        "Above 5000 another operator than the one who recorded it or asked for it must do this",
+        "An amount above 5000 needs a second operator; you recorded or requested this one",
         |app| act(app, ADA, &id, "approve", &Value::Null),
     );
     // It is no money yet.

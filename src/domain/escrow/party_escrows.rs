@@ -45,7 +45,7 @@ pub struct EscrowReport {
     pub completed: EscrowTotal,
     /// Funded and not disputed.
     pub ongoing: EscrowTotal,
-    /// In dispute, with or without the seller's reply.
+    /// In dispute, with or without a reply.
     pub dispute: EscrowTotal,
 }
 

@@ -1,5 +1,5 @@
-//! Routes of events and their deliveries (sandbox). They show the events of the key's
-//! merchant, and a `customer-id` header has no effect.
+//! Routes of events and their deliveries: `/sandbox/events`, and `/operator/events` in live mode. They
+//! show the events of one merchant, and a `customer-id` header has no effect.
 
 use actix_web::web::{Data, Path};
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! State that a sandbox keeps in memory: the fault book and the request log. The handlers
+//! State that a sandbox keeps in memory: the open streams, the fault book and the request log. The handlers
 //! in `routes` and the middleware import this folder, and it imports neither.
 
 pub(crate) mod event_streams;

@@ -12,7 +12,7 @@ use crate::http::state::AppState;
 use crate::store::Tx;
 
 /// The message of a command that moves nothing until a second operator repeats it.
-pub(super) const ASKED: &str = "Noted; the amount takes two operators, so another one must ask for the same";
+pub(super) const ASKED: &str = "Request recorded; this amount needs a second operator to make the same request";
 
 /// Runs a command for the merchant of an operator's request, and renders its outcome.
 pub(super) async fn act<T: Send + 'static, V, const STATUS: u16>(

@@ -1,11 +1,39 @@
-//! The deposits for which money came, by the reference that the payer quotes at the bank.
+//! The deposits that customers have announced: the escrows that one names, and the reference that its
+//! payer quotes at the bank.
 
-use crate::commands::{Error, Policy};
-use crate::domain::ids::{MerchantId, Reference};
+use crate::commands::{Error, Policy, load_escrow};
+use crate::domain::escrow::{self, Escrow};
+use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, Reference};
 use crate::domain::mode::Mode;
 use crate::domain::payments::payment::Payment;
 use crate::domain::refusal::Refusal;
+use crate::domain::transaction::Method;
 use crate::store::Tx;
+
+/// Returns an escrow that a deposit names.
+///
+/// # Errors
+///
+/// Refuses one that the merchant does not have, and a vault.
+pub(super) fn load_named_escrow(tx: &Tx<'_>, merchant: MerchantId, id: &str) -> Result<Escrow, Error> {
+    let key = EscrowKey::Id(EscrowId::named(id));
+    load_escrow(tx, merchant, &key, Refusal::EscrowNotPayable)
+}
+
+/// Checks that the escrows of a deposit have the terms that they had when the customer announced
+/// it.
+///
+/// # Errors
+///
+/// Refuses changed terms.
+pub(super) fn check_terms_agreed(tx: &Tx<'_>, merchant: MerchantId, deposit: &Method) -> Result<(), Error> {
+    let named = deposit
+        .escrow_ids()
+        .iter()
+        .map(|id| load_named_escrow(tx, merchant, id));
+    let escrows = named.collect::<Result<Vec<_>, _>>()?;
+    Ok(escrow::check_terms_agreed(&escrows, deposit.terms_hash())?)
+}
 
 /// Returns the merchant's deposit that a reference names: in a sandbox by the payment's own reference,
 /// in live mode by what the payer quotes, or else by the payment's own.
@@ -29,7 +57,7 @@ pub(super) fn find(
 ///
 /// Refuses an unknown reference and, in live mode, a payment's own reference: the bank account may be that
 /// of several merchants, each of which chooses these references for itself.
-pub(super) fn expected_deposit(
+pub(super) fn find_quoted(
     tx: &Tx<'_>,
     policy: &Policy,
     merchant: MerchantId,
