@@ -7,9 +7,11 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::commands::deliveries::Attempted;
 use crate::domain::events::delivery::{Attempt, AttemptOutcome, RetrySchedule};
 use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl, WebhookUrlChoice};
 use crate::domain::ids::Entropy;
+use crate::domain::mode::Mode;
 use crate::store::{self, Synchronous, bare_deliveries};
 use crate::webhooks::client::WebhookClient;
 use crate::webhooks::resolver;
