@@ -336,7 +336,7 @@ impl<'a> Deliverer<'a> {
     }
 
     /// Forgets that the endpoint of a merchant without pending deliveries failed, if the merchant has
-    /// turned it off or was removed. Otherwise its queue would be kept for as long as the process lives.
+    /// turned it off or was removed. Otherwise its queue would be kept for a day.
     async fn forget_if_off(&mut self, merchant: MerchantId) {
         if !self.queues.queue_mut(merchant).only_fails() {
             return;

@@ -25,6 +25,9 @@ const REFUSALS_MAX: u32 = 10;
 /// The time for which an endpoint that took an event counts as healthy, if none follows. A merchant with few
 /// events need not wait for a place behind those whose endpoints fail.
 const HEALTH_KEPT: Duration = Duration::from_hours(1);
+/// The time for which an endpoint that failed counts as failing, if no attempt follows. Then the log tells of
+/// its next failure again. Without an end, the queue of a merchant that a reset has left behind would stay.
+const FAILURE_KEPT: Duration = Duration::from_hours(24);
 
 /// The health of a webhook endpoint, by the outcomes of the last attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +53,8 @@ pub(super) struct MerchantQueue {
     refused_in_a_row: u32,
     /// The time at which the endpoint last took an event.
     delivered_at: Option<Instant>,
+    /// The time at which an attempt last failed.
+    failed_at: Option<Instant>,
     /// Set while the merchant waits in the deliverer's ready queue.
     pub(super) is_ready: bool,
     /// Set while the merchant waits for a place for an attempt.
@@ -113,8 +118,11 @@ impl MerchantQueue {
         } else {
             0
         };
+        let now = Some(Instant::now());
         if outcome.is_delivered() {
-            self.delivered_at = Some(Instant::now());
+            self.delivered_at = now;
+        } else {
+            self.failed_at = now;
         }
         let is_tolerated = self.is_healthy() && (1..REFUSALS_MAX).contains(&self.refused_in_a_row);
         let health = if outcome.is_delivered() || is_tolerated {
@@ -173,12 +181,12 @@ impl MerchantQueue {
     }
 
     /// Returns true if the queue can be removed. The only fact lost is that the endpoint
-    /// was healthy long ago.
+    /// was healthy or failed long ago.
     pub(super) fn is_idle(&self) -> bool {
         let keeps_health = match self.health {
             EndpointHealth::Unknown => false,
             EndpointHealth::Healthy => self.delivered_at.is_some_and(|at| at.elapsed() < HEALTH_KEPT),
-            EndpointHealth::Failing => true,
+            EndpointHealth::Failing => self.failed_at.is_some_and(|at| at.elapsed() < FAILURE_KEPT),
         };
         !keeps_health && self.is_otherwise_idle()
     }
@@ -264,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn the_health_of_an_endpoint_is_kept_for_a_time_after_its_last_event() {
+    fn the_health_of_an_endpoint_is_kept_for_a_time_after_its_last_attempt() {
         let mut queue = MerchantQueue::default();
         assert!(queue.is_idle(), "nothing is known");
         queue.set_health(&answer(200));
@@ -273,6 +281,8 @@ mod tests {
         assert!(queue.is_idle(), "it took its last event long ago");
         queue.set_health(&answer(500));
         assert!(!queue.is_idle(), "the next outcome is compared with this one");
+        queue.failed_at = Instant::now().checked_sub(FAILURE_KEPT);
+        assert!(queue.is_idle(), "it failed long ago");
     }
 
     #[test]
