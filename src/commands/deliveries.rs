@@ -19,13 +19,16 @@ pub struct Attempted {
     pub retry_after_seconds: Option<u32>,
     /// The version of the endpoint that was attempted.
     pub endpoint_version: u32,
+    /// True after a commit that may have recorded it.
+    pub may_be_recorded: bool,
 }
 
 /// Records an attempt. Then schedules the next one, or finishes the delivery. Later
 /// deliveries with its ordering key go on at once unless the attempt failed in a way that
 /// keeps the order. If the event is delivered, its other retries end. If the merchant has set the
 /// endpoint anew since the attempt began, a failure is not counted and the next attempt is due at once:
-/// the new endpoint has had none. Does nothing if retention has removed the event, perhaps with its merchant.
+/// the new endpoint has had none. Does nothing if retention has removed the event, perhaps with its merchant, or
+/// if a commit whose outcome was unknown has recorded the attempt.
 ///
 /// Returns true if the attempt has ended deliveries to the endpoint: it answered 410 Gone,
 /// and the merchant has not set it anew since the attempt began. Then deletes pending
@@ -38,7 +41,11 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
         since,
         retry_after_seconds,
         endpoint_version,
+        may_be_recorded,
     } = attempted;
+    if *may_be_recorded && tx.has_attempt(delivery.event, attempt)? {
+        return Ok(false);
+    }
     if !tx.insert_attempt(delivery.event, attempt)? {
         return Ok(false);
     }

@@ -128,6 +128,7 @@ mod tests {
             since: Timestamp::EPOCH,
             retry_after_seconds: None,
             endpoint_version: 0,
+            may_be_recorded: false,
         }
     }
 

@@ -119,6 +119,7 @@ impl Tasks {
                 since: now,
                 retry_after_seconds: answer.retry_after_seconds.map(|seconds| seconds.min(pause_max)),
                 endpoint_version: endpoint.version,
+                may_be_recorded: false,
             })
         };
         self.start(report(reports, broken_off, attempt));
@@ -178,6 +179,7 @@ fn failed(delivery: Delivery, endpoint: &WebhookEndpoint, problem: String, now: 
         since: now,
         retry_after_seconds: None,
         endpoint_version: endpoint.version,
+        may_be_recorded: false,
     })
 }
 

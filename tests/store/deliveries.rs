@@ -114,6 +114,7 @@ impl Shop {
             since: attempted_at,
             retry_after_seconds: None,
             endpoint_version: 0,
+            may_be_recorded: false,
         };
         let schedule = RetrySchedule::new(vec![60]);
         write(&self.store, move |tx| deliveries::record(tx, &schedule, &attempted));
@@ -305,10 +306,44 @@ fn an_attempt_that_ends_after_its_delivery_was_removed_is_only_recorded() {
         since: at(START),
         retry_after_seconds: None,
         endpoint_version: 0,
+        may_be_recorded: false,
     };
     let schedule = RetrySchedule::new(vec![60]);
     write(&shop.store, move |tx| deliveries::record(tx, &schedule, &attempted));
     assert_eq!((shop.turns(), shop.status(event)), (vec![], DeliveryStatus::Failed));
+}
+
+/// The commit that recorded them may have lost its connection before it was answered.
+#[test]
+fn attempts_that_are_recorded_twice_are_found_and_counted_once() {
+    let database = TestDatabase::new();
+    let shop = Shop::on(&database);
+    let event = shop.emit(Some(0));
+    let attempted = |delivery: Delivery, seconds: i64, may_be_recorded| Attempted {
+        delivery,
+        attempt: Attempt {
+            attempted_at: at(START + seconds * 1_000),
+            url: "http://127.0.0.1:9/".to_owned(),
+            outcome: AttemptOutcome::Failed("no connection: Connection refused".to_owned()),
+            duration_millis: 1,
+        },
+        since: at(START + seconds * 1_000),
+        retry_after_seconds: None,
+        endpoint_version: 0,
+        may_be_recorded,
+    };
+    let record = |attempted: Attempted| {
+        let schedule = RetrySchedule::new(vec![60, 60]);
+        write(&shop.store, move |tx| deliveries::record(tx, &schedule, &attempted));
+    };
+    let progress = || read(&shop.store, move |snapshot| snapshot.delivery_of(event));
+    let first = shop.next().remove(0);
+    record(attempted(first.clone(), 1, false));
+    record(attempted(first, 1, true));
+    assert_eq!((shop.next()[0].attempts, progress().attempts.len()), (1, 1));
+    // The commit may have been lost with its connection.
+    record(attempted(shop.next().remove(0), 2, true));
+    assert_eq!((shop.next()[0].attempts, progress().attempts.len()), (2, 2));
 }
 
 #[test]

@@ -405,6 +405,7 @@ fn an_attempt_that_ends_after_its_merchant_was_removed_changes_nothing() {
             since: at,
             retry_after_seconds: None,
             endpoint_version: 1,
+            may_be_recorded: false,
         };
         let schedule = RetrySchedule::new(vec![60]);
         assert!(!write(&store, move |tx| deliveries::record(tx, &schedule, &attempted)));

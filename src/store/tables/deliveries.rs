@@ -289,6 +289,21 @@ impl Tx<'_> {
         Ok(inserted > 0)
     }
 
+    /// Returns true if an attempt of an event is recorded already.
+    pub fn has_attempt(&self, event: EventId, attempt: &Attempt) -> Result<bool, Error> {
+        self.connection
+            .prepare(
+                "SELECT 1 FROM delivery_attempt
+                 WHERE event_id = ?1 AND attempted_at = ?2 AND url = ?3 AND duration_millis = ?4 LIMIT 1",
+            )?
+            .exists(params![
+                event.number(),
+                attempt.attempted_at.millis(),
+                attempt.url,
+                attempt.duration_millis
+            ])
+    }
+
     /// Returns true if an attempt at this time or later has delivered an event.
     pub fn is_delivered_since(&self, event: EventId, since: Timestamp) -> Result<bool, Error> {
         self.connection

@@ -30,11 +30,16 @@ impl Deliverer<'_> {
                 }
             }
             Report::Recorded(_, Err(Error::Stopped)) => self.has_store_stopped = true,
-            Report::Recorded(batch, Err(error)) => {
+            Report::Recorded(mut batch, Err(error)) => {
                 // The log already says why.
                 if !error.is_told_elsewhere() {
                     let (attempts, seconds) = (outcomes::describe(&batch), PAUSE.as_secs());
                     log::warn!("{attempts} could not be recorded, trying again in {seconds} s: {error}");
+                }
+                if matches!(error, Error::OutcomeUnknown(_)) {
+                    for attempted in &mut batch {
+                        attempted.may_be_recorded = true;
+                    }
                 }
                 let again_at = Instant::now() + PAUSE;
                 if error.is_of_one_command() {

@@ -121,6 +121,7 @@ async fn failed_attempt(store: &Store, deliverer: &mut Deliverer<'_>, merchant: 
         since: Timestamp::EPOCH,
         retry_after_seconds: None,
         endpoint_version: 1,
+        may_be_recorded: false,
     }
 }
 
@@ -197,4 +198,34 @@ async fn the_queue_of_an_endpoint_that_failed_is_removed_when_it_is_turned_off()
     deliverer.queues.make_ready(merchant);
     deliverer.start_due().await;
     assert!(deliverer.queues.queue_mut(merchant).is_idle());
+}
+
+#[tokio::test]
+async fn an_attempt_is_looked_for_after_a_commit_with_an_unknown_outcome() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (_receiver, url) = hanging();
+    let (mut orders, _messages) = orders();
+    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
+    let merchant = merchant_at(&store, &url).await;
+    bare_deliveries::insert(&folder.path().join(DATABASE), &[merchant], 1);
+    deliverer.queues.make_ready(merchant);
+    deliverer.start_due().await;
+    let attempted = failed_attempt(&store, &mut deliverer, merchant).await;
+    for (error, may_be_recorded) in [
+        (Error::Unreachable("planned by the test".to_owned()), false),
+        (Error::OutcomeUnknown("planned by the test".to_owned()), true),
+    ] {
+        let report = Report::Recorded(vec![attempted.clone()], Err(error));
+        deliverer.handle_report(report).await;
+        let batch = tokio::time::timeout(PAUSE * 2, async {
+            loop {
+                if let Some(batch) = deliverer.outcomes.next_batch() {
+                    return batch;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        assert_eq!(batch.await.unwrap()[0].may_be_recorded, may_be_recorded);
+    }
 }
