@@ -20,3 +20,10 @@ pub(crate) fn insert(file: &Path, merchants: &[MerchantId], of_each: i64) {
         }
     }
 }
+
+/// Removes the table of deliveries, so that they cannot be read.
+pub(crate) fn lose(file: &Path) {
+    let connection = Connection::open(file).unwrap();
+    connection.pragma_update(None, "foreign_keys", false).unwrap();
+    connection.execute_batch("DROP TABLE delivery").unwrap();
+}

@@ -189,6 +189,10 @@ impl<'a> Deliverer<'a> {
                 let (id, seconds) = (merchant.0, PAUSE.as_secs());
                 log::warn!("merchant {id}: pending deliveries could not be read, trying again in {seconds} s: {error}");
                 self.look_again_after_pause(merchant);
+                // The reads for the others would fail too, perhaps each after a long wait. They stay ready.
+                if !error.is_of_one_command() {
+                    return;
+                }
             }
             self.queues.remove_if_idle(merchant);
         }
@@ -196,7 +200,7 @@ impl<'a> Deliverer<'a> {
 
     /// Starts the attempts that are due to a merchant, as many as its bounds allow.
     async fn start_due_of(&mut self, merchant: MerchantId) -> Result<(), Error> {
-        self.follow_endpoint(merchant).await;
+        self.follow_endpoint(merchant).await?;
         let room = self.room_of(merchant);
         if room == 0 {
             return Ok(());
@@ -229,16 +233,19 @@ impl<'a> Deliverer<'a> {
     }
 
     /// Notes the endpoint that a merchant has now if attempts, perhaps to a former one, have all its room.
-    async fn follow_endpoint(&mut self, merchant: MerchantId) {
+    async fn follow_endpoint(&mut self, merchant: MerchantId) -> Result<(), Error> {
         let queue = self.queues.queue_mut(merchant);
         if queue.room() > 0 {
-            return;
+            return Ok(());
         }
         let read = self.store.read(move |snapshot| snapshot.webhook_endpoint(merchant));
-        // If it cannot be read, the report of an attempt makes the merchant ready.
-        if let Ok(endpoint) = read.await {
-            queue.follow_endpoint(endpoint.version);
+        match read.await {
+            Ok(endpoint) => queue.follow_endpoint(endpoint.version),
+            // Retention may have removed the merchant. The report of an attempt makes it ready.
+            Err(error) if error.is_of_one_command() => {}
+            Err(error) => return Err(error),
         }
+        Ok(())
     }
 
     /// Returns the number of attempts that may start now for a merchant. If its own bound is reached, the

@@ -200,6 +200,24 @@ async fn the_queue_of_an_endpoint_that_failed_is_removed_when_it_is_turned_off()
     assert!(deliverer.queues.queue_mut(merchant).is_idle());
 }
 
+/// Each read may take long to fail.
+#[tokio::test]
+async fn a_store_that_cannot_be_read_is_read_for_one_merchant_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (mut orders, _messages) = orders();
+    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
+    let url = "http://127.0.0.1:9/";
+    let [first, second] = [merchant_at(&store, url).await, merchant_at(&store, url).await];
+    bare_deliveries::lose(&folder.path().join(DATABASE));
+    deliverer.queues.make_ready(first);
+    deliverer.queues.make_ready(second);
+    deliverer.start_due().await;
+    assert!(deliverer.queues.first_timer().is_some() && deliverer.queues.is_scheduled(first));
+    assert_eq!(deliverer.queues.next(true), Some(second), "it stays ready");
+    assert_eq!(deliverer.queues.next(true), None, "the first one has a timer");
+}
+
 #[tokio::test]
 async fn an_attempt_is_looked_for_after_a_commit_with_an_unknown_outcome() {
     let folder = tempfile::tempdir().unwrap();
