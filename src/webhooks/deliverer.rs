@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::sleep_until;
 
 use crate::domain::events::delivery::Delivery;
@@ -51,6 +51,9 @@ pub(super) struct Deliverer<'a> {
     outcomes: UnrecordedOutcomes,
     attempts: Arc<AttemptsMeter>,
     has_store_stopped: bool,
+    leadership: watch::Receiver<bool>,
+    /// The time of the next search for merchants that are not scheduled.
+    poll_at: Instant,
 }
 
 /// Deliveries of one merchant that are not in flight, and the facts that they are sent by.
@@ -65,6 +68,8 @@ impl<'a> Deliverer<'a> {
     pub(super) fn new(store: Store, orders: &'a mut Orders, attempts: Arc<AttemptsMeter>) -> Self {
         let (tasks, reports) = Tasks::new(store.clone());
         Self {
+            leadership: store.leadership(),
+            poll_at: Instant::now(),
             store,
             orders,
             tasks,
@@ -81,16 +86,14 @@ impl<'a> Deliverer<'a> {
     /// recorded or the stop timeout of the settings has passed. Ends at once when the last handle
     /// is dropped or the store has stopped. A process that is not the leader of its database
     /// starts no attempt.
-    pub(super) async fn run(mut self) {
-        let mut poll_at = Instant::now();
-        let mut leadership = self.store.leadership();
+    pub(super) async fn run(&mut self) {
         loop {
             let stop_at = self.orders.stop_at;
-            let is_leader = *leadership.borrow_and_update();
-            if is_leader && poll_at <= Instant::now() {
+            let is_leader = self.follow_leadership();
+            if is_leader && self.poll_at <= Instant::now() {
                 self.queues.remove_idle();
                 self.find_unscheduled().await;
-                poll_at = Instant::now() + POLL;
+                self.poll_at = Instant::now() + POLL;
             }
             if is_leader && stop_at.is_none() {
                 self.start_due().await;
@@ -104,7 +107,7 @@ impl<'a> Deliverer<'a> {
             let wake_at = match stop_at {
                 // No attempt starts any more, so no timer counts.
                 Some(at) => self.outcomes.next_batch_at().map_or(at, |batch_at| batch_at.min(at)),
-                None => self.wake_at().min(poll_at),
+                None => self.wake_at().min(self.poll_at),
             };
             tokio::select! {
                 merchants = self.store.wait_for_deliveries() => {
@@ -125,11 +128,24 @@ impl<'a> Deliverer<'a> {
                     }
                     None => return,
                 },
-                // A new leader looks at once for the deliveries that the former one has left.
-                Ok(()) = leadership.changed() => poll_at = Instant::now(),
+                // The wait has marked the change as seen.
+                Ok(()) = self.leadership.changed() => self.leadership.mark_changed(),
                 () = sleep_until(wake_at.into()), if is_leader || stop_at.is_some() => {}
             }
         }
+    }
+
+    /// Returns true if this process is the leader. After a change it forgets what it had scheduled, since notices
+    /// may have been lost, and a new leader looks at once for the deliveries of all merchants.
+    fn follow_leadership(&mut self) -> bool {
+        let leadership = self.leadership.borrow_and_update();
+        let (is_leader, has_changed) = (*leadership, leadership.has_changed());
+        drop(leadership);
+        if has_changed {
+            self.queues.forget_schedule();
+            self.poll_at = Instant::now();
+        }
+        is_leader
     }
 
     /// Returns the time of the next timer or batch.

@@ -84,10 +84,11 @@ pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
 async fn deliver(store: Store, mut orders: Orders, meter: Arc<AttemptsMeter>) {
     let mut restarts = Restarts::of(BackgroundTask::Webhooks, store.panics());
     loop {
-        let deliverer = Deliverer::new(store.clone(), &mut orders, Arc::clone(&meter));
-        if background::catch_panic(deliverer.run()).await.is_ok()
-            || orders.ends_within(restarts.pause_after_panic()).await
-        {
+        let run = async {
+            let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::clone(&meter));
+            deliverer.run().await;
+        };
+        if background::catch_panic(run).await.is_ok() || orders.ends_within(restarts.pause_after_panic()).await {
             return;
         }
     }

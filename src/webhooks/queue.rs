@@ -196,6 +196,12 @@ impl MerchantQueue {
         !is_busy && self.in_flight.is_empty() && self.timer.is_none() && self.flush.is_none()
     }
 
+    /// Forgets when to look at the merchant, and ends the flush. What is under way is kept.
+    pub(super) fn forget_schedule(&mut self) {
+        (self.is_ready, self.is_waiting, self.timer) = (false, false, None);
+        self.cancel_flush();
+    }
+
     /// Returns true if something will make the deliverer look at the merchant again.
     pub(super) fn is_scheduled(&self) -> bool {
         self.is_ready || self.is_waiting || self.is_discarding || self.timer.is_some() || !self.in_flight.is_empty()

@@ -94,6 +94,15 @@ impl MerchantQueues {
         self.queues.values_mut().for_each(MerchantQueue::cancel_flush);
     }
 
+    /// Forgets which merchants to look at and when, and ends all flushes. What is under way is kept.
+    pub(super) fn forget_schedule(&mut self) {
+        self.ready.clear();
+        self.waiting.clear();
+        self.timers.clear();
+        self.queues.values_mut().for_each(MerchantQueue::forget_schedule);
+        self.remove_idle();
+    }
+
     /// Removes the queues that have become idle with time.
     pub(super) fn remove_idle(&mut self) {
         self.queues.retain(|_, queue| !queue.is_idle());
@@ -110,6 +119,7 @@ impl MerchantQueues {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::events::delivery::DeliveryId;
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis).unwrap()
@@ -150,6 +160,22 @@ mod tests {
         assert!(!queues.are_waiting() && !queues.is_scheduled(first));
         queues.remove_idle();
         assert!(queues.queues.is_empty());
+    }
+
+    #[test]
+    fn what_is_under_way_is_kept_when_the_schedule_is_forgotten() {
+        let (first, second, third) = (MerchantId(1), MerchantId(2), MerchantId(3));
+        let mut queues = MerchantQueues::default();
+        queues.queue_mut(first).start(DeliveryId(1), at(0));
+        queues.make_ready(first);
+        queues.wait_for_place(second);
+        queues.set_timer(third, Some(at(10)));
+        queues.forget_schedule();
+        assert_eq!((queues.next(true), queues.first_timer()), (None, None));
+        assert!(queues.is_scheduled(first), "the report of its attempt makes it ready");
+        assert_eq!(queues.queues.len(), 1);
+        queues.make_ready(first);
+        assert_eq!(queues.next(true), Some(first));
     }
 
     #[test]

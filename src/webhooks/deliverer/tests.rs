@@ -200,6 +200,44 @@ async fn the_queue_of_an_endpoint_that_failed_is_removed_when_it_is_turned_off()
     assert!(deliverer.queues.queue_mut(merchant).is_idle());
 }
 
+/// Runs a deliverer until it has nothing more to do at once.
+async fn run_shortly(deliverer: &mut Deliverer<'_>) {
+    let run = tokio::time::timeout(Duration::from_millis(300), deliverer.run());
+    assert!(run.await.is_err(), "it ended by itself");
+}
+
+/// Returns the number of recorded attempts of a merchant's only delivery.
+async fn attempts(store: &Store, merchant: MerchantId) -> u32 {
+    let read = store.read(move |snapshot| snapshot.next_deliveries(merchant, 1));
+    read.await.unwrap()[0].attempts
+}
+
+/// Another process was the leader meanwhile, and notices may have been lost.
+#[tokio::test]
+async fn a_process_that_becomes_the_leader_again_trusts_no_former_timer() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (_receiver, url) = hanging();
+    let (mut orders, _messages) = orders();
+    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
+    let (leads, leadership) = watch::channel(true);
+    deliverer.leadership = leadership;
+    let merchant = merchant_at(&store, &url).await;
+    run_shortly(&mut deliverer).await;
+    let later = store.ledger_time().millis_later(3_600_000);
+    deliverer.queues.set_timer(merchant, Some(later));
+    bare_deliveries::insert(&folder.path().join(DATABASE), &[merchant], 1);
+    run_shortly(&mut deliverer).await;
+    assert_eq!(attempts(&store, merchant).await, 0, "no notice came");
+    leads.send_replace(false);
+    run_shortly(&mut deliverer).await;
+    assert_eq!(attempts(&store, merchant).await, 0, "it does not lead");
+    deliverer.queues.set_timer(merchant, Some(later));
+    leads.send_replace(true);
+    run_shortly(&mut deliverer).await;
+    assert_eq!(attempts(&store, merchant).await, 1);
+}
+
 /// Each read may take long to fail.
 #[tokio::test]
 async fn a_store_that_cannot_be_read_is_read_for_one_merchant_at_a_time() {
