@@ -111,7 +111,8 @@ impl<'a> Deliverer<'a> {
             };
             tokio::select! {
                 merchants = self.store.wait_for_deliveries() => {
-                    for merchant in merchants {
+                    // A new leader looks for the deliveries of all merchants.
+                    for merchant in merchants.into_iter().filter(|_| is_leader) {
                         self.queues.make_ready(merchant);
                     }
                 }

@@ -238,6 +238,19 @@ async fn a_process_that_becomes_the_leader_again_trusts_no_former_timer() {
     assert_eq!(attempts(&store, merchant).await, 1);
 }
 
+#[tokio::test]
+async fn a_process_that_does_not_lead_keeps_no_queues() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (mut orders, _messages) = orders();
+    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
+    let (_leads, leadership) = watch::channel(false);
+    deliverer.leadership = leadership;
+    let merchant = merchant_at(&store, "http://127.0.0.1:9/").await;
+    run_shortly(&mut deliverer).await;
+    assert!(!deliverer.queues.is_scheduled(merchant));
+}
+
 /// Each read may take long to fail.
 #[tokio::test]
 async fn a_store_that_cannot_be_read_is_read_for_one_merchant_at_a_time() {
