@@ -368,6 +368,43 @@ fn a_leader_whose_session_ends_takes_the_lock_and_listens_again() {
     wait_for_leader(&mut client, first);
 }
 
+/// Its notice came while no session listened.
+#[test]
+fn a_stream_shows_an_event_that_was_committed_while_its_process_did_not_listen() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    let other = Service::start(&url);
+    other.funded();
+    let service = Service::start(&url);
+    let mut stream = std::net::TcpStream::connect(&service.address).unwrap();
+    stream
+        .write_all(b"GET /sandbox/events/stream HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    read_until(&mut stream, "\nid: ");
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    // The process that does not lead asks for the lock again and again.
+    let end_listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                         WHERE datname = current_database() AND query LIKE 'SELECT pg_try_advisory_lock%'";
+    thread::sleep(Duration::from_secs(1));
+    assert!(!client.query(end_listening, &[]).unwrap().is_empty());
+    other.funded();
+    read_until(&mut stream, "event: ");
+}
+
+/// Reads until this text has come.
+fn read_until(stream: &mut std::net::TcpStream, text: &str) {
+    let mut received = Vec::new();
+    while !String::from_utf8_lossy(&received).contains(text) {
+        let mut piece = [0; 4096];
+        let read = stream.read(&mut piece).expect("the text has not come");
+        assert_ne!(read, 0, "the stream ended");
+        received.extend_from_slice(&piece[..read]);
+    }
+}
+
 /// Waits until a webhook arrives.
 pub(crate) fn wait_for_connection(receiver: &std::net::TcpListener) {
     let until = Instant::now() + Duration::from_secs(20);

@@ -4,7 +4,8 @@
 //! A commit notifies the others: which merchants have new deliveries, and if keys have changed.
 //! So does a migration, after which the writers of older processes end. A lost notice costs no
 //! more than a delay: deliveries are looked for from time to time, and whenever notices may have
-//! been lost, what is remembered of keys is dropped and the writer looks at the schema.
+//! been lost, what is remembered of keys is dropped, streams of events read again and the writer looks
+//! at the schema.
 //!
 //! A process that finds the ledger broken tells the others again and again, so that none goes on to
 //! write.
@@ -178,8 +179,9 @@ impl Listener {
             is_leader: &self.targets.is_leader,
             key_version: &self.targets.key_version,
         };
-        // Notices of commits before this LISTEN may have been missed.
+        // Notices of commits before this LISTEN may have been missed. A new leader looks for deliveries anyway.
         self.targets.key_version.fetch_add(1, Ordering::Release);
+        self.targets.wakeups.notify(&mut Vec::new());
         self.targets.writer.ask_unanswered();
         let mut look_at = Instant::now();
         while !stop.comes_within(Duration::ZERO) {
