@@ -41,6 +41,9 @@ pub(crate) struct TxState {
     pub(crate) memory: CommandMemory,
     /// The merchants for whose webhook endpoints the command has added deliveries.
     pub(crate) new_deliveries: Vec<MerchantId>,
+    /// The merchants whose clocks the command has moved. Only other processes are notified of them: in this
+    /// one the route asks for a flush, and an attempt before that would not belong to it.
+    pub(crate) moved_clocks: Vec<MerchantId>,
     /// The command has changed a key, or a setting that decides what a key opens.
     pub(crate) has_key_change: bool,
     pub(crate) write_summary: WriteSummary,

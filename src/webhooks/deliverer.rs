@@ -402,13 +402,14 @@ impl<'a> Deliverer<'a> {
     }
 
     async fn flush(&mut self, merchant: MerchantId, done: oneshot::Sender<()>) {
+        // The timer was set by the clock before the advance.
+        self.queues.make_ready(merchant);
         // If the clock cannot be read, dropping `done` ends the wait.
         let Ok(clock) = self.store.read(move |snapshot| snapshot.clock_of(merchant)).await else {
             return;
         };
         let until = clock.shown_at(self.store.ledger_time());
         self.queues.queue_mut(merchant).start_flush(until, done);
-        self.queues.make_ready(merchant);
     }
 }
 

@@ -368,6 +368,36 @@ fn a_leader_whose_session_ends_takes_the_lock_and_listens_again() {
     wait_for_leader(&mut client, first);
 }
 
+/// The leader has set its timer by the clock before.
+#[test]
+fn a_clock_that_is_advanced_at_another_process_makes_a_retry_due() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    let receiver = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    receiver.set_nonblocking(true).unwrap();
+    let callback = format!("http://{}/hook", receiver.local_addr().unwrap());
+    let environment = [
+        ("ESCROWD_WEBHOOKS_CALLBACK_URL", callback.as_str()),
+        ("ESCROWD_WEBHOOKS_RETRY_SECONDS", "3600"),
+    ];
+    let leader = Service::start_with(&url, &environment);
+    leader.funded();
+    wait_for_connection(&receiver);
+    let other = Service::start_with(&url, &environment);
+    // The connections end without an answer, so the attempts fail.
+    let mut failed_at = Instant::now();
+    while failed_at.elapsed() < Duration::from_secs(2) {
+        if receiver.accept().is_ok() {
+            failed_at = Instant::now();
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    other.post("/sandbox/clock/advance", "", &json!({ "by": "2h" }));
+    wait_for_connection(&receiver);
+}
+
 /// Its notice came while no session listened.
 #[test]
 fn a_stream_shows_an_event_that_was_committed_while_its_process_did_not_listen() {

@@ -51,6 +51,7 @@ impl Tx<'_> {
                 "a merchant whose clock was behind",
             )?;
         self.merchant_mut(merchant)?.clock = clock;
+        self.state.moved_clocks.push(merchant);
         Ok(())
     }
 }

@@ -298,6 +298,7 @@ impl PostgresGroupCommit {
         }
         tx.keep();
         self.notice.merchants.append(&mut tx.state.new_deliveries);
+        self.notice.moved_clocks.append(&mut tx.state.moved_clocks);
         self.notice.has_key_change |= tx.state.has_key_change;
         Ok(Ran::InGroup(outcome))
     }

@@ -1,7 +1,7 @@
 //! The notices that the processes on one database send each other, and the election of the leader,
 //! which does the work in the background.
 //!
-//! A commit notifies the others: which merchants have new deliveries, and if keys have changed.
+//! A commit notifies the others: which merchants have new deliveries or another time, and if keys have changed.
 //! So does a migration, after which the writers of older processes end. A lost notice costs no
 //! more than a delay: deliveries are looked for from time to time, and whenever notices may have
 //! been lost, what is remembered of keys is dropped, streams of events read again and the writer looks
@@ -54,6 +54,8 @@ const DAMAGED: &str = "damaged";
 pub(crate) struct PeerNotice {
     /// The merchants with new deliveries.
     pub(crate) merchants: Vec<MerchantId>,
+    /// The merchants whose clocks were moved. The leader's timers for them are late.
+    pub(crate) moved_clocks: Vec<MerchantId>,
     /// A key, or a setting that decides what a key opens, has changed.
     pub(crate) has_key_change: bool,
 }
@@ -61,6 +63,7 @@ pub(crate) struct PeerNotice {
 impl PeerNotice {
     pub(crate) fn clear(&mut self) {
         self.merchants.clear();
+        self.moved_clocks.clear();
         self.has_key_change = false;
     }
 
@@ -69,8 +72,9 @@ impl PeerNotice {
     pub(crate) fn statements(&self, process: i64) -> String {
         let keys = if self.has_key_change { " keys" } else { "" };
         let empty: &[MerchantId] = &[];
-        let chunks = self.merchants.chunks(MERCHANTS_MAX);
-        let chunks = chunks.chain(self.merchants.is_empty().then_some(empty));
+        let merchants: Vec<MerchantId> = self.merchants.iter().chain(&self.moved_clocks).copied().collect();
+        let chunks = merchants.chunks(MERCHANTS_MAX);
+        let chunks = chunks.chain(merchants.is_empty().then_some(empty));
         let statement = |merchants: &[MerchantId]| {
             let merchants: Vec<String> = merchants.iter().map(|merchant| format!(" {}", merchant.0)).collect();
             format!("SELECT pg_notify('escrowd', '{process}{keys}{}'); ", merchants.concat())
@@ -288,7 +292,7 @@ mod tests {
         let mut notice = PeerNotice::default();
         assert_eq!(notice.statements(7), "SELECT pg_notify('escrowd', '7'); ");
         notice.has_key_change = true;
-        notice.merchants = vec![MerchantId(3), MerchantId(12)];
+        (notice.merchants, notice.moved_clocks) = (vec![MerchantId(3)], vec![MerchantId(12)]);
         assert_eq!(notice.statements(-7), "SELECT pg_notify('escrowd', '-7 keys 3 12'); ");
         notice.merchants = (0..700).map(|merchant| MerchantId(i64::MAX - merchant)).collect();
         let statements = notice.statements(i64::MIN);
