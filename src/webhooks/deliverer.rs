@@ -92,8 +92,8 @@ impl<'a> Deliverer<'a> {
             let is_leader = self.follow_leadership();
             if is_leader && self.poll_at <= Instant::now() {
                 self.queues.remove_idle();
-                self.find_unscheduled().await;
-                self.poll_at = Instant::now() + POLL;
+                let pause = self.find_unscheduled().await;
+                self.poll_at = Instant::now() + pause;
             }
             if is_leader && stop_at.is_none() {
                 self.start_due().await;
@@ -167,8 +167,8 @@ impl<'a> Deliverer<'a> {
     }
 
     /// Makes every merchant ready that has deliveries and is not scheduled. After a start
-    /// these are all merchants with deliveries.
-    async fn find_unscheduled(&mut self) {
+    /// these are all merchants with deliveries. Returns the pause before the next search.
+    async fn find_unscheduled(&mut self) -> Duration {
         let mut last = Some(MerchantId::NONE);
         while let Some(after) = last {
             let next = self
@@ -185,14 +185,15 @@ impl<'a> Deliverer<'a> {
                     }
                 }
                 Err(error) => {
-                    let seconds = POLL.as_secs();
+                    let seconds = PAUSE.as_secs();
                     log::warn!(
                         "merchants with pending deliveries could not be read, trying again in {seconds} s: {error}"
                     );
-                    return;
+                    return PAUSE;
                 }
             }
         }
+        POLL
     }
 
     /// Starts the attempts that are due to merchants that wait for a place or are ready, until

@@ -269,6 +269,18 @@ async fn a_store_that_cannot_be_read_is_read_for_one_merchant_at_a_time() {
     assert_eq!(deliverer.queues.next(true), None, "the first one has a timer");
 }
 
+/// A server that has just come back may refuse the first reads of a new leader.
+#[tokio::test]
+async fn a_search_for_deliveries_that_fails_is_repeated_soon() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (mut orders, _messages) = orders();
+    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
+    bare_deliveries::lose(&folder.path().join(DATABASE));
+    run_shortly(&mut deliverer).await;
+    assert!(deliverer.poll_at <= Instant::now() + PAUSE);
+}
+
 #[tokio::test]
 async fn an_attempt_is_looked_for_after_a_commit_with_an_unknown_outcome() {
     let folder = tempfile::tempdir().unwrap();
