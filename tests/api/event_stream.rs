@@ -215,7 +215,14 @@ fn a_key_has_so_many_streams() {
     Listener::open(&app, "", "Authorization: Bearer sk_test_other\r\n");
     first.reader.get_ref().shutdown(Shutdown::Both).unwrap();
     // The service sees the end of the connection when it looks for events next.
-    std::thread::sleep(Duration::from_secs(1));
+    let began = Instant::now();
+    while app.send_for_head("HEAD", "/sandbox/events/stream", &[]).status != 200 {
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "the place of the first is free"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
     Listener::open(&app, "", "");
 }
 

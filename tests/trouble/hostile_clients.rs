@@ -10,6 +10,9 @@ use std::{fs, thread};
 use crate::helpers::{RunningServer, WorkFolder, get};
 
 /// The connections of each kind: more than `limits.connections_max`.
+const FILE_BYTES: usize = 5 << 20;
+/// The times that a client asks for the file and takes none. All are more than the kernel holds for it.
+const FILES_ASKED: usize = 4;
 const HOSTILE: usize = 560;
 /// The requests of the honest client beside each kind.
 const HONEST: usize = 200;
@@ -70,7 +73,7 @@ fn kinds(file: &str) -> Vec<Kind> {
         ),
         kind(
             "never read a large file",
-            format!("GET {file} HTTP/1.1\r\nhost: localhost\r\n\r\n").repeat(4),
+            format!("GET {file} HTTP/1.1\r\nhost: localhost\r\n\r\n").repeat(FILES_ASKED),
             false,
         ),
         kind(
@@ -141,7 +144,7 @@ fn memory(server: &RunningServer) -> u64 {
 /// Stores a picture of 5 MiB and events of megabytes, and returns the picture's path.
 fn fill(server: &RunningServer) -> String {
     let mut picture = b"\x89PNG\r\n\x1a\n".to_vec();
-    picture.resize(5 << 20, 0);
+    picture.resize(FILE_BYTES, 0);
     let mut form = Vec::new();
     for (name, value) in [
         ("amount", "1000"),
@@ -240,5 +243,11 @@ fn every_wait_for_a_client_ends() {
             Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
             Err(error) => panic!("the client that would {name} still has its connection: {error}"),
         }
+        // A client that takes nothing for too long gets no more of its reply.
+        assert!(
+            rest.len() < FILES_ASKED * FILE_BYTES,
+            "the client that would {name} got {} bytes",
+            rest.len()
+        );
     }
 }

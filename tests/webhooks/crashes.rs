@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::deliveries::assert_all_in_order;
 use crate::receiver::{Receiver, Reply, Request};
-use crate::service::Disk;
+use crate::service::{Disk, until};
 
 /// Asserts that every request had the id and the payload of a stored event.
 #[track_caller]
@@ -96,8 +96,7 @@ fn a_stop_waits_for_attempts_in_flight() {
     });
     let service = disk.serve_to(&receiver.url(), &[]);
     service.funded("", 2);
-    receiver.wait_for_requests(0);
-    thread::sleep(Duration::from_millis(200));
+    until("an attempt is under way", || receiver.has_connections());
     service.stop();
     let requests = receiver.requests();
     assert!(!requests.is_empty());

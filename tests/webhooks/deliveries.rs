@@ -87,8 +87,7 @@ fn each_merchants_events_are_signed_with_its_own_key() {
     disk.wait_for_deliveries();
     drop(service);
     let others = receiver.requests().split_off(of_default);
-    let receiver_of_others = Receiver::start();
-    assert!(!others.is_empty() && receiver_of_others.requests().is_empty());
+    assert!(!others.is_empty());
     for request in others {
         request.verify("sk_test_other");
     }

@@ -185,7 +185,7 @@ fn a_late_410_of_an_earlier_endpoint_does_not_end_the_new_one() {
     set(&service, &json!({ "url": old.url() }));
     service.send("", "ada", "POST", "/v1/payment/topup", &json!({ "amount": 1000 }));
     // The receiver keeps a request only after it has replied.
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    until("the attempt is under way", || old.has_connections());
     set(&service, &json!({ "url": new.url() }));
     is_set.store(true, std::sync::atomic::Ordering::SeqCst);
     disk.wait_for_deliveries();
