@@ -5,7 +5,6 @@
 //! with it if no other process has committed since. Otherwise it is cleared for the next group.
 
 use std::collections::{BTreeMap, HashMap};
-use std::mem;
 
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::key::KeyOwner;
@@ -37,8 +36,8 @@ pub(crate) struct CommandMemory {
     pub(crate) accounts: AccountRows,
     /// The number of the deal with which the accounts of its customers were asked for.
     pub(crate) asked_deal: Option<i64>,
-    /// The command has removed accounts, so those that the group remembers may be gone.
-    pub(crate) has_removed_accounts: bool,
+    /// The merchants whose accounts the command has removed, which the group forgets.
+    pub(crate) without_accounts: Vec<MerchantId>,
     pub(crate) newest_transfer: Option<i64>,
     pub(crate) event_names: HashMap<String, i64>,
 }
@@ -67,8 +66,8 @@ impl GroupMemory {
         for row in command.merchants.drain(..) {
             self.merchants.insert(row.id, row);
         }
-        if mem::take(&mut command.has_removed_accounts) {
-            self.accounts.clear();
+        for merchant in command.without_accounts.drain(..) {
+            self.accounts.remove(&merchant);
         }
         for (merchant, rows) in command.accounts.drain() {
             self.accounts.entry(merchant).or_default().extend(rows);

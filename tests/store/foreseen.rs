@@ -11,7 +11,7 @@ use escrowd::store::{Error, Foreseen, Store, Tx};
 use tokio::task::{JoinHandle, yield_now};
 
 use crate::helpers::{TestDatabase, Trade, payment_from_wallet, policy};
-use crate::writer::Gate;
+use crate::writer::{self, Gate};
 
 /// The balance that a customer of a sandbox begins with, in kobo.
 const OPENING_BALANCE: i64 = 100_000_000;
@@ -129,6 +129,44 @@ async fn a_command_sees_what_earlier_ones_of_its_group_have_changed() {
         .await
         .unwrap();
     assert_eq!(earned.minor(), OPENING_BALANCE + 700_000);
+    drop((trade, store));
+    std::thread::scope(|scope| scope.spawn(|| database.assert_sound()).join().unwrap());
+}
+
+/// A removal forgets the accounts of the merchants that it removes. The balances of others may be
+/// waiting for the end of the group.
+#[tokio::test]
+async fn a_command_behind_a_removal_sees_the_balances_from_before_it() {
+    let database = TestDatabase::new();
+    let store = database.open();
+    let (trade, [paid, other, _]) = prepare(&database, &store);
+    let left = store.write(|tx| {
+        let gone = tx.insert_merchant(None, None)?;
+        tx.save_left_behind(gone)
+    });
+    left.await.unwrap();
+    let later = store.ledger_time().millis_later(1);
+    let removal = store.read(move |snapshot| snapshot.removal(later, 10)).await;
+    let removal = removal.unwrap().unwrap();
+    let again = removal.clone();
+
+    let gate = Gate::block(&store).await;
+    let first = confirm(&store, &trade, "bea", &paid, 0).await;
+    let removing = writer::send(&store, move |tx| tx.remove_some(removal)).await;
+    let second = confirm(&store, &trade, "bea", &other, 0).await;
+    let removing_again = writer::send(&store, move |tx| tx.remove_some(again)).await;
+    let third = confirm(&store, &trade, "bea", &paid, 1).await;
+    gate.release().await.unwrap();
+
+    for confirmed in [first, second, third] {
+        confirmed.await.unwrap().unwrap();
+    }
+    for removed in [removing, removing_again] {
+        assert!(
+            removed.await.unwrap().unwrap().is_some(),
+            "the removal has further steps"
+        );
+    }
     drop((trade, store));
     std::thread::scope(|scope| scope.spawn(|| database.assert_sound()).join().unwrap());
 }

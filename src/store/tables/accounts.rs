@@ -123,7 +123,7 @@ impl Tx<'_> {
         if let Some(row) = self.remembered_account(merchant, account) {
             return Ok(*row);
         }
-        if self.state.memory.has_removed_accounts {
+        if self.has_forgotten_accounts(merchant) {
             return Snapshot::account(self, merchant, account);
         }
         with_lookup(merchant, account, |sql, values| {
@@ -145,7 +145,7 @@ impl Tx<'_> {
 
     /// Begins to read the accounts of which [`Tx::account`] will return the rows.
     pub(crate) fn ask_for_accounts(&mut self, merchant: MerchantId, accounts: &[&Account]) -> Result<(), Error> {
-        if self.state.memory.has_removed_accounts {
+        if self.has_forgotten_accounts(merchant) {
             return Ok(());
         }
         if let Some(deal) = self.state.memory.asked_deal.take() {
@@ -191,16 +191,24 @@ impl Tx<'_> {
     /// Returns the row of an account that this command or one before it in the group has posted to.
     fn remembered_account<'s>(&'s self, merchant: MerchantId, account: &Account) -> Option<&'s AccountRow> {
         let in_rows = |rows: &'s AccountRows| rows.get(&merchant)?.get(account);
-        let of_group = Some(&self.group.accounts).filter(|_| !self.state.memory.has_removed_accounts);
+        let of_group = Some(&self.group.accounts).filter(|_| !self.has_forgotten_accounts(merchant));
         in_rows(&self.state.memory.accounts).or_else(|| of_group.and_then(in_rows))
     }
 
-    /// Makes the rest of this command, and the next ones of the group, read every account from the
-    /// database. A command does so before it removes accounts: later ones may get their numbers and
-    /// names.
-    pub(crate) fn forget_accounts(&mut self) {
-        self.state.memory.accounts.clear();
-        self.state.memory.has_removed_accounts = true;
+    /// Makes the rest of this command, and the next ones of the group, forget the accounts of these
+    /// merchants, to which no command posts any more. The accounts of other merchants stay
+    /// remembered: changes of their balances may be waiting, which the database does not have yet.
+    pub(crate) fn forget_accounts_of(&mut self, merchants: &[MerchantId]) {
+        let memory = &mut self.state.memory;
+        for merchant in merchants {
+            memory.accounts.remove(merchant);
+            memory.without_accounts.push(*merchant);
+        }
+    }
+
+    /// Returns true if this command has forgotten the accounts of a merchant.
+    fn has_forgotten_accounts(&self, merchant: MerchantId) -> bool {
+        self.state.memory.without_accounts.contains(&merchant)
     }
 
     /// Inserts an empty account.

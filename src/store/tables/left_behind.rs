@@ -230,7 +230,6 @@ impl Tx<'_> {
     /// commands do not wait long. Returns the rest of the removal, or `None` at its end.
     pub fn remove_some(&mut self, mut removal: Removal) -> Result<Option<Removal>, Error> {
         self.save_merchants()?;
-        self.forget_accounts();
         let mut merchants = Vec::with_capacity(removal.merchants.len());
         for merchant in removal.merchants {
             if self.is_left_behind(merchant)? {
@@ -245,6 +244,8 @@ impl Tx<'_> {
         let state = if removal.part < UNREFERENCED.len() {
             self.remove_part(&removal, part)?
         } else {
+            // Their slow withdrawals are gone, so no command posts to their accounts any more.
+            self.forget_accounts_of(&removal.merchants);
             // Most references have no index, because nothing else is ever removed, and the check
             // of them would read a whole table for each row.
             self.connection
