@@ -16,7 +16,7 @@ use escrowd::domain::party::{Actor, Party};
 use escrowd::domain::time::Timestamp;
 use escrowd::store::{Error, Removal, Store, check_structure};
 
-use crate::database::Outside;
+use crate::database::{Engine, Outside};
 use crate::helpers::{START, TestDatabase, TestFile, Trade, history, kobo, policy, read, sandbox_key, wait_for, write};
 use crate::treasury::Desk;
 
@@ -173,6 +173,33 @@ fn removal(store: &Store) -> Option<Removal> {
 
 fn step(store: &Store, removal: Removal) -> Option<Removal> {
     write(store, move |tx| tx.remove_some(removal))
+}
+
+/// PostgreSQL looks for references to each removed row in whole tables.
+#[test]
+fn a_step_removes_few_deals_customers_and_payments_on_a_server() {
+    let file = two_merchants();
+    let store = file.open();
+    reset(&store);
+    let outside = file.outside();
+    let counts = || {
+        ["escrow", "customer", "payment_transaction"]
+            .map(|table| outside.number(&format!("SELECT count(*) FROM {table}"), &[]))
+    };
+    let mut most = [0; 3];
+    let (mut rest, mut before) = (removal(&store), counts());
+    while let Some(removal) = rest {
+        rest = step(&store, removal);
+        let left = counts();
+        for (most, (before, left)) in most.iter_mut().zip(before.into_iter().zip(left)) {
+            *most = (before - left).max(*most);
+        }
+        before = left;
+    }
+    match Engine::wanted() {
+        Engine::Postgres => assert_eq!(most, [1, 1, 10]),
+        Engine::Sqlite => assert!(most.iter().all(|removed| *removed > 1), "{most:?}"),
+    }
 }
 
 /// Removes all that was left behind, and returns the number of steps.

@@ -10,6 +10,8 @@
 //! replaced. A transfer follows the greatest number so far, which the mark keeps. Other
 //! numbers follow ledger time.
 
+use std::collections::VecDeque;
+
 use crate::domain::ids::MerchantId;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
@@ -24,6 +26,13 @@ const ROWS_MAX: i64 = 500;
 const SEARCHED_MAX: i64 = 1_000;
 /// The most escrows and customers that one step removes. They have rows of their own.
 const OWNERS_MAX: i64 = 50;
+/// The same on a PostgreSQL server, which looks for references to each removed row in whole
+/// tables. One statement must not take as long as the longest wait for its answer, and other
+/// commands wait meanwhile.
+const OWNERS_ON_SERVER_MAX: i64 = 1;
+/// The most rows of a searched table that one step removes on a server, if others may reference
+/// them. Each is removed by statements of its own.
+const SEARCHED_ON_SERVER_MAX: usize = 10;
 
 /// The condition on a row of `merchant` for being left behind. The trigger of `transfer` in
 /// `schema.sql` has the same.
@@ -112,7 +121,8 @@ const PAYMENT: &[&str] = &[
     "DELETE FROM payment_transaction WHERE id = ?1",
 ];
 
-/// The parts after them, in their order: rows that others may reference.
+/// The parts after them, in their order: rows that others may reference. A server removes fewer of
+/// them in one step.
 const REFERENCED: &[Part] = &[
     OfMerchant(
         ROWS_MAX,
@@ -176,14 +186,14 @@ pub struct Removal {
     part: usize,
     /// The number after which that part goes on, if it searches a table.
     after: i64,
+    /// The numbers up to that one which the search has found and no step has removed yet.
+    found: VecDeque<i64>,
 }
 
 /// The state of a part after one step.
 enum PartState {
-    /// There may be more rows. A part that searches a table goes on after this number.
-    Unfinished {
-        after: i64,
-    },
+    /// There may be more rows.
+    Unfinished,
     Finished,
 }
 
@@ -214,6 +224,7 @@ impl Snapshot<'_> {
             merchants,
             part: 0,
             after: 0,
+            found: VecDeque::new(),
         };
         Ok(Some(removal).filter(|removal| !removal.merchants.is_empty()))
     }
@@ -242,29 +253,38 @@ impl Tx<'_> {
             return Ok(None);
         };
         let state = if removal.part < UNREFERENCED.len() {
-            self.remove_part(&removal, part)?
+            self.remove_part(&mut removal, part, false)?
         } else {
             // Their slow withdrawals are gone, so no command posts to their accounts any more.
             self.forget_accounts_of(&removal.merchants);
             // Most references have no index, because nothing else is ever removed, and the check
             // of them would read a whole table for each row.
+            let reads_tables = self.connection.is_server();
             self.connection
-                .without_references(|| self.remove_part(&removal, part))?
+                .without_references(|| self.remove_part(&mut removal, part, reads_tables))?
         };
-        match state {
-            PartState::Unfinished { after } => removal.after = after,
-            PartState::Finished => {
-                removal.part += 1;
-                removal.after = 0;
-            }
+        if let PartState::Finished = state {
+            removal.part += 1;
+            removal.after = 0;
         }
         Ok(Some(removal))
     }
 
-    fn remove_part(&self, removal: &Removal, part: &Part) -> Result<PartState, Error> {
+    /// Removes the next rows of a part: few, if the database reads whole tables for each.
+    fn remove_part(&self, removal: &mut Removal, part: &Part, reads_tables: bool) -> Result<PartState, Error> {
         match part {
-            OfMerchant(limit, statements) => self.remove_of_merchants(&removal.merchants, *limit, statements),
-            Searched(find, statements) => self.remove_searched(removal, find, statements),
+            OfMerchant(limit, statements) => {
+                let limit = if reads_tables { OWNERS_ON_SERVER_MAX } else { *limit };
+                self.remove_of_merchants(&removal.merchants, limit, statements)
+            }
+            Searched(find, statements) => {
+                let limit = if reads_tables {
+                    SEARCHED_ON_SERVER_MAX
+                } else {
+                    usize::MAX
+                };
+                self.remove_searched(removal, find, limit, statements)
+            }
         }
     }
 
@@ -282,33 +302,40 @@ impl Tx<'_> {
             }
             left -= i64::try_from(removed).unwrap_or(left);
             if left <= 0 {
-                return Ok(PartState::Unfinished { after: 0 });
+                return Ok(PartState::Unfinished);
             }
         }
         Ok(PartState::Finished)
     }
 
-    fn remove_searched(&self, removal: &Removal, find: &str, statements: &[&str]) -> Result<PartState, Error> {
-        let mut statement = self.connection.prepare(find)?;
-        let found: Vec<(i64, Option<i64>)> = read_all(statement.query(params![removal.after, SEARCHED_MAX])?, |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-        let Some(&(last, _)) = found.last() else {
-            return Ok(PartState::Finished);
-        };
-        let is_of_removal = |merchant: i64| removal.merchants.contains(&MerchantId(merchant));
-        let mut numbers = found
-            .into_iter()
-            .filter(|(_, owner)| owner.is_some_and(is_of_removal))
-            .peekable();
-        if numbers.peek().is_some() {
+    fn remove_searched(
+        &self,
+        removal: &mut Removal,
+        find: &str,
+        limit: usize,
+        statements: &[&str],
+    ) -> Result<PartState, Error> {
+        if removal.found.is_empty() {
+            let mut statement = self.connection.prepare(find)?;
+            let rows = statement.query(params![removal.after, SEARCHED_MAX])?;
+            let found: Vec<(i64, Option<i64>)> = read_all(rows, |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let Some(&(last, _)) = found.last() else {
+                return Ok(PartState::Finished);
+            };
+            removal.after = last;
+            let is_of_removal = |merchant: i64| removal.merchants.contains(&MerchantId(merchant));
+            let of_removal = found.into_iter().filter(|(_, owner)| owner.is_some_and(is_of_removal));
+            removal.found = of_removal.map(|(number, _)| number).collect();
+        }
+        if !removal.found.is_empty() {
             self.keep_newest_transfer()?;
         }
-        for (number, _) in numbers {
+        let removed = limit.min(removal.found.len());
+        for number in removal.found.drain(..removed) {
             for sql in statements {
                 self.connection.prepare(sql)?.execute(params![number])?;
             }
         }
-        Ok(PartState::Unfinished { after: last })
+        Ok(PartState::Unfinished)
     }
 }
