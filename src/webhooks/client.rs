@@ -182,7 +182,8 @@ fn pause_asked_for(response: &Response) -> Option<u32> {
 }
 
 /// Returns the first bytes of a response body. A body that breaks off or takes long is not
-/// a failure, because the status alone decides if the event is delivered.
+/// a failure, because the status alone decides if the event is delivered. U+0000, which not
+/// every database can store, is replaced as invalid UTF-8 is.
 async fn beginning_of(mut response: Response) -> String {
     let mut beginning = Vec::new();
     let mut read = 0;
@@ -195,7 +196,7 @@ async fn beginning_of(mut response: Response) -> String {
             break;
         }
     }
-    String::from_utf8_lossy(&beginning).into_owned()
+    String::from_utf8_lossy(&beginning).replace('\0', "\u{fffd}")
 }
 
 #[cfg(test)]
@@ -339,20 +340,39 @@ mod tests {
         assert!(refused(outcome(Mode::Sandbox, lookup, &url)));
     }
 
-    #[test]
-    fn a_body_that_drips_does_not_hold_an_attempt() {
+    /// Starts a receiver that answers one request with these bytes and, if they drip, with more
+    /// and more of the letter `a`. Returns its URL.
+    fn answering(answer: &'static [u8], drips: bool) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             // An answer that is there before the request is an error of the protocol.
             stream.read_exact(&mut [0]).unwrap();
-            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n";
-            stream.write_all(head).unwrap();
-            while stream.write_all(b"a").is_ok() {
+            stream.write_all(answer).unwrap();
+            while drips && stream.write_all(b"a").is_ok() {
                 thread::sleep(Duration::from_millis(50));
             }
+            // Closing the connection before the request was read would reset it.
+            drop(stream.read_to_end(&mut Vec::new()));
         });
+        url
+    }
+
+    #[test]
+    fn the_beginning_of_a_body_has_no_character_that_a_database_cannot_store() {
+        let url = answering(b"HTTP/1.1 500 No\r\ncontent-length: 4\r\n\r\na\0b\xff", false);
+        let outcome = outcome_within(Duration::from_secs(30), Mode::Sandbox, resolving_to(&[]), &url);
+        let expected = AttemptOutcome::Responded {
+            status: 500,
+            beginning: "a\u{fffd}b\u{fffd}".to_owned(),
+        };
+        assert_eq!(outcome, expected);
+    }
+
+    #[test]
+    fn a_body_that_drips_does_not_hold_an_attempt() {
+        let url = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n", true);
         let started = std::time::Instant::now();
         let AttemptOutcome::Responded { status, beginning } =
             outcome_within(Duration::from_secs(30), Mode::Sandbox, resolving_to(&[]), &url)

@@ -217,6 +217,22 @@ fn the_rows_of_every_table_come_along() {
     assert_eq!(counts(&rusqlite::Connection::open(back).unwrap()), before);
 }
 
+/// Files have them in replies of webhook endpoints from before the service replaced them.
+#[test]
+fn a_character_that_postgres_cannot_store_is_replaced() {
+    let used = used();
+    let connection = rusqlite::Connection::open(&used.file).unwrap();
+    let attempt = "INSERT INTO delivery_attempt
+                   SELECT min(id), 1, 0, 'http://127.0.0.1:9/', 500, NULL, 1, 'a' || char(0) || 'b' FROM event";
+    connection.execute(attempt, []).unwrap();
+    drop(connection);
+    let url = cluster::new_database();
+    copy(&used.file, &url);
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    let answer = client.query_one("SELECT answer FROM delivery_attempt", &[]).unwrap();
+    assert_eq!(answer.get::<_, &str>(0), "a\u{fffd}b");
+}
+
 #[test]
 fn a_copy_goes_to_an_empty_place_only() {
     let Used { folder, file, .. } = used();

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::store::engine::error::Error;
+use crate::store::engine::postgres::without_nul;
 use crate::store::engine::schema::SCHEMA;
 use crate::store::engine::sql::{Connection, Row, Value, params};
 
@@ -150,19 +151,21 @@ pub(super) struct Content {
 }
 
 impl Content {
-    /// Adds a row.
+    /// Adds a row. A text of a file counts as PostgreSQL stores it.
     pub(super) fn add(&mut self, values: &[Value<'_>]) {
         let mut hash = Sha256::new();
-        for value in values {
-            let (kind, bytes): (u8, &[u8]) = match value {
-                Value::Null => (0, &[]),
-                Value::Integer(number) => (1, &number.to_le_bytes()),
-                Value::Text(text) => (2, text.as_bytes()),
-                Value::Blob(bytes) => (3, bytes),
-            };
+        let mut add_value = |kind: u8, bytes: &[u8]| {
             hash.update([kind]);
             hash.update((bytes.len() as u64).to_le_bytes());
             hash.update(bytes);
+        };
+        for value in values {
+            match value {
+                Value::Null => add_value(0, &[]),
+                Value::Integer(number) => add_value(1, &number.to_le_bytes()),
+                Value::Text(text) => add_value(2, without_nul(text).as_bytes()),
+                Value::Blob(bytes) => add_value(3, bytes),
+            }
         }
         let half = hash.finalize().first_chunk().copied().unwrap_or_default();
         self.rows += 1;

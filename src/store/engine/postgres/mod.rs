@@ -32,6 +32,6 @@ pub(crate) use client::{Client, CopyIn};
 pub(crate) use group_reads::changes_parties;
 pub(crate) use session::{GroupQuery, Rows, Session, Statement};
 pub(crate) use tokio_postgres::{Column, Row};
-pub(crate) use value::value_of;
+pub(crate) use value::{value_of, without_nul};
 #[cfg(test)]
 pub(crate) use waiting_tables::waits;

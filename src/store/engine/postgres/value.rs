@@ -96,8 +96,9 @@ impl ToSql for OwnedValue {
 }
 
 /// Replaces U+0000, which PostgreSQL cannot store in a text. The domain refuses it in every text
-/// that it stores, but it occurs in unknown ids and in responses of webhook endpoints.
-fn without_nul(text: &str) -> Cow<'_, str> {
+/// that it stores, but it occurs in unknown ids, and files have it in responses of webhook
+/// endpoints from before the service replaced it there.
+pub(crate) fn without_nul(text: &str) -> Cow<'_, str> {
     if text.contains('\0') {
         Cow::Owned(text.replace('\0', "\u{fffd}"))
     } else {
