@@ -34,17 +34,21 @@ row! {
 }
 
 impl Histories {
-    /// Reads the histories up to the entry with this number.
+    /// Reads the histories up to the entry with this number. The query has no values, so that
+    /// PostgreSQL's rows are read in parts.
     pub(super) fn up_to(newest: Option<i64>, connection: Connection<'_>) -> Result<Self, Error> {
         let mut statement = connection.prepare(concat!(
             "SELECT ",
             entry_columns!(),
-            " FROM payment_transaction WHERE id <= ?1 ORDER BY id"
+            " FROM payment_transaction ORDER BY id"
         ))?;
-        let mut rows = statement.query(params![newest])?;
+        let mut rows = statement.query(params![])?;
         let mut histories = Self::default();
         while let Some(row) = rows.next()? {
             let row = EntryRow::read(row)?;
+            if newest.is_none_or(|newest| row.id > newest) {
+                break;
+            }
             let amount = i128::from(row.amount);
             let history = histories.of_account.entry(row.account_id).or_default();
             if history.newest != row.previous_id {
