@@ -5,7 +5,7 @@ use crate::domain::ids::{CustomerId, EventId, MerchantId};
 use crate::domain::page::{Page, PageRequest};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Value, params};
-use crate::store::tables::columns::broken;
+use crate::store::tables::columns::{broken, read_all};
 use crate::store::tx::Snapshot;
 
 /// A number that no escrow has.
@@ -63,8 +63,10 @@ impl Snapshot<'_> {
         };
         let (offset, limit) = (request.offset(), request.rows_read());
         let (mut on_page, mut found, mut skipped) = (Vec::new(), 0, 0);
-        let mut statement = self.connection.prepare(&listing(filter, order))?;
-        let mut rows = statement.query(&values_of(merchant, filter, escrow, order, newest))?;
+        // Rows behind the page count too, unless their number is known.
+        let rows_max = known.map(|_| offset.saturating_add(limit as u64));
+        let mut statement = self.connection.prepare(&listing(filter, order, rows_max))?;
+        let mut rows = statement.query(&values_of(merchant, filter, escrow, order, newest, rows_max))?;
         while let Some(row) = rows.next()? {
             let number = row.get(0)?;
             // Rows before the page only count.
@@ -76,9 +78,6 @@ impl Snapshot<'_> {
                 }
             }
             found += 1;
-            if known.is_some() && on_page.len() == limit {
-                break;
-            }
         }
         let read = |number: i64| {
             let event = self.event_of_number(number)?;
@@ -121,17 +120,19 @@ impl Snapshot<'_> {
         let newest = self.newest_event(merchant)?;
         let escrow = self.escrow_of(merchant, filter)?;
         let order = EventOrder::After(EventId::new(after, 0));
-        let mut statement = self.connection.prepare(&listing(filter, order))?;
-        let mut rows = statement.query(&values_of(merchant, filter, escrow, order, newest))?;
-        let mut events = Vec::new();
-        while let Some(row) = rows.next()? {
-            let number: i64 = row.get(0)?;
-            events.extend(self.event_of_number(number)?);
-            if events.len() == limit {
-                return Ok((events, number));
-            }
+        let rows_max = Some(limit as u64);
+        let mut statement = self.connection.prepare(&listing(filter, order, rows_max))?;
+        let values = values_of(merchant, filter, escrow, order, newest, rows_max);
+        let numbers: Vec<i64> = read_all(statement.query(&values)?, |row| row.get(0))?;
+        let mut events = Vec::with_capacity(numbers.len());
+        for number in &numbers {
+            events.extend(self.event_of_number(*number)?);
         }
-        Ok((events, newest.max(after)))
+        let read_to = match numbers.last() {
+            Some(last) if numbers.len() == limit => *last,
+            _ => newest.max(after),
+        };
+        Ok((events, read_to))
     }
 
     /// Returns the row's number of the escrow that a filter names.
@@ -153,8 +154,9 @@ impl Snapshot<'_> {
     }
 }
 
-/// Returns the SQL for the numbers of the events that a filter lets pass, in this order.
-fn listing(filter: &EventFilter, order: EventOrder) -> String {
+/// Returns the SQL for the numbers of the events that a filter lets pass, in this order, and at most
+/// as many if there is a limit. PostgreSQL sends all rows of a query at once.
+fn listing(filter: &EventFilter, order: EventOrder, rows_max: Option<u64>) -> String {
     let direction = match order {
         EventOrder::NewestFirst => "DESC",
         EventOrder::After(_) => "ASC",
@@ -163,7 +165,8 @@ fn listing(filter: &EventFilter, order: EventOrder) -> String {
     let of_type = part(filter.event_type.is_some(), OF_TYPE);
     let of_escrow = part(filter.escrow.is_some(), OF_ESCROW);
     let of_customer = part(filter.customer.is_some(), OF_CUSTOMER);
-    format!("{OF_MERCHANT}{of_type}{of_escrow}{of_customer} ORDER BY id {direction}")
+    let limit = part(rows_max.is_some(), " LIMIT ?7");
+    format!("{OF_MERCHANT}{of_type}{of_escrow}{of_customer} ORDER BY id {direction}{limit}")
 }
 
 /// Returns the parameters of [`listing`]. The filter's escrow is given by its row's number.
@@ -173,26 +176,29 @@ fn values_of(
     escrow: Option<i64>,
     order: EventOrder,
     newest: i64,
-) -> [Value<'_>; 6] {
+    rows_max: Option<u64>,
+) -> Vec<Value<'_>> {
     let after = match order {
         EventOrder::NewestFirst => 0,
         EventOrder::After(id) => id.number(),
     };
     let event_type = filter.event_type.as_ref().map(EventType::as_str);
     let customer = filter.customer.as_ref().map(CustomerId::as_str);
-    [
+    let mut values = vec![
         merchant.0.into(),
         after.into(),
         event_type.into(),
         escrow.into(),
         customer.into(),
         newest.into(),
-    ]
+    ];
+    values.extend(rows_max.map(|rows| Value::from(i64::try_from(rows).unwrap_or(i64::MAX))));
+    values
 }
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
+    use rusqlite::{Connection, params_from_iter};
 
     use super::*;
     use crate::domain::ids::EscrowId;
@@ -221,12 +227,15 @@ mod tests {
     fn every_list_walks_along_the_merchants_events_and_sorts_nothing() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(SCHEMA).unwrap();
-        for (filter, order) in lists() {
-            let sql = listing(&filter, order);
+        let of_limits = |(filter, order): (EventFilter, EventOrder)| {
+            [None, Some(51)].map(|rows_max| (filter.clone(), order, rows_max))
+        };
+        for (filter, order, rows_max) in lists().into_iter().flat_map(of_limits) {
+            let sql = listing(&filter, order, rows_max);
             let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let escrow = filter.escrow.map(|id| id.number());
-            let values = values_of(MerchantId(1), &filter, escrow, order, i64::MAX);
-            let steps = statement.query_map(values, |row| row.get::<_, String>("detail"));
+            let values = values_of(MerchantId(1), &filter, escrow, order, i64::MAX, rows_max);
+            let steps = statement.query_map(params_from_iter(values), |row| row.get::<_, String>("detail"));
             let plan: Vec<String> = steps.unwrap().map(Result::unwrap).collect();
             // Without a filter, the index alone.
             let kind = if filter == EventFilter::default() {
