@@ -25,6 +25,7 @@ mod foreseen;
 mod groups;
 mod helpers;
 mod idempotency;
+mod journal;
 mod kept_files;
 mod leaders;
 mod left_behind;

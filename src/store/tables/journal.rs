@@ -11,7 +11,7 @@ use crate::domain::ledger::{Account, Transfer};
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::account_statement::{AccountStatement, Period, PostedLine, StatementBuilder, TooManyRows};
 use crate::store::engine::error::Error;
-use crate::store::engine::sql::{Value, params};
+use crate::store::engine::sql::{Rows, Value, params};
 use crate::store::tables::columns::{Columns, row};
 use crate::store::tables::transfers::{read_transfer, transfer_columns};
 use crate::store::tx::Snapshot;
@@ -24,8 +24,17 @@ row! {
     }
 }
 
-/// The transfers from a number on that meet a condition, oldest first. CROSS JOIN keeps
-/// SQLite from reading accounts first.
+/// The number of transfers that one query of a statement reads. PostgreSQL sends all rows of a query
+/// at once, and a statement can cover all transfers.
+macro_rules! lines_at_once {
+    () => {
+        1_000
+    };
+}
+const LINES_AT_ONCE: usize = lines_at_once!();
+
+/// The next transfers from a number on that meet a condition, oldest first, as many as
+/// [`LINES_AT_ONCE`]. CROSS JOIN keeps SQLite from reading accounts first.
 macro_rules! select_lines {
     ($condition:literal) => {
         concat!(
@@ -39,7 +48,8 @@ macro_rules! select_lines {
               LEFT JOIN escrow ON escrow.id = escrow_id
               WHERE transfer.id >= ?1 AND transfer.merchant_id = ?2 AND ",
             $condition,
-            " ORDER BY transfer.id"
+            " ORDER BY transfer.id LIMIT ",
+            lines_at_once!()
         )
     };
 }
@@ -67,7 +77,12 @@ impl Snapshot<'_> {
         let mut builder = StatementBuilder::new(period, accounts.len(), rows_max);
         let is_whole = self.collect_lines(
             select_lines!("(debit_account_id IN (?3, ?4) OR credit_account_id IN (?3, ?4))"),
-            params![self.first_transfer_at(period.start_millis())?, merchant.0, first, last,],
+            [
+                self.first_transfer_at(period.start_millis())?.into(),
+                merchant.0.into(),
+                first.into(),
+                last.into(),
+            ],
             &mut builder,
             |transfer| accounts.iter().map(|account| change_of(transfer, account)).collect(),
         )?;
@@ -87,10 +102,10 @@ impl Snapshot<'_> {
             select_lines!(
                 "(transfer.created_at < ?3 OR debit.purpose = 'OUTSIDE_WORLD' OR credit.purpose = 'OUTSIDE_WORLD')"
             ),
-            params![
-                self.first_transfer_at(period.start_millis())?,
-                merchant.0,
-                period.end_millis(),
+            [
+                self.first_transfer_at(period.start_millis())?.into(),
+                merchant.0.into(),
+                period.end_millis().into(),
             ],
             &mut builder,
             |transfer| vec![-change_of(transfer, &Account::OutsideWorld)],
@@ -118,7 +133,11 @@ impl Snapshot<'_> {
         let mut builder = StatementBuilder::new(period, 1, rows_max);
         let is_whole = self.collect_lines(
             select_lines!("escrow_id = ?3"),
-            params![self.first_transfer_at(offered_at)?, merchant.0, number],
+            [
+                self.first_transfer_at(offered_at)?.into(),
+                merchant.0.into(),
+                number.into(),
+            ],
             &mut builder,
             |transfer| vec![change_of_hold(transfer)],
         )?;
@@ -143,18 +162,38 @@ impl Snapshot<'_> {
         Ok(Ok(statement))
     }
 
-    fn collect_lines(
+    /// Adds the transfers of a query of [`select_lines`], whose first value is the number of the first.
+    fn collect_lines<const COUNT: usize>(
         &self,
         sql: &str,
-        values: &[Value<'_>],
+        mut values: [Value<'_>; COUNT],
         builder: &mut StatementBuilder,
         changes: impl Fn(&Transfer) -> Vec<i64>,
     ) -> Result<Result<(), TooManyRows>, Error> {
         let mut statement = self.connection.prepare(sql)?;
-        let mut rows = statement.query(values)?;
+        loop {
+            let (read, last) = match Self::add_lines(statement.query(&values)?, builder, &changes)? {
+                Ok(added) => added,
+                Err(error) => return Ok(Err(error)),
+            };
+            if read < LINES_AT_ONCE {
+                return Ok(Ok(()));
+            }
+            values[0] = (last + 1).into();
+        }
+    }
+
+    /// Adds the transfers in these rows. Returns their count and the number of the last one.
+    fn add_lines(
+        mut rows: Rows<'_>,
+        builder: &mut StatementBuilder,
+        changes: impl Fn(&Transfer) -> Vec<i64>,
+    ) -> Result<Result<(usize, i64), TooManyRows>, Error> {
+        let (mut read, mut last) = (0, 0);
         while let Some(row) = rows.next()? {
             let mut columns = Columns::of(row);
             let (number, transfer) = read_transfer(&mut columns)?;
+            (read, last) = (read + 1, number);
             let LineRow { at, hash } = LineRow::read_next(&mut columns)?;
             let changes = changes(&transfer);
             let line = PostedLine {
@@ -167,7 +206,7 @@ impl Snapshot<'_> {
                 return Ok(Err(error));
             }
         }
-        Ok(Ok(()))
+        Ok(Ok((read, last)))
     }
 
     /// Returns a number from which all transfers of this time or later follow: the first of
