@@ -11,7 +11,9 @@ use crate::store::engine::sqlite::file::UNFINISHED;
 /// The suffixes of files that a program leaves beside a backup that it has opened.
 const BESIDE: [&str; 3] = ["-wal", "-shm", ".lock"];
 
-/// Removes a backup, the database first: none is ever without its files.
+/// Removes a backup, the database first: none is ever without its files. They have the mark of
+/// unfinished ones meanwhile, so that [`remove_unfinished`] removes what a killed process leaves. A
+/// service that is started on a marked backup takes the mark off.
 ///
 /// # Errors
 ///
@@ -23,6 +25,7 @@ pub fn remove_backup(backup: &Path) -> io::Result<()> {
         Err(TryLockError::WouldBlock) => return Err(io::Error::other("a service or another command uses it")),
         Err(TryLockError::Error(error)) => return Err(error),
     }
+    blobs::begin_removal(backup)?;
     fs::remove_file(backup)?;
     for suffix in BESIDE {
         remove_if_there(&sibling(backup, suffix))?;
@@ -30,8 +33,8 @@ pub fn remove_backup(backup: &Path) -> io::Result<()> {
     blobs::remove_all(backup)
 }
 
-/// Removes what a killed process has left of a backup with this name, if it has left something.
-/// Leaves alone what another one is making.
+/// Removes what a killed process has left of a backup with this name that it made or removed, if it
+/// has left something. Leaves alone what another one is making.
 pub fn remove_unfinished(backup: &Path) -> io::Result<()> {
     let copy = sibling(backup, UNFINISHED);
     let _lock = match File::open(&copy) {
@@ -59,7 +62,7 @@ pub(super) fn remove_leftovers(backup: &Path) -> io::Result<()> {
 }
 
 /// Removes the files of a backup with this name that was killed before its database had the
-/// name. The caller holds the lock of the copy.
+/// name, or whose removal was killed when the database was gone. The caller holds the lock of the copy.
 pub(super) fn remove_files_without_database(backup: &Path) -> io::Result<()> {
     if blobs::is_unfinished(backup) && !is_there(backup) {
         blobs::remove_all(backup)?;
@@ -85,6 +88,24 @@ mod tests {
         assert!(sibling(&backup, "-wal").exists());
         drop(service);
         remove_backup(&backup).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_files_of_a_backup_whose_removal_was_interrupted_are_removed_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let backup = folder.path().join("escrowd-20261127T054500Z.db");
+        let files = sibling(&backup, "-files");
+        fs::create_dir_all(files.join("ab")).unwrap();
+        fs::write(files.join("ab").join("evidence"), "").unwrap();
+        fs::write(&backup, "").unwrap();
+        // A folder in the place of a file ends the removal behind the database.
+        let obstacle = sibling(&backup, "-wal");
+        fs::create_dir(&obstacle).unwrap();
+        remove_backup(&backup).unwrap_err();
+        assert!(!backup.exists() && files.exists());
+        fs::remove_dir(obstacle).unwrap();
+        remove_unfinished(&backup).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -211,7 +211,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The mark in a folder of files whose database does not exist yet.
+/// The mark in a folder of files whose database does not exist yet, or may be gone already.
 const UNFINISHED: &str = "unfinished";
 
 /// Returns the content of a file beside a database.
@@ -237,6 +237,17 @@ pub(crate) fn begin_unfinished(copy: &Path) -> io::Result<()> {
     let root = root_of(copy);
     make_folder(&root)?;
     make_mark(&root.join(UNFINISHED))
+}
+
+/// Marks the folder of files beside a database that is about to be removed, if there is one: as the
+/// files of a copy, they can be removed without the database. [`mark_finished`] takes the mark off.
+pub(crate) fn begin_removal(database: &Path) -> io::Result<()> {
+    let root = root_of(database);
+    if !root.is_dir() {
+        return Ok(());
+    }
+    make_mark(&root.join(UNFINISHED))?;
+    File::open(&root)?.sync_all()
 }
 
 /// Writes a file of a copy and syncs it. [`sync_all`] syncs its name.
@@ -265,8 +276,8 @@ pub(crate) fn sync_all(copy: &Path) -> io::Result<()> {
     sync_folder_of(&root)
 }
 
-/// Returns true if the files beside this path are those of a copy that is not whole, or if their
-/// folder is empty, which the removal of such a copy may leave.
+/// Returns true if the files beside this path are those of a copy that is not whole or of a database
+/// that is being removed, or if their folder is empty, which the removal of such a copy may leave.
 pub(crate) fn is_unfinished(copy: &Path) -> bool {
     let root = root_of(copy);
     root.join(UNFINISHED).exists() || fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_none())
