@@ -88,7 +88,7 @@ fn apply_one(
         BatchOutcome::Paid(entry) => payouts::pay(tx, policy, actor, id, Ok(entry))?,
         BatchOutcome::Returned { value_date, reason } => {
             check_value_date(value_date, tx.now())?;
-            payouts::take_back(tx, policy, actor, id, Ok(reason))?
+            payouts::record_return(tx, policy, actor, id, Ok(reason))?
         }
     };
     let PayoutWithWithdrawal { payout, .. } = changed;

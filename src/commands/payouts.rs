@@ -203,8 +203,8 @@ pub fn pay(
 ///
 /// # Errors
 ///
-/// Refuses an unknown pay-out, and what [`Payout::take_back`] and [`Payout::ask`] refuse.
-pub fn take_back(
+/// Refuses an unknown pay-out, and what [`Payout::record_return`] and [`Payout::ask`] refuse.
+pub fn record_return(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &OperatorActor,
@@ -219,7 +219,7 @@ pub fn take_back(
     let now = tx.now();
     let effects = returned
         .payout
-        .take_back(returned.withdrawal.as_mut(), reason.clone(), inside, now)?;
+        .record_return(returned.withdrawal.as_mut(), reason.clone(), inside, now)?;
     let step = PayoutStep::Return;
     if !asked.payout.ask(step, actor.agent.operator, policy.two_person, now)? {
         return note(tx, actor, asked, ActKind::PayoutReturnRequested, reason);
@@ -318,7 +318,7 @@ pub(super) fn settle_by_bank(
         }
         IntentOutcome::Reversed => {
             payout.approve(None, TwoPersonRule::OFF, now)?;
-            payout.take_back(Some(&mut withdrawal), None, Amount::ZERO, now)?
+            payout.record_return(Some(&mut withdrawal), None, Amount::ZERO, now)?
         }
     };
     let settled = PayoutWithWithdrawal {
@@ -459,7 +459,7 @@ fn save(
 
 fn take_into_suspense(tx: &mut Tx<'_>, merchant: MerchantId, id: ReceiptId) -> Result<(), Error> {
     let mut receipt: Receipt = tx.receipt(merchant, id)?.ok_or(Refusal::ReceiptNotFound)?;
-    receipt.take_back(tx.now())?;
+    receipt.return_to_suspense(tx.now())?;
     Ok(tx.save_receipt(&receipt)?)
 }
 

@@ -19,19 +19,19 @@ pub struct PageRequest {
     /// The highest number of rows on it.
     pub limit: u32,
     pub start: PageStart,
-    pub list: ListMark,
+    pub list: ListTag,
 }
 
-/// The mark of a list, which its cursors carry: the keys of another list's rows mean nothing in it.
+/// The tag of a list, which its cursors carry: the keys of another list's rows mean nothing in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListMark(u32);
+pub struct ListTag(u32);
 
-impl ListMark {
-    /// The mark of no list: that of the cursors of earlier versions, which do not expire.
+impl ListTag {
+    /// The tag of cursors that were made before lists had tags. Every list accepts them.
     pub const NONE: Self = Self(0);
 
-    pub const fn new(mark: u32) -> Self {
-        Self(mark)
+    pub const fn new(tag: u32) -> Self {
+        Self(tag)
     }
 
     /// Returns true if the cursor may be one of this list.
@@ -77,7 +77,7 @@ impl PageRequest {
         Self {
             limit,
             start: PageStart::Number(number),
-            list: ListMark::NONE,
+            list: ListTag::NONE,
         }
     }
 
@@ -253,7 +253,7 @@ mod tests {
         let request = PageRequest {
             limit: 2,
             start: PageStart::Behind(Cursor::new(9, 7)),
-            list: ListMark::new(7),
+            list: ListTag::new(7),
         };
         assert_eq!((request.offset(), request.newest(), request.rows_read()), (0, 8, 3));
         let page = Page::of(vec![8, 5, 3], 7, request, |row| *row);
@@ -268,8 +268,8 @@ mod tests {
 
     #[test]
     fn a_list_takes_its_own_cursors_and_those_without_a_mark() {
-        let list = ListMark::new(7);
-        let takes = [7, 0, 8].map(|mark| list.takes(Cursor::new(5, mark)));
+        let list = ListTag::new(7);
+        let takes = [7, 0, 8].map(|tag| list.takes(Cursor::new(5, tag)));
         assert_eq!(takes, [true, true, false]);
     }
 

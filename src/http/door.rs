@@ -27,8 +27,8 @@ use crate::http::sessions::SecretKey;
 use crate::http::visitor::Visitor;
 use crate::store;
 
-type Answer = Pin<Box<dyn Future<Output = Result<ServiceResponse<BoxBody>, actix_web::Error>>>>;
-type Routes = Box<dyn Fn(Request) -> Option<Answer>>;
+type PendingResponse = Pin<Box<dyn Future<Output = Result<ServiceResponse<BoxBody>, actix_web::Error>>>>;
+type Routes = Box<dyn Fn(Request) -> Option<PendingResponse>>;
 
 /// The routes of one worker, once they have started.
 #[derive(Clone, Default)]

@@ -25,7 +25,7 @@ use crate::domain::escrow::category;
 use crate::domain::ids::{CategoryId, CustomerId, Reference};
 use crate::domain::invalid::{Invalid, shortened};
 use crate::domain::money::{Amount, NotAnAmount};
-use crate::domain::page::ListMark;
+use crate::domain::page::ListTag;
 use crate::domain::sandbox::span::Span;
 use crate::domain::time::Date;
 use crate::domain::unset::is_unset_variable;
@@ -42,7 +42,7 @@ pub(crate) struct Fields<'a> {
     /// The description of the fields, or `None` if there is none.
     specs: Option<FieldGroups>,
     /// The list that the query of these fields asks for.
-    list: ListMark,
+    list: ListTag,
 }
 
 /// One field: its path and its value. The value is `None` if the field is absent, null or
@@ -85,7 +85,7 @@ impl<'a> Fields<'a> {
             path,
             values,
             specs: None,
-            list: ListMark::NONE,
+            list: ListTag::NONE,
         })
     }
 
@@ -96,12 +96,12 @@ impl<'a> Fields<'a> {
     }
 
     /// Returns the fields as those of the query for a list.
-    pub(crate) fn of_list(self, list: ListMark) -> Self {
+    pub(crate) fn of_list(self, list: ListTag) -> Self {
         Self { list, ..self }
     }
 
     /// Returns the list that the query of these fields asks for.
-    pub(crate) const fn list(&self) -> ListMark {
+    pub(crate) const fn list(&self) -> ListTag {
         self.list
     }
 

@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::domain::ids::Cursor;
 use crate::domain::invalid::{Invalid, Parsed};
-use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, ListMark, Page, PageRequest, PageStart};
+use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, ListTag, Page, PageRequest, PageStart};
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
@@ -28,7 +28,7 @@ pub(crate) struct Query {
     /// The description of the fields, or `None` if there is none.
     specs: Option<FieldGroups>,
     walk: ListWalk,
-    list: ListMark,
+    list: ListTag,
 }
 
 /// The memory of the walk that a request for a list may be part of.
@@ -58,7 +58,7 @@ impl Query {
             list: list_hash(request, &fields)?,
         };
         let specs = RouteFacts::of(request).map(|facts| facts.request.query);
-        let list = mark_of(request.path());
+        let list = tag_of(request.path());
         Ok(Self {
             fields,
             specs,
@@ -121,13 +121,13 @@ fn decoded(path: &str) -> Vec<u8> {
     percent_decode_str(path).collect()
 }
 
-/// Returns the mark of the list at a path. Filters do not count: a cursor of the list with one
+/// Returns the tag of the list at a path. Filters do not count: a cursor of the list with one
 /// filter has its place in the list with another.
-fn mark_of(path: &str) -> ListMark {
+fn tag_of(path: &str) -> ListTag {
     let mut hash = PartsHash::default();
     hash.add(&decoded(path));
     let [a, b, c, d, ..] = hash.finish();
-    ListMark::new(u32::from_be_bytes([a, b, c, d]))
+    ListTag::new(u32::from_be_bytes([a, b, c, d]))
 }
 
 /// The fields that [`page_of`] reads.

@@ -24,7 +24,7 @@ use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::files::{folder_of, is_there, sibling};
 use crate::store::engine::sql;
 use crate::store::engine::sqlite::backup::{Copying, FileCopyError, pin};
-use crate::store::engine::sqlite::file::{self, UNFINISHED};
+use crate::store::engine::sqlite::file::{self, PARTIAL_SUFFIX};
 use crate::store::engine::sqlite::{blobs, connection, inspection};
 use crate::store::tx::Snapshot;
 
@@ -350,7 +350,7 @@ pub(super) fn refuse_unfit(to: &Path) -> Result<(), BackupError> {
         let path = to.to_owned();
         return Err(BackupError::Failed { path, problem });
     }
-    let unfinished = sibling(to, UNFINISHED);
+    let unfinished = sibling(to, PARTIAL_SUFFIX);
     let files = blobs::root_of(&unfinished);
     let foreign = if is_there(&unfinished) && !file::may_be_unfinished(&unfinished) {
         unfinished

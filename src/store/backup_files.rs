@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::store::engine::files::{is_there, remove_if_there, sibling};
 use crate::store::engine::sqlite::blobs;
-use crate::store::engine::sqlite::file::UNFINISHED;
+use crate::store::engine::sqlite::file::PARTIAL_SUFFIX;
 
 /// The suffixes of files that a program leaves beside a backup that it has opened.
 const BESIDE: [&str; 3] = ["-wal", "-shm", ".lock"];
@@ -36,7 +36,7 @@ pub fn remove_backup(backup: &Path) -> io::Result<()> {
 /// Removes what a killed process has left of a backup with this name that it made or removed, if it
 /// has left something. Leaves alone what another one is making.
 pub fn remove_unfinished(backup: &Path) -> io::Result<()> {
-    let copy = sibling(backup, UNFINISHED);
+    let copy = sibling(backup, PARTIAL_SUFFIX);
     let _lock = match File::open(&copy) {
         Ok(copy) => match copy.try_lock() {
             Ok(()) => Some(copy),
@@ -54,7 +54,7 @@ pub fn remove_unfinished(backup: &Path) -> io::Result<()> {
 /// Removes all that a killed backup with this name has left under its unfinished name, but for
 /// the file, which is written anew.
 pub(super) fn remove_leftovers(backup: &Path) -> io::Result<()> {
-    let unfinished = sibling(backup, UNFINISHED);
+    let unfinished = sibling(backup, PARTIAL_SUFFIX);
     for part in ["-wal", "-shm"] {
         remove_if_there(&sibling(&unfinished, part))?;
     }

@@ -18,7 +18,7 @@ use crate::store::engine::reader::Reader;
 use crate::store::engine::sql;
 use crate::store::engine::sqlite::blobs::Blobs;
 use crate::store::engine::sqlite::checkpoints::{Checkpoints, SyncHandle};
-use crate::store::engine::sqlite::connection::Role;
+use crate::store::engine::sqlite::connection::ConnectionKind;
 use crate::store::engine::sqlite::file::Fresh;
 use crate::store::engine::sqlite::group_commit::FileGroupCommit;
 use crate::store::engine::sqlite::lock::InstanceLock;
@@ -63,7 +63,7 @@ impl FileStore {
         let lock = InstanceLock::take(path)?;
         let file = open_file(path, settings, clock.now(), entropy.as_mut())?;
         let (synchronous, checkpoint_pages) = (settings.synchronous, settings.checkpoint_pages);
-        let writing = Role::Writer {
+        let writing = ConnectionKind::Writer {
             synchronous,
             checkpoint_pages,
         };
@@ -77,7 +77,7 @@ impl FileStore {
         let readers = Arc::new(Readers::open(path, settings.readers, settings.read_time_max)?);
         let blobs = Blobs::open(path, is_referenced(Arc::clone(&readers), Arc::clone(&health)))?;
         let long_reads = start_long_reads(path, settings)?;
-        let checking = connection::open(path, Role::Reader)?;
+        let checking = connection::open(path, ConnectionKind::Reader)?;
         let background_check =
             background_check::start(checking, Arc::clone(&health), Arc::clone(panics)).map_err(io)?;
 
@@ -123,7 +123,7 @@ impl FileStore {
 
     /// Copies the database and its files to a new name, on the calling thread.
     pub(super) fn backup(&self, to: &Path, on_step: OnStep<'_>) -> Result<Backup, BackupError> {
-        let connection = connection::open(&self.path, Role::Reader)?;
+        let connection = connection::open(&self.path, ConnectionKind::Reader)?;
         let source = backup::Source {
             path: &self.path,
             connection: &connection,
@@ -202,7 +202,8 @@ fn newest_of(path: &Path, connection: &rusqlite::Connection) -> Result<Newest, O
 
 /// Opens the connections of long reads and starts their threads.
 fn start_long_reads(path: &Path, settings: &Settings) -> Result<ReadThreads, OpenError> {
-    let open = |_| -> Result<Box<dyn Reader>, OpenError> { Ok(Box::new(connection::open(path, Role::Reader)?)) };
+    let open =
+        |_| -> Result<Box<dyn Reader>, OpenError> { Ok(Box::new(connection::open(path, ConnectionKind::Reader)?)) };
     let connections = (0..settings.long_readers).map(open).collect::<Result<_, _>>()?;
     let started = ReadThreads::start(
         "long-reads",
@@ -222,7 +223,7 @@ fn start_checkpoints(
     parts: &WriterParts,
 ) -> Result<Checkpoints, OpenError> {
     let synchronous = settings.synchronous;
-    let connection = connection::open(path, Role::Checkpoints { synchronous })?;
+    let connection = connection::open(path, ConnectionKind::Checkpoints { synchronous })?;
     let pages = i64::from(settings.checkpoint_pages);
     let (meter, health) = (Arc::clone(&parts.meter), Arc::clone(&parts.health));
     Checkpoints::start(connection, file.clone(), pages, meter, health).map_err(OpenError::io(path))

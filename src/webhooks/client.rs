@@ -34,13 +34,13 @@ const IDLE_CONNECTIONS_MAX: usize = 4;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The result of one attempt.
-pub(super) struct Answer {
+pub(super) struct AttemptResult {
     pub(super) outcome: AttemptOutcome,
     /// The pause that the endpoint asked for, in seconds.
     pub(super) retry_after_seconds: Option<u32>,
 }
 
-impl Answer {
+impl AttemptResult {
     const fn failed(problem: String) -> Self {
         Self {
             outcome: AttemptOutcome::Failed(problem),
@@ -85,10 +85,10 @@ impl WebhookClient {
         event: EventId,
         body: String,
         unix_seconds: i64,
-    ) -> Answer {
+    ) -> AttemptResult {
         let client = match self.client_for(endpoint) {
             Ok(client) => client,
-            Err(problem) => return Answer::failed(problem),
+            Err(problem) => return AttemptResult::failed(problem),
         };
         let request = client
             .post(endpoint.url.as_str())
@@ -105,14 +105,14 @@ impl WebhookClient {
             )
             .body(body);
         match self.send(request).await {
-            Ok(response) => Answer {
+            Ok(response) => AttemptResult {
                 retry_after_seconds: pause_asked_for(&response),
                 outcome: AttemptOutcome::Responded {
                     status: response.status().as_u16(),
                     beginning: beginning_of(response).await,
                 },
             },
-            Err(error) => Answer::failed(self.problem(&error)),
+            Err(error) => AttemptResult::failed(self.problem(&error)),
         }
     }
 

@@ -24,7 +24,7 @@ use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 use crate::store::{Error, Store};
 use crate::webhooks::attempts_meter::AttemptsMeter;
-use crate::webhooks::orders::{DelivererMessage, Orders};
+use crate::webhooks::control::{DelivererControl, DelivererMessage};
 use crate::webhooks::outcomes::UnrecordedOutcomes;
 use crate::webhooks::places::Places;
 use crate::webhooks::queues::MerchantQueues;
@@ -43,7 +43,7 @@ const MERCHANTS_PER_READ: usize = 500;
 
 pub(super) struct Deliverer<'a> {
     store: Store,
-    orders: &'a mut Orders,
+    control: &'a mut DelivererControl,
     tasks: Tasks,
     reports: UnboundedReceiver<Report>,
     queues: MerchantQueues,
@@ -65,13 +65,13 @@ struct Pending {
 }
 
 impl<'a> Deliverer<'a> {
-    pub(super) fn new(store: Store, orders: &'a mut Orders, attempts: Arc<AttemptsMeter>) -> Self {
+    pub(super) fn new(store: Store, control: &'a mut DelivererControl, attempts: Arc<AttemptsMeter>) -> Self {
         let (tasks, reports) = Tasks::new(store.clone());
         Self {
             leadership: store.leadership(),
             poll_at: Instant::now(),
             store,
-            orders,
+            control,
             tasks,
             reports,
             queues: MerchantQueues::default(),
@@ -88,7 +88,7 @@ impl<'a> Deliverer<'a> {
     /// starts no attempt.
     pub(super) async fn run(&mut self) {
         loop {
-            let stop_at = self.orders.stop_at;
+            let stop_at = self.control.stop_at;
             let is_leader = self.follow_leadership();
             if is_leader && self.poll_at <= Instant::now() {
                 self.queues.remove_idle();
@@ -99,7 +99,7 @@ impl<'a> Deliverer<'a> {
                 self.start_due().await;
             }
             if let Some(batch) = self.outcomes.next_batch() {
-                self.tasks.record(self.orders, batch);
+                self.tasks.record(self.control, batch);
             }
             if self.has_store_stopped || stop_at.is_some_and(|at| self.places.are_free() || at <= Instant::now()) {
                 return;
@@ -117,14 +117,14 @@ impl<'a> Deliverer<'a> {
                     }
                 }
                 Some(report) = self.reports.recv() => self.handle_report(report).await,
-                message = self.orders.messages.recv() => match message {
+                message = self.control.messages.recv() => match message {
                     Some(DelivererMessage::Flush(merchant, done)) if is_leader && stop_at.is_none() => self.flush(merchant, done).await,
                     // Dropping `done` ends the wait.
                     Some(DelivererMessage::Flush(..)) => {}
-                    Some(DelivererMessage::SetAttempts(attempts)) => self.orders.set_attempts(attempts),
+                    Some(DelivererMessage::SetAttempts(attempts)) => self.control.set_attempts(attempts),
                     Some(DelivererMessage::Stop) => {
-                        let stop_timeout = self.orders.settings.stop_timeout;
-                        self.orders.stop_at.get_or_insert_with(|| Instant::now() + stop_timeout);
+                        let stop_timeout = self.control.settings.stop_timeout;
+                        self.control.stop_at.get_or_insert_with(|| Instant::now() + stop_timeout);
                         self.queues.cancel_flushes();
                     }
                     None => return,
@@ -237,14 +237,14 @@ impl<'a> Deliverer<'a> {
             return Ok(());
         }
         let now = pending.clock.shown_at(self.store.ledger_time());
-        let settings = &self.orders.settings;
+        let settings = &self.control.settings;
         match pending.endpoint.active_at(settings.url_default.as_ref(), now) {
             Ok(endpoint) => self.start_attempts(merchant, pending, &endpoint, room, now).await?,
             Err(_) if pending.endpoint.keeps_pending(settings.mode) => self.queues.set_timer(merchant, None),
             Err(_) if pending.deliveries.is_empty() => self.set_none_due(merchant),
             Err(_) => {
                 self.queues.queue_mut(merchant).is_discarding = true;
-                self.tasks.discard_pending(self.orders, merchant);
+                self.tasks.discard_pending(self.control, merchant);
             }
         }
         Ok(())
@@ -367,7 +367,7 @@ impl<'a> Deliverer<'a> {
             return;
         }
         let read = self.store.read(move |snapshot| snapshot.webhook_endpoint(merchant));
-        let configured = self.orders.settings.url_default.as_ref();
+        let configured = self.control.settings.url_default.as_ref();
         let is_on = read.await.is_ok_and(|stored| stored.active(configured).is_ok());
         if !is_on {
             self.queues.queue_mut(merchant).reset_health();
@@ -389,7 +389,7 @@ impl<'a> Deliverer<'a> {
         self.places.take(queue.is_healthy());
         queue.start(delivery.id, delivery.due_at);
         match body {
-            Ok(body) => self.tasks.attempt(self.orders, delivery, endpoint.clone(), body, now),
+            Ok(body) => self.tasks.attempt(self.control, delivery, endpoint.clone(), body, now),
             // It must not be signed. Its attempt fails, so that others do not wait for it.
             Err(problem) => {
                 let merchant = delivery.merchant.0;

@@ -9,9 +9,9 @@
 mod attempts_meter;
 mod client;
 mod connections;
+mod control;
 mod deliverer;
 mod endpoint_log;
-mod orders;
 mod outcomes;
 mod places;
 mod queue;
@@ -34,8 +34,8 @@ use crate::domain::ids::MerchantId;
 use crate::store::Store;
 use attempts_meter::AttemptsMeter;
 use client::WebhookClient;
+use control::{DelivererControl, DelivererMessage};
 use deliverer::Deliverer;
-use orders::{DelivererMessage, Orders};
 
 pub use attempts_meter::AttemptsReading;
 pub use settings::{AttemptSettings, Settings};
@@ -61,14 +61,14 @@ pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
         .enable_all()
         .max_blocking_threads(LOOKUPS_MAX)
         .build()?;
-    let runtime = InBackground(Some(runtime));
+    let runtime = DetachedRuntime(Some(runtime));
     let (messages, received) = mpsc::unbounded_channel();
     let (end, ended) = watch::channel(());
     let attempts = Arc::<AttemptsMeter>::default();
     let meter = Arc::clone(&attempts);
     thread::Builder::new().name("webhooks".to_owned()).spawn(move || {
-        let orders = Orders::new(received, settings, client);
-        runtime.block_on(deliver(store, orders, meter));
+        let control = DelivererControl::new(received, settings, client);
+        runtime.block_on(deliver(store, control, meter));
         drop(runtime);
         drop(end);
     })?;
@@ -81,14 +81,14 @@ pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
 
 /// Runs deliverers, one after another, until one ends by itself. One that panicked leaves the attempts that
 /// it had not recorded to the next one, which repeats them as after a crash of the process.
-async fn deliver(store: Store, mut orders: Orders, meter: Arc<AttemptsMeter>) {
+async fn deliver(store: Store, mut control: DelivererControl, meter: Arc<AttemptsMeter>) {
     let mut restarts = Restarts::of(BackgroundTask::Webhooks, store.panics());
     loop {
         let run = async {
-            let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::clone(&meter));
+            let mut deliverer = Deliverer::new(store.clone(), &mut control, Arc::clone(&meter));
             deliverer.run().await;
         };
-        if background::catch_panic(run).await.is_ok() || orders.ends_within(restarts.pause_after_panic()).await {
+        if background::catch_panic(run).await.is_ok() || control.ends_within(restarts.pause_after_panic()).await {
             return;
         }
     }
@@ -96,9 +96,9 @@ async fn deliver(store: Store, mut orders: Orders, meter: Arc<AttemptsMeter>) {
 
 /// A runtime that ends without waiting for lookups that hang. It may be dropped on any thread:
 /// one that is not started drops it on the caller's, which runs another runtime.
-struct InBackground(Option<runtime::Runtime>);
+struct DetachedRuntime(Option<runtime::Runtime>);
 
-impl InBackground {
+impl DetachedRuntime {
     fn block_on(&self, future: impl Future<Output = ()>) {
         if let Some(runtime) = &self.0 {
             runtime.block_on(future);
@@ -106,7 +106,7 @@ impl InBackground {
     }
 }
 
-impl Drop for InBackground {
+impl Drop for DetachedRuntime {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
@@ -156,6 +156,6 @@ mod tests {
     #[test]
     fn a_runtime_that_no_thread_took_may_be_dropped_inside_another_one() {
         let build = || runtime::Builder::new_current_thread().build().unwrap();
-        build().block_on(async { drop(InBackground(Some(build()))) });
+        build().block_on(async { drop(DetachedRuntime(Some(build()))) });
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::events::webhook_endpoint::WebhookEndpoint;
 use crate::domain::ids::MerchantId;
 use crate::domain::time::{Clock, Timestamp};
 use crate::store::{Error, Store};
-use crate::webhooks::orders::Orders;
+use crate::webhooks::control::DelivererControl;
 
 /// The report of a task that has ended.
 pub(super) enum Report {
@@ -94,14 +94,14 @@ impl Tasks {
     /// signature has the system's time, which the endpoint compares with its own.
     pub(super) fn attempt(
         &mut self,
-        orders: &Orders,
+        control: &DelivererControl,
         delivery: Delivery,
         endpoint: WebhookEndpoint,
         body: String,
         now: Timestamp,
     ) {
-        let (client, reports) = (Arc::clone(&orders.client), self.reports.clone());
-        let pause_max = orders.settings.attempts.retry_after_seconds_max;
+        let (client, reports) = (Arc::clone(&control.client), self.reports.clone());
+        let pause_max = control.settings.attempts.retry_after_seconds_max;
         let broken_off = failed(delivery.clone(), &endpoint, BROKE_OFF.to_owned(), now);
         let attempt = async move {
             let started = Instant::now();
@@ -131,9 +131,9 @@ impl Tasks {
     }
 
     /// Records the outcomes of attempts in one command.
-    pub(super) fn record(&mut self, orders: &Orders, attempted: Vec<Attempted>) {
+    pub(super) fn record(&mut self, control: &DelivererControl, attempted: Vec<Attempted>) {
         let batch: Arc<[Attempted]> = attempted.into();
-        let (store, settings, reports) = (self.store.clone(), Arc::clone(&orders.settings), self.reports.clone());
+        let (store, settings, reports) = (self.store.clone(), Arc::clone(&control.settings), self.reports.clone());
         let broken_off = Report::Recorded(batch.to_vec(), Err(Error::Panicked));
         let record = async move {
             let recorded = Arc::clone(&batch);
@@ -153,8 +153,8 @@ impl Tasks {
 
     /// Deletes pending deliveries of a merchant that has no webhook endpoint. The command
     /// deletes none if the merchant has set one meanwhile.
-    pub(super) fn discard_pending(&mut self, orders: &Orders, merchant: MerchantId) {
-        let (store, settings, reports) = (self.store.clone(), Arc::clone(&orders.settings), self.reports.clone());
+    pub(super) fn discard_pending(&mut self, control: &DelivererControl, merchant: MerchantId) {
+        let (store, settings, reports) = (self.store.clone(), Arc::clone(&control.settings), self.reports.clone());
         let discard = async move {
             let discard = store
                 .write_patiently(move |tx| deliveries::discard_pending(tx, merchant, settings.url_default.as_ref()));

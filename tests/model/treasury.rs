@@ -465,7 +465,7 @@ impl Service {
             Step::Return(place) => {
                 let id = payout(place);
                 self.run(policy, move |tx, policy| {
-                    payouts::take_back(tx, policy, &actor, id, reason())
+                    payouts::record_return(tx, policy, &actor, id, reason())
                 })
                 .map(of_payout)
             }

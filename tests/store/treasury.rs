@@ -114,7 +114,7 @@ impl<'a> Desk<'a> {
 
     fn give_back(&self, payout: PayoutId) {
         let reason = Ok("account closed".to_owned());
-        self.run(move |tx, policy, actor| payouts::take_back(tx, policy, actor, payout, reason));
+        self.run(move |tx, policy, actor| payouts::record_return(tx, policy, actor, payout, reason));
     }
 
     /// Writes receipts and pay-outs in every status.

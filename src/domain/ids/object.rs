@@ -98,7 +98,7 @@ object_id!(
     PayoutId
 );
 object_id!(
-    /// The place behind a row of a list: the row's key, and the mark of the list in the place of a
+    /// The place behind a row of a list: the row's key, and the tag of the list in the place of a
     /// guard. It lives as long as the list, since it does not need the row.
     Cursor
 );

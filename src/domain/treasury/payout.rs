@@ -281,7 +281,7 @@ impl Payout {
     ///
     /// Refuses another status than approved and paid, and money that the merchant's accounts
     /// could not hold together with what they hold, which is `inside`.
-    pub fn take_back(
+    pub fn record_return(
         &mut self,
         withdrawal: Option<&mut Payment>,
         reason: Option<String>,

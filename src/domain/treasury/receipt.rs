@@ -359,7 +359,7 @@ impl Receipt {
     /// # Errors
     ///
     /// Refuses another status.
-    pub fn take_back(&mut self, now: Timestamp) -> Result<(), Refusal> {
+    pub fn return_to_suspense(&mut self, now: Timestamp) -> Result<(), Refusal> {
         self.check_status(&[ReceiptStatus::SentBack], "taken back")?;
         self.set_status(ReceiptStatus::Suspense, now);
         Ok(())

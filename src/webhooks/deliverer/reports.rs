@@ -86,7 +86,7 @@ impl Deliverer<'_> {
         let replay = missed_since
             .map(|at| format!(", and a replay since {at} then sends what was missed"))
             .unwrap_or_default();
-        let remedy = match self.orders.settings.mode {
+        let remedy = match self.control.settings.mode {
             Mode::Sandbox => "PUT /sandbox/callback sets it again",
             Mode::Live => "PUT /operator/callback or `escrowd merchant callback` sets it again",
         };

@@ -64,8 +64,8 @@ fn open(folder: &Path) -> Store {
     store
 }
 
-/// Returns orders for a deliverer in a sandbox, and the sender that keeps them.
-fn orders() -> (Orders, UnboundedSender<DelivererMessage>) {
+/// Returns control for a deliverer in a sandbox, and the sender that keeps them.
+fn control() -> (DelivererControl, UnboundedSender<DelivererMessage>) {
     let timeout = Duration::from_mins(1);
     let settings = Settings {
         mode: Mode::Sandbox,
@@ -79,7 +79,7 @@ fn orders() -> (Orders, UnboundedSender<DelivererMessage>) {
     };
     let client = WebhookClient::new(Mode::Sandbox, timeout, resolver::system_lookup()).unwrap();
     let (messages, received) = unbounded_channel();
-    (Orders::new(received, settings, client), messages)
+    (DelivererControl::new(received, settings, client), messages)
 }
 
 /// Makes a merchant whose endpoint is this one.
@@ -132,8 +132,8 @@ async fn a_merchant_that_waits_for_a_place_gets_the_next_one() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let (_receiver, url) = hanging();
-    let (mut orders, _messages) = orders();
-    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
+    let (mut control, _messages) = control();
+    let mut deliverer = Deliverer::new(store.clone(), &mut control, Arc::default());
     let merchants = [merchant_at(&store, &url).await, merchant_at(&store, &url).await];
     let [first, second] = merchants;
     bare_deliveries::insert(&folder.path().join(DATABASE), &merchants, 8);
@@ -159,8 +159,8 @@ async fn an_endpoint_that_is_set_anew_gets_no_room_of_a_healthy_one() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let (_receiver, url) = hanging();
-    let (mut orders, _messages) = orders();
-    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
+    let (mut control, _messages) = control();
+    let mut deliverer = Deliverer::new(store.clone(), &mut control, Arc::default());
     let merchant = merchant_at(&store, &url).await;
     bare_deliveries::insert(&folder.path().join(DATABASE), &[merchant], 8);
     let queue = deliverer.queues.queue_mut(merchant);
@@ -182,8 +182,8 @@ async fn an_endpoint_that_is_set_anew_gets_no_room_of_a_healthy_one() {
 async fn the_queue_of_an_endpoint_that_failed_is_removed_when_it_is_turned_off() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    let (mut orders, _messages) = orders();
-    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
+    let (mut control, _messages) = control();
+    let mut deliverer = Deliverer::new(store.clone(), &mut control, Arc::default());
     let merchant = merchant_at(&store, "http://127.0.0.1:9/").await;
     let failed = AttemptOutcome::Failed("no answer".to_owned());
     deliverer.queues.queue_mut(merchant).set_health(&failed);
@@ -218,8 +218,8 @@ async fn a_process_that_becomes_the_leader_again_trusts_no_former_timer() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let (_receiver, url) = hanging();
-    let (mut orders, _messages) = orders();
-    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
+    let (mut control, _messages) = control();
+    let mut deliverer = Deliverer::new(store.clone(), &mut control, Arc::default());
     let (leads, leadership) = watch::channel(true);
     deliverer.leadership = leadership;
     let merchant = merchant_at(&store, &url).await;
@@ -242,8 +242,8 @@ async fn a_process_that_becomes_the_leader_again_trusts_no_former_timer() {
 async fn a_process_that_does_not_lead_keeps_no_queues() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    let (mut orders, _messages) = orders();
-    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
+    let (mut control, _messages) = control();
+    let mut deliverer = Deliverer::new(store.clone(), &mut control, Arc::default());
     let (_leads, leadership) = watch::channel(false);
     deliverer.leadership = leadership;
     let merchant = merchant_at(&store, "http://127.0.0.1:9/").await;
@@ -256,8 +256,8 @@ async fn a_process_that_does_not_lead_keeps_no_queues() {
 async fn a_store_that_cannot_be_read_is_read_for_one_merchant_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    let (mut orders, _messages) = orders();
-    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
+    let (mut control, _messages) = control();
+    let mut deliverer = Deliverer::new(store.clone(), &mut control, Arc::default());
     let url = "http://127.0.0.1:9/";
     let [first, second] = [merchant_at(&store, url).await, merchant_at(&store, url).await];
     bare_deliveries::lose(&folder.path().join(DATABASE));
@@ -274,8 +274,8 @@ async fn a_store_that_cannot_be_read_is_read_for_one_merchant_at_a_time() {
 async fn a_search_for_deliveries_that_fails_is_repeated_soon() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    let (mut orders, _messages) = orders();
-    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
+    let (mut control, _messages) = control();
+    let mut deliverer = Deliverer::new(store.clone(), &mut control, Arc::default());
     bare_deliveries::lose(&folder.path().join(DATABASE));
     run_shortly(&mut deliverer).await;
     assert!(deliverer.poll_at <= Instant::now() + PAUSE);
@@ -286,8 +286,8 @@ async fn an_attempt_is_looked_for_after_a_commit_with_an_unknown_outcome() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let (_receiver, url) = hanging();
-    let (mut orders, _messages) = orders();
-    let mut deliverer = Deliverer::new(store.clone(), &mut orders, Arc::default());
+    let (mut control, _messages) = control();
+    let mut deliverer = Deliverer::new(store.clone(), &mut control, Arc::default());
     let merchant = merchant_at(&store, &url).await;
     bare_deliveries::insert(&folder.path().join(DATABASE), &[merchant], 1);
     deliverer.queues.make_ready(merchant);

@@ -99,7 +99,7 @@ fn in_status(status: PayoutStatus) -> Payout {
     }
     if status == PayoutStatus::Returned {
         payout.approve(Some(operator(2)), TwoPersonRule::OFF, at(2)).unwrap();
-        payout.take_back(None, None, Amount::ZERO, at(3)).unwrap();
+        payout.record_return(None, None, Amount::ZERO, at(3)).unwrap();
     }
     assert_eq!(payout.status, status);
     payout
@@ -124,7 +124,7 @@ const ACTIONS: [(&str, Action); 6] = [
         payout.pay(withdrawal, Some(entry()), at(9))
     }),
     ("returned", |payout, withdrawal| {
-        payout.take_back(withdrawal, Some("closed".to_owned()), Amount::ZERO, at(9))
+        payout.record_return(withdrawal, Some("closed".to_owned()), Amount::ZERO, at(9))
     }),
     ("reopened", |payout, withdrawal| {
         payout.reopen(withdrawal, Amount::ZERO, kobo(FEE), at(9))
@@ -281,7 +281,7 @@ fn a_payout_without_fee_and_withdrawal_moves_its_amount_alone() {
     let effects = payout.pay(None, None, at(3)).unwrap();
     assert_eq!(moves(&effects), ["WITHDRAWAL in transit -> outside world 1"]);
     assert_eq!(effects.events, []);
-    let effects = payout.take_back(None, None, Amount::ZERO, at(4)).unwrap();
+    let effects = payout.record_return(None, None, Amount::ZERO, at(4)).unwrap();
     assert_eq!(moves(&effects), ["PAYOUT_RETURN outside world -> suspense 1"]);
     assert!(payout.was_paid && payout.paid.is_none());
 }
@@ -415,12 +415,12 @@ fn a_returned_payment_needs_room_for_its_money() {
     let room = |left: i64| kobo(Amount::MAX.minor() - left);
     for (left, is_refused) in [(AMOUNT, false), (AMOUNT - 1, true)] {
         let mut payout = in_status(PayoutStatus::Paid);
-        let outcome = payout.take_back(None, None, room(left), at(9));
+        let outcome = payout.record_return(None, None, room(left), at(9));
         assert_eq!(outcome == Err(Refusal::TooMuchMoney), is_refused, "{left}");
         assert_eq!(payout.status == PayoutStatus::Paid, is_refused, "{left}");
     }
     // Money in transit is inside already.
-    let outcome = in_status(PayoutStatus::Approved).take_back(None, None, room(0), at(9));
+    let outcome = in_status(PayoutStatus::Approved).record_return(None, None, room(0), at(9));
     assert!(outcome.is_ok(), "{outcome:?}");
 }
 
@@ -429,7 +429,7 @@ fn the_reason_and_the_banks_words_are_kept() {
     let mut payout = in_status(PayoutStatus::Paid);
     assert_eq!(payout.paid, Some(entry()));
     payout
-        .take_back(None, Some("account closed".to_owned()), Amount::ZERO, at(9))
+        .record_return(None, Some("account closed".to_owned()), Amount::ZERO, at(9))
         .unwrap();
     assert_eq!(payout.reason.as_deref(), Some("account closed"));
     assert_eq!(payout.paid, Some(entry()), "the payment happened");

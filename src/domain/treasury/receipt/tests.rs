@@ -162,7 +162,12 @@ fn each_action_takes_its_statuses_and_leads_to_one() {
             Reversed,
         ),
         ("sent back", |receipt| receipt.send_back(at(9)), &[Suspense], SentBack),
-        ("taken back", |receipt| receipt.take_back(at(9)), &[SentBack], Suspense),
+        (
+            "taken back",
+            |receipt| receipt.return_to_suspense(at(9)),
+            &[SentBack],
+            Suspense,
+        ),
     ];
     for &status in ReceiptStatus::VARIANTS {
         for (done, action, from, to) in actions {
@@ -365,7 +370,7 @@ fn two_ask_for_the_same(in_suspense: fn() -> Receipt) {
     let mut returned = in_suspense();
     assert_eq!(assign(&mut returned, ada(), 1), Ok(false));
     returned.send_back(at(9)).unwrap();
-    returned.take_back(at(9)).unwrap();
+    returned.return_to_suspense(at(9)).unwrap();
     assert_eq!((returned.customer.clone(), returned.asker), (None, None));
     assert_eq!(assign(&mut returned, ada(), 2), Ok(false));
     // The operator who assigned it cannot reverse it alone.

@@ -74,7 +74,7 @@ pub(super) fn add_routes(table: &mut Routes) {
     table.operator(POST, "/operator/payouts/{payoutId}/approve", MerchantOfOperator, Approve, payouts::approve).refusing(payouts::APPROVE_REFUSALS);
     table.operator(POST, "/operator/payouts/{payoutId}/reject", MerchantOfOperator, Approve, payouts::reject).reading(REASON_ALONE).refusing(payouts::REJECT_REFUSALS);
     table.operator(POST, "/operator/payouts/{payoutId}/pay", MerchantOfOperator, Record, payouts::pay).reading(payouts::PAID).refusing(payouts::PAY_REFUSALS);
-    table.operator(POST, "/operator/payouts/{payoutId}/return", MerchantOfOperator, Record, payouts::take_back).reading(REASON_ALONE).refusing(payouts::TAKE_BACK_REFUSALS);
+    table.operator(POST, "/operator/payouts/{payoutId}/return", MerchantOfOperator, Record, payouts::record_return).reading(REASON_ALONE).refusing(payouts::RECORD_RETURN_REFUSALS);
     table.operator(POST, "/operator/payouts/{payoutId}/reopen", MerchantOfOperator, Record, payouts::reopen).reading(REASON_ALONE).refusing(payouts::REOPEN_REFUSALS);
     table.operator(POST, "/operator/payouts/{payoutId}/retract", MerchantOfOperator, Record, payouts::retract).reading(REASON_ALONE).refusing(payouts::RETRACT_REFUSALS);
     table.operator(GET, "/operator/position", Deployment, Read, position::get).refusing(position::GET_REFUSALS);

@@ -182,8 +182,8 @@ pub(super) async fn pay(
     .await
 }
 
-/// The refusals of [`take_back`].
-pub(super) const TAKE_BACK_REFUSALS: Refusals = Refusals::of(&[&[
+/// The refusals of [`record_return`].
+pub(super) const RECORD_RETURN_REFUSALS: Refusals = Refusals::of(&[&[
     RefusalKind::PayoutNotFound,
     RefusalKind::NotInStatus,
     RefusalKind::TooMuchMoney,
@@ -191,7 +191,7 @@ pub(super) const TAKE_BACK_REFUSALS: Refusals = Refusals::of(&[&[
 .in_live(&[RefusalKind::SamePerson]);
 
 /// `POST /operator/payouts/{payoutId}/return`: records that the bank has sent it back.
-pub(super) async fn take_back(
+pub(super) async fn record_return(
     state: Data<AppState>,
     caller: Caller,
     payout: Path<String>,
@@ -202,7 +202,7 @@ pub(super) async fn take_back(
         &state,
         &caller,
         "Pay-out recorded as returned",
-        move |tx, policy, actor| payouts::take_back(tx, policy, actor, id, reason),
+        move |tx, policy, actor| payouts::record_return(tx, policy, actor, id, reason),
     )
     .await
 }

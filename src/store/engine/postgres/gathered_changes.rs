@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::store::engine::error::Error;
 use crate::store::engine::postgres::dialect::{self, Token};
 use crate::store::engine::postgres::value::OwnedValue;
-use crate::store::engine::postgres::waiting_tables::{Role, TABLES, Waits};
+use crate::store::engine::postgres::waiting_tables::{SendOrder, TABLES, Waits};
 
 /// The most changes that wait.
 pub(super) const GATHERED_MAX: usize = 1_024;
@@ -66,14 +66,14 @@ impl Gathering {
         Self(Some(RefCell::default()))
     }
 
-    /// Returns true if a change with this role waits.
-    pub(super) const fn takes(&self, role: Role) -> bool {
-        self.0.is_some() && matches!(role, Role::Waits(_))
+    /// Returns true if a change with this order waits.
+    pub(super) const fn takes(&self, order: SendOrder) -> bool {
+        self.0.is_some() && matches!(order, SendOrder::Waits(_))
     }
 
     /// Adds a change of the command under way, and returns how many wait.
-    pub(super) fn add(&self, role: Role, sql: &Arc<str>, values: Vec<OwnedValue>, row: &'static str) -> usize {
-        let (Some(changes), Role::Waits(table)) = (&self.0, role) else {
+    pub(super) fn add(&self, order: SendOrder, sql: &Arc<str>, values: Vec<OwnedValue>, row: &'static str) -> usize {
+        let (Some(changes), SendOrder::Waits(table)) = (&self.0, order) else {
             unreachable!("the caller asks first if the change waits");
         };
         let sql = Arc::clone(sql);
@@ -90,10 +90,10 @@ impl Gathering {
         self.0.as_ref().is_none_or(|changes| changes.borrow().len() == 0)
     }
 
-    /// Takes the changes that come before a statement with this role.
-    pub(super) fn take_before(&self, role: Role) -> Result<Vec<GatheredStatement>, Error> {
-        match (&self.0, role) {
-            (Some(changes), Role::Follows(tables @ 1..)) => changes.borrow_mut().take(tables),
+    /// Takes the changes that come before a statement with this order.
+    pub(super) fn take_before(&self, order: SendOrder) -> Result<Vec<GatheredStatement>, Error> {
+        match (&self.0, order) {
+            (Some(changes), SendOrder::Follows(tables @ 1..)) => changes.borrow_mut().take(tables),
             _ => Ok(Vec::new()),
         }
     }

@@ -13,7 +13,7 @@ use crate::domain::ids::NUMBERS_APART;
 use crate::store::engine::error::Error;
 use crate::store::engine::postgres::dialect::{self, Token};
 use crate::store::engine::postgres::value::OwnedValue;
-use crate::store::engine::postgres::waiting_tables::Role;
+use crate::store::engine::postgres::waiting_tables::SendOrder;
 use crate::store::engine::value::Value;
 
 /// The tables of which rows are read for a group.
@@ -130,7 +130,7 @@ impl ChangedDeals {
             ("DELETE", "FROM") => (word(2), selects_id_by_first_value(&tokens)),
             _ => return Self::Any,
         };
-        let waits = matches!(Role::of(sql), Role::Waits(_));
+        let waits = matches!(SendOrder::of(sql), SendOrder::Waits(_));
         match table {
             // The later commands of a group know the balances that earlier ones leave.
             "account" if waits => Self::None,

@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 
 use crate::store::engine::postgres::dialect;
 use crate::store::engine::postgres::group_reads::ChangedDeals;
-use crate::store::engine::postgres::waiting_tables::Role;
+use crate::store::engine::postgres::waiting_tables::SendOrder;
 
 /// The most statements that a session keeps: more than the program has, with the lists whose
 /// conditions it puts together.
@@ -22,7 +22,7 @@ pub(super) struct Prepared {
     pub(super) source: Arc<str>,
     /// Its SQL after translation.
     pub(super) sql: Arc<str>,
-    pub(super) role: Role,
+    pub(super) order: SendOrder,
     pub(super) changed: ChangedDeals,
 }
 
@@ -51,7 +51,7 @@ impl PreparedStatements {
             statement,
             source: sql.into(),
             sql: translated.into(),
-            role: Role::of(sql),
+            order: SendOrder::of(sql),
             changed: ChangedDeals::of(sql),
         };
         let mut statements = self.0.borrow_mut();

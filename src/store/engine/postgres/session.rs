@@ -35,7 +35,7 @@ use crate::store::engine::postgres::group_reads::GroupReads;
 use crate::store::engine::postgres::outcomes::{AheadRows, Change, CommandState, Outstanding};
 use crate::store::engine::postgres::prepared_statements::{self, Prepared, PreparedStatements};
 use crate::store::engine::postgres::value::{OwnedValue, owned, parameters};
-use crate::store::engine::postgres::waiting_tables::Role;
+use crate::store::engine::postgres::waiting_tables::SendOrder;
 use crate::store::engine::value::Value;
 
 /// The most statements whose outcomes are not known yet.
@@ -259,9 +259,9 @@ impl Session {
         self.send_all(self.gathering.take_all()?)
     }
 
-    /// Sends the waiting changes that come before a statement with this role.
-    pub(super) fn send_those_before(&self, role: Role) -> Result<(), Error> {
-        self.send_all(self.gathering.take_before(role)?)
+    /// Sends the waiting changes that come before a statement with this order.
+    pub(super) fn send_those_before(&self, order: SendOrder) -> Result<(), Error> {
+        self.send_all(self.gathering.take_before(order)?)
     }
 
     fn send_all(&self, statements: Vec<GatheredStatement>) -> Result<(), Error> {
@@ -308,13 +308,13 @@ impl Session {
         row: &'static str,
     ) -> Result<(), Error> {
         let statement = self.prepare(sql)?;
-        if values.len() < 2 || self.gathering.takes(statement.prepared.role) {
+        if values.len() < 2 || self.gathering.takes(statement.prepared.order) {
             return values.iter().try_for_each(|values| statement.send(values, row));
         }
         for values in values {
             self.forget_read(&statement.prepared, values);
         }
-        self.send_those_before(statement.prepared.role)?;
+        self.send_those_before(statement.prepared.order)?;
         let column = |place: usize| -> Vec<OwnedValue> { values.iter().map(|row| row[place].into()).collect() };
         self.send_columns(sql, (0..COUNT).map(column).collect(), values.len(), row)
     }
@@ -352,7 +352,7 @@ pub(super) fn types_of(prepared: &Prepared) -> Vec<&str> {
 impl Statement<'_> {
     /// Makes a query one of rows that no waiting change is of.
     pub(crate) fn for_unchanged(mut self) -> Self {
-        self.prepared.role = Role::FREE;
+        self.prepared.order = SendOrder::FREE;
         self.is_for_unchanged = true;
         self
     }
@@ -363,7 +363,7 @@ impl Statement<'_> {
         session.outstanding.forget_changed();
         session.forget_read(&self.prepared, values);
         session.set_savepoint()?;
-        session.send_those_before(self.prepared.role)?;
+        session.send_those_before(self.prepared.order)?;
         let sender = session.client.sender();
         let changed = session.wait(sender.execute(&self.prepared.statement, &parameters(values)))?;
         session.outstanding.add_changed(changed);
@@ -376,17 +376,17 @@ impl Statement<'_> {
     pub(crate) fn send(&self, values: &[Value<'_>], row: &'static str) -> Result<(), Error> {
         let (session, prepared) = (self.session, &self.prepared);
         session.forget_read(prepared, values);
-        if session.gathering.takes(prepared.role) {
+        if session.gathering.takes(prepared.order) {
             session.outstanding.forget_changed();
             return match session
                 .gathering
-                .add(prepared.role, &prepared.source, owned(values), row)
+                .add(prepared.order, &prepared.source, owned(values), row)
             {
                 ..GATHERED_MAX => Ok(()),
-                _ => session.send_those_before(Role::FOLLOWS_ALL),
+                _ => session.send_those_before(SendOrder::FOLLOWS_ALL),
             };
         }
-        session.send_those_before(prepared.role)?;
+        session.send_those_before(prepared.order)?;
         self.send_change(owned(values), 1, row)
     }
 
@@ -412,7 +412,7 @@ impl Statement<'_> {
             return Ok(());
         }
         self.session.set_savepoint()?;
-        self.session.send_those_before(self.prepared.role)?;
+        self.session.send_those_before(self.prepared.order)?;
         let (session, values) = (self.session, owned(values));
         let rows = session
             .client
@@ -429,7 +429,7 @@ impl Statement<'_> {
             return Ok(Rows::of(read));
         }
         self.session.set_savepoint()?;
-        self.session.send_those_before(self.prepared.role)?;
+        self.session.send_those_before(self.prepared.order)?;
         if let (Some(cursors), []) = (&self.session.cursors, values) {
             let number = cursors.get() + 1;
             cursors.set(number);

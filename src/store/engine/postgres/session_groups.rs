@@ -10,7 +10,7 @@ use crate::store::engine::postgres::group_reads::GroupReads;
 use crate::store::engine::postgres::outcomes::CommandState;
 use crate::store::engine::postgres::session::{GroupQuery, Savepoint, Session, types_of};
 use crate::store::engine::postgres::value::{OwnedValue, owned};
-use crate::store::engine::postgres::waiting_tables::Role;
+use crate::store::engine::postgres::waiting_tables::SendOrder;
 
 impl Session {
     /// Begins a group of commands, whose changes wait for its end where they can.
@@ -28,7 +28,7 @@ impl Session {
             let each = dialect::for_each(query.sql, &types_of(&one));
             let each = self.prepare(&each)?.prepared;
             if !query.is_of_parties {
-                self.send_those_before(each.role)?;
+                self.send_those_before(each.order)?;
             }
             prepared.push((one, each));
         }
@@ -114,7 +114,7 @@ impl Session {
     /// Begins a part of a command that can be undone alone.
     pub(crate) fn begin_part(&self) -> Result<(), Error> {
         self.set_savepoint()?;
-        self.send_those_before(Role::FOLLOWS_ALL)?;
+        self.send_those_before(SendOrder::FOLLOWS_ALL)?;
         self.batch("SAVEPOINT part")
     }
 

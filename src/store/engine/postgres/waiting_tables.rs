@@ -1,4 +1,4 @@
-//! The tables of which changes wait for the end of a group, and the role of each statement beside
+//! The tables of which changes wait for the end of a group, and the order in which each statement is sent beside
 //! those changes.
 
 use crate::store::engine::postgres::dialect::{self, Token};
@@ -56,22 +56,22 @@ pub(super) const TABLES: [Table; 6] = [
     },
 ];
 
-/// The order of a statement and the waiting changes.
+/// The order in which a statement and the waiting changes are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum SendOrder {
     /// It is a change that can wait, of the table at this place of [`TABLES`].
     Waits(usize),
     /// The waiting changes of this many of [`TABLES`] come before it.
     Follows(usize),
 }
 
-impl Role {
-    /// The role of a statement that comes after all waiting changes.
+impl SendOrder {
+    /// The order of a statement that comes after all waiting changes.
     pub(super) const FOLLOWS_ALL: Self = Self::Follows(TABLES.len());
-    /// The role of a statement to which no waiting change matters.
+    /// The order of a statement to which no waiting change matters.
     pub(super) const FREE: Self = Self::Follows(0);
 
-    /// Returns the role of a statement in SQLite's SQL.
+    /// Returns the order of a statement in SQLite's SQL.
     pub(super) fn of(sql: &str) -> Self {
         let words = words_of(sql);
         let place_of = |name: &str| TABLES.iter().position(|table| table.name == name);
@@ -127,7 +127,7 @@ fn words_of(sql: &str) -> Vec<&str> {
 /// Returns true if a change in SQLite's SQL waits for the end of its group.
 #[cfg(test)]
 pub(crate) fn waits(sql: &str) -> bool {
-    matches!(Role::of(sql), Role::Waits(_))
+    matches!(SendOrder::of(sql), SendOrder::Waits(_))
 }
 
 #[cfg(test)]
@@ -137,39 +137,39 @@ mod tests {
 
     #[test]
     fn a_statement_comes_after_the_rows_that_it_reads_or_refers_to() {
-        for (sql, role) in [
-            ("INSERT INTO event (id, data) VALUES (?1, ?2)", Role::Waits(4)),
-            ("INSERT INTO event (id) SELECT id FROM escrow", Role::Follows(5)),
-            ("SELECT max(id) FROM transfer", Role::Follows(4)),
-            ("SELECT payment_id FROM escrow WHERE id = ?1", Role::Follows(2)),
-            ("SELECT is_released FROM milestone WHERE id = ?1", Role::Follows(1)),
-            ("SELECT can_buy FROM customer WHERE id = ?1", Role::FREE),
-            ("UPDATE escrow SET dispute = ?2 WHERE id = ?1", Role::Follows(2)),
+        for (sql, order) in [
+            ("INSERT INTO event (id, data) VALUES (?1, ?2)", SendOrder::Waits(4)),
+            ("INSERT INTO event (id) SELECT id FROM escrow", SendOrder::Follows(5)),
+            ("SELECT max(id) FROM transfer", SendOrder::Follows(4)),
+            ("SELECT payment_id FROM escrow WHERE id = ?1", SendOrder::Follows(2)),
+            ("SELECT is_released FROM milestone WHERE id = ?1", SendOrder::Follows(1)),
+            ("SELECT can_buy FROM customer WHERE id = ?1", SendOrder::FREE),
+            ("UPDATE escrow SET dispute = ?2 WHERE id = ?1", SendOrder::Follows(2)),
             (
                 "UPDATE escrow SET state = 'CLOSED'/*sqlite*/, checksum = f(state)/*end*/ WHERE id = ?1 AND state = 'OPENED'",
-                Role::Waits(1),
+                SendOrder::Waits(1),
             ),
             (
                 "UPDATE escrow SET state = 'OPENED', payment_id = ?2 WHERE id = ?1 AND state = 'AWAITING_PAYMENT'",
-                Role::Follows(3),
+                SendOrder::Follows(3),
             ),
             (
                 "UPDATE milestone SET is_released = 1 WHERE id = ?1 AND is_released = 0",
-                Role::Waits(0),
+                SendOrder::Waits(0),
             ),
-            ("INSERT INTO delivery (event_id) VALUES (?1)", Role::Follows(5)),
+            ("INSERT INTO delivery (event_id) VALUES (?1)", SendOrder::Follows(5)),
             (
                 "UPDATE account SET balance = balance + ?2 WHERE id = ?1",
-                Role::Waits(5),
+                SendOrder::Waits(5),
             ),
             (
                 "UPDATE account SET balance = ?2 WHERE customer_id = ?1",
-                Role::FOLLOWS_ALL,
+                SendOrder::FOLLOWS_ALL,
             ),
-            ("SELECT balance FROM account WHERE id = ?1", Role::FOLLOWS_ALL),
-            ("DELETE FROM customer WHERE id = ?1", Role::FOLLOWS_ALL),
+            ("SELECT balance FROM account WHERE id = ?1", SendOrder::FOLLOWS_ALL),
+            ("DELETE FROM customer WHERE id = ?1", SendOrder::FOLLOWS_ALL),
         ] {
-            assert_eq!(Role::of(sql), role, "{sql}");
+            assert_eq!(SendOrder::of(sql), order, "{sql}");
         }
     }
 

@@ -21,7 +21,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, Transaction};
 
 use crate::store::engine::files::{FILE_PERMISSIONS, is_there, sibling, sync_folder_of};
-use crate::store::engine::sqlite::file::UNFINISHED;
+use crate::store::engine::sqlite::file::PARTIAL_SUFFIX;
 
 /// The pages that one slice copies: 2 MiB, a few milliseconds of a disk's time.
 const SLICE_PAGES: i32 = 1_024;
@@ -66,7 +66,7 @@ impl Copying {
     ///
     /// [`FileCopyError::InUse`] if another process writes a copy with this name.
     pub(crate) fn begin(to: &Path) -> Result<Self, FileCopyError> {
-        let path = sibling(to, UNFINISHED);
+        let path = sibling(to, PARTIAL_SUFFIX);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let file = options.mode(FILE_PERMISSIONS).open(&path)?;

@@ -212,7 +212,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
 }
 
 /// The mark in a folder of files whose database does not exist yet, or may be gone already.
-const UNFINISHED: &str = "unfinished";
+const UNFINISHED_MARKER: &str = "unfinished";
 
 /// Returns the content of a file beside a database.
 ///
@@ -236,7 +236,7 @@ fn make_mark(path: &Path) -> io::Result<()> {
 pub(crate) fn begin_unfinished(copy: &Path) -> io::Result<()> {
     let root = root_of(copy);
     make_folder(&root)?;
-    make_mark(&root.join(UNFINISHED))
+    make_mark(&root.join(UNFINISHED_MARKER))
 }
 
 /// Marks the folder of files beside a database that is about to be removed, if there is one: as the
@@ -246,7 +246,7 @@ pub(crate) fn begin_removal(database: &Path) -> io::Result<()> {
     if !root.is_dir() {
         return Ok(());
     }
-    make_mark(&root.join(UNFINISHED))?;
+    make_mark(&root.join(UNFINISHED_MARKER))?;
     File::open(&root)?.sync_all()
 }
 
@@ -280,7 +280,7 @@ pub(crate) fn sync_all(copy: &Path) -> io::Result<()> {
 /// that is being removed, or if their folder is empty, which the removal of such a copy may leave.
 pub(crate) fn is_unfinished(copy: &Path) -> bool {
     let root = root_of(copy);
-    root.join(UNFINISHED).exists() || fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_none())
+    root.join(UNFINISHED_MARKER).exists() || fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// Returns true if the folder of files beside this path may be what a killed process has left of
@@ -288,7 +288,7 @@ pub(crate) fn is_unfinished(copy: &Path) -> bool {
 pub(crate) fn may_be_unfinished(copy: &Path) -> bool {
     let is_of_copy = |name: &OsStr| {
         let name = name.as_encoded_bytes();
-        name == UNFINISHED.as_bytes() || (name.len() == 2 && name.iter().all(u8::is_ascii_hexdigit))
+        name == UNFINISHED_MARKER.as_bytes() || (name.len() == 2 && name.iter().all(u8::is_ascii_hexdigit))
     };
     let mut entries = fs::read_dir(root_of(copy)).into_iter().flatten();
     root_of(copy).is_dir() && entries.all(|entry| entry.is_ok_and(|entry| is_of_copy(&entry.file_name())))
@@ -305,7 +305,7 @@ pub(crate) fn rename_all(copy: &Path, to: &Path) -> io::Result<()> {
 /// Removes the mark, when the database has its name, and syncs that. A lasting mark would let
 /// a later backup take the folder for one of its own.
 pub(crate) fn mark_finished(database: &Path) -> io::Result<()> {
-    let mark = root_of(database).join(UNFINISHED);
+    let mark = root_of(database).join(UNFINISHED_MARKER);
     match fs::remove_file(&mark) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed.and_then(|()| sync_folder_of(&mark)),
@@ -324,7 +324,7 @@ pub(crate) fn remove_all(database: &Path) -> io::Result<()> {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             fs::remove_dir_all(entry.path())?;
-        } else if entry.file_name() != UNFINISHED {
+        } else if entry.file_name() != UNFINISHED_MARKER {
             fs::remove_file(entry.path())?;
         }
     }

@@ -46,7 +46,7 @@ impl Synchronous {
 
 /// The purpose of a connection, which decides its pragmas.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Role {
+pub(crate) enum ConnectionKind {
     Writer {
         synchronous: Synchronous,
         checkpoint_pages: u32,
@@ -60,7 +60,7 @@ pub(crate) enum Role {
 }
 
 /// Opens one connection for reading and writing and sets its pragmas.
-pub(crate) fn open(path: &Path, role: Role) -> Result<Connection, OpenError> {
+pub(crate) fn open(path: &Path, kind: ConnectionKind) -> Result<Connection, OpenError> {
     let sqlite = OpenError::sqlite(path);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
@@ -71,7 +71,7 @@ pub(crate) fn open(path: &Path, role: Role) -> Result<Connection, OpenError> {
             cause: io::ErrorKind::PermissionDenied.into(),
         });
     }
-    set_up(&connection, role)
+    set_up(&connection, kind)
         .map_err(sqlite)?
         .map_err(|problem| OpenError::unfit(path, problem))?;
     Ok(connection)
@@ -138,9 +138,9 @@ pub fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     packing::register(connection)
 }
 
-/// Sets every pragma of a role. The busy timeout comes first, before anything that can
+/// Sets every pragma of a connection of this kind. The busy timeout comes first, before anything that can
 /// wait. The inner `Err` names a pragma that SQLite did not apply.
-pub(crate) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Result<(), String>> {
+pub(crate) fn set_up(connection: &Connection, kind: ConnectionKind) -> rusqlite::Result<Result<(), String>> {
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS_MAX);
     connection.busy_timeout(BUSY_TIMEOUT)?;
     add_functions(connection)?;
@@ -148,10 +148,10 @@ pub(crate) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Re
     if journal != "wal" {
         return Ok(Err(format!("WAL mode is not possible here, SQLite chose {journal}")));
     }
-    if matches!(role, Role::Reader) {
+    if matches!(kind, ConnectionKind::Reader) {
         deadline::heed(connection)?;
     }
-    let is_migration = matches!(role, Role::Migration);
+    let is_migration = matches!(kind, ConnectionKind::Migration);
     let shared = [
         ("foreign_keys", i64::from(!is_migration)),
         // Without it, `INSERT OR REPLACE` deletes a transfer without firing its trigger.
@@ -160,8 +160,8 @@ pub(crate) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Re
         ("cell_size_check", 1),
         ("mmap_size", 0),
     ];
-    let own = match role {
-        Role::Writer {
+    let own = match kind {
+        ConnectionKind::Writer {
             synchronous,
             checkpoint_pages,
         } => vec![
@@ -171,15 +171,17 @@ pub(crate) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Re
             ("journal_size_limit", log_bytes_kept(checkpoint_pages)),
             ("cache_size", -65_536),
         ],
-        Role::Checkpoints { synchronous } => vec![("synchronous", synchronous.pragma()), ("wal_autocheckpoint", 0)],
-        Role::Migration => vec![
+        ConnectionKind::Checkpoints { synchronous } => {
+            vec![("synchronous", synchronous.pragma()), ("wal_autocheckpoint", 0)]
+        }
+        ConnectionKind::Migration => vec![
             ("synchronous", Synchronous::Full.pragma()),
             ("wal_autocheckpoint", 0),
             // A table gets its new name without a look at the triggers and views that name it.
             ("legacy_alter_table", 1),
             ("cache_size", -65_536),
         ],
-        Role::Reader => vec![("query_only", 1), ("wal_autocheckpoint", 0), ("cache_size", -8_192)],
+        ConnectionKind::Reader => vec![("query_only", 1), ("wal_autocheckpoint", 0), ("cache_size", -8_192)],
     };
     for (pragma, wanted) in shared.into_iter().chain(own) {
         connection.pragma_update(None, pragma, wanted)?;

@@ -28,10 +28,10 @@ pub(crate) const APPLICATION_ID: u32 = 0x4553_4352;
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// The page size of a fresh file, in bytes.
 pub(crate) const PAGE_BYTES: u32 = 2048;
-/// The name of a copy that is not whole yet ends with this.
-pub(crate) const UNFINISHED: &str = ".partial";
+/// The end of the name of a copy that is not whole yet.
+pub(crate) const PARTIAL_SUFFIX: &str = ".partial";
 /// The ends of names that the service gives beside a database. SQLite removes a `-journal`.
-const OF_THE_SERVICE: [&str; 7] = ["-wal", "-shm", "-journal", ".lock", UNFINISHED, ".new", "-files"];
+const OF_THE_SERVICE: [&str; 7] = ["-wal", "-shm", "-journal", ".lock", PARTIAL_SUFFIX, ".new", "-files"];
 
 /// The contents of a fresh file.
 #[derive(Clone, Copy)]
@@ -191,7 +191,7 @@ fn refuse_orphaned_log(path: &Path) -> Result<(), OpenError> {
 /// Fails if there is a copy that has not its name yet. A restore that was interrupted has perhaps
 /// moved the database that was there aside, and a fresh one would hide that.
 fn refuse_unfinished_copy(path: &Path) -> Result<(), OpenError> {
-    let copy = sibling(path, UNFINISHED);
+    let copy = sibling(path, PARTIAL_SUFFIX);
     if !is_there(&copy) {
         return Ok(());
     }

@@ -19,7 +19,7 @@ use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::OpenError;
 use crate::store::engine::files::{is_there, sibling};
 use crate::store::engine::sqlite::backup::{self, Copying, FileCopyError};
-use crate::store::engine::sqlite::connection::{self, Role};
+use crate::store::engine::sqlite::connection::{self, ConnectionKind};
 use crate::store::engine::sqlite::inspection;
 use crate::store::engine::sqlite::mark::{self, MARK_PAGE, Mark};
 use crate::store::engine::sqlite::schema::{self, Difference, Objects};
@@ -68,7 +68,7 @@ impl Way<'_> {
         log::info!("{path} has schema version {from}; migrating it to version {to}, first keeping a copy of it");
         let kept = self.keep_copy()?;
         let started = Instant::now();
-        let mut connection = connection::open(self.path, Role::Migration)?;
+        let mut connection = connection::open(self.path, ConnectionKind::Migration)?;
         // A start that ends before the log is checkpointed leaves the log as it is.
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)

@@ -25,7 +25,7 @@ use rusqlite::Connection;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::reader::{Query, Reader, answer};
 use crate::store::engine::sql;
-use crate::store::engine::sqlite::connection::{self, Role};
+use crate::store::engine::sqlite::connection::{self, ConnectionKind};
 use crate::store::engine::sqlite::deadline;
 use crate::store::tx::Snapshot;
 
@@ -221,9 +221,9 @@ impl Drop for ReadTransaction<'_> {
 fn pool(path: &Path, connections: u32) -> Result<Pool<SqliteConnectionManager>, OpenError> {
     // The pool only reports that it timed out. Opening one connection first gives the
     // error's cause.
-    connection::open(path, Role::Reader)?;
+    connection::open(path, ConnectionKind::Reader)?;
     let manager = SqliteConnectionManager::file(path).with_init(|connection| {
-        connection::set_up(connection, Role::Reader)?.map_err(rusqlite::Error::InvalidParameterName)
+        connection::set_up(connection, ConnectionKind::Reader)?.map_err(rusqlite::Error::InvalidParameterName)
     });
     Pool::builder()
         .max_size(connections)

@@ -22,8 +22,9 @@ pub(super) enum DelivererMessage {
     Stop,
 }
 
-/// The orders of the handles. They outlive a deliverer that panics.
-pub(super) struct Orders {
+/// The handles' messages, and the settings, the client and the time of the stop that earlier messages have
+/// set. Outlives a deliverer that panics.
+pub(super) struct DelivererControl {
     pub(super) messages: UnboundedReceiver<DelivererMessage>,
     pub(super) settings: Arc<Settings>,
     pub(super) client: Arc<WebhookClient>,
@@ -31,7 +32,7 @@ pub(super) struct Orders {
     pub(super) stop_at: Option<Instant>,
 }
 
-impl Orders {
+impl DelivererControl {
     pub(super) fn new(
         messages: UnboundedReceiver<DelivererMessage>,
         settings: Settings,
@@ -106,16 +107,16 @@ mod tests {
         }
     }
 
-    fn orders(messages: UnboundedReceiver<DelivererMessage>) -> Orders {
+    fn control(messages: UnboundedReceiver<DelivererMessage>) -> DelivererControl {
         let client = WebhookClient::new(Mode::Sandbox, LONG, resolver::system_lookup()).unwrap();
-        Orders::new(messages, settings(), client)
+        DelivererControl::new(messages, settings(), client)
     }
 
     #[tokio::test]
     async fn the_messages_of_a_pause_are_followed() {
         let (messages, received) = unbounded_channel();
-        let mut orders = orders(received);
-        assert!(!orders.ends_within(Duration::ZERO).await, "no message came");
+        let mut control = control(received);
+        assert!(!control.ends_within(Duration::ZERO).await, "no message came");
 
         let slower = AttemptSettings {
             timeout: Duration::from_secs(9),
@@ -129,8 +130,8 @@ mod tests {
         ] {
             messages.send(message).map_err(drop).unwrap();
         }
-        assert!(orders.ends_within(LONG).await, "the service stops");
-        assert_eq!(orders.settings.attempts, slower);
+        assert!(control.ends_within(LONG).await, "the service stops");
+        assert_eq!(control.settings.attempts, slower);
         assert!(is_done.await.is_err(), "the wait for a flush ends");
     }
 
@@ -138,8 +139,8 @@ mod tests {
     #[tokio::test]
     async fn there_is_no_pause_after_a_stop() {
         let (_messages, received) = unbounded_channel();
-        let mut orders = orders(received);
-        orders.stop_at = Some(Instant::now());
-        assert!(orders.ends_within(LONG).await);
+        let mut control = control(received);
+        control.stop_at = Some(Instant::now());
+        assert!(control.ends_within(LONG).await);
     }
 }
