@@ -65,6 +65,13 @@ pub(super) struct Envelope {
     pub(super) details: Value,
 }
 
+impl Envelope {
+    /// Returns true for a refusal that leaves open if something was changed (docs/errors.md).
+    pub(super) fn leaves_outcome_open(&self) -> bool {
+        matches!(self.code.as_deref(), Some("outcome_unknown" | "internal"))
+    }
+}
+
 /// An amount of a reply, which has major units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Major(pub(super) Amount);

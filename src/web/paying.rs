@@ -10,9 +10,9 @@ use crate::domain::party::Party;
 use crate::domain::payments::card::{TEST_CARDS, TestCard};
 use crate::domain::transaction::DepositAccount;
 use crate::store::{self, Snapshot};
-use crate::web::api::{Major, no_customer};
+use crate::web::api::{Envelope, Major, no_customer};
 use crate::web::console::deal;
-use crate::web::text;
+use crate::web::{reason, text};
 
 /// The wallet of a customer, as its route tells it.
 #[derive(Debug, Deserialize)]
@@ -74,12 +74,25 @@ pub(super) fn sandbox_notice() -> Markup {
     html! { div.notice { p { "This is a sandbox: nobody pays with real money here." } } }
 }
 
-/// Says why an attempt to pay was refused.
+/// Says why an attempt to pay was refused, if nothing was paid for sure.
 pub(super) fn refusal(reason: impl Render) -> Markup {
+    refused(reason, "Nothing was paid by this attempt.")
+}
+
+/// Says why a route has refused an attempt to pay.
+pub(super) fn refusal_of(refusal: &Envelope, currency: &str) -> Markup {
+    if refusal.leaves_outcome_open() {
+        let look = "It may have been done. Open this page again, and look at it before you pay again.";
+        return refused(reason::of(refusal, currency), look);
+    }
+    self::refusal(reason::of(refusal, currency))
+}
+
+fn refused(reason: impl Render, outcome: &str) -> Markup {
     html! {
         div.notice.bad role="alert" {
             p { strong { (reason) } }
-            p { "Nothing was paid by this attempt." }
+            p { (outcome) }
         }
     }
 }

@@ -54,12 +54,16 @@ const LABELS: [(&str, &str); 9] = [
 ];
 
 /// Returns the message of a refusal. A refusal of the total that a form had shown names both totals,
-/// and one that takes two persons names the limit as pages write amounts.
+/// and one that takes two persons names the limit as pages write amounts. The message of a failure
+/// that leaves the outcome open is for programs, so [`outcome`] says what to do.
 pub(super) fn of(refusal: &Envelope, currency: &str) -> Markup {
     let amount = |name: &str| {
         let Major(amount) = Major::deserialize(refusal.details.get(name)?).ok()?;
         Some(text::amount(amount, currency))
     };
+    if refusal.leaves_outcome_open() {
+        return html! { "Something went wrong on our side." };
+    }
     let code = refusal.code.as_deref();
     match (code, amount("due"), amount("offered"), amount("aloneMax")) {
         (Some("amount_mismatch"), Some(due), Some(shown), _) => html! {
@@ -69,6 +73,15 @@ pub(super) fn of(refusal: &Envelope, currency: &str) -> Markup {
             "An amount above " (alone_max) " needs a second operator; you recorded or requested this one."
         },
         _ => html! { (refusal.message) },
+    }
+}
+
+/// Says what a refused request has changed: `nothing` says it for a refusal that changes nothing.
+pub(super) fn outcome<'o>(refusal: &Envelope, nothing: &'o str) -> &'o str {
+    if refusal.leaves_outcome_open() {
+        "It may have been done. Look at the list before you send it again."
+    } else {
+        nothing
     }
 }
 

@@ -2,9 +2,12 @@
 
 use serde_json::json;
 
+use crate::checkout::{of, session, submit};
 use crate::console::{Form, page, place_after};
 use crate::desk::spawn_desk;
-use crate::helpers::{spawn_app, standard_terms};
+use crate::helpers::{Answer, TestApp, spawn_app, standard_terms};
+use crate::live_console::Browser;
+use crate::position::{CASHIER, Office};
 
 #[test]
 fn two_content_types_are_refused() {
@@ -141,4 +144,51 @@ fn a_refused_form_is_marked_and_leads_back_to_its_page() {
     // A page that is only read has no form.
     let unknown = app.send("GET", "/console/deals/x", &[("referer", &referrer)], None);
     assert!(!unknown.text.contains("data-refused"), "{}", unknown.text);
+}
+
+#[test]
+fn a_failure_that_leaves_its_outcome_open_says_so() {
+    const OPEN: &str = "It may have been done.";
+    let app = spawn_app();
+    let offer = Form::of(&page(&app, "/console/offer"), "Offer")
+        .with("s:purpose", "A garden")
+        .with("n:amount", "3000")
+        .with("s:milestones[0].title", "Plan")
+        .with("n:milestones[0].amount", "1000")
+        .with("s:milestones[1].title", "Dig")
+        .with("n:milestones[1].amount", "2000");
+    let session = session(&app, &of(&app.offered()));
+    let checkout = format!("/checkout/{session}/pay");
+    let by_form = |app: &TestApp| offer.send(app);
+    let by_checkout = |app: &TestApp| submit(app, &checkout, &[("once", "1"), ("total", "10200")]);
+    let sent: [&dyn Fn(&TestApp) -> Answer; 2] = [&by_form, &by_checkout];
+    for (send, nothing) in sent.into_iter().zip(["Nothing was changed", "Nothing was paid"]) {
+        app.plan_panic_at_id(1);
+        let failed = send(&app);
+        assert!(app.has_command_panicked(), "the test is void: {}", failed.text);
+        assert_eq!(failed.status, 500, "{}", failed.text);
+        assert!(failed.text.contains(OPEN), "{}", failed.text);
+        for other in [nothing, "nothing was changed"] {
+            assert!(!failed.text.contains(other), "{other}: {}", failed.text);
+        }
+    }
+    let office = Office::live();
+    let trade = office.trade();
+    office.approves(&trade.open);
+    let cashier = Browser::logged_in(&office.app, CASHIER);
+    let results = Form::of(&cashier.page("/console/desk/batches"), "Record the results").with(
+        "results",
+        &format!(
+            "payoutId,status,bankReference,valueDate,reason\n{},paid,FT-7001,2026-11-09,\n",
+            trade.open
+        ),
+    );
+    office.app.plan_panic_at_id(1);
+    let failed = cashier.send_to(&results, "/console/desk/batches");
+    assert!(office.app.has_command_panicked(), "the test is void: {}", failed.text);
+    assert!(
+        failed.text.contains(OPEN) && !failed.text.contains("othing was changed"),
+        "{}",
+        failed.text
+    );
 }

@@ -23,7 +23,6 @@ use crate::web::checkout::visit::{Found, Shown, Standing, Visit, data, page, ref
 use crate::web::form::Form;
 use crate::web::layout::Refused;
 use crate::web::paying::{self, Card, DELETED, PAID_BY_ANOTHER, SOLD_OUT, Wallet, Way};
-use crate::web::reason;
 use crate::web::text;
 
 /// Says what becomes of money for a deal that takes none any more. Another session of the payer
@@ -178,7 +177,7 @@ async fn render(visit: &Visit, refusal: Option<&Answer>) -> Result<HttpResponse,
         &html! {
             @if visit.mode() == Mode::Sandbox { (paying::sandbox_notice()) }
             (framed_by(&visit.framing))
-            @if let Some(answer) = refusal { (paying::refusal(reason::of(&answer.envelope, &currency))) }
+            @if let Some(answer) = refusal { (paying::refusal_of(&answer.envelope, &currency)) }
             (content)
         },
     ))

@@ -192,7 +192,7 @@ pub(super) fn refusal_of(reader: &Reader, sent: (&str, &str), answer: &Answer, f
             p { strong { (reason::of(envelope, &reader.currency())) } }
             (reason::facts(envelope, &reader.currency()))
             @if let (Some(code), Some(url)) = (&envelope.code, &envelope.doc_url) {
-                p { "Status " (answer.status.as_u16()) ", code " a href=(url) { code { (code) } } ". Nothing was changed." }
+                p { "Status " (answer.status.as_u16()) ", code " a href=(url) { code { (code) } } ". " (reason::outcome(envelope, "Nothing was changed.")) }
             }
         }
         h2 { (heading) }

@@ -93,7 +93,7 @@ pub(super) async fn export(
     request.idempotency_key = idempotency_key(form.once.as_deref(), &request);
     match reader.api.file(request).await? {
         Ok(file) => page(&reader, StatusCode::OK, &exported(batch, &file), "").await,
-        Err(answer) => page(&reader, answer.status, &refused(&answer), "").await,
+        Err(answer) => page(&reader, answer.status, &refused(&reader, &answer), "").await,
     }
 }
 
@@ -105,7 +105,7 @@ pub(super) async fn apply(reader: Reader, CsvForm { form, .. }: CsvForm<ResultsF
     let results = form.results.trim_start().to_owned();
     let answer = reader.api.send_csv(request, results).await?;
     if !answer.status.is_success() {
-        return page(&reader, answer.status, &refused(&answer), &form.results).await;
+        return page(&reader, answer.status, &refused(&reader, &answer), &form.results).await;
     }
     let applied = Effects::deserialize(answer.envelope.data).map_err(|_| ApiError::Internal)?;
     page(&reader, StatusCode::OK, &effects(&applied), "").await
@@ -135,9 +135,9 @@ fn exported(batch: &str, file: &[u8]) -> Markup {
     }
 }
 
-/// Says why nothing was done, with all errors of a file.
-fn refused(answer: &Answer) -> Markup {
-    file_refusal(&answer.envelope, "Nothing was changed.")
+/// Says why a request was refused, with all errors of a file.
+fn refused(reader: &Reader, answer: &Answer) -> Markup {
+    file_refusal(&answer.envelope, &reader.currency(), "Nothing was changed.")
 }
 
 fn effects(found: &Effects) -> Markup {

@@ -9,6 +9,7 @@ use crate::web::console::timeline::Rows;
 use crate::web::layout::Refused;
 use crate::web::parts::Part;
 use crate::web::reader::Reader;
+use crate::web::reason;
 use crate::web::text;
 
 /// The section of the navigation, and the path of its first page.
@@ -124,12 +125,13 @@ struct LineError {
     got: String,
 }
 
-/// Says why a CSV file is refused, with all of its errors, and then `outcome`.
-pub(super) fn file_refusal(envelope: &Envelope, outcome: &str) -> Markup {
+/// Says why a CSV file is refused, with all of its errors, and what was changed: `nothing` says it for
+/// a refusal that changes nothing.
+pub(super) fn file_refusal(envelope: &Envelope, currency: &str, nothing: &str) -> Markup {
     let errors = FileRefusal::deserialize(&envelope.details).unwrap_or_default().errors;
     html! {
         div.notice.bad role="alert" {
-            p { strong { (envelope.message) } }
+            p { strong { (reason::of(envelope, currency)) } }
             @if errors.len() > 1 {
                 ul {
                     @for error in &errors {
@@ -141,7 +143,7 @@ pub(super) fn file_refusal(envelope: &Envelope, outcome: &str) -> Markup {
                     }
                 }
             }
-            p { (outcome) }
+            p { (reason::outcome(envelope, nothing)) }
         }
     }
 }

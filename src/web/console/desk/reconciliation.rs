@@ -141,7 +141,7 @@ pub(super) async fn compare(
     let request = Request::new(Method::POST, typed.path());
     let answer = reader.api.send_csv(request, statement).await?;
     if !answer.status.is_success() {
-        let refusal = file_refusal(&answer.envelope, NOT_COMPARED);
+        let refusal = file_refusal(&answer.envelope, &reader.currency(), NOT_COMPARED);
         return page(&reader, &typed, answer.status, &refusal).await;
     }
     let found = Comparison::deserialize(answer.envelope.data).map_err(|_| ApiError::Internal)?;
