@@ -203,3 +203,54 @@ fn a_link_that_is_sold_out_shows_no_way_to_pay() {
         assert!(!page.contains("<form"), "{page}");
     }
 }
+
+#[test]
+fn money_that_was_divided_is_not_shown_as_returned() {
+    let paid = Paid::of_standard();
+    paid.dispute("tunde");
+    paid.resolve(&json!({ "resolution": "Half each", "status": "SPLIT", "sellerAmount": 6_000, "buyerAmount": 4_000 }));
+    let deal = format!("/console/deals/{}", paid.deal.id);
+    for path in [format!("/pay/{}?buyer=tunde", paid.deal.token), deal] {
+        let shown = page(&paid.app, &path);
+        assert!(shown.contains("<span class=\"badge warn\">split</span>"), "{shown}");
+        assert!(!shown.contains(">returned</span>"), "{shown}");
+        assert!(shown.contains("aria-label=\"The money is split\""), "{shown}");
+    }
+    let paid = Paid::of_milestones();
+    paid.app
+        .confirm_milestone("tunde", &paid.deal.id, &paid.deal.milestones[0])
+        .ok();
+    paid.dispute("tunde");
+    paid.resolve(&json!({ "resolution": "Half each", "status": "SPLIT", "sellerAmount": 2_000, "buyerAmount": 4_000 }));
+    let shown = page(&paid.app, &format!("/console/deals/{}", paid.deal.id));
+    assert!(
+        shown.contains(">split</span>") && shown.contains(">released</span>"),
+        "{shown}"
+    );
+    assert!(!shown.contains(">returned</span>"), "{shown}");
+}
+
+#[test]
+fn the_page_of_an_offer_to_several_buyers_says_how_many_are_left() {
+    let app = spawn_app();
+    let mut terms = standard_terms();
+    terms["totalQuantity"] = json!(2);
+    let offered = app.create_escrow("ada", &terms).ok();
+    let place = format!("/console/deals/{}", offered.text("id"));
+    let shown = page(&app, &place);
+    assert!(
+        shown.contains("several, each payment makes a deal of its own"),
+        "{shown}"
+    );
+    assert!(shown.contains("<dd>2 left</dd>"), "{shown}");
+    for wrong in ["nobody yet", "Nobody has paid yet"] {
+        assert!(!shown.contains(wrong), "{shown}");
+    }
+    assert!(page(&app, "/console/deals").contains("to several buyers, 2 left"));
+    for buyer in ["ben", "ngozi"] {
+        let path = format!("/pay/{}?buyer={buyer}", offered.text("paymentToken"));
+        place_after(&Form::of(&page(&app, &path), "Pay from the wallet").send(&app));
+    }
+    assert!(page(&app, &place).contains("<dd>sold out</dd>"));
+    assert!(page(&app, "/console/deals").contains("to several buyers, sold out"));
+}

@@ -72,7 +72,7 @@ pub(super) async fn show(
         div.columns {
             div {
                 (summary)
-                @if shows_transfers { (transfers(statement.ok().as_ref(), &currency)) }
+                @if shows_transfers { (transfers(&deal, statement.ok().as_ref(), &currency)) }
                 @if shows_dispute { (dispute(&deal)) }
                 @if let Some(events) = &events {
                     section.card {
@@ -101,9 +101,9 @@ pub(crate) fn summary(escrow: &Escrow, currency: &str) -> Markup {
     html! {
         section.card {
             h2 { "The money" }
-            (draw(&stages))
+            (draw(escrow, &stages))
             ul.legend {
-                @for state in [MoneyState::Released, MoneyState::Held, MoneyState::Due, MoneyState::Returned] {
+                @for state in [MoneyState::Released, MoneyState::Held, MoneyState::Due, MoneyState::Returned, MoneyState::Split] {
                     @let amount = sum(state);
                     @if !amount.is_zero() {
                         li { span class={ "badge " (state.tone()) } { (state.word()) } " " (text::amount(amount, currency)) }
@@ -190,9 +190,11 @@ fn people(reader: &Reader, deal: &Deal, parties: &who::People, currency: &str) -
                         dt { "Buyer" } dd {
                             @match escrow.funding() {
                                 Some(funding) => (parties.show(funding.buyer.as_str())),
+                                None if escrow.is_link => "several, each payment makes a deal of its own",
                                 None => span.muted { "nobody yet" },
                             }
                         }
+                        @if escrow.is_link { dt { "For sale" } dd { (left(escrow)) } }
                         dt { "Amount" } dd { (text::amount(escrow.terms.amount, currency)) }
                         dt { "Fee" } dd { (text::amount(escrow.fee.total(), currency)) }
                         @if !escrow.additional_fee.amount.is_zero() {
@@ -219,6 +221,14 @@ fn people(reader: &Reader, deal: &Deal, parties: &who::People, currency: &str) -
                 }
             }
         }
+    }
+}
+
+/// Says how many buyers can still pay for an offer to several.
+pub(super) fn left(escrow: &Escrow) -> String {
+    match escrow.terms.total_quantity {
+        ..1 => "sold out".to_owned(),
+        left => format!("{left} left"),
     }
 }
 
@@ -262,7 +272,7 @@ fn dispute(deal: &Deal) -> Markup {
 }
 
 /// Shows the transfers into and out of the hold, with their sums.
-fn transfers(statement: Option<&AccountStatement>, currency: &str) -> Markup {
+fn transfers(deal: &Deal, statement: Option<&AccountStatement>, currency: &str) -> Markup {
     let Some(statement) = statement else {
         return html! { p.notice.warn { "This deal has too many transfers for one page." } };
     };
@@ -280,7 +290,12 @@ fn transfers(statement: Option<&AccountStatement>, currency: &str) -> Markup {
         section.card {
             h2 { "Transfers" }
             @if statement.rows.is_empty() {
-                p.muted { "Nobody has paid yet." }
+                p.muted {
+                    @match deal {
+                        Deal::Escrow(escrow) if escrow.is_link => "The deal of each payment shows its transfers.",
+                        _ => "Nobody has paid yet.",
+                    }
+                }
             } @else {
                 div.table-scroll tabindex="0" {
                     table {

@@ -12,6 +12,7 @@ use crate::domain::escrow::merchant_escrows::MerchantEscrowFilter;
 use crate::domain::ids::{CustomerId, PaymentToken};
 use crate::domain::page::{Page as ListPage, PageRequest};
 use crate::domain::text::counted;
+use crate::web::console::deal::left;
 use crate::web::console::money_bar::{draw, stages};
 use crate::web::layout::{Page, Refused};
 use crate::web::parts::Part;
@@ -187,8 +188,15 @@ fn row(deal: &Deal, currency: &str) -> maud::Markup {
     match deal {
         Deal::Escrow(escrow) => html! {
             tr {
-                td { a href={ "/console/deals/" (escrow.id) } { (escrow.terms.purpose) } }
-                td { (draw(&stages(escrow))) }
+                td {
+                    a href={ "/console/deals/" (escrow.id) } { (escrow.terms.purpose) }
+                    @if escrow.is_link {
+                        div.small.muted {
+                            "to several buyers, " (left(escrow))
+                        }
+                    }
+                }
+                td { (draw(escrow, &stages(escrow))) }
                 td.end { (text::amount(escrow.terms.amount, currency)) }
                 td { (text::status(escrow.status())) }
                 td { (text::instant(escrow.created_at)) }

@@ -17,8 +17,10 @@ pub(super) enum MoneyState {
     Due,
     Held,
     Released,
-    /// Back with the buyer, or split.
+    /// Back with the buyer.
     Returned,
+    /// Divided between the seller and the buyer.
+    Split,
 }
 
 impl MoneyState {
@@ -28,6 +30,7 @@ impl MoneyState {
             Self::Held => "held",
             Self::Released => "released",
             Self::Returned => "returned",
+            Self::Split => "split",
         }
     }
 
@@ -37,6 +40,7 @@ impl MoneyState {
             Self::Held => "held",
             Self::Released => "released",
             Self::Returned => "returned",
+            Self::Split => "split",
         }
     }
 
@@ -46,7 +50,7 @@ impl MoneyState {
             Self::Due => "",
             Self::Held => "info",
             Self::Released => "good",
-            Self::Returned => "warn",
+            Self::Returned | Self::Split => "warn",
         }
     }
 }
@@ -61,7 +65,8 @@ pub(super) fn stages(escrow: &Escrow) -> Vec<(Amount, MoneyState)> {
                 Progress::Opened { .. } => MoneyState::Held,
                 Progress::Closed { outcome, .. } => match outcome {
                     CloseReason::Completed | CloseReason::Claimed => MoneyState::Released,
-                    CloseReason::Refunded | CloseReason::Split(_) => MoneyState::Returned,
+                    CloseReason::Refunded => MoneyState::Returned,
+                    CloseReason::Split(_) => MoneyState::Split,
                 },
             };
             vec![(escrow.terms.amount, state)]
@@ -72,7 +77,8 @@ pub(super) fn stages(escrow: &Escrow) -> Vec<(Amount, MoneyState)> {
                     MilestoneStatus::Pending if is_funded => MoneyState::Held,
                     MilestoneStatus::Pending => MoneyState::Due,
                     MilestoneStatus::Released(_) => MoneyState::Released,
-                    MilestoneStatus::Refunded | MilestoneStatus::Split => MoneyState::Returned,
+                    MilestoneStatus::Refunded => MoneyState::Returned,
+                    MilestoneStatus::Split => MoneyState::Split,
                 };
                 (milestone.terms.amount, state)
             });
@@ -81,25 +87,30 @@ pub(super) fn stages(escrow: &Escrow) -> Vec<(Amount, MoneyState)> {
     }
 }
 
-/// Draws the bar. Its words say the same for those who do not see it.
-pub(super) fn draw(stages: &[(Amount, MoneyState)]) -> Markup {
+/// Draws the bar of an escrow with these [`stages`]. Its words say the same for those who do not see it.
+pub(super) fn draw(escrow: &Escrow, stages: &[(Amount, MoneyState)]) -> Markup {
     let total: i64 = stages.iter().map(|(amount, _)| amount.minor()).sum();
-    let count = stages.len();
-    let done = stages
-        .iter()
-        .filter(|(_, state)| *state == MoneyState::Released)
-        .count();
+    let label = label(escrow, stages);
     let ends = stages.iter().scan(0, |before, (amount, state)| {
         let start = *before;
         *before += amount.minor();
         Some((start, *before, state))
     });
     html! {
-        svg.bar role="img" aria-label=(format!("{done} of {count} stages are released")) viewBox=(format!("0 0 {WIDTH} 100")) preserveAspectRatio="none" {
+        svg.bar role="img" aria-label=(label) viewBox=(format!("0 0 {WIDTH} 100")) preserveAspectRatio="none" {
             @for (start, end, state) in ends {
                 @let (x, width) = (scaled(start, total, WIDTH), scaled(end - start, total, WIDTH));
                 rect class=(state.class()) x=(x) y="0" width=((width - 40).max(20)) height="100" {}
             }
         }
     }
+}
+
+/// Returns the bar in words. A standard escrow has no stages.
+fn label(escrow: &Escrow, stages: &[(Amount, MoneyState)]) -> String {
+    if let (Plan::Standard, [(_, state)]) = (&escrow.plan, stages) {
+        return format!("The money is {}", state.word());
+    }
+    let released = stages.iter().filter(|(_, state)| *state == MoneyState::Released);
+    format!("{} of {} stages are released", released.count(), stages.len())
 }
