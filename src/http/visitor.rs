@@ -233,14 +233,15 @@ impl Visitor {
 
     /// Chooses a merchant for an operator, or none. Returns false if the operator may not act
     /// for it or it does not exist.
-    pub(crate) fn choose(&self, state: &AppState, merchant: Option<MerchantId>) -> bool {
-        let (Person::Operator { merchants, .. }, Some((id, _))) = (&self.person, &self.session) else {
+    pub(crate) fn choose(&mut self, state: &AppState, merchant: Option<MerchantId>) -> bool {
+        let (Person::Operator { merchants, chosen, .. }, Some((id, _))) = (&mut self.person, &self.session) else {
             return false;
         };
         let is_known = |wanted: MerchantId| merchants.iter().any(|(known, _)| *known == wanted);
         let may = merchant.is_none_or(is_known);
         if may {
             state.sessions.choose(*id, merchant);
+            *chosen = merchant;
         }
         may
     }

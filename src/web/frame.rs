@@ -8,7 +8,8 @@ use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::http::{ApiError, AppState, Person, Visitor};
 use crate::web::assets::{CHECKOUT_PAGE, SCRIPT, STYLE};
-use crate::web::layout::Page;
+use crate::web::console::page_of_desk;
+use crate::web::layout::{Page, Unframed};
 use crate::web::parts::Part;
 
 /// The sections of the navigation: name and path.
@@ -69,7 +70,8 @@ impl Frame {
     }
 
     /// Returns the whole page.
-    pub(super) fn around(&self, page: &Page, content: &Markup) -> Markup {
+    pub(super) fn around(&self, unframed: &Unframed) -> Markup {
+        let Unframed { page, content, .. } = unframed;
         html! {
             (DOCTYPE)
             html lang="en" {
@@ -83,7 +85,7 @@ impl Frame {
                     @if page.is_bare() { script src=(CHECKOUT_PAGE.path()) defer {} }
                 }
                 body {
-                    @if !page.is_bare() { (self.header(page)) }
+                    @if !page.is_bare() { (self.header(page, unframed.merchant)) }
                     main #main .narrow[page.is_narrow()] { (content) }
                     @if !page.is_bare() {
                         footer.site-footer {
@@ -96,7 +98,7 @@ impl Frame {
         }
     }
 
-    fn header(&self, page: &Page) -> Markup {
+    fn header(&self, page: &Page, shown: Option<MerchantId>) -> Markup {
         html! {
                     a.skip.visually-hidden href="#main" { "Skip to the content" }
                     header.site-header {
@@ -107,7 +109,7 @@ impl Frame {
                                     a href=(path) aria-current=[(path == page.section_path()).then_some("page")] { (name) }
                                 }
                             }
-                            (self.person())
+                            (self.person(shown))
                         }
                     }
         }
@@ -122,8 +124,9 @@ impl Frame {
         SECTIONS.into_iter().filter(move |(_, path)| is_shown(path))
     }
 
-    /// Shows who has logged in, with the way out, or the way in.
-    fn person(&self) -> Markup {
+    /// Shows who has logged in, with the way out, or the way in. `shown` is the merchant that the request
+    /// has chosen, if it has chosen one.
+    fn person(&self, shown: Option<MerchantId>) -> Markup {
         let name = match self.visitor.as_ref().map(|visitor| &visitor.person) {
             None => return html! { div.person { a href="/login" { "Log in" } } },
             Some(Person::Local(_)) => {
@@ -142,7 +145,7 @@ impl Frame {
         };
         html! {
             div.person {
-                (self.chooser())
+                (self.chooser(shown))
                 span.who { (name) }
                 form.inline method="post" action="/logout" { button.quiet { "Log out" } }
             }
@@ -150,11 +153,12 @@ impl Frame {
     }
 
     /// Shows the merchant that an operator has chosen, and the form to choose another.
-    fn chooser(&self) -> Markup {
+    fn chooser(&self, shown: Option<MerchantId>) -> Markup {
         let Some(Person::Operator { merchants, chosen, .. }) = self.visitor.as_ref().map(|visitor| &visitor.person)
         else {
             return html! {};
         };
+        let chosen = shown.or(*chosen);
         let label = |(MerchantId(id), name): &(MerchantId, Option<String>)| match name {
             Some(name) => format!("{name} ({id})"),
             None => id.to_string(),
@@ -170,7 +174,7 @@ impl Frame {
                     select #chosen-merchant name="merchant" {
                         option value="" { "All merchants" }
                         @for merchant in merchants {
-                            option value=(merchant.0.0) selected[Some(merchant.0) == *chosen] { (label(merchant)) }
+                            option value=(merchant.0.0) selected[Some(merchant.0) == chosen] { (label(merchant)) }
                         }
                     }
                 } @else {
@@ -183,12 +187,23 @@ impl Frame {
 
     /// Returns the page that an operator sees after a choice. The deal or the customer of a
     /// page is another merchant's afterwards, so the list is shown.
-    fn place(&self) -> &str {
-        if self.path.starts_with("/console/desk") {
-            return &self.path;
+    fn place(&self) -> &'static str {
+        if let Some(page) = page_of_desk(&self.path) {
+            return page;
         }
-        let mut sections = SECTIONS.into_iter().map(|(_, path)| path);
-        let section = sections.find(|section| section.len() > 1 && self.path.starts_with(section));
-        section.unwrap_or("/")
+        section_of(&self.path).unwrap_or("/")
     }
+}
+
+/// Returns the section that a page with this path or address belongs to, if it is in one.
+pub(super) fn section_of(path: &str) -> Option<&'static str> {
+    let (path, _) = path.split_once(['?', '#']).unwrap_or((path, ""));
+    let mut sections = SECTIONS.into_iter().map(|(_, section)| section);
+    sections.find(|section| {
+        if *section == "/" {
+            path == "/"
+        } else {
+            path.starts_with(section)
+        }
+    })
 }

@@ -69,7 +69,7 @@ pub(super) async fn page(
         if is_own_form {
             unframed.of_form(&form_page_of(response.request()));
         }
-        let text = frame.around(&unframed.page, &unframed.content).into_string();
+        let text = frame.around(&unframed).into_string();
         response = response.map_body(|_head, _empty| BoxBody::new(text));
     }
     let headers = response.headers_mut();

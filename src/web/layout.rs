@@ -10,6 +10,7 @@ use actix_web::http::header::{ALLOW, HeaderValue, LOCATION};
 use actix_web::{HttpResponse, ResponseError};
 use maud::{Markup, html};
 
+use crate::domain::ids::MerchantId;
 use crate::http::ApiError;
 use crate::web::text;
 
@@ -27,6 +28,8 @@ pub(super) struct Page {
 pub(super) struct Unframed {
     pub(super) page: Page,
     pub(super) content: Markup,
+    /// The merchant that the page shows, if the request itself has chosen it.
+    pub(super) merchant: Option<MerchantId>,
     /// True for the page of a [`Refused`].
     is_refusal: bool,
     /// True if the page has a link by which the reader goes on.
@@ -108,11 +111,20 @@ impl Page {
         response.extensions_mut().insert(Unframed {
             page: self,
             content,
+            merchant: None,
             is_refusal: false,
             has_way_on: false,
         });
         response
     }
+}
+
+/// Names the merchant that a page shows, if the request itself has chosen it.
+pub(super) fn of_merchant(mut page: HttpResponse, merchant: Option<MerchantId>) -> HttpResponse {
+    if let Some(unframed) = page.extensions_mut().get_mut::<Unframed>() {
+        unframed.merchant = merchant;
+    }
+    page
 }
 
 /// Answers with a part of a page.

@@ -10,6 +10,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
 use maud::{Markup, html};
 
 use crate::domain::ids::{MerchantId, OperatorId};
+use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 use crate::http::{ApiError, AppState, Outcome, Rows, SEC_FETCH_DEST, Visitor, changes};
 use crate::store::{self, Snapshot};
@@ -149,8 +150,19 @@ impl Reader {
 
     /// Chooses a merchant for an operator, or none. Returns false if there is none of this id
     /// that the operator may act for.
-    pub(super) fn choose(&self, merchant: Option<MerchantId>) -> bool {
+    pub(super) fn choose(&mut self, merchant: Option<MerchantId>) -> bool {
         self.visitor.choose(&self.state, merchant)
+    }
+
+    /// Chooses the merchant that a form acts for, since the page after the form shows what the form
+    /// has done. The operator may have chosen another one since the page of the form was shown.
+    pub(super) fn choose_of_form(&mut self, merchant: Option<&str>) {
+        let merchant = merchant.and_then(|merchant| merchant.parse().ok());
+        if let Some(merchant) = merchant.map(MerchantId)
+            && self.merchant() != Some(merchant)
+        {
+            self.choose(Some(merchant));
+        }
     }
 
     /// Keeps the outcome of a form for the next page, which shows it once.

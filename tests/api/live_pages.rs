@@ -221,8 +221,39 @@ fn a_form_acts_for_the_merchant_whose_page_showed_it() {
     assert_eq!(form.field("merchant"), Some("1"));
     // In another tab.
     ben.choose("2");
-    ben.done(&form);
+    let done = ben.done(&form);
     assert_eq!(app.column("SELECT merchant_id FROM receipt"), ["1"]);
+    // The page after it shows what the form has done.
+    assert!(
+        done.contains("Receipt recorded successfully") && done.contains("value=\"1\" selected"),
+        "{done}"
+    );
+    ben.choose("");
+    let form = form.with("s:bankReference", "in-2").with("once", "another");
+    assert!(ben.done(&form).contains("Receipt recorded successfully"));
+}
+
+#[test]
+fn the_page_of_a_batch_shows_the_merchant_of_its_form() {
+    let app = spawn_desk_of_two();
+    let ben = Browser::logged_in(&app, BEN);
+    ben.choose("1");
+    let shown = ben.page("/console/desk/batches");
+    for (button, path) in [
+        ("Export the next batch", "/console/desk/batches/export"),
+        ("Record the results", "/console/desk/batches"),
+    ] {
+        ben.choose("2");
+        let form = Form::of(&shown, button).with("results", "x");
+        let page = ben.send_to(&form, path).text;
+        assert!(page.contains("value=\"1\" selected"), "{page}");
+        assert_eq!(Form::of(&page, button).field("merchant"), Some("1"));
+        // A choice from here leads to a page that can be read.
+        let choice = Form::of(&page, "Choose").with("merchant", "2");
+        assert_eq!(choice.field("back"), Some("/console/desk/batches"));
+    }
+    let of_position = Form::of(&ben.page("/console/desk"), "Choose");
+    assert_eq!(of_position.field("back"), Some("/console/desk"));
 }
 
 #[test]

@@ -80,7 +80,7 @@ pub(crate) fn button(reader: &Reader, request: &Request, back: &str, label: &str
 
 /// `POST /console/call`
 pub(super) async fn send(
-    reader: Reader,
+    mut reader: Reader,
     BodyForm { form: fields, .. }: BodyForm<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Refused> {
     let Sent {
@@ -97,6 +97,7 @@ pub(super) async fn send(
     if let Some(once) = once.as_deref().filter(|_| !reader.is_without_key())
         && !reader.spend(once)
     {
+        reader.choose_of_form(request.merchant.as_deref());
         return Ok(see(&back, &form));
     }
     let answer = reader.api.send(request.clone()).await;
@@ -108,13 +109,13 @@ pub(super) async fn send(
         return Ok(refusal(&reader, &request, &answer, &from));
     }
     let curl = reader.curl(&request);
-    Ok(go_back(&reader, &request, Some(curl), &answer, &back, &form))
+    Ok(go_back(&mut reader, &request, Some(curl), &answer, &back, &form))
 }
 
 /// Leads to the page to go back to after a success, where its outcome is told: from the request
-/// log or, for a reader with a key, from the session.
+/// log or, for a reader with a key, from the session. The page shows the merchant of the form.
 pub(super) fn go_back(
-    reader: &Reader,
+    reader: &mut Reader,
     request: &Request,
     curl: Option<String>,
     answer: &Answer,
@@ -130,6 +131,7 @@ pub(super) fn go_back(
     if reader.is_without_key() {
         return see(&back, answer.request_id.as_deref().unwrap_or_default());
     }
+    reader.choose_of_form(request.merchant.as_deref());
     reader.keep_outcome(Outcome {
         form: form.to_owned(),
         message: answer.envelope.message.clone(),

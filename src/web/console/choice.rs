@@ -21,7 +21,7 @@ pub(super) struct Choice {
 }
 
 /// `POST /console/merchant`
-pub(super) async fn choose(reader: Reader, Form(choice): Form<Choice>) -> Result<HttpResponse, Refused> {
+pub(super) async fn choose(mut reader: Reader, Form(choice): Form<Choice>) -> Result<HttpResponse, Refused> {
     let named = choice.merchant.trim();
     let id = named.parse().ok().map(MerchantId);
     if !(named.is_empty() || id.is_some()) || !reader.choose(id) {

@@ -75,7 +75,7 @@ pub(super) fn evidence(id: &str) -> Markup {
 
 /// `POST /console/upload`
 pub(super) async fn send(
-    reader: Reader,
+    mut reader: Reader,
     request: HttpRequest,
     Query(target): Query<Target>,
     payload: Payload,
@@ -114,7 +114,7 @@ pub(super) async fn send(
         .await
         .map_err(|refused| refused.with_way_on(from, "Back"))?;
     if answer.status.is_success() {
-        return Ok(go_back(&reader, &asked, None, &answer, back, &target.once));
+        return Ok(go_back(&mut reader, &asked, None, &answer, back, &target.once));
     }
     let form = form_of(&reader, answer.request_id.as_deref()).await;
     let form = form.unwrap_or_else(|| format!("{} {}", asked.method, asked.path));

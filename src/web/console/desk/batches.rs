@@ -13,7 +13,7 @@ use crate::web::api::{Answer, Request};
 use crate::web::console::call::{hidden, idempotency_key};
 use crate::web::console::desk::parts::{SECTION, file_refusal, pages};
 use crate::web::form::{BodyForm, CsvForm};
-use crate::web::layout::{Page, Refused};
+use crate::web::layout::{Page, Refused, of_merchant};
 use crate::web::reader::Reader;
 
 const PATH: &str = "/console/desk/batches";
@@ -78,11 +78,12 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
 /// `POST /console/desk/batches/export`: the page with the file. A page, so that a form that is sent
 /// twice shows the file of the first time again.
 pub(super) async fn export(
-    reader: Reader,
+    mut reader: Reader,
     BodyForm { form, .. }: BodyForm<ExportForm>,
 ) -> Result<HttpResponse, Refused> {
     reader.check_visitor(&form.visitor)?;
     let mut request = Request::new(Method::POST, EXPORT);
+    reader.choose_of_form(form.merchant.as_deref());
     request.merchant = form.merchant.filter(|_| reader.is_operator());
     let batch = form.batch.trim();
     if !batch.is_empty() {
@@ -98,9 +99,13 @@ pub(super) async fn export(
 }
 
 /// `POST /console/desk/batches`: applies the results of a batch.
-pub(super) async fn apply(reader: Reader, CsvForm { form, .. }: CsvForm<ResultsForm>) -> Result<HttpResponse, Refused> {
+pub(super) async fn apply(
+    mut reader: Reader,
+    CsvForm { form, .. }: CsvForm<ResultsForm>,
+) -> Result<HttpResponse, Refused> {
     reader.check_visitor(&form.visitor)?;
     let mut request = Request::new(Method::POST, RESULTS);
+    reader.choose_of_form(form.merchant.as_deref());
     request.merchant = form.merchant.filter(|_| reader.is_operator());
     let results = form.results.trim_start().to_owned();
     let answer = reader.api.send_csv(request, results).await?;
@@ -188,7 +193,7 @@ async fn page(reader: &Reader, status: StatusCode, outcome: &Markup, results: &s
     let newest = newest.await?.flatten();
     let export = Request::new(Method::POST, EXPORT);
     let apply = Request::new(Method::POST, RESULTS);
-    Ok(Page::new("Batches").section(SECTION).show_with(status, &html! {
+    let page = Page::new("Batches").section(SECTION).show_with(status, &html! {
         h1 { "Batches for the bank" }
         p.lead { "Pay many pay-outs at once: export the approved ones as a file for the bank, and record the results with which it comes back." }
         (pages(reader, PATH))
@@ -232,5 +237,6 @@ async fn page(reader: &Reader, status: StatusCode, outcome: &Markup, results: &s
         @if !reader.may(&export) && !reader.may(&apply) {
             p.muted { "A cashier exports batches and records their results." }
         }
-    }))
+    });
+    Ok(of_merchant(page, reader.pinned_merchant()))
 }

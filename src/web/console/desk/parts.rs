@@ -27,6 +27,16 @@ const PAGES: [(&str, &str); 8] = [
     ("Keys and webhooks", "/console/desk/keys"),
 ];
 
+/// Returns the page of the desk that has this path or the form of this path.
+pub(crate) fn page_of_desk(path: &str) -> Option<&'static str> {
+    let is_at = |page: &str| {
+        let below = path.strip_prefix(page);
+        below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    };
+    let found = PAGES.into_iter().map(|(_, page)| page).filter(|page| is_at(page));
+    found.max_by_key(|page| page.len())
+}
+
 /// Links to the pages of the desk.
 pub(super) fn pages(reader: &Reader, current: &str) -> Markup {
     let is_shown = |(_, path): &(&str, &str)| reader.sees(Part::of(path));
