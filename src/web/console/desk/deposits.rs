@@ -6,7 +6,7 @@ use actix_web::web::Query;
 use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
 
-use crate::domain::ids::OperatorId;
+use crate::domain::ids::{OperatorId, TransactionId};
 use crate::domain::treasury::receipt::ReceiptStatus;
 use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
@@ -26,6 +26,7 @@ const BACK: &str = "/console/desk/deposits";
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Deposit {
+    id: String,
     reference: String,
     #[serde(rename = "depositReference")]
     quoted: String,
@@ -74,6 +75,7 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, Refused> {
     let cursor = cursors.get("expected").map(String::as_str);
     let expected: Rows<Deposit> = rows(&reader, "/operator/deposits?limit=50", cursor).await?;
+    let came = came(&reader, &expected.data).await?;
     let waiting = [
         (RECORDED, ReceiptStatus::TO_DECIDE),
         (SUSPENSE, ReceiptStatus::TO_ASSIGN),
@@ -107,8 +109,8 @@ pub(super) async fn show(
                             "another merchant's payment too, so money with the name alone is not known to be for this deposit."
                         }
                     }
-                    @for deposit in &expected.data {
-                        (expected_deposit(&reader, deposit, &people, &today, &currency))
+                    @for (deposit, came) in std::iter::zip(&expected.data, &came) {
+                        (expected_deposit(&reader, deposit, *came, (&people, &today), &currency))
                     }
                     (pager(BACK, "expected", cursor, &expected, NEWEST_FIRST))
                 }
@@ -129,7 +131,28 @@ pub(super) async fn show(
     }))
 }
 
-fn expected_deposit(reader: &Reader, deposit: &Deposit, people: &People, today: &str, currency: &str) -> Markup {
+/// Returns for each deposit if its money was recorded and waits for a second operator.
+async fn came(reader: &Reader, deposits: &[Deposit]) -> Result<Vec<bool>, Refused> {
+    let ids: Vec<_> = deposits
+        .iter()
+        .map(|deposit| TransactionId::named(&deposit.id))
+        .collect();
+    let read = reader.read(move |snapshot, merchant| {
+        let came = ids.iter().map(|id| snapshot.deposit_has_receipt(merchant, *id));
+        came.collect::<Result<Vec<bool>, _>>()
+    });
+    Ok(read.await?.unwrap_or_else(|| vec![false; deposits.len()]))
+}
+
+/// Shows an expected deposit. `came` is true if its money was recorded and waits for a second operator:
+/// nothing else can be done with the deposit until then.
+fn expected_deposit(
+    reader: &Reader,
+    deposit: &Deposit,
+    came: bool,
+    (people, today): (&People, &str),
+    currency: &str,
+) -> Markup {
     let reference = deposit.reference.as_str();
     let record = Request::new(Method::POST, "/operator/receipts");
     let expire = Request::new(Method::POST, "/operator/deposits/expire");
@@ -144,7 +167,10 @@ fn expected_deposit(reader: &Reader, deposit: &Deposit, people: &People, today: 
                 @if deposit.quoted != reference { ", by the merchant named " code { (reference) } }
                 @for escrow in &deposit.escrow_ids { ", for " a href={ "/console/deals/" (escrow) } { "a deal" } }
             }
-            @if reader.may(&record) {
+            @if came {
+                p { a href="#recorded" { "Recorded, and waits for a second operator" } }
+            }
+            @if !came && reader.may(&record) {
                 form method="post" action="/console/call" {
                     (hidden(reader, &record, BACK))
                     input type="hidden" name="s:depositReference" value=(deposit.quoted);
@@ -158,7 +184,7 @@ fn expected_deposit(reader: &Reader, deposit: &Deposit, people: &People, today: 
                     button.primary { "Record that it came" }
                 }
             }
-            @if reader.may(&expire) {
+            @if !came && reader.may(&expire) {
                 details {
                     summary { "It will not come" }
                     form method="post" action="/console/call" {
