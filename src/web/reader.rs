@@ -112,6 +112,13 @@ impl Reader {
         self.visitor.operator().map(|operator| operator.id)
     }
 
+    /// Returns true for an act that the reader must leave to another operator: its amount takes two, and
+    /// the reader is the first of them.
+    pub(super) fn is_first_of_two(&self, first: Option<OperatorId>, amount: Amount) -> bool {
+        let rule = self.state.policy.load().two_person;
+        rule.check(amount, first, self.operator()).is_err()
+    }
+
     /// Returns the merchant that the forms of a page act for: a form acts for the merchant that
     /// its page has shown, also if the operator has chosen another one since.
     pub(super) fn pinned_merchant(&self) -> Option<MerchantId> {

@@ -195,6 +195,8 @@ fn a_second_operator_confirms_a_ruling_at_the_desk() {
         noted.contains("dayo asked to give") && noted.contains("7,000.00"),
         "{noted}"
     );
+    assert!(!noted.contains(">Confirm the ruling</button>"), "{noted}");
+    assert!(ada.page(&place).contains(">Confirm the ruling</button>"));
     // Whoever opens the desk finds it.
     let link = format!("href=\"{place}\"");
     let desk = ada.page("/console/desk");

@@ -8,7 +8,9 @@ use escrowd::domain::events::webhook_endpoint::SigningSecret;
 use serde_json::{Value, json};
 
 use crate::console::Form;
-use crate::desk::{ADA, BEN, CLEO, DAYO, EFE, STALL_KEY, paid, spawn_desk, spawn_desk_of_two, spawn_desk_with};
+use crate::desk::{
+    ADA, BEN, CLEO, DAYO, EFE, STALL_KEY, paid, payout_of, receipt, spawn_desk, spawn_desk_of_two, spawn_desk_with,
+};
 use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app};
 use crate::live_console::{Browser, PAGES, cookie_of, log_in, visitor_of};
 use crate::notices::{charge, notify};
@@ -386,6 +388,9 @@ fn a_request_that_waits_for_a_second_operator_is_retracted_at_the_desk() {
     assert_eq!(ben.send(&assign).status, 303);
     let waiting = ben.page(desk);
     assert!(waiting.contains("ben asked to assign it"), "{waiting}");
+    let cleo = Browser::logged_in(&app, CLEO);
+    assert!(!waiting.contains(">Assign</button>"), "{waiting}");
+    assert!(cleo.page(desk).contains(">Assign</button>"));
     let retract = Form::of(&waiting, "Retract the request").with("s:reason", "wrong customer");
     assert_eq!(ben.send(&retract).status, 303);
     let after = ben.page(desk);
@@ -394,6 +399,32 @@ fn a_request_that_waits_for_a_second_operator_is_retracted_at_the_desk() {
         "{after}"
     );
     assert_eq!(app.live_balance(&tunde), 0);
+    let waiting = ben.done(&Form::of(&after, "Reverse").with("s:reason", "not ours"));
+    assert!(waiting.contains("ben asked to reverse it"), "{waiting}");
+    assert!(!waiting.contains(">Reverse</button>"), "{waiting}");
+    assert!(cleo.page(desk).contains(">Reverse</button>"));
+}
+
+#[test]
+fn an_operator_leaves_the_approval_of_a_large_own_request_to_another() {
+    let app = spawn_desk();
+    let desk = "/console/desk/payouts";
+    let recorded = app
+        .by(BEN, "POST", "/receipts", &receipt(6_000, "in-1", &json!({})))
+        .ok();
+    let receipt = recorded.text("id");
+    app.by(DAYO, "POST", &format!("/receipts/{receipt}/approve"), &Value::Null)
+        .ok();
+    let of_suspense = json!({ "source": "suspense", "receiptId": receipt });
+    app.by(ADA, "POST", "/payouts", &payout_of(&of_suspense)).ok();
+    let (ada, dayo) = (Browser::logged_in(&app, ADA), Browser::logged_in(&app, DAYO));
+    let own = ada.page(desk);
+    assert!(!own.contains(">Approve</button>"), "{own}");
+    assert!(own.contains("Another operator must approve it."), "{own}");
+    assert!(
+        dayo.done(&Form::of(&dayo.page(desk), "Approve"))
+            .contains(">approved</span>")
+    );
 }
 
 #[test]
@@ -420,6 +451,11 @@ fn a_large_return_waits_at_the_desk_for_a_second_operator() {
     assert!(
         noted.contains("ben asked to record that the bank sent it back"),
         "{noted}"
+    );
+    assert!(!noted.contains(">The bank sent it back</button>"), "{noted}");
+    assert!(
+        noted.contains(">Reopen"),
+        "the other step can still be asked for: {noted}"
     );
     let retract = Form::of(&noted, "Retract the request").with("s:reason", "too early");
     let retracted = cleo.done(&retract.with("visitor", &visitor_of(&app, CLEO)));

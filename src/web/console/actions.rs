@@ -247,6 +247,7 @@ async fn waiting_ruling(reader: &Reader, escrow: &Escrow, back: &str) -> Result<
     let Some(AskedRuling { by, ruling }) = asked.await?.flatten() else {
         return Ok(html! {});
     };
+    let is_own = reader.is_first_of_two(Some(by), escrow.held());
     let by = by.to_string();
     let operators = Operators::of(reader, std::iter::once(by.as_str())).await?;
     let confirm = Request::new(Method::POST, format!("/operator/deals/{id}/resolve"));
@@ -267,7 +268,7 @@ async fn waiting_ruling(reader: &Reader, escrow: &Escrow, back: &str) -> Result<
                 }
                 ". Nothing has moved yet: another operator must ask for the same."
             }
-            @if reader.may(&confirm) {
+            @if !is_own && reader.may(&confirm) {
                 (upload::form(reader, &confirm, back, &html! {
                     input type="hidden" name="status" value=(kind.into_str());
                     @if let Some((seller, buyer)) = amounts {

@@ -287,8 +287,7 @@ fn is_own(reader: &Reader, receipt: &Receipt) -> bool {
 
 /// Shows what an operator has asked for, if a second one has to ask for the same.
 fn asked(receipt: &Receipt, operators: &Operators) -> Markup {
-    let is_to_assign = receipt.status == ReceiptStatus::Suspense.into_str() && receipt.customer_id.is_some();
-    let what = if is_to_assign { "assign" } else { "reverse" };
+    let what = if is_to_assign(receipt) { "assign" } else { "reverse" };
     html! {
         @if let Some(operator) = &receipt.asked_by {
             div.small { (operators.name(operator)) " asked to " (what) " it. Another operator must ask for the same." }
@@ -296,8 +295,17 @@ fn asked(receipt: &Receipt, operators: &Operators) -> Markup {
     }
 }
 
-/// Shows what can be done with a receipt in its status.
+/// Returns true if the receipt waits for a second operator who asks to assign it to the same customer.
+fn is_to_assign(receipt: &Receipt) -> bool {
+    receipt.status == ReceiptStatus::Suspense.into_str() && receipt.customer_id.is_some()
+}
+
+/// Shows what can be done with a receipt in its status. An operator who has asked for an act that takes
+/// two leaves it to another one.
 fn acts(reader: &Reader, receipt: &Receipt) -> Markup {
+    let asker = receipt.asked_by.as_deref().map(OperatorId::named);
+    let is_asker = reader.is_first_of_two(asker, receipt.amount.0);
+    let (can_assign, can_reverse) = (!(is_asker && is_to_assign(receipt)), !is_asker || is_to_assign(receipt));
     let status: Option<ReceiptStatus> = receipt.status.parse().ok();
     let is_in = |statuses: &[ReceiptStatus]| status.is_some_and(|status| statuses.contains(&status));
     let act = |name: &str| Request::new(Method::POST, format!("/operator/receipts/{}/{name}", receipt.id));
@@ -306,7 +314,7 @@ fn acts(reader: &Reader, receipt: &Receipt) -> Markup {
             @if !is_own(reader, receipt) { (button(reader, &act("approve"), BACK, "Approve", "primary")) }
             (with_reason(reader, &act("reject"), BACK, &format!("reject-{}", receipt.id), "Reject"))
         }
-        @if is_in(ReceiptStatus::TO_ASSIGN) && reader.may(&act("assign")) {
+        @if is_in(ReceiptStatus::TO_ASSIGN) && can_assign && reader.may(&act("assign")) {
             details {
                 summary { "Assign" }
                 form method="post" action="/console/call" {
@@ -333,7 +341,7 @@ fn acts(reader: &Reader, receipt: &Receipt) -> Markup {
                 }
             }
         }
-        @if is_in(ReceiptStatus::TO_REVERSE) {
+        @if is_in(ReceiptStatus::TO_REVERSE) && can_reverse {
             (with_reason(reader, &act("reverse"), BACK, &format!("reverse-{}", receipt.id), "Reverse"))
         }
         @if receipt.asked_by.is_some() {

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::domain::customers::owner_problem::OwnerProblem;
+use crate::domain::ids::OperatorId;
 use crate::domain::treasury::payout::{PayoutStatus, PayoutStep};
 use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
@@ -37,6 +38,7 @@ struct Payout {
     bank_reference: Option<String>,
     reason: Option<String>,
     batch: Option<u32>,
+    requested_by: Option<String>,
     asked_by: Option<String>,
     asked_for: Option<String>,
     owner_problem: Option<String>,
@@ -187,14 +189,25 @@ fn asked(payout: &Payout, operators: &Operators) -> Markup {
     }
 }
 
-/// Shows what can be done with a pay-out in its status.
+/// Shows what can be done with a pay-out in its status. An operator who has asked for a step that takes
+/// two leaves it to another one.
 fn acts(reader: &Reader, payout: &Payout, today: &str) -> Markup {
+    let is_first = |first: Option<&String>| {
+        let first = first.map(|id| OperatorId::named(id));
+        reader.is_first_of_two(first, payout.amount.0)
+    };
+    let is_asked = |step: PayoutStep| payout.asked_for.as_deref().and_then(|word| word.parse().ok()) == Some(step);
+    let can_take = |step| !(is_asked(step) && is_first(payout.asked_by.as_ref()));
     let status: Option<PayoutStatus> = payout.status.parse().ok();
     let is_in = |statuses: &[PayoutStatus]| status.is_some_and(|status| statuses.contains(&status));
     let act = |name: &str| Request::new(Method::POST, format!("/operator/payouts/{}/{name}", payout.id));
     html! {
         @if is_in(PayoutStatus::TO_DECIDE) {
-            (button(reader, &act("approve"), BACK, "Approve", "primary"))
+            @if !is_first(payout.requested_by.as_ref()) {
+                (button(reader, &act("approve"), BACK, "Approve", "primary"))
+            } @else if reader.may(&act("approve")) {
+                p.hint { "You have requested it. Another operator must approve it." }
+            }
             (with_reason(reader, &act("reject"), BACK, &format!("reject-{}", payout.id), "Reject"))
         }
         @if is_in(PayoutStatus::TO_PAY) && reader.may(&act("pay")) {
@@ -207,10 +220,10 @@ fn acts(reader: &Reader, payout: &Payout, today: &str) -> Markup {
         @if is_in(PayoutStatus::TO_RETURN) && !reader.is_in_sandbox() && reader.may(&act("return")) {
             p.hint { "A large pay-out is returned or reopened when two operators ask for the same." }
         }
-        @if is_in(PayoutStatus::TO_RETURN) {
+        @if is_in(PayoutStatus::TO_RETURN) && can_take(PayoutStep::Return) {
             (with_reason(reader, &act("return"), BACK, &format!("return-{}", payout.id), "The bank sent it back"))
         }
-        @if is_in(PayoutStatus::TO_REOPEN) {
+        @if is_in(PayoutStatus::TO_REOPEN) && can_take(PayoutStep::Reopening) {
             (with_reason(reader, &act("reopen"), BACK, &format!("reopen-{}", payout.id), "Reopen: the payment was recorded by mistake"))
         }
         @if payout.asked_by.is_some() {
