@@ -52,9 +52,11 @@ const REFUSED_FORM = "refused-form";
 const isTyped = (field) => field.name && !["hidden", "file", "password", "submit", "button"].includes(field.type);
 const typedFields = (form) => [...form.elements].filter(isTyped);
 
-// Tells the forms of a page apart: by what they send beside what is typed.
+// Tells the forms of a page apart: by what they send beside what is typed. The total that a form has
+// shown is no part of it, since the price may have changed.
+const NOT_NAMED = ["once", "n:amount"];
 function nameOf(form) {
-  const fixed = [...form.elements].filter((field) => field.type === "hidden" && field.name !== "once");
+  const fixed = [...form.elements].filter((field) => field.type === "hidden" && !NOT_NAMED.includes(field.name));
   const address = new URL(form.getAttribute("action"), location.href).searchParams;
   return JSON.stringify([fixed.map((field) => [field.name, field.value]), address.get("path"), address.get("customer")]);
 }
