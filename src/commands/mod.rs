@@ -211,7 +211,12 @@ impl Policy {
         }
     }
 
-    fn known_deposit_account(
+    /// Returns the bank account to which a live merchant's customers pay, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
+    pub fn known_deposit_account(
         &self,
         snapshot: &Snapshot<'_>,
         merchant: MerchantId,

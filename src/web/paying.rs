@@ -69,6 +69,14 @@ pub(super) const DELETED: NotPayable = NotPayable {
     reason: "The seller has deleted this offer.",
 };
 
+/// Stands for the name of a merchant without one.
+pub(super) const THE_SHOP: &str = "the shop";
+
+/// Says that a live merchant has no bank account that customers pay to.
+pub(super) fn no_transfers(shop: &str) -> Markup {
+    html! { div.notice { p { (shop) " takes no bank transfers here. Pay at " (shop) "." } } }
+}
+
 /// Says that the money is play money.
 pub(super) fn sandbox_notice() -> Markup {
     html! { div.notice { p { "This is a sandbox: nobody pays with real money here." } } }

@@ -7,6 +7,7 @@ use crate::helpers::{
     Answer, Deal, LIVE_KEY, TestApp, new_customer, spawn_app, spawn_app_with, spawn_live_app, standard_terms,
     two_milestones,
 };
+use crate::live_console::Browser;
 use crate::live_merchants::Merchant;
 
 const SHOP: &str = "https://shop.example";
@@ -769,6 +770,26 @@ fn a_link_to_real_money_leads_a_customer_to_a_transfer() {
     assert_eq!(late.status, 400, "{}", late.text);
     assert_eq!(live.app.send("GET", "/pay/PY_NOTHING", &[], None).status, 404);
     assert_eq!(submit(&live.app, "/pay/PY_NOTHING/transfer", &[]).status, 404);
+}
+
+#[test]
+fn a_shop_without_a_bank_account_offers_no_bank_transfer() {
+    let live = LiveDeal::on(spawn_desk_with(|config| config.bank = None));
+    let by_link = live.app.send("GET", &format!("/pay/{}", live.deal.token), &[], None);
+    for page in [live.page(), by_link] {
+        assert_eq!(page.status, 200, "{}", page.text);
+        assert!(
+            page.text.contains("shop takes no bank transfers here. Pay at shop."),
+            "{}",
+            page.text
+        );
+        assert!(!page.text.contains("/transfer\""), "{}", page.text);
+    }
+    let shop = Browser::logged_in(&live.app, LIVE_KEY);
+    let customer = shop.page(&format!("/console/customers/{}", live.buyer));
+    for act in ["Announce", "Withdraw"] {
+        assert!(!customer.contains(&format!(">{act}</button>")), "{customer}");
+    }
 }
 
 #[test]

@@ -144,6 +144,7 @@ async fn render(visit: &Visit, refusal: Option<&Answer>) -> Result<HttpResponse,
         paid,
         transfer,
         seller,
+        without_transfers,
         came,
     } = &found;
     let funded = paid.as_ref().and_then(|paid| Some((paid, paid.funding()?)));
@@ -159,7 +160,7 @@ async fn render(visit: &Visit, refusal: Option<&Answer>) -> Result<HttpResponse,
         (None, None, Standing::Open(escrow)) => html! {
             (paying::offer(escrow, seller, &currency))
             @match visit.mode() {
-                Mode::Live => (transfer::offer(visit)),
+                Mode::Live => (transfer::offer(visit, without_transfers.as_deref())),
                 Mode::Sandbox => (ways(visit, escrow.charge(), &currency).await?),
             }
         },

@@ -77,8 +77,16 @@ pub(super) fn show(
     }
 }
 
-/// Offers to announce a transfer.
-pub(super) fn offer(visit: &Visit) -> Markup {
+/// Offers to announce a transfer. `without_transfers` is the name of a merchant who takes none.
+pub(super) fn offer(visit: &Visit, without_transfers: Option<&str>) -> Markup {
+    if let Some(shop) = without_transfers {
+        return html! {
+            section.card data-checkout data-parent=[visit.framing.origin()] {
+                (paying::no_transfers(shop))
+                (close_button())
+            }
+        };
+    }
     html! {
         section.card data-checkout data-parent=[visit.framing.origin()] {
             h2 { "Pay by bank transfer" }

@@ -22,7 +22,8 @@ use crate::store::{self, Snapshot};
 use crate::web::api::data_of;
 use crate::web::checkout::framing::Framing;
 use crate::web::layout::{Page, Refused};
-use crate::web::{paying, text};
+use crate::web::paying::{self, THE_SHOP};
+use crate::web::text;
 
 /// The newest payments of a customer among which a checkout looks for money that came.
 const CAME_MAX: u32 = 20;
@@ -67,6 +68,8 @@ pub(super) struct Found {
     pub(super) transfer: Option<Payment>,
     /// The name of the seller. Empty if there is neither an offer nor an escrow that was paid for.
     pub(super) seller: String,
+    /// The name of a live merchant without a bank account that customers pay to.
+    pub(super) without_transfers: Option<String>,
     /// The other amounts that came with the reference of that transfer, and are in the wallet.
     pub(super) came: Vec<Amount>,
 }
@@ -226,6 +229,7 @@ impl Visit {
         let payment = self.state.checkout_sessions.read_payment(&self.text, &self.shown.paid);
         let reference = self.session.transfer.clone();
         let payer = self.customer().cloned();
+        let policy = self.state.policy.load_full();
         let read = self.state.store.read_long(merchant, move |snapshot| {
             let offered = match snapshot.deal(merchant, &key)? {
                 Some(Deal::Escrow(escrow)) => Some(escrow),
@@ -246,11 +250,19 @@ impl Visit {
                 Some(transfer) => others_that_came(snapshot, merchant, transfer)?,
                 None => Vec::new(),
             };
+            let takes_transfers =
+                policy.mode == Mode::Sandbox || policy.known_deposit_account(snapshot, merchant)?.is_some();
+            let without_transfers = if takes_transfers {
+                None
+            } else {
+                Some(snapshot.merchant_name(merchant)?.unwrap_or_else(|| THE_SHOP.to_owned()))
+            };
             Ok(Found {
                 offered,
                 paid,
                 transfer,
                 seller,
+                without_transfers,
                 came,
             })
         });

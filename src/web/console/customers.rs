@@ -11,6 +11,7 @@ use crate::domain::customers::customer::Customer;
 use crate::domain::customers::profile::Profile;
 use crate::domain::ids::CustomerId;
 use crate::domain::ledger::Account;
+use crate::domain::mode::Mode;
 use crate::domain::page::{LIMIT_MAX, Page as ListPage, PageRequest};
 use crate::domain::payments::history::{HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
@@ -251,6 +252,7 @@ async fn show_customer(reader: &Reader, id: &str, shown: &Shown) -> Result<HttpR
     };
     let id = CustomerId::parse(id).ok_or_else(unknown)?;
     let asked = id.clone();
+    let policy = reader.state.policy.load_full();
     let found = reader.read(move |snapshot, merchant| {
         let Some(customer) = snapshot.customer(merchant, &asked)? else {
             return Ok(None);
@@ -258,9 +260,10 @@ async fn show_customer(reader: &Reader, id: &str, shown: &Shown) -> Result<HttpR
         let wallet = snapshot.wallet(merchant, &asked)?;
         let (owner, shape) = (Account::CustomerMain(asked), HistoryShape::Page(PAYMENTS));
         let (history, _) = snapshot.history(merchant, &owner, &HistoryFilter::default(), shape)?;
-        Ok(wallet.map(|wallet| (customer, wallet, history)))
+        let has_bank = policy.mode == Mode::Sandbox || policy.known_deposit_account(snapshot, merchant)?.is_some();
+        Ok(wallet.map(|wallet| (customer, wallet, history, has_bank)))
     });
-    let (customer, wallet, history) = found.await?.flatten().ok_or_else(unknown)?;
+    let (customer, wallet, history, has_bank) = found.await?.flatten().ok_or_else(unknown)?;
     let back = page_of(id.as_str());
     let done = done::notice(reader, shown.done()).await?;
     let currency = reader.currency();
@@ -301,7 +304,7 @@ async fn show_customer(reader: &Reader, id: &str, shown: &Shown) -> Result<HttpR
                 }
             }
         }
-        @if reader.may(&intent(id.as_str())) {
+        @if has_bank && reader.may(&intent(id.as_str())) {
             div.columns {
                 (deposit(reader, id.as_str(), &back, &currency))
                 (withdrawal(reader, id.as_str(), &back, &currency))

@@ -18,7 +18,8 @@ use crate::http::{ApiError, AppState, begin_checkout_by_link};
 use crate::web::form::Form;
 use crate::web::layout::{Page, Refused};
 use crate::web::pay::link::{Buyer, no_offer};
-use crate::web::{paying, text};
+use crate::web::paying::{self, THE_SHOP};
+use crate::web::text;
 
 /// The offer behind a link, as a buyer sees it.
 struct Offer {
@@ -27,6 +28,8 @@ struct Offer {
     seller: String,
     /// The name of the merchant.
     shop: String,
+    /// True if the merchant has a bank account that customers pay to.
+    takes_transfers: bool,
     currency: String,
 }
 
@@ -35,6 +38,8 @@ impl Offer {
     ///
     /// Refuses a link that leads to no offer.
     async fn of(state: &AppState, token: PaymentToken) -> Result<Self, Refused> {
+        let policy = state.policy.load_full();
+        let currency = policy.currency.to_string();
         let read = state.store.read(move |snapshot| {
             let deal = snapshot.deal_of_link(&token)?;
             let Some(Deal::Escrow(escrow)) = deal else {
@@ -42,16 +47,18 @@ impl Offer {
             };
             let shop = snapshot.merchant_name(escrow.merchant)?;
             let seller = paying::seller_of(snapshot, &escrow)?;
-            Ok(Some((escrow, shop, seller)))
+            let takes_transfers = policy.known_deposit_account(snapshot, escrow.merchant)?.is_some();
+            Ok(Some((escrow, shop, seller, takes_transfers)))
         });
-        let Some((escrow, shop, seller)) = read.await.map_err(ApiError::from)? else {
+        let Some((escrow, shop, seller, takes_transfers)) = read.await.map_err(ApiError::from)? else {
             return Err(no_offer());
         };
         Ok(Self {
             escrow,
             seller,
-            shop: shop.unwrap_or_else(|| "the shop".to_owned()),
-            currency: state.policy.load().currency.to_string(),
+            shop: shop.unwrap_or_else(|| THE_SHOP.to_owned()),
+            takes_transfers,
+            currency,
         })
     }
 
@@ -105,6 +112,13 @@ pub(super) async fn show(state: &AppState, token: PaymentToken, buyer: &str) -> 
                 @if offer.escrow.is_link { "This offer is sold out. " (offer.shop) " shows each buyer their deal." }
                 @else { "This offer is paid. " (offer.shop) " shows the deal to its buyer." }
             } }
+        }));
+    }
+    if !offer.takes_transfers {
+        let page = Page::new(offer.escrow.terms.purpose.as_str()).narrow();
+        return Ok(page.show(&html! {
+            (paying::offer(&offer.escrow, &offer.seller, &offer.currency))
+            (paying::no_transfers(&offer.shop))
         }));
     }
     if check_pays_by_transfer(offer.escrow.charge()).is_err() {
