@@ -715,3 +715,14 @@ fn an_expired_key_has_no_forms() {
     let after = ada.page("/console/desk/keys");
     assert!(after.contains(">expired<") && !after.contains(&form), "{after}");
 }
+
+#[test]
+fn the_ledger_of_a_merchant_without_transfers_says_so() {
+    let app = spawn_desk();
+    app.live_customer("Tunde", "08030000002");
+    let ledger = Browser::logged_in(&app, EFE).page("/console/ledger");
+    assert!(
+        ledger.contains("Nothing has moved yet.") && !ledger.contains("0 transfers"),
+        "{ledger}"
+    );
+}

@@ -33,7 +33,8 @@ const NEWEST: PageRequest = PageRequest::numbered(1, LIMIT_MAX);
 const PHONE_DIGITS: usize = 9;
 
 /// The payments on the page of a customer.
-const PAYMENTS: PageRequest = PageRequest::numbered(1, 50);
+const PAYMENTS_SHOWN: u32 = 50;
+const PAYMENTS: PageRequest = PageRequest::numbered(1, PAYMENTS_SHOWN);
 
 /// Returns the newest customers.
 pub(super) async fn newest(reader: &Reader) -> Result<Vec<Customer>, Refused> {
@@ -108,8 +109,10 @@ pub(super) async fn list(
         let customers = if is_search {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             let mut found = ListPage::empty(NEWEST);
-            found.rows = snapshot.customers_with_words(merchant, &words, LIMIT_MAX)?;
+            // One more than the page shows tells that there are more.
+            found.rows = snapshot.customers_with_words(merchant, &words, LIMIT_MAX + 1)?;
             found.count = u64::try_from(found.rows.len()).unwrap_or(u64::MAX);
+            found.rows.truncate(LIMIT_MAX as usize);
             found
         } else {
             snapshot.customers(merchant, NEWEST)?
@@ -141,7 +144,7 @@ pub(super) async fn list(
         } @else {
             div.table-scroll tabindex="0" {
                 table {
-                    caption { (counted(customers.count, "customer")) @if customers.count > u64::from(LIMIT_MAX) { ", the newest " (LIMIT_MAX) } }
+                    caption { (caption(customers.count, is_search)) }
                     thead { tr {
                         th scope="col" { "Customer" }
                         th.end scope="col" { "In the wallet" }
@@ -168,6 +171,17 @@ pub(super) async fn list(
         }
         (registration(&reader))
     }))
+}
+
+/// Says how many customers there are, and which of them the list shows. A search does not count those
+/// that it leaves out.
+fn caption(count: u64, is_search: bool) -> String {
+    let max = u64::from(LIMIT_MAX);
+    match (count > max, is_search) {
+        (false, _) => counted(count, "customer"),
+        (true, true) => format!("The newest {max} customers that fit; add a word"),
+        (true, false) => format!("{}, the newest {max}", counted(count, "customer")),
+    }
 }
 
 /// Shows a customer of the list: by name, or else by the id.
@@ -315,6 +329,7 @@ async fn show_customer(reader: &Reader, id: &str, shown: &Shown) -> Result<HttpR
             @if history.is_empty() {
                 p.muted { "No payments yet." }
             } @else {
+                @if history.len() >= PAYMENTS_SHOWN as usize { p.small.muted { "The newest " (PAYMENTS_SHOWN) " payments." } }
                 (payments(&history, &currency))
             }
         }

@@ -6,7 +6,7 @@ use actix_web::web::Query;
 use maud::html;
 use serde::Deserialize;
 
-use crate::web::api::Request;
+use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
 use crate::web::console::done;
 use crate::web::console::done::Shown;
@@ -24,6 +24,8 @@ struct Fault {
     delay_ms: Option<u64>,
     in_flight: bool,
     cut_after_commit: bool,
+    /// The share of the requests that it hits. `None` for each of them.
+    probability: Option<Major>,
     times: u32,
     remaining: u32,
 }
@@ -40,7 +42,12 @@ impl Fault {
         if self.cut_after_commit {
             effects.push("is done, and its reply is lost".to_owned());
         }
-        effects.join(", ")
+        let effects = effects.join(", ");
+        match self.probability {
+            // A share has two decimals, as amounts have.
+            Some(Major(share)) => format!("with a chance of {} %: {effects}", share.minor()),
+            None => effects,
+        }
     }
 }
 

@@ -51,7 +51,8 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
             section.card {
                 h2 { "Transfers" }
                 @match &journal {
-                    None => p.muted { "Nothing has moved yet." },
+                    None => (nothing_moved()),
+                    Some(Ok(journal)) if journal.rows.is_empty() => (nothing_moved()),
                     Some(Err(_)) => p.muted { "There are more than " (TRANSFERS_MAX) " transfers. " code { "GET /operator/journal" } " gives them by day." },
                     Some(Ok(journal)) => (transfers(journal, &currency)),
                 }
@@ -76,10 +77,18 @@ async fn check(reader: &Reader) -> Result<Result<Audit, OpenError>, Refused> {
     Ok(on_thread(move || audit(&place, &mut |_, _| {})).await?)
 }
 
+fn nothing_moved() -> Markup {
+    html! { p.muted { "Nothing has moved yet." } }
+}
+
 fn transfers(journal: &AccountStatement, currency: &str) -> Markup {
+    let count = u64::try_from(journal.rows.len()).unwrap_or(u64::MAX);
     html! {
         // Beside the table, since the sentence does not scroll with it.
-        p.small.muted #transfers { "The newest of " (journal.rows.len()) " transfers. Each takes from one account what it gives to another." }
+        p.small.muted #transfers {
+            @if journal.rows.len() > TRANSFERS_SHOWN { "The newest " (TRANSFERS_SHOWN) " of " }
+            (counted(count, "transfer")) ". Each takes from one account what it gives to another."
+        }
         div.table-scroll tabindex="0" {
             table aria-describedby="transfers" {
                 thead { tr {

@@ -12,6 +12,9 @@ use crate::web::parts::Part;
 use crate::web::reader::Reader;
 use crate::web::text;
 
+/// The most events of a deal that its page shows.
+const EVENTS_SHOWN: u32 = 100;
+
 /// An event as the API lists it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,22 +67,25 @@ pub(super) fn events_path(reader: &Reader) -> &'static str {
     }
 }
 
-/// Reads the events of a deal, oldest first, if the reader's key may see events.
-pub(super) async fn of_deal(reader: &Reader, escrow: &str) -> Result<Option<Vec<Event>>, Refused> {
+/// Reads the newest events of a deal, oldest first, if the reader's key may see events.
+pub(super) async fn of_deal(reader: &Reader, escrow: &str) -> Result<Option<Rows<Event>>, Refused> {
     if !reader.sees(Part::Events) {
         return Ok(None);
     }
-    let path = format!("{}?limit=100&escrowId={escrow}", events_path(reader));
+    let path = format!("{}?limit={EVENTS_SHOWN}&escrowId={escrow}", events_path(reader));
     let mut events: Rows<Event> = reader.api.get(path).await?;
     events.data.reverse();
-    Ok(Some(events.data))
+    Ok(Some(events))
 }
 
 /// Shows the events of a deal as its history.
-pub(super) fn show(reader: &Reader, events: &[Event], back: &str) -> Markup {
+pub(super) fn show(reader: &Reader, events: &Rows<Event>, back: &str) -> Markup {
     html! {
+        @if events.next_cursor().is_some() {
+            p.small.muted { "The newest " (EVENTS_SHOWN) " events." }
+        }
         ol.timeline {
-            @for event in events {
+            @for event in &events.data {
                 li {
                     strong { (said(&event.kind)) } " "
                     @if let Some(payment) = event.payment() { (payment) " " }

@@ -7,6 +7,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::domain::text::counted;
 use crate::http::ApiError;
 use crate::store::Snapshot;
 use crate::web::api::{Answer, Request};
@@ -46,7 +47,7 @@ pub(super) struct ResultsForm {
 #[derive(Debug, Deserialize)]
 struct Effects {
     applied: usize,
-    asked: usize,
+    asked: u64,
     already: usize,
     refused: usize,
     lines: Vec<LineEffect>,
@@ -151,7 +152,7 @@ fn effects(found: &Effects) -> Markup {
         div class={ "notice " (tone) } role="status" {
             p { strong { (found.applied) " recorded, " (found.already) " recorded before, " (found.refused) " refused." } }
             @if found.asked > 0 {
-                p { "Noted: " (found.asked) " large returns. Another operator must record these results too, or confirm each return under Money out." }
+                p { "Noted: " (counted(found.asked, "large return")) ". Another operator must record these results too, or confirm each return under Money out." }
             }
         }
         section.card {
