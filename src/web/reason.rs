@@ -41,9 +41,9 @@ const TIMES: [(&str, &str); 2] = [
 ];
 
 /// The fields of requests for which forms have other words.
-const LABELS: [(&str, &str); 9] = [
+const LABELS: [(&str, &str); 21] = [
     ("purpose", "What for"),
-    ("maxDelivery", "Days to deliver"),
+    ("maxDelivery", "Time to deliver"),
     ("deliveryTimeline", "Unit of time"),
     ("whoPays", "Who pays the fee"),
     ("milestones", "Stages"),
@@ -51,6 +51,27 @@ const LABELS: [(&str, &str); 9] = [
     ("resolution", "Reason"),
     ("by", "Later by"),
     ("balance", "Set the wallet to"),
+    ("sellerAmount", "To the seller"),
+    ("buyerAmount", "To the buyer"),
+    ("bankReference", "The bank's reference"),
+    ("valueDate", "Value date"),
+    ("overlapHours", "Hours in which both are valid"),
+    ("commissionBps", "Commission in basis points"),
+    ("times", "How many requests"),
+    ("delayMs", "Wait first, in milliseconds"),
+    ("firstname", "First name"),
+    ("lastname", "Last name"),
+    ("scope", "What it opens"),
+    ("label", "What it is for"),
+];
+
+/// The objects of requests that are bank accounts, and the words of forms for their fields.
+const BANK_ACCOUNTS: [&str; 2] = ["destination", "withdrawalDetails"];
+const BANK_LABELS: [(&str, &str); 4] = [
+    ("accountName", "Account holder"),
+    ("accountNumber", "Account number"),
+    ("bankName", "Bank"),
+    ("bankCode", "Bank code"),
 ];
 
 /// Returns the message of a refusal. A refusal of the total that a form had shown names both totals,
@@ -119,8 +140,14 @@ pub(super) fn facts(refusal: &Envelope, currency: &str) -> Markup {
 /// Returns the label that forms have beside a field of a request, if it has other words. Forms count
 /// stages from 1, and requests from 0.
 fn label_of(field: &str) -> Option<String> {
-    let plain = LABELS.iter().find(|(name, _)| *name == field);
-    if let Some((_, label)) = plain {
+    let bank = field
+        .split_once('.')
+        .filter(|(object, _)| BANK_ACCOUNTS.contains(object));
+    let (labels, field) = match bank {
+        Some((_, part)) => (BANK_LABELS.as_slice(), part),
+        None => (LABELS.as_slice(), field),
+    };
+    if let Some((_, label)) = labels.iter().find(|(name, _)| *name == field) {
         return Some((*label).to_owned());
     }
     let (index, name) = field.strip_prefix("milestones[")?.split_once("].")?;

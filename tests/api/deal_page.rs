@@ -153,7 +153,11 @@ fn a_refused_field_is_told_by_its_label() {
     assert!(of_stage.contains("<dd>“Stage 2, amount”</dd>"), "{of_stage}");
     let offer = offer.with("n:milestones[1].amount", "2000");
     let of_days = refused(&offer.clone().with("n:maxDelivery", "x"));
-    assert!(of_days.contains("<dd>“Days to deliver”</dd>"), "{of_days}");
+    assert!(of_days.contains("<dd>“Time to deliver”</dd>"), "{of_days}");
+    let shown = page(&app, "/console/offer");
+    for stage in 1..=5 {
+        assert!(shown.contains(&format!(">Amount of stage {stage}</label>")), "{shown}");
+    }
     let of_name = refused(&offer.with("customer", "ada obi"));
     assert!(
         of_name.contains("“ada obi” cannot be the name of a customer") && of_name.contains("and no spaces"),

@@ -192,3 +192,17 @@ fn a_failure_that_leaves_its_outcome_open_says_so() {
         failed.text
     );
 }
+
+#[test]
+fn a_refused_form_stays_in_the_section_of_its_page() {
+    let app = spawn_app();
+    for (place, button, field) in [
+        ("/console/clock", "Move the clock", "s:by"),
+        ("/console/faults", "Set the fault", "n:times"),
+    ] {
+        let refused = Form::of(&page(&app, place), button).with(field, "x").send(&app);
+        assert_eq!(refused.status, 400, "{}", refused.text);
+        let current = format!("href=\"{place}\" aria-current=\"page\"");
+        assert!(refused.text.contains(&current), "{}", refused.text);
+    }
+}

@@ -4,9 +4,9 @@
 "use strict";
 
 (() => {
+  // A page that says why a request was refused has none.
   const facts = document.querySelector("[data-checkout]");
-  if (!facts) return;
-  if ("waiting" in facts.dataset) {
+  if (facts && "waiting" in facts.dataset) {
     const shown = facts.textContent;
     const timer = setInterval(async () => {
       if (document.hidden) return;
@@ -29,7 +29,7 @@
   }
   if (window.parent === window) return;
   // The browser's own word for the framing page, where it has one.
-  const parent = window.location.ancestorOrigins?.[0] ?? facts.dataset.parent;
+  const parent = window.location.ancestorOrigins?.[0] ?? facts?.dataset.parent;
   const shown = document.querySelector("[data-framed-by]");
   if (shown && parent) shown.textContent = parent;
   if (!parent || parent === "null") return;
@@ -41,6 +41,6 @@
     button.hidden = false;
     button.addEventListener("click", () => tell("close"));
   }
-  const { payment, reference, redirect } = facts.dataset;
+  const { payment, reference, redirect } = facts?.dataset ?? {};
   if (payment) tell("paid", { paymentId: payment, reference, redirectUrl: redirect });
 })();

@@ -18,6 +18,7 @@ use crate::entropy;
 use crate::http::Outcome;
 use crate::web::api::{Answer, Request};
 use crate::web::form::BodyForm;
+use crate::web::frame::section_of;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 use crate::web::reason;
@@ -188,7 +189,7 @@ pub(crate) fn refusal(reader: &Reader, request: &Request, answer: &Answer, from:
 pub(super) fn refusal_of(reader: &Reader, sent: (&str, &str), answer: &Answer, from: &str) -> HttpResponse {
     let (heading, sent) = sent;
     let envelope = &answer.envelope;
-    Page::new("Refused").section(section_of(from)).narrow().show_with(answer.status, &html! {
+    Page::new("Refused").section(section_of(from).unwrap_or("/console/deals")).narrow().show_with(answer.status, &html! {
         h1 { "Refused" }
         div.notice.bad role="alert" data-refused {
             p { strong { (reason::of(envelope, &reader.currency())) } }
@@ -201,13 +202,6 @@ pub(super) fn refusal_of(reader: &Reader, sent: (&str, &str), answer: &Answer, f
         pre tabindex="0" { code { (sent) } }
         p { a.button.primary href=(from) { "Back" } }
     })
-}
-
-/// Returns the section of the navigation that a page belongs to.
-fn section_of(path: &str) -> &'static str {
-    let sections = ["/console/desk", "/console/customers"];
-    let found = sections.into_iter().find(|section| path.starts_with(section));
-    found.unwrap_or("/console/deals")
 }
 
 /// A form that was sent.

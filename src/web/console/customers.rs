@@ -282,10 +282,12 @@ async fn show_customer(reader: &Reader, id: &str, shown: &Shown) -> Result<HttpR
     let done = done::notice(reader, shown.done()).await?;
     let currency = reader.currency();
     let balance = Request::new(Method::PUT, "/sandbox/balance").with(json!({}));
-    Ok(Page::new(id.as_str()).section("/console/customers").show(&html! {
+    let name = customer.profile.as_ref().and_then(Profile::name);
+    let title = name.clone().unwrap_or_else(|| id.to_string());
+    Ok(Page::new(title).section("/console/customers").show(&html! {
         (done)
         div.page-head {
-            @match customer.profile.as_ref().and_then(Profile::name) {
+            @match name {
                 Some(name) => div {
                     h1 { (name) }
                     div.small.muted { "Customer " code { (customer.id) } }

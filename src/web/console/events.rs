@@ -21,7 +21,7 @@ pub(super) async fn list(reader: Reader, Query(shown): Query<Shown>) -> Result<H
         (done)
         h1 { "Events" }
         p.lead { "What webhooks tell, newest first. " span data-follows role="status" { "The list follows by itself." } }
-        div data-live="/console/events/changes" data-fragment="/console/events/rows" aria-live="polite" {
+        div data-live="/console/events/changes" data-fragment="/console/events/rows" {
             (rows)
         }
     }))

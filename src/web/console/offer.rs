@@ -47,8 +47,9 @@ pub(super) async fn show(reader: Reader) -> HttpResponse {
                     p.hint { "The sum of all stages, without separators, such as 250000." }
                 }
                 div.field {
-                    label for="delivery" { "Days to deliver" }
-                    input #delivery name="n:maxDelivery" inputmode="numeric" value="30";
+                    label for="delivery" { "Time to deliver" }
+                    input #delivery name="n:maxDelivery" inputmode="numeric" value="30" aria-describedby="delivery-hint";
+                    p.hint #delivery-hint { "In days." }
                     input type="hidden" name="s:deliveryTimeline" value="days";
                 }
             }
@@ -62,7 +63,7 @@ pub(super) async fn show(reader: Reader) -> HttpResponse {
                             input id={ "title" (index) } name={ "s:milestones[" (index) "].title" } required[index < 2];
                         }
                         div.field {
-                            label for={ "part" (index) } { "Amount" }
+                            label for={ "part" (index) } { "Amount of stage " (index + 1) }
                             input id={ "part" (index) } name={ "n:milestones[" (index) "].amount" } inputmode="decimal" required[index < 2];
                         }
                     }

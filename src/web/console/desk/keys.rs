@@ -125,7 +125,7 @@ fn state(reader: &Reader, key: &Key) -> Markup {
                 form method="post" action="/console/call" {
                     (hidden(reader, &act("rotate"), BACK))
                     div.field {
-                        label for={ "overlap-" (key.id) } { "Hours in which both keys are valid" }
+                        label for={ "overlap-" (key.id) } { "Hours in which both are valid" }
                         input id={ "overlap-" (key.id) } name="n:overlapHours" inputmode="numeric" value="24" required;
                     }
                     button { "Make the next key" }
@@ -213,7 +213,7 @@ fn endpoint_forms(reader: &Reader, callback: &Callback) -> Markup {
                     h2 { "Replace the signing secret" }
                     (hidden(reader, &rotate, BACK))
                     div.field {
-                        label for="overlap-secret" { "Hours in which both secrets sign" }
+                        label for="overlap-secret" { "Hours in which both are valid" }
                         input #overlap-secret name="n:overlapHours" inputmode="numeric" value="24" required;
                     }
                     button { "Make the next secret" }
