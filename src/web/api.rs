@@ -188,6 +188,20 @@ impl Api {
         data_of(&self.call(request).await?)
     }
 
+    /// Reads the `data` of a GET route for a customer. Returns `None` if there is no such customer.
+    ///
+    /// # Errors
+    ///
+    /// Returns another refusal of the route as a page.
+    pub(super) async fn get_of_customer<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        customer: &CustomerId,
+    ) -> Result<Option<T>, Refused> {
+        let request = Request::get(path).acting_for(customer.as_str());
+        data_of_customer(&self.call(request).await?)
+    }
+
     /// Sends a request and returns its answer, which may be a refusal.
     ///
     /// # Errors
@@ -304,6 +318,17 @@ pub(super) fn data_of<T: DeserializeOwned>(reply: &CallReply) -> Result<T, Refus
     }
     let page = Page::new("That did not work");
     Err(Refused::new(reply.status.as_u16(), page, refusal.message))
+}
+
+/// Returns the `data` of a reply to a customer's request, `None` if there is no such customer, or
+/// another refusal as a page.
+pub(super) fn data_of_customer<T: DeserializeOwned>(reply: &CallReply) -> Result<Option<T>, Refused> {
+    let refusal = serde_json::from_slice::<Envelope>(&reply.body).ok();
+    let code = refusal.and_then(|refusal| refusal.code);
+    if !reply.status.is_success() && code.as_deref() == Some("customer_not_found") {
+        return Ok(None);
+    }
+    data_of(reply).map(Some)
 }
 
 impl FromRequest for Api {

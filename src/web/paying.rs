@@ -206,20 +206,32 @@ fn stages(escrow: &Escrow, currency: &str) -> Markup {
 }
 
 /// The fields that ask who pays, for a form that is sent to the page itself. `name` is the name
-/// of the field, and `typed` what the reader has typed and cannot be the name of a customer.
-pub(super) fn who(name: &str, typed: &str) -> Markup {
-    let is_refused = !typed.is_empty();
+/// of the field, and `typed` what the reader has typed and names no customer, which `refusal` says.
+/// `registers` is true in a sandbox where a new name is a new customer.
+pub(super) fn who(name: &str, typed: &str, refusal: Option<&str>, registers: bool) -> Markup {
+    let suggested = if registers { "tunde" } else { "" };
     html! {
         h2 { "Who are you?" }
-        @if is_refused {
-            div.notice.bad role="alert" { p { strong { (no_customer(typed)) } } }
+        @if let Some(refusal) = refusal {
+            div.notice.bad role="alert" { p { strong { (refusal) } } }
         }
         div.field {
-            label for=(name) { "Your name as a customer" }
-            input id=(name) name=(name) required aria-invalid[is_refused] value=(if is_refused { typed } else { "tunde" });
-            p.hint { "A new name is a new customer with play money. Names have no spaces." }
+            label for=(name) { @if registers { "Your name as a customer" } @else { "Your id as a customer" } }
+            input id=(name) name=(name) required aria-invalid[refusal.is_some()] value=(if refusal.is_some() { typed } else { suggested });
+            p.hint {
+                @if registers { "A new name is a new customer with play money. Names have no spaces." } @else { "The id of a customer." }
+            }
         }
         button.primary { "Continue" }
+    }
+}
+
+/// Says why what was typed names no customer, or returns `None` if nothing was typed.
+pub(super) fn refusal_of_name(typed: &str) -> Option<String> {
+    match CustomerId::parse(typed) {
+        _ if typed.is_empty() => None,
+        Some(_) => Some("There is no customer with this id.".to_owned()),
+        None => Some(no_customer(typed)),
     }
 }
 

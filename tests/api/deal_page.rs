@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::checkout::session;
 use crate::console::{Form, page, paid_example, place_after, upload_after};
 use crate::helpers::{TestApp, spawn_app, spawn_app_with, standard_terms};
 
@@ -56,6 +57,78 @@ fn a_strict_sandbox_suggests_nobody() {
     let option = format!("<option value=\"{buyer}\">Zainab Obi, 08030000002</option>");
     assert!(shown.contains(&option), "{shown}");
     assert!(!shown.contains(&format!("<option value=\"{seller}\"")), "{shown}");
+}
+
+#[test]
+fn a_strict_sandbox_asks_for_the_id_of_a_customer() {
+    let app = spawn_app_with(|config| config.strict = true);
+    let customer = |name: &str, phone: &str| {
+        let body = json!({"firstname": name, "lastname": "Obi", "email": format!("{name}@x.example"), "phone": phone});
+        app.create_customer(&body).ok().text("customerId")
+    };
+    let (seller, buyer) = (customer("Ngozi", "08030000001"), customer("Zainab", "08030000002"));
+    let offered = app.create_escrow(&seller, &standard_terms()).ok();
+    let token = offered.text("paymentToken");
+    let key = app.column("SELECT publishable_key FROM merchant").remove(0);
+    let sent = json!({ "publicKey": key, "paymentToken": token });
+    let checkout = format!("/checkout/{}", session(&app, &sent));
+    for (path, field) in [(format!("/pay/{token}"), "buyer"), (checkout, "customer")] {
+        let asked = page(&app, &path);
+        assert!(asked.contains("The id of a customer."), "{asked}");
+        assert!(!asked.contains("tunde") && !asked.contains("new customer"), "{asked}");
+        let unknown = page(&app, &format!("{path}?{field}=tunde"));
+        assert!(unknown.contains("There is no customer with this id."), "{unknown}");
+        assert!(unknown.contains("value=\"tunde\""), "{unknown}");
+        let known = page(&app, &format!("{path}?{field}={buyer}"));
+        assert!(known.contains("Pay from the wallet"), "{known}");
+    }
+}
+
+#[test]
+fn the_page_of_a_customer_has_the_title_of_its_heading() {
+    let app = spawn_app();
+    let customer = app.customer_with("Zainab", "08030000002", 1_000);
+    let shown = page(&app, &format!("/console/customers/{customer}"));
+    let (_, heading) = shown.split_once("<h1>").unwrap();
+    let (heading, _) = heading.split_once("</h1>").unwrap();
+    assert_ne!(heading, customer);
+    assert!(shown.contains(&format!("<title>{heading} ·")), "{shown}");
+}
+
+#[test]
+fn lists_say_which_of_their_rows_they_show() {
+    let app = spawn_app_with(|config| config.limits.requests_per_minute = 10_000);
+    app.create_escrow("ada", &standard_terms()).ok();
+    let ledger = page(&app, "/console/ledger");
+    assert!(ledger.contains(">1 transfer. Each"), "{ledger}");
+    for number in 0..101 {
+        app.top_up(&format!("buyer-{number}"), 1_000).ok();
+    }
+    let found = page(&app, "/console/customers?who=buyer");
+    assert!(
+        found.contains("The newest 100 customers that fit; add a word"),
+        "{found}"
+    );
+    assert!(!found.contains("buyer-0<"), "{found}");
+    let found = page(&app, "/console/customers?who=buyer-100");
+    assert!(found.contains("<caption>1 customer</caption>"), "{found}");
+    for _ in 0..50 {
+        app.top_up("buyer-1", 1_000).ok();
+    }
+    let customer = page(&app, "/console/customers/buyer-1");
+    assert!(customer.contains("The newest 50 payments."), "{customer}");
+    assert!(page(&app, "/console/ledger").contains("The newest 50 of "));
+    let deals = page(&app, "/console/deals");
+    assert!(deals.contains("aria-label=\"The money is to come\""), "{deals}");
+}
+
+#[test]
+fn a_fault_by_chance_is_shown_with_its_chance() {
+    let app = spawn_app();
+    let fault = json!({ "status": 503, "times": 4, "probability": 0.25, "seed": 1 });
+    app.as_merchant("POST", "/sandbox/faults", Some(&fault)).ok();
+    let shown = page(&app, "/console/faults");
+    assert!(shown.contains("with a chance of 25 %: is answered 503"), "{shown}");
 }
 
 #[test]

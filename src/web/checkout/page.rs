@@ -16,7 +16,7 @@ use crate::domain::money::Amount;
 use crate::domain::payments::payment::Payment;
 use crate::entropy;
 use crate::http::{AppState, Door, Source};
-use crate::web::api::Answer;
+use crate::web::api::{Answer, data_of, data_of_customer};
 use crate::web::checkout::framing::{Framing, close_button};
 use crate::web::checkout::transfer;
 use crate::web::checkout::visit::{Found, Shown, Standing, Visit, data, page, refused};
@@ -195,18 +195,32 @@ fn framed_by(framing: &Framing) -> Markup {
     }
 }
 
+/// Asks who pays. What was typed before names no customer.
+fn who(visit: &Visit) -> Markup {
+    let typed = visit.typed_customer();
+    let refusal = paying::refusal_of_name(typed);
+    html! {
+        form.card data-checkout data-parent=[visit.framing.origin()] method="get" action=(visit.path("")) {
+            input type="hidden" name="from" value=(visit.framing.origin().unwrap_or_default());
+            (paying::who("customer", typed, refusal.as_deref(), visit.registers_unknown()))
+            (close_button())
+        }
+    }
+}
+
 async fn ways(visit: &Visit, total: Amount, currency: &str) -> Result<Markup, Refused> {
     let Some(door) = &visit.door else {
-        return Ok(html! {
-            form.card data-checkout data-parent=[visit.framing.origin()] method="get" action=(visit.path("")) {
-                input type="hidden" name="from" value=(visit.framing.origin().unwrap_or_default());
-                (paying::who("customer", visit.typed_customer()))
-                (close_button())
-            }
-        });
+        return Ok(who(visit));
     };
     let money = visit.play_money()?;
-    let wallet: Wallet = data(money.wallet().await)?;
+    let wallet = money.wallet().await.map_err(refused)?;
+    let known: Option<Wallet> = data_of_customer(&wallet).map_err(Refused::bare)?;
+    let wallet = match known {
+        None if visit.session.customer.is_none() => return Ok(who(visit)),
+        Some(known) => known,
+        // The refusal as a page, since no form can name another customer.
+        None => data_of(&wallet).map_err(Refused::bare)?,
+    };
     let cards: Vec<Card> = data(money.cards().await)?;
     let form = |way: Way<'_>, label: &str, class: &str| {
         let (below, field) = match way {

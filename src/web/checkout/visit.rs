@@ -191,6 +191,12 @@ impl Visit {
         self.state.policy.load().currency.to_string()
     }
 
+    /// Returns true in a sandbox where a new name is a new customer: one that is not strict.
+    pub(super) fn registers_unknown(&self) -> bool {
+        let policy = self.state.policy.load();
+        policy.mode == Mode::Sandbox && !policy.strict
+    }
+
     pub(super) fn mode(&self) -> Mode {
         self.state.policy.load().mode
     }

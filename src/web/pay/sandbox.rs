@@ -51,7 +51,7 @@ pub(super) async fn show(
     let below = match (escrow.funding(), &buyer) {
         (Some(funding), _) => receipt(&reader, &escrow, funding, &currency),
         (None, _) if escrow.check_open_to_buyers().is_err() => sold_out(),
-        (None, None) => who(&escrow, typed),
+        (None, None) => who(&reader, &escrow, typed),
         (None, Some(buyer)) => ways_to_pay(&reader, &escrow, buyer, &currency).await?,
     };
     Ok(Page::new(escrow.terms.purpose.as_str()).narrow().show(&html! {
@@ -93,20 +93,20 @@ fn address(escrow: &Escrow, buyer: &str) -> String {
     format!("/pay/{token}?buyer={}", text::segment(buyer))
 }
 
-/// Asks who pays. `typed` is what the reader has typed and cannot be the name of a customer.
-fn who(escrow: &Escrow, typed: &str) -> Markup {
+/// Asks who pays. `typed` is what the reader has typed and names no customer.
+fn who(reader: &Reader, escrow: &Escrow, typed: &str) -> Markup {
+    let refusal = paying::refusal_of_name(typed);
     html! {
         form.card method="get" action={ "/pay/" (text::segment(escrow.payment_token.as_str())) } {
-            (paying::who("buyer", typed))
+            (paying::who("buyer", typed, refusal.as_deref(), reader.registers_unknown()))
         }
     }
 }
 
 async fn ways_to_pay(reader: &Reader, escrow: &Escrow, buyer: &CustomerId, currency: &str) -> Result<Markup, Refused> {
-    let wallet: Wallet = reader
-        .api
-        .data(Request::get("/v1/wallet").acting_for(buyer.as_str()))
-        .await?;
+    let Some(wallet) = reader.api.get_of_customer::<Wallet>("/v1/wallet", buyer).await? else {
+        return Ok(who(reader, escrow, buyer.as_str()));
+    };
     let cards: Vec<Card> = reader
         .api
         .data(Request::get("/v1/cards").acting_for(buyer.as_str()))
