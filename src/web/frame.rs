@@ -8,25 +8,9 @@ use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::http::{ApiError, AppState, Person, Visitor};
 use crate::web::assets::{CHECKOUT_PAGE, SCRIPT, STYLE};
-use crate::web::console::page_of_desk;
 use crate::web::layout::{Page, Unframed};
 use crate::web::parts::Part;
-
-/// The sections of the navigation: name and path.
-const SECTIONS: [(&str, &str); 12] = [
-    ("Home", "/"),
-    ("Stories", "/demo"),
-    ("Deals", "/console/deals"),
-    ("Customers", "/console/customers"),
-    ("Events", "/console/events"),
-    ("Requests", "/console/requests"),
-    ("Clock", "/console/clock"),
-    ("Faults", "/console/faults"),
-    ("Ledger", "/console/ledger"),
-    ("Earnings", "/console/earnings"),
-    ("Desk", "/console/desk"),
-    ("Documents", "/docs"),
-];
+use crate::web::sections::{SECTIONS, page_of_desk, section_of};
 
 /// The most merchants that a list to choose from has. Above it an operator types the id.
 const CHOICES_MAX: usize = 200;
@@ -193,17 +177,4 @@ impl Frame {
         }
         section_of(&self.path).unwrap_or("/")
     }
-}
-
-/// Returns the section that a page with this path or address belongs to, if it is in one.
-pub(super) fn section_of(path: &str) -> Option<&'static str> {
-    let (path, _) = path.split_once(['?', '#']).unwrap_or((path, ""));
-    let mut sections = SECTIONS.into_iter().map(|(_, section)| section);
-    sections.find(|section| {
-        if *section == "/" {
-            path == "/"
-        } else {
-            path.starts_with(section)
-        }
-    })
 }

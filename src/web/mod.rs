@@ -23,6 +23,7 @@ mod paying;
 mod reader;
 mod reason;
 mod scale;
+mod sections;
 mod text;
 mod unreadable;
 

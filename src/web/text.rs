@@ -119,6 +119,14 @@ fn grouped(minor: i128) -> String {
     format!("{text}.{cents:02}")
 }
 
+/// Says how many buyers can still pay for an offer to several.
+pub(super) fn left(quantity: i64) -> String {
+    if quantity < 1 {
+        return "sold out".to_owned();
+    }
+    format!("{quantity} left")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

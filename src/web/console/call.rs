@@ -18,10 +18,10 @@ use crate::entropy;
 use crate::http::Outcome;
 use crate::web::api::{Answer, Request};
 use crate::web::form::BodyForm;
-use crate::web::frame::section_of;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
 use crate::web::reason;
+use crate::web::sections::section_of;
 use crate::web::text;
 
 /// Stands in `back` for the id of what the request has made.

@@ -194,7 +194,7 @@ fn people(reader: &Reader, deal: &Deal, parties: &who::People, currency: &str) -
                                 None => span.muted { "nobody yet" },
                             }
                         }
-                        @if escrow.is_link { dt { "For sale" } dd { (left(escrow)) } }
+                        @if escrow.is_link { dt { "For sale" } dd { (text::left(escrow.terms.total_quantity)) } }
                         dt { "Amount" } dd { (text::amount(escrow.terms.amount, currency)) }
                         dt { "Fee" } dd { (text::amount(escrow.fee.total(), currency)) }
                         @if !escrow.additional_fee.amount.is_zero() {
@@ -221,14 +221,6 @@ fn people(reader: &Reader, deal: &Deal, parties: &who::People, currency: &str) -
                 }
             }
         }
-    }
-}
-
-/// Says how many buyers can still pay for an offer to several.
-pub(super) fn left(escrow: &Escrow) -> String {
-    match escrow.terms.total_quantity {
-        ..1 => "sold out".to_owned(),
-        left => format!("{left} left"),
     }
 }
 

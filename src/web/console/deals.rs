@@ -12,7 +12,6 @@ use crate::domain::escrow::merchant_escrows::MerchantEscrowFilter;
 use crate::domain::ids::{CustomerId, PaymentToken};
 use crate::domain::page::{Page as ListPage, PageRequest};
 use crate::domain::text::counted;
-use crate::web::console::deal::left;
 use crate::web::console::money_bar::{draw, stages};
 use crate::web::layout::{Page, Refused};
 use crate::web::parts::Part;
@@ -192,7 +191,7 @@ fn row(deal: &Deal, currency: &str) -> maud::Markup {
                     a href={ "/console/deals/" (escrow.id) } { (escrow.terms.purpose) }
                     @if escrow.is_link {
                         div.small.muted {
-                            "to several buyers, " (left(escrow))
+                            "to several buyers, " (text::left(escrow.terms.total_quantity))
                         }
                     }
                 }

@@ -29,7 +29,6 @@ use actix_web::http::header::LOCATION;
 use actix_web::web::{self, ServiceConfig};
 
 pub(super) use call::{MADE, PAYMENT, button, refusal};
-pub(super) use desk::page_of_desk;
 pub(super) use done::{Shown, notice};
 
 /// `GET /console`: leads to the first page.

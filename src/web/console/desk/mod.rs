@@ -12,8 +12,6 @@ mod people;
 mod position;
 mod reconciliation;
 
-pub(crate) use parts::page_of_desk;
-
 use actix_web::web::{self, ServiceConfig};
 
 pub(super) fn configure(config: &mut ServiceConfig) {

@@ -10,39 +10,16 @@ use crate::web::layout::Refused;
 use crate::web::parts::Part;
 use crate::web::reader::Reader;
 use crate::web::reason;
+pub(super) use crate::web::sections::DESK as SECTION;
+use crate::web::sections::DESK_PAGES;
 use crate::web::text;
-
-/// The section of the navigation, and the path of its first page.
-pub(super) const SECTION: &str = "/console/desk";
-
-/// The pages of the desk: name and path.
-const PAGES: [(&str, &str); 8] = [
-    ("Position", SECTION),
-    ("Money in", "/console/desk/deposits"),
-    ("Money out", "/console/desk/payouts"),
-    ("Batches", "/console/desk/batches"),
-    ("Reconciliation", "/console/desk/reconciliation"),
-    ("Who did what", "/console/desk/acts"),
-    ("People", "/console/desk/people"),
-    ("Keys and webhooks", "/console/desk/keys"),
-];
-
-/// Returns the page of the desk that has this path or the form of this path.
-pub(crate) fn page_of_desk(path: &str) -> Option<&'static str> {
-    let is_at = |page: &str| {
-        let below = path.strip_prefix(page);
-        below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
-    };
-    let found = PAGES.into_iter().map(|(_, page)| page).filter(|page| is_at(page));
-    found.max_by_key(|page| page.len())
-}
 
 /// Links to the pages of the desk.
 pub(super) fn pages(reader: &Reader, current: &str) -> Markup {
     let is_shown = |(_, path): &(&str, &str)| reader.sees(Part::of(path));
     html! {
         nav.site-nav.pages-of-section aria-label="Pages of the desk" {
-            @for (name, path) in PAGES.into_iter().filter(is_shown) {
+            @for (name, path) in DESK_PAGES.into_iter().filter(is_shown) {
                 a href=(path) aria-current=[(path == current).then_some("page")] { (name) }
             }
         }
