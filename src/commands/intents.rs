@@ -68,8 +68,8 @@ pub fn create(
 }
 
 /// Creates an intent as [`create`] does, for a checkout. If the customer has announced a bank
-/// transfer of the same amount for the same deal and terms, which may have been in another checkout at
-/// the same moment, returns that one: only the first of two transfers would pay for the deal.
+/// transfer of the same amount for the same deal and terms to the merchant's present account, which may
+/// have been in another checkout at the same moment, returns that one: only the first of two transfers would pay for the deal.
 pub fn create_of_checkout(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -81,7 +81,8 @@ pub fn create_of_checkout(
         && let [deal] = escrows.as_slice()
         && let Party::Customer(customer) = &actor.party
         && let Some(Deal::Escrow(deal)) = tx.deal(actor.merchant, &EscrowKey::Id(EscrowId::named(deal)))?
-        && let Some(announced) = tx.pending_transfer(actor.merchant, customer, &deal, request.amount)?
+        && let Some(account) = policy.known_deposit_account(tx, actor.merchant)?
+        && let Some(announced) = tx.pending_transfer(actor.merchant, customer, &deal, request.amount, &account)?
     {
         admit(tx, policy, actor)?;
         return Ok(announced);

@@ -42,7 +42,7 @@ pub(super) struct Request {
 
 /// The answer to a request that a page shows.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(super) struct ApiReply {
     pub(super) status: StatusCode,
     pub(super) envelope: Envelope,
     /// The id under which the request log keeps the request.
@@ -150,7 +150,7 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-impl Answer {
+impl ApiReply {
     /// Reads a reply, which may be a refusal.
     ///
     /// # Errors
@@ -208,8 +208,8 @@ impl Api {
     ///
     /// Fails if the request cannot be sent, as when a header would have a line break, and refuses
     /// a route that answers with a file.
-    pub(super) async fn send(&self, request: Request) -> Result<Answer, Refused> {
-        Answer::of(self.call(request).await?)
+    pub(super) async fn send(&self, request: Request) -> Result<ApiReply, Refused> {
+        ApiReply::of(self.call(request).await?)
     }
 
     /// Sends a request with a form as its body, as the browser sent the form.
@@ -222,8 +222,8 @@ impl Api {
         request: Request,
         content_type: String,
         form: Bytes,
-    ) -> Result<Answer, Refused> {
-        Answer::of(self.call_with(request, Some((content_type, form))).await?)
+    ) -> Result<ApiReply, Refused> {
+        ApiReply::of(self.call_with(request, Some((content_type, form))).await?)
     }
 
     /// Sends a request with a CSV file as its body, and returns its answer, which may be a refusal.
@@ -231,9 +231,9 @@ impl Api {
     /// # Errors
     ///
     /// Fails as [`Api::send`] does.
-    pub(super) async fn send_csv(&self, request: Request, csv: String) -> Result<Answer, Refused> {
+    pub(super) async fn send_csv(&self, request: Request, csv: String) -> Result<ApiReply, Refused> {
         let body = (CSV.to_owned(), Bytes::from(csv));
-        Answer::of(self.call_with(request, Some(body)).await?)
+        ApiReply::of(self.call_with(request, Some(body)).await?)
     }
 
     /// Sends a request to a route that answers with a file, and returns the file or the refusal.
@@ -241,12 +241,12 @@ impl Api {
     /// # Errors
     ///
     /// Fails as [`Api::send`] does.
-    pub(super) async fn file(&self, request: Request) -> Result<Result<Bytes, Answer>, Refused> {
+    pub(super) async fn file(&self, request: Request) -> Result<Result<Bytes, ApiReply>, Refused> {
         let reply = self.call(request).await?;
         if reply.status.is_success() {
             return Ok(Ok(reply.body));
         }
-        Answer::of(reply).map(Err)
+        ApiReply::of(reply).map(Err)
     }
 
     async fn call(&self, mut request: Request) -> Result<CallReply, Refused> {

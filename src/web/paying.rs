@@ -133,10 +133,7 @@ pub(super) fn seller_of(snapshot: &Snapshot<'_>, escrow: &Escrow) -> Result<Stri
         return Ok("the merchant itself".to_owned());
     };
     let customer = snapshot.customer(escrow.merchant, seller)?;
-    let profile = customer.and_then(|customer| customer.profile);
-    Ok(profile
-        .and_then(|profile| profile.name())
-        .unwrap_or_else(|| seller.to_string()))
+    Ok(customer.map_or_else(|| seller.to_string(), |customer| customer.name()))
 }
 
 /// Shows what is sold, by whom, and what it costs.

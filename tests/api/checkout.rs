@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::desk::{BEN, DAYO, receipt, spawn_desk, spawn_desk_with};
+use crate::desk::{ADA, BEN, DAYO, receipt, spawn_desk, spawn_desk_with};
 use crate::helpers::{
     Answer, Deal, LIVE_KEY, TestApp, new_customer, spawn_app, spawn_app_with, spawn_live_app, standard_terms,
     two_milestones,
@@ -837,6 +837,36 @@ fn a_second_checkout_shows_the_reference_of_the_first() {
     assert!(!page.contains(&reference) && page.contains("data-waiting"), "{page}");
     assert_eq!(live.app.count("payment_detail"), 2);
     let outcome = live.record("in-1", 10_200, &json!({ "depositReference": reference }));
+    assert_eq!(outcome.data()["fundedEscrowIds"], json!([live.deal.id]));
+}
+
+/// The former account may be closed, or have been an attacker's.
+#[test]
+fn a_checkout_after_the_bank_account_was_changed_shows_the_present_one() {
+    let live = LiveDeal::new();
+    let former = live.announce();
+    let account = json!({
+        "bankName": "Own", "bankCode": "044", "accountNumber": "1111111111", "accountName": "Shop",
+    });
+    live.app
+        .by(ADA, "PUT", "/merchant", &json!({ "depositAccount": account }))
+        .ok();
+    // The session that has announced the transfer still expects it.
+    assert!(live.page().text.contains(&former), "{}", live.page().text);
+    let sent = json!({ "publicKey": live_key(&live.app), "paymentToken": live.deal.token, "customerId": live.buyer });
+    let mut present = Vec::new();
+    for _ in 0..2 {
+        let session = session(&live.app, &sent);
+        let place = format!("/checkout/{session}?from={SHOP}");
+        submit(&live.app, &format!("/checkout/{session}/transfer"), &[]);
+        let page = framed(&live.app, &place).text;
+        assert!(page.contains("1111111111") && !page.contains("0123456789"), "{page}");
+        let (_, after) = page.split_once("<dt>Reference</dt><dd><strong><code>").unwrap();
+        present.push(after.split_once('<').unwrap().0.to_owned());
+    }
+    assert!(present[0] == present[1] && present[0] != former, "{present:?}");
+    assert_eq!(live.app.count("payment_detail WHERE status = 'pending'"), 2);
+    let outcome = live.record("in-1", 10_200, &json!({ "depositReference": present[0] }));
     assert_eq!(outcome.data()["fundedEscrowIds"], json!([live.deal.id]));
 }
 

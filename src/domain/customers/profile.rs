@@ -32,15 +32,6 @@ pub struct Profile {
     pub country: Country,
 }
 
-impl Profile {
-    /// Returns the first and the last name, as far as they are known.
-    pub fn name(&self) -> Option<String> {
-        let names = [self.firstname.as_deref(), self.lastname.as_deref()];
-        let names: Vec<&str> = names.into_iter().flatten().collect();
-        (!names.is_empty()).then(|| names.join(" "))
-    }
-}
-
 /// An email address in lower case, so that equal addresses are equal texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Email(String);
@@ -244,7 +235,7 @@ fn is_digits(text: &str) -> bool {
 }
 
 /// Joins first and last name. Returns the one that is present if the other is missing.
-pub fn full_name(firstname: Option<&str>, lastname: Option<&str>) -> Option<String> {
+fn full_name(firstname: Option<&str>, lastname: Option<&str>) -> Option<String> {
     match (firstname, lastname) {
         (Some(firstname), Some(lastname)) => Some(format!("{firstname} {lastname}")),
         (name, None) | (None, name) => name.map(str::to_owned),

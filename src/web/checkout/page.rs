@@ -16,7 +16,7 @@ use crate::domain::money::Amount;
 use crate::domain::payments::payment::Payment;
 use crate::entropy;
 use crate::http::{AppState, Door, Source};
-use crate::web::api::{Answer, data_of, data_of_customer};
+use crate::web::api::{ApiReply, data_of, data_of_customer};
 use crate::web::checkout::framing::{Framing, close_button};
 use crate::web::checkout::transfer;
 use crate::web::checkout::visit::{Found, Shown, Standing, Visit, data, page, refused};
@@ -85,7 +85,7 @@ pub(super) async fn pay(
     let once = format!("{} {} {total} {:?}", sent.once, sent.card, visit.customer());
     let once = hex::encode(Sha256::digest(once));
     let reply = money.pay(total, &source, &once).await;
-    finish(&visit, Answer::of(reply.map_err(refused)?)?).await
+    finish(&visit, ApiReply::of(reply.map_err(refused)?)?).await
 }
 
 /// `POST /checkout/{session}/cards`
@@ -98,7 +98,7 @@ pub(super) async fn save_card(
 ) -> Result<HttpResponse, Refused> {
     let visit = Visit::of(&request, state, door, &session, sent.shown).await?;
     let reply = visit.play_money()?.save_test_card(&sent.number).await;
-    let answer = Answer::of(reply.map_err(refused)?)?;
+    let answer = ApiReply::of(reply.map_err(refused)?)?;
     if answer.status.is_success() {
         return Ok(see(&visit.back(None)));
     }
@@ -120,7 +120,7 @@ pub(super) async fn announce_transfer(
         return Ok(see(&visit.back(None)));
     };
     let reply = money.announce_transfer(escrow.id, escrow.charge()).await;
-    let answer = Answer::of(reply.map_err(refused)?)?;
+    let answer = ApiReply::of(reply.map_err(refused)?)?;
     if answer.status.is_success() {
         return Ok(see(&visit.back(None)));
     }
@@ -128,7 +128,7 @@ pub(super) async fn announce_transfer(
 }
 
 /// Shows the receipt of a payment, or the refusal above the ways to pay.
-async fn finish(visit: &Visit, answer: Answer) -> Result<HttpResponse, Refused> {
+async fn finish(visit: &Visit, answer: ApiReply) -> Result<HttpResponse, Refused> {
     if answer.status.is_success() {
         let payment = answer.envelope.data.get("id").and_then(|id| id.as_str());
         return Ok(see(&visit.back(payment)));
@@ -136,7 +136,7 @@ async fn finish(visit: &Visit, answer: Answer) -> Result<HttpResponse, Refused> 
     render(visit, Some(&answer)).await
 }
 
-async fn render(visit: &Visit, refusal: Option<&Answer>) -> Result<HttpResponse, Refused> {
+async fn render(visit: &Visit, refusal: Option<&ApiReply>) -> Result<HttpResponse, Refused> {
     let found = visit.find().await?;
     let currency = visit.currency();
     let Found {

@@ -13,7 +13,7 @@ use crate::domain::money::Amount;
 use crate::domain::page::PageRequest;
 use crate::domain::payments::history::{HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
-use crate::domain::transaction::TransactionType;
+use crate::domain::transaction::{DepositAccount, TransactionType};
 use crate::domain::treasury::receipt::{Receipt, ReceiptStatus};
 use crate::http::{
     ApiError, AppState, CallReply, CheckoutDoor, Door, PlayMoney, RealMoney, Session, client_of, on_behalf_of,
@@ -244,8 +244,12 @@ impl Visit {
             let of_payment = paying::bought_by(snapshot, merchant, payment, payer.as_ref())?;
             let is_own = |escrow: &&Escrow| paying::is_bought_by(escrow, merchant, payer.as_ref());
             let paid = of_payment.or_else(|| offered.as_ref().filter(is_own).cloned());
+            let account = policy.known_deposit_account(snapshot, merchant)?;
             let transfer = match (&reference, &payer) {
-                (Some(reference), Some(payer)) => transfer_of(snapshot, merchant, reference, payer, offered.as_ref())?,
+                (Some(reference), Some(payer)) => {
+                    let offer = offered.as_ref().zip(account.as_ref());
+                    transfer_of(snapshot, merchant, reference, payer, offer)?
+                }
                 _ => None,
             };
             let seller = match offered.as_ref().or(paid.as_ref()) {
@@ -256,8 +260,7 @@ impl Visit {
                 Some(transfer) => others_that_came(snapshot, merchant, transfer)?,
                 None => Vec::new(),
             };
-            let takes_transfers =
-                policy.mode == Mode::Sandbox || policy.known_deposit_account(snapshot, merchant)?.is_some();
+            let takes_transfers = policy.mode == Mode::Sandbox || account.is_some();
             let without_transfers = if takes_transfers {
                 None
             } else {
@@ -277,17 +280,19 @@ impl Visit {
 }
 
 /// Returns the payer's transfer with the reference of the session, or else the one that another
-/// session of the payer has announced for the same deal, terms and amount.
+/// session of the payer has announced for the same deal, terms and amount to the same bank account.
 fn transfer_of(
     snapshot: &Snapshot<'_>,
     merchant: MerchantId,
     reference: &Reference,
     payer: &CustomerId,
-    offered: Option<&Escrow>,
+    offer: Option<(&Escrow, &DepositAccount)>,
 ) -> Result<Option<Payment>, store::Error> {
     let own = snapshot.deposit_with_reference(merchant, reference)?;
-    let found = match (own, offered) {
-        (None, Some(escrow)) => snapshot.pending_transfer(merchant, payer, escrow, escrow.charge())?,
+    let found = match (own, offer) {
+        (None, Some((escrow, account))) => {
+            snapshot.pending_transfer(merchant, payer, escrow, escrow.charge(), account)?
+        }
         (own, _) => own,
     };
     Ok(found.filter(|transfer| transfer.transaction.owner.customer() == Some(payer)))

@@ -16,7 +16,7 @@ use crate::domain::ids::MerchantId;
 use crate::domain::invalid::shortened;
 use crate::entropy;
 use crate::http::Outcome;
-use crate::web::api::{Answer, Request};
+use crate::web::api::{ApiReply, Request};
 use crate::web::form::BodyForm;
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
@@ -119,7 +119,7 @@ pub(super) fn go_back(
     reader: &mut Reader,
     request: &Request,
     curl: Option<String>,
-    answer: &Answer,
+    answer: &ApiReply,
     back: &str,
     form: &str,
 ) -> HttpResponse {
@@ -181,12 +181,12 @@ fn secrets(data: &Value) -> Vec<(&'static str, String)> {
 
 /// The page of a refusal, as the API words it. `from` is the page that has the form: the script of
 /// the pages shows it again as it was filled in.
-pub(crate) fn refusal(reader: &Reader, request: &Request, answer: &Answer, from: &str) -> HttpResponse {
+pub(crate) fn refusal(reader: &Reader, request: &Request, answer: &ApiReply, from: &str) -> HttpResponse {
     refusal_of(reader, ("The request", &reader.curl(request)), answer, from)
 }
 
 /// The page of a refusal, as [`refusal`] shows it. `sent` is what was sent, with its heading.
-pub(super) fn refusal_of(reader: &Reader, sent: (&str, &str), answer: &Answer, from: &str) -> HttpResponse {
+pub(super) fn refusal_of(reader: &Reader, sent: (&str, &str), answer: &ApiReply, from: &str) -> HttpResponse {
     let (heading, sent) = sent;
     let envelope = &answer.envelope;
     Page::new("Refused").section(section_of(from).unwrap_or("/console/deals")).narrow().show_with(answer.status, &html! {

@@ -47,7 +47,7 @@ pub(super) async fn newest(reader: &Reader) -> Result<Vec<Customer>, Refused> {
 /// An option of a field for the id of a customer, with the name and the phone of one who has a name.
 pub(super) fn option(customer: &Customer) -> Markup {
     let profile = customer.profile.as_ref();
-    let name = profile.and_then(Profile::name);
+    let name = profile.and_then(Profile::full_name);
     html! {
         option value=(customer.id) {
             @if let Some(name) = &name {
@@ -187,7 +187,7 @@ fn caption(count: u64, is_search: bool) -> String {
 /// Shows a customer of the list: by name, or else by the id.
 fn who(customer: &Customer) -> Markup {
     let id = customer.id.as_str();
-    let name = customer.profile.as_ref().and_then(Profile::name);
+    let name = customer.profile.as_ref().and_then(Profile::full_name);
     html! {
         a href=(page_of(id)) {
             @match &name { Some(name) => (name), None => (text::id(id)) }
@@ -282,7 +282,7 @@ async fn show_customer(reader: &Reader, id: &str, shown: &Shown) -> Result<HttpR
     let done = done::notice(reader, shown.done()).await?;
     let currency = reader.currency();
     let balance = Request::new(Method::PUT, "/sandbox/balance").with(json!({}));
-    let name = customer.profile.as_ref().and_then(Profile::name);
+    let name = customer.profile.as_ref().and_then(Profile::full_name);
     let title = name.clone().unwrap_or_else(|| id.to_string());
     Ok(Page::new(title).section("/console/customers").show(&html! {
         (done)

@@ -51,13 +51,15 @@ impl People {
     /// Names a customer for a heading: by the name, or else by the id.
     pub(super) fn name(&self, customer: &str) -> String {
         let profile = self.profiles.get(customer);
-        profile.and_then(Profile::name).unwrap_or_else(|| customer.to_owned())
+        profile
+            .and_then(Profile::full_name)
+            .unwrap_or_else(|| customer.to_owned())
     }
 
     /// Shows a customer with everything by which people know one, and a link to its page.
     pub(super) fn show(&self, customer: &str) -> Markup {
         let known = self.profiles.get(customer);
-        let name = known.and_then(Profile::name);
+        let name = known.and_then(Profile::full_name);
         let label = html! {
             @match &name { Some(name) => (name), None => (text::id(customer)) }
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::rt;
 
-use crate::web::api::{Answer, Request};
+use crate::web::api::{ApiReply, Request};
 use crate::web::layout::Refused;
 use crate::web::reader::Reader;
 
@@ -19,7 +19,7 @@ const WAITS: u32 = 100;
 /// # Errors
 ///
 /// Fails as [`Api::send`](crate::web::api::Api::send) does.
-pub(super) async fn send(reader: &Reader, request: &Request) -> Result<Answer, Refused> {
+pub(super) async fn send(reader: &Reader, request: &Request) -> Result<ApiReply, Refused> {
     let mut answer = reader.api.send(request.clone()).await?;
     for _ in 0..WAITS {
         if answer.status != StatusCode::CONFLICT {

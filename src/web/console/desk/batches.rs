@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::domain::text::counted;
 use crate::http::ApiError;
 use crate::store::Snapshot;
-use crate::web::api::{Answer, Request};
+use crate::web::api::{ApiReply, Request};
 use crate::web::console::call::{hidden, idempotency_key};
 use crate::web::console::desk::parts::{SECTION, file_refusal, pages};
 use crate::web::form::{BodyForm, CsvForm};
@@ -142,7 +142,7 @@ fn exported(batch: &str, file: &[u8]) -> Markup {
 }
 
 /// Says why a request was refused, with all errors of a file.
-fn refused(reader: &Reader, answer: &Answer) -> Markup {
+fn refused(reader: &Reader, answer: &ApiReply) -> Markup {
     file_refusal(&answer.envelope, &reader.currency(), "Nothing was changed.")
 }
 
