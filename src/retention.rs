@@ -149,6 +149,7 @@ async fn remove_all_left_behind(store: &Store, before: Timestamp) -> Result<(), 
         let merchants = removal.merchants();
         let mut rest = Some(removal);
         while let Some(removal) = rest {
+            store.until_leader().await;
             rest = store.write_patiently(move |tx| tx.remove_some(removal)).await?;
             tokio::time::sleep(LEFT_BEHIND_PAUSE).await;
         }

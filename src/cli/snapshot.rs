@@ -60,7 +60,8 @@ pub(super) fn run(arguments: SnapshotArguments) -> anyhow::Result<ExitCode> {
     }
     if config.ephemeral && arguments.database.is_none() {
         bail!(
-            "ephemeral is set, so the database is another one at each start: name it by --database, as the start printed it"
+            "ephemeral is set, so the database is another one at each start: name it by --database, as the start printed \
+             it; to begin with a snapshot, start with --snapshot FILE"
         );
     }
     let place = arguments.database.unwrap_or(config.database);

@@ -46,7 +46,7 @@ pub fn submit(
     let submitted = escrow.submit_statement(actor.customer(), statement, policy.exits());
     let effects = explained(policy, &escrow, submitted)?;
     tx.save_dispute(&escrow)?;
-    // An operator asked for a ruling on the dispute as it was.
+    // An operator asked for a ruling on the escrow as it was.
     if escrow.status() != before && tx.asked_ruling(escrow.id)?.is_some() {
         tx.delete_asked_ruling(escrow.id)?;
     }

@@ -1,10 +1,10 @@
 //! Runs a command once for each idempotency key.
 //!
 //! The key, the command's changes and the reply are in one commit, so that a retry finds all
-//! of them or none. The reply of a success is kept, and so is the reply of a refusal that
-//! depends on stored state: otherwise a retry could succeed after the client has seen a
-//! refusal. After an invalid request ([`Refusal::Invalid`]) or a failure of the store,
-//! nothing is kept and the key stays free.
+//! of them or none. The reply of a success is kept, and so is that of a refusal: otherwise a
+//! retry could succeed after the client has seen a refusal. After a request that is wrong by
+//! itself ([`is_of_request_alone`]) or a failure of the store, nothing is kept and the key
+//! stays free.
 
 use crate::commands::{Error, Policy};
 use crate::domain::idempotency::{
@@ -33,7 +33,7 @@ pub enum IdempotentOutcome {
 }
 
 /// Runs an actor's command unless it ran before, and keeps the reply. A refused command
-/// changes nothing, but its reply is kept. The reply belongs to the merchant that the
+/// changes nothing, but its reply is kept unless the request is wrong by itself. The reply belongs to the merchant that the
 /// command acts for at its end: after a reset, that is the key's new merchant.
 pub fn once<T>(
     tx: &mut Tx<'_>,

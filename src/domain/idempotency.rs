@@ -80,7 +80,7 @@ pub fn is_of_request_alone(refusal: &Refusal) -> bool {
             | Refusal::TooFewParticipants
             | Refusal::ParticipantTwice
             | Refusal::PotTooSmall { .. }
-    )
+    ) || matches!(refusal, Refusal::SeedEntry { refusal, .. } if is_of_request_alone(refusal))
 }
 
 /// The first request under a key, and its reply.

@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_takes_its_own_cursors_and_those_without_a_mark() {
+    fn a_list_takes_its_own_cursors_and_those_without_a_tag() {
         let list = ListTag::new(7);
         let takes = [7, 0, 8].map(|tag| list.takes(Cursor::new(5, tag)));
         assert_eq!(takes, [true, true, false]);

@@ -171,7 +171,7 @@ impl FromRequest for OptionalJsonBody {
         Box::pin(async move {
             let body = read_json(&request, payload, limits_of(&request)?).await?;
             // Some clients send the type where they have no body.
-            if body.text.is_empty() {
+            if body.text.trim().is_empty() {
                 return Ok(Self(JsonBody {
                     specs: specs_of(&request),
                     ..JsonBody::of("{}")

@@ -104,8 +104,8 @@ impl AppState {
     ///
     /// The reply is rendered and stored in the command's transaction. Links in it name the
     /// host of this first request, if that is well-formed: only the same key gets them again.
-    /// A refusal is stored too, and so is the merchant that the first command of a sandbox key
-    /// creates.
+    /// A refusal is stored too unless the request is wrong by itself, and so is the merchant that the
+    /// first command of a sandbox key creates.
     ///
     /// The idempotency key is in flight until this future completes or is dropped. If it is
     /// dropped while its command waits for the writer, a later request with the key queues

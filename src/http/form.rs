@@ -107,14 +107,14 @@ pub(super) fn check_no_text_is_a_file(fields: &Fields<'_>, file_field: &str) -> 
 /// An entry of a list in a form: a field's own name and `name[]` stand for the next entry,
 /// and `name[3]` for an entry by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum ListEntry {
+pub(super) enum ListEntry {
     Next,
     At(u32),
 }
 
 /// Returns the entry of the list `field` that this name spells, or `None` if it is the name
 /// of something else.
-fn list_entry(name: &str, field: &str) -> Option<ListEntry> {
+pub(super) fn list_entry(name: &str, field: &str) -> Option<ListEntry> {
     match name.strip_prefix(field)? {
         "" | "[]" => Some(ListEntry::Next),
         rest => {

@@ -14,8 +14,9 @@ use crate::http::body::OptionalJsonBody;
 use crate::http::context::{ReceivedBody, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
+use crate::http::form::list_entry;
 use crate::http::query::pairs_of;
-use crate::http::request_spec::{self, BodySpec};
+use crate::http::request_spec::{self, BodySpec, Kind};
 use crate::http::route::RouteFacts;
 
 /// Checks the names of a request whose body was read. A body that cannot be parsed is left to
@@ -33,13 +34,12 @@ pub(super) fn check_fields(request: &HttpRequest, facts: &RouteFacts) -> Result<
             Err(_) => Ok(()),
         },
         Some(ReceivedBody::Form { fields, .. }) => {
-            // The route itself refuses a text in the place of a file of a list.
-            let list_of = |name: &str| {
-                name.split_once('[')
-                    .map(|(list, _)| request_spec::find(known.body_fields(), list))
+            // The route itself refuses a text in the place of a file.
+            let is_file = |name: &str| {
+                let mut specs = request_spec::all(known.body_fields());
+                specs.any(|spec| matches!(spec.kind, Kind::Files(_)) && list_entry(name, spec.name).is_some())
             };
-            let is_entry = |name: &str| list_of(name).flatten().is_some();
-            let names: Vec<_> = fields.iter().filter(|(name, _)| !is_entry(name)).cloned().collect();
+            let names: Vec<_> = fields.iter().filter(|(name, _)| !is_file(name)).cloned().collect();
             Ok(Fields::from_form(&names)?.check_known(known.body_fields())?)
         }
         Some(ReceivedBody::Csv(_)) | None => Ok(()),

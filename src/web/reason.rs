@@ -100,7 +100,7 @@ pub(super) fn of(refusal: &Envelope, currency: &str) -> Markup {
 /// Says what a refused request has changed: `nothing` says it for a refusal that changes nothing.
 pub(super) fn outcome<'o>(refusal: &Envelope, nothing: &'o str) -> &'o str {
     if refusal.leaves_outcome_open() {
-        "It may have been done. Look at the list before you send it again."
+        "It may have been done. Look at the page of the form before you send it again."
     } else {
         nothing
     }
@@ -152,14 +152,13 @@ fn label_of(field: &str) -> Option<String> {
     }
     let (index, name) = field.strip_prefix("milestones[")?.split_once("].")?;
     let stage = index.parse::<usize>().ok()?.checked_add(1)?;
-    let part = match name {
-        "amount" => ", amount",
-        "dueDate" => ", due",
-        "customerId" => ", paid to",
-        "description" => ", description",
-        _ => "",
-    };
-    Some(format!("Stage {stage}{part}"))
+    Some(match name {
+        "amount" => format!("Amount of stage {stage}"),
+        "description" => format!("Description of stage {stage}"),
+        "dueDate" => format!("Stage {stage}, due"),
+        "customerId" => format!("Stage {stage}, paid to"),
+        _ => format!("Stage {stage}"),
+    })
 }
 
 /// Returns a text, or a list of texts, in words.

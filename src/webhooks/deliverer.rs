@@ -106,8 +106,10 @@ impl<'a> Deliverer<'a> {
             }
             let wake_at = match stop_at {
                 // No attempt starts any more, so no timer counts.
-                Some(at) => self.outcomes.next_batch_at().map_or(at, |batch_at| batch_at.min(at)),
-                None => self.wake_at().min(self.poll_at),
+                Some(at) => Some(self.outcomes.next_batch_at().map_or(at, |batch_at| batch_at.min(at))),
+                None if is_leader => Some(self.wake_at().min(self.poll_at)),
+                // Attempts of the time as the leader may still have to be recorded.
+                None => self.outcomes.next_batch_at(),
             };
             tokio::select! {
                 merchants = self.store.wait_for_deliveries() => {
@@ -131,7 +133,7 @@ impl<'a> Deliverer<'a> {
                 },
                 // The wait has marked the change as seen.
                 Ok(()) = self.leadership.changed() => self.leadership.mark_changed(),
-                () = sleep_until(wake_at.into()), if is_leader || stop_at.is_some() => {}
+                () = sleep_until(wake_at.unwrap_or_else(Instant::now).into()), if wake_at.is_some() => {}
             }
         }
     }

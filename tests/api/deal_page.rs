@@ -116,7 +116,7 @@ fn lists_say_which_of_their_rows_they_show() {
         app.top_up("buyer-1", 1_000).ok();
     }
     let customer = page(&app, "/console/customers/buyer-1");
-    assert!(customer.contains("The newest 50 payments."), "{customer}");
+    assert!(customer.contains("The newest 50 of 51 payments."), "{customer}");
     assert!(page(&app, "/console/ledger").contains("The newest 50 of "));
     let deals = page(&app, "/console/deals");
     assert!(deals.contains("aria-label=\"The money is to come\""), "{deals}");
@@ -223,7 +223,7 @@ fn a_refused_field_is_told_by_its_label() {
         refused.text
     };
     let of_stage = refused(&offer.clone().with("n:milestones[1].amount", "2,000"));
-    assert!(of_stage.contains("<dd>“Stage 2, amount”</dd>"), "{of_stage}");
+    assert!(of_stage.contains("<dd>“Amount of stage 2”</dd>"), "{of_stage}");
     let offer = offer.with("n:milestones[1].amount", "2000");
     let of_days = refused(&offer.clone().with("n:maxDelivery", "x"));
     assert!(of_days.contains("<dd>“Time to deliver”</dd>"), "{of_days}");

@@ -318,6 +318,8 @@ fn a_refused_read_registers_no_customer_and_no_merchant() {
         (404, format!("/operator/receipts/{category}")),
         (404, format!("/operator/payouts/{category}")),
         (400, format!("/operator/deals/{category}/ruling")),
+        (400, format!("/operator/deals/{category}/statement")),
+        (400, "/operator/customers/stranger/statement".to_owned()),
     ] {
         for key in ["sk_test_default", "sk_test_of_nobody_yet"] {
             let before = app.dump();

@@ -434,7 +434,7 @@ fn a_deposit_that_a_revoked_operator_wanted_to_assign_is_given_up() {
         .ok();
     let id = recorded.text("id");
     act(&app, DAYO, &id, "approve", &Value::Null).ok();
-    let mallory = json!({ "name": "Mallory", "role": "approver" });
+    let mallory = json!({ "name": "Mallory", "role": "cashier" });
     let mallory = app.by(ADA, "POST", "/operators", &mallory).ok();
     let assign = json!({ "depositReference": "dep-1", "reason": "it is hers" });
     act(&app, &mallory.text("key"), &id, "assign", &assign).ok();

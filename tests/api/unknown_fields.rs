@@ -95,12 +95,19 @@ fn a_form_of_an_own_route_refuses_an_unknown_field() {
     let deal = app.funded();
     let path = format!("/operator/deals/{}/resolve", deal.id);
     let parts = [("resolution", None, &b"No delivery"[..]), ("status", None, b"REFUNDED")];
-    let wrong = [&parts[..], &[("additionalFeeRefundble", None, &b"false"[..])]].concat();
-    let message = "additionalFeeRefundble must be one of the fields ";
     let before = app.dump();
-    let answer = app.form("POST", &path, "", &wrong);
-    assert_eq!(answer.status, 400);
-    assert!(answer.message().starts_with(message), "{}", answer.message());
+    for name in [
+        "additionalFeeRefundble",
+        "additionalFeeRefundable[]",
+        "sellerAmount[0]",
+        "file[x]",
+    ] {
+        let wrong = [&parts[..], &[(name, None, &b"false"[..])]].concat();
+        let answer = app.form("POST", &path, "", &wrong);
+        assert_eq!(answer.status, 400, "{name}");
+        let message = format!("{name} must be one of the fields ");
+        assert!(answer.message().starts_with(&message), "{}", answer.message());
+    }
     // A text in the place of a file has a message of its own.
     let text = [&parts[..], &[("file[0]", None, &b"photo.png"[..])]].concat();
     let answer = app.form("POST", &path, "", &text);

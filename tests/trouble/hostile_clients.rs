@@ -9,10 +9,10 @@ use std::{fs, thread};
 
 use crate::helpers::{RunningServer, WorkFolder, get};
 
-/// The connections of each kind: more than `limits.connections_max`.
 const FILE_BYTES: usize = 5 << 20;
 /// The times that a client asks for the file and takes none. All are more than the kernel holds for it.
 const FILES_ASKED: usize = 4;
+/// The connections of each kind: more than `limits.connections_max`.
 const HOSTILE: usize = 560;
 /// The requests of the honest client beside each kind.
 const HONEST: usize = 200;

@@ -185,7 +185,7 @@ pub(crate) async fn delete(
         .await
 }
 
-/// Parses a new or edited category, and its picture.
+/// Parses a new category, which must have a name, and its picture.
 fn parse_new_category(body: &mut JsonOrFormBody, limits: &TermsLimits) -> Parsed<(CategoryRequest, Uploads)> {
     let has_name = body.fields(PICTURE)?.field("name").optional_text()?.is_some();
     if !has_name {
@@ -194,6 +194,7 @@ fn parse_new_category(body: &mut JsonOrFormBody, limits: &TermsLimits) -> Parsed
     parse_category(body, limits)
 }
 
+/// Parses a new or edited category, and its picture.
 fn parse_category(body: &mut JsonOrFormBody, limits: &TermsLimits) -> Parsed<(CategoryRequest, Uploads)> {
     let fields = body.fields(PICTURE)?;
     let name = fields.field("name");

@@ -1,5 +1,5 @@
-//! Wakes the webhook deliverer after a commit that added deliveries, so that it
-//! need not poll the outbox, and the streams of events after every commit.
+//! Wakes the webhook deliverer after a commit that added deliveries or, at another process, moved a
+//! clock, so that it need not poll the outbox, and the streams of events after every commit.
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::domain::ids::MerchantId;
 
-/// Merchants with deliveries committed since the last call of
+/// Merchants whose deliveries or clocks were committed since the last call of
 /// [`DeliveryWakeups::next`].
 #[derive(Debug, Default)]
 pub(crate) struct DeliveryWakeups {

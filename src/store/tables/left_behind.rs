@@ -26,8 +26,8 @@ const ROWS_MAX: i64 = 500;
 const SEARCHED_MAX: i64 = 1_000;
 /// The most escrows and customers that one step removes. They have rows of their own.
 const OWNERS_MAX: i64 = 50;
-/// The same on a PostgreSQL server, which looks for references to each removed row in whole
-/// tables. One statement must not take as long as the longest wait for its answer, and other
+/// The most escrows, customers, receipts or merchants that one step removes on a PostgreSQL server,
+/// which looks for references to each removed row in whole tables. One statement must not take as long as the longest wait for its answer, and other
 /// commands wait meanwhile.
 const OWNERS_ON_SERVER_MAX: i64 = 1;
 /// The most rows of a searched table that one step removes on a server, if others may reference

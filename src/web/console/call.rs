@@ -18,7 +18,7 @@ use crate::entropy;
 use crate::http::Outcome;
 use crate::web::api::{ApiReply, Request};
 use crate::web::form::BodyForm;
-use crate::web::layout::{Page, Refused};
+use crate::web::layout::{Page, Refused, of_merchant};
 use crate::web::reader::Reader;
 use crate::web::reason;
 use crate::web::sections::section_of;
@@ -93,12 +93,12 @@ pub(super) async fn send(
     } = parse(&fields)?;
     reader.check_visitor(&visitor)?;
     request.merchant = request.merchant.filter(|_| reader.is_operator());
+    reader.choose_of_form(request.merchant.as_deref());
     // Nothing is kept for an idempotency key where a reply shows a secret.
     let once = request.idempotency_key.clone().filter(|_| shows_secrets(&request));
     if let Some(once) = once.as_deref().filter(|_| !reader.is_without_key())
         && !reader.spend(once)
     {
-        reader.choose_of_form(request.merchant.as_deref());
         return Ok(see(&back, &form));
     }
     let answer = reader.api.send(request.clone()).await;
@@ -110,13 +110,13 @@ pub(super) async fn send(
         return Ok(refusal(&reader, &request, &answer, &from));
     }
     let curl = reader.curl(&request);
-    Ok(go_back(&mut reader, &request, Some(curl), &answer, &back, &form))
+    Ok(go_back(&reader, &request, Some(curl), &answer, &back, &form))
 }
 
 /// Leads to the page to go back to after a success, where its outcome is told: from the request
-/// log or, for a reader with a key, from the session. The page shows the merchant of the form.
+/// log or, for a reader with a key, from the session.
 pub(super) fn go_back(
-    reader: &mut Reader,
+    reader: &Reader,
     request: &Request,
     curl: Option<String>,
     answer: &ApiReply,
@@ -132,7 +132,6 @@ pub(super) fn go_back(
     if reader.is_without_key() {
         return see(&back, answer.request_id.as_deref().unwrap_or_default());
     }
-    reader.choose_of_form(request.merchant.as_deref());
     reader.keep_outcome(Outcome {
         form: form.to_owned(),
         message: answer.envelope.message.clone(),
@@ -189,7 +188,10 @@ pub(crate) fn refusal(reader: &Reader, request: &Request, answer: &ApiReply, fro
 pub(super) fn refusal_of(reader: &Reader, sent: (&str, &str), answer: &ApiReply, from: &str) -> HttpResponse {
     let (heading, sent) = sent;
     let envelope = &answer.envelope;
-    Page::new("Refused").section(section_of(from).unwrap_or("/console/deals")).narrow().show_with(answer.status, &html! {
+    let page = Page::new("Refused")
+        .section(section_of(from).unwrap_or("/console/deals"))
+        .narrow();
+    let page = page.show_with(answer.status, &html! {
         h1 { "Refused" }
         div.notice.bad role="alert" data-refused {
             p { strong { (reason::of(envelope, &reader.currency())) } }
@@ -201,7 +203,8 @@ pub(super) fn refusal_of(reader: &Reader, sent: (&str, &str), answer: &ApiReply,
         h2 { (heading) }
         pre tabindex="0" { code { (sent) } }
         p { a.button.primary href=(from) { "Back" } }
-    })
+    });
+    of_merchant(page, reader.pinned_merchant())
 }
 
 /// A form that was sent.

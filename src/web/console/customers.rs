@@ -273,11 +273,11 @@ async fn show_customer(reader: &Reader, id: &str, shown: &Shown) -> Result<HttpR
         };
         let wallet = snapshot.wallet(merchant, &asked)?;
         let (owner, shape) = (Account::CustomerMain(asked), HistoryShape::Page(PAYMENTS));
-        let (history, _) = snapshot.history(merchant, &owner, &HistoryFilter::default(), shape)?;
+        let history = snapshot.history(merchant, &owner, &HistoryFilter::default(), shape)?;
         let has_bank = policy.mode == Mode::Sandbox || policy.known_deposit_account(snapshot, merchant)?.is_some();
         Ok(wallet.map(|wallet| (customer, wallet, history, has_bank)))
     });
-    let (customer, wallet, history, has_bank) = found.await?.flatten().ok_or_else(unknown)?;
+    let (customer, wallet, (history, count), has_bank) = found.await?.flatten().ok_or_else(unknown)?;
     let back = page_of(id.as_str());
     let done = done::notice(reader, shown.done()).await?;
     let currency = reader.currency();
@@ -331,7 +331,7 @@ async fn show_customer(reader: &Reader, id: &str, shown: &Shown) -> Result<HttpR
             @if history.is_empty() {
                 p.muted { "No payments yet." }
             } @else {
-                @if history.len() >= PAYMENTS_SHOWN as usize { p.small.muted { "The newest " (PAYMENTS_SHOWN) " payments." } }
+                @if count > history.len() as u64 { p.small.muted { "The newest " (history.len()) " of " (count) " payments." } }
                 (payments(&history, &currency))
             }
         }

@@ -36,7 +36,7 @@ struct Wallet {
 
 /// `POST /console/example`: a buyer with money, and an offer in three stages. The reader goes on
 /// from there. A buyer who has enough money keeps it.
-pub(super) async fn make(mut reader: Reader, Form(sent): Form<Sent>) -> Result<HttpResponse, Refused> {
+pub(super) async fn make(reader: Reader, Form(sent): Form<Sent>) -> Result<HttpResponse, Refused> {
     reader.check_visitor(&sent.visitor)?;
     let once = |step: &str| (!sent.once.is_empty()).then(|| format!("{}-{step}", sent.once));
     let wallet: Wallet = reader.api.data(Request::get("/v1/wallet").acting_for(BUYER)).await?;
@@ -56,7 +56,7 @@ pub(super) async fn make(mut reader: Reader, Form(sent): Form<Sent>) -> Result<H
         return Ok(refusal(&reader, &offer, &answer, "/"));
     }
     let (curl, back) = (reader.curl(&offer), format!("/console/deals/{MADE}"));
-    Ok(go_back(&mut reader, &offer, Some(curl), &answer, &back, &sent.once))
+    Ok(go_back(&reader, &offer, Some(curl), &answer, &back, &sent.once))
 }
 
 fn offer() -> Request {

@@ -105,6 +105,7 @@ pub(super) async fn send(
     let mut asked = Request::new(Method::POST, path);
     asked.customer = Some(target.customer).filter(|customer| !customer.is_empty());
     asked.merchant = Some(target.merchant).filter(|merchant| reader.is_operator() && !merchant.is_empty());
+    reader.choose_of_form(asked.merchant.as_deref());
     asked.idempotency_key = Some(key_of(&target.once, asked.customer.clone(), body.clone(), boundary).await?);
     let back = text::own_path(&target.back).unwrap_or("/console/deals");
     let from = text::own_path(&target.from).unwrap_or_else(|| place_of(back));
@@ -114,7 +115,7 @@ pub(super) async fn send(
         .await
         .map_err(|refused| refused.with_way_on(from, "Back"))?;
     if answer.status.is_success() {
-        return Ok(go_back(&mut reader, &asked, None, &answer, back, &target.once));
+        return Ok(go_back(&reader, &asked, None, &answer, back, &target.once));
     }
     let form = form_of(&reader, answer.request_id.as_deref()).await;
     let form = form.unwrap_or_else(|| format!("{} {}", asked.method, asked.path));

@@ -64,7 +64,7 @@ fn open(folder: &Path) -> Store {
     store
 }
 
-/// Returns control for a deliverer in a sandbox, and the sender that keeps them.
+/// Returns the control of a deliverer in a sandbox, and the sender of its messages.
 fn control() -> (DelivererControl, UnboundedSender<DelivererMessage>) {
     let timeout = Duration::from_mins(1);
     let settings = Settings {

@@ -13,7 +13,7 @@ use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, JsonOrFormBody};
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
-use crate::http::refusals::Refusals;
+use crate::http::refusals::{Refusals, Work};
 use crate::http::routes::disputes;
 use crate::http::routes::operator::acting::{ASKED, act};
 use crate::http::routes::operator::fields::reason;
@@ -55,7 +55,7 @@ pub(super) async fn resolve(
 }
 
 /// The refusals of [`asked`].
-pub(super) const ASKED_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::EscrowNotFound]]);
+pub(super) const ASKED_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::EscrowNotFound]]).with(Work::Reads);
 
 /// `GET /operator/deals/{escrowId}/ruling`: what a first operator has asked for, or null.
 pub(super) async fn asked(

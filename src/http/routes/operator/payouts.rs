@@ -23,7 +23,7 @@ use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
 use crate::http::query::{self, Query};
-use crate::http::refusals::Refusals;
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec, words};
 use crate::http::routes::operator::acting::{ASKED, act};
 use crate::http::routes::operator::fields::{
@@ -74,7 +74,7 @@ pub(super) async fn list(
 }
 
 /// The refusals of [`get`].
-pub(super) const GET_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::PayoutNotFound]]);
+pub(super) const GET_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::PayoutNotFound]]).with(Work::Reads);
 
 /// `GET /operator/payouts/{payoutId}`.
 pub(super) async fn get(

@@ -18,7 +18,7 @@ use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, Query};
-use crate::http::refusals::Refusals;
+use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec, words};
 use crate::http::routes::operator::acting::{ASKED, act};
 use crate::http::routes::operator::fields::{BANK_ENTRY, REASON, bank_entry, reason, reason_field};
@@ -76,7 +76,7 @@ pub(super) async fn list(
 }
 
 /// The refusals of [`get`].
-pub(super) const GET_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::ReceiptNotFound]]);
+pub(super) const GET_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::ReceiptNotFound]]).with(Work::Reads);
 
 /// `GET /operator/receipts/{receiptId}`.
 pub(super) async fn get(

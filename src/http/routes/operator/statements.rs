@@ -38,7 +38,7 @@ const COLUMNS_MAX: usize = COLUMNS_BEFORE.len() + 5;
 /// The refusals of [`of_customer`].
 pub(super) const OF_CUSTOMER_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::NoSuchCustomer]])
     .of_http(&[ApiErrorKind::TooManyRows])
-    .with(Work::FindsMerchantLong);
+    .with(Work::ReadsLong);
 
 /// `GET /operator/customers/{customerId}/statement`: the wallet and the holds of a customer.
 pub(super) async fn of_customer(
@@ -48,6 +48,7 @@ pub(super) async fn of_customer(
     query: Query,
 ) -> Result<CsvReply, ApiError> {
     let customer = customer_id("customerId", &customer).map_err(Refusal::NoSuchCustomerId)?;
+    let merchant = caller.merchant().ok_or(Refusal::NoSuchCustomer)?;
     let columns = &["wallet", "walletBalance", "hold", "holdBalance"];
     let make = move |snapshot: &Snapshot<'_>, merchant, period, rows_max| {
         if snapshot.customer(merchant, &customer)?.is_none() {
@@ -61,7 +62,7 @@ pub(super) async fn of_customer(
             .statement_of_accounts(merchant, &accounts, period, rows_max)
             .map(Ok)
     };
-    send(&state, &caller, &query, "customer-statement.csv", columns, make).await
+    send(&state, merchant, &query, "customer-statement.csv", columns, make).await
 }
 
 /// The refusals of [`of_merchant`].
@@ -76,13 +77,14 @@ pub(super) async fn of_merchant(state: Data<AppState>, caller: Caller, query: Qu
             .map(Ok)
     };
     let columns = &["change", "balance"];
-    send(&state, &caller, &query, "merchant-statement.csv", columns, make).await
+    let merchant = state.merchant_of(&caller).await?;
+    send(&state, merchant, &query, "merchant-statement.csv", columns, make).await
 }
 
 /// The refusals of [`of_deal`].
 pub(super) const OF_DEAL_REFUSALS: Refusals = Refusals::of(&[&[RefusalKind::EscrowNotFound]])
     .of_http(&[ApiErrorKind::TooManyRows])
-    .with(Work::FindsMerchantLong);
+    .with(Work::ReadsLong);
 
 /// `GET /operator/deals/{escrowId}/statement`: the money that a deal holds.
 pub(super) async fn of_deal(
@@ -92,12 +94,13 @@ pub(super) async fn of_deal(
     query: Query,
 ) -> Result<CsvReply, ApiError> {
     let deal = EscrowId::named(&deal);
+    let merchant = caller.merchant().ok_or(Refusal::EscrowNotFound)?;
     let make = move |snapshot: &Snapshot<'_>, merchant, period, rows_max| {
         let found = snapshot.statement_of_deal(merchant, deal, period, rows_max)?;
         Ok(found.ok_or(Refusal::EscrowNotFound))
     };
     let columns = &["change", "held"];
-    send(&state, &caller, &query, "deal-statement.csv", columns, make).await
+    send(&state, merchant, &query, "deal-statement.csv", columns, make).await
 }
 
 /// The refusals of [`journal`].
@@ -109,14 +112,15 @@ pub(super) async fn journal(state: Data<AppState>, caller: Caller, query: Query)
     let make =
         |snapshot: &Snapshot<'_>, merchant, period, rows_max| snapshot.journal(merchant, period, rows_max).map(Ok);
     let columns = &["bankChange", "bankShouldHold"];
-    send(&state, &caller, &query, "journal.csv", columns, make).await
+    let merchant = state.merchant_of(&caller).await?;
+    send(&state, merchant, &query, "journal.csv", columns, make).await
 }
 
 /// Makes a statement on a thread for long reads, and sends it as a file. `columns` has two
 /// names for each balance: of its change and of the balance itself.
 async fn send(
     state: &AppState,
-    caller: &Caller,
+    merchant: MerchantId,
     query: &Query,
     name: &'static str,
     columns: &'static [&'static str],
@@ -125,7 +129,6 @@ async fn send(
     + 'static,
 ) -> Result<CsvReply, ApiError> {
     let period = period(&query.fields()?)?;
-    let merchant = state.merchant_of(caller).await?;
     let (rows_max, policy) = (state.limits.report_rows_max, state.policy.load_full());
     let read = move |snapshot: &Snapshot<'_>| {
         let found = statement(snapshot, merchant, period, rows_max)?;

@@ -3,9 +3,9 @@
 //!
 //! A commit notifies the others: which merchants have new deliveries or another time, and if keys have changed.
 //! So does a migration, after which the writers of older processes end. A lost notice costs no
-//! more than a delay: deliveries are looked for from time to time, and whenever notices may have
-//! been lost, what is remembered of keys is dropped, streams of events read again and the writer looks
-//! at the schema.
+//! more than a delay: a new leader forgets its schedule and looks for all deliveries, and whenever
+//! notices may have been lost, what is remembered of keys is dropped, streams of events read again and
+//! the writer looks at the schema.
 //!
 //! A process that finds the ledger broken tells the others again and again, so that none goes on to
 //! write.

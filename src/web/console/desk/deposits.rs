@@ -145,7 +145,7 @@ async fn came(reader: &Reader, deposits: &[Deposit]) -> Result<Vec<bool>, Refuse
 }
 
 /// Shows an expected deposit. `came` is true if its money was recorded and waits for a second operator:
-/// nothing else can be done with the deposit until then.
+/// the deposit cannot be given up until then.
 fn expected_deposit(
     reader: &Reader,
     deposit: &Deposit,
@@ -168,20 +168,16 @@ fn expected_deposit(
                 @for escrow in &deposit.escrow_ids { ", for " a href={ "/console/deals/" (escrow) } { "a deal" } }
             }
             @if came {
-                p { a href="#recorded" { "Recorded, and waits for a second operator" } }
+                p { "Money with this reference was recorded, and waits for a second operator in the lists above." }
             }
-            @if !came && reader.may(&record) {
-                form method="post" action="/console/call" {
-                    (hidden(reader, &record, BACK))
-                    input type="hidden" name="s:depositReference" value=(deposit.quoted);
-                    div.fields {
-                        div.field {
-                            label for={ "amount-" (reference) } { "Amount that came" }
-                            input id={ "amount-" (reference) } name="n:amount" inputmode="decimal" value=(deposit.amount.0) required;
-                        }
-                        (bank_entry(reference, today))
+            @if reader.may(&record) {
+                @if came {
+                    details {
+                        summary { "More came" }
+                        (record_form(reader, deposit, today, "Record what else came"))
                     }
-                    button.primary { "Record that it came" }
+                } @else {
+                    (record_form(reader, deposit, today, "Record that it came"))
                 }
             }
             @if !came && reader.may(&expire) {
@@ -195,6 +191,26 @@ fn expected_deposit(
                     }
                 }
             }
+        }
+    }
+}
+
+/// The form that records money which came with the reference of an expected deposit.
+fn record_form(reader: &Reader, deposit: &Deposit, today: &str, button: &str) -> Markup {
+    let reference = deposit.reference.as_str();
+    let record = Request::new(Method::POST, "/operator/receipts");
+    html! {
+        form method="post" action="/console/call" {
+            (hidden(reader, &record, BACK))
+            input type="hidden" name="s:depositReference" value=(deposit.quoted);
+            div.fields {
+                div.field {
+                    label for={ "amount-" (reference) } { "Amount that came" }
+                    input id={ "amount-" (reference) } name="n:amount" inputmode="decimal" value=(deposit.amount.0) required;
+                }
+                (bank_entry(reference, today))
+            }
+            button.primary { (button) }
         }
     }
 }
@@ -272,17 +288,17 @@ fn waiting(reader: &Reader, receipt: &Receipt) -> Markup {
         @if waits {
             div.small {
                 "It has moved no money yet. "
-                @if is_own(reader, receipt) { "You have recorded it. " }
-                "Another operator must approve it."
+                @if is_own(reader, receipt) { "You have recorded it. Another operator must approve it." }
+                @else { "An operator must approve it." }
             }
         }
     }
 }
 
-/// Returns true if the reader is the operator who has recorded the receipt.
+/// Returns true if the reader has recorded the receipt and must leave its approval to another operator.
 fn is_own(reader: &Reader, receipt: &Receipt) -> bool {
     let recorder = receipt.recorded_by.as_deref().map(OperatorId::named);
-    recorder.is_some() && recorder == reader.operator()
+    reader.is_first_of_two(recorder, receipt.amount.0)
 }
 
 /// Shows what an operator has asked for, if a second one has to ask for the same.

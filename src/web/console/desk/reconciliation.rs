@@ -10,7 +10,7 @@ use crate::store::Snapshot;
 use crate::web::api::{Request, SignedMajor};
 use crate::web::console::desk::parts::{SECTION, file_refusal, pages};
 use crate::web::form::CsvForm;
-use crate::web::layout::{Page, Refused};
+use crate::web::layout::{Page, Refused, of_merchant};
 use crate::web::reader::Reader;
 use crate::web::text;
 
@@ -22,6 +22,8 @@ const NOT_COMPARED: &str =
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Typed {
+    /// The merchant whose page has shown the form, or empty if none was chosen.
+    merchant: String,
     statement: String,
     opening: String,
     closing: String,
@@ -125,9 +127,13 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
 
 /// `POST /console/desk/reconciliation`: compares, and changes nothing.
 pub(super) async fn compare(
-    reader: Reader,
+    mut reader: Reader,
     CsvForm { form: typed, .. }: CsvForm<Typed>,
 ) -> Result<HttpResponse, Refused> {
+    if typed.merchant.is_empty() && reader.is_operator() {
+        reader.choose(None);
+    }
+    reader.choose_of_form(Some(&typed.merchant));
     let statement = typed.statement.trim_start().to_owned();
     if statement.is_empty() && typed.closing.trim().is_empty() {
         let nothing = html! {
@@ -161,7 +167,7 @@ async fn is_of_shared_account(reader: &Reader) -> Result<bool, Refused> {
 async fn page(reader: &Reader, typed: &Typed, status: StatusCode, result: &Markup) -> Result<HttpResponse, Refused> {
     let is_shared = is_of_shared_account(reader).await?;
     let names_columns = typed.columns().iter().any(|(_, _, typed)| !typed.is_empty());
-    Ok(Page::new("Reconciliation").section(SECTION).show_with(status, &html! {
+    let page = Page::new("Reconciliation").section(SECTION).show_with(status, &html! {
         h1 { "Reconciliation" }
         p.lead { "Compare the bank's statement with what was recorded here. Nothing is changed." }
         (pages(reader, PATH))
@@ -172,6 +178,7 @@ async fn page(reader: &Reader, typed: &Typed, status: StatusCode, result: &Marku
         }
         (result)
         form.card method="post" action=(PATH) {
+            input type="hidden" name="merchant" value=(reader.pinned_merchant().map(|merchant| merchant.0.to_string()).unwrap_or_default());
             div.field {
                 label for="statement" { "The bank's statement as CSV" }
                 textarea #statement name="statement" rows="8" aria-describedby="statement-hint" placeholder="date,amount,reference" { (typed.statement) }
@@ -205,7 +212,8 @@ async fn page(reader: &Reader, typed: &Typed, status: StatusCode, result: &Marku
             p.small.muted { "Only the statement or the closing balance is needed. The days are those of its first and last line, unless you type others." }
             button.primary { "Compare" }
         }
-    }))
+    });
+    Ok(of_merchant(page, reader.pinned_merchant()))
 }
 
 /// The lists of differences, of which each tells its remedy.
