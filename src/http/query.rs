@@ -97,15 +97,17 @@ pub(super) fn pairs_of(request: &HttpRequest) -> Result<Vec<(String, String)>, I
         .map_err(|_| Invalid::wrong("the query", "name=value pairs", request.query_string()))
 }
 
-/// Returns the hash of all that makes a list: key, customer, an operator's merchant, path and
-/// filters.
+/// Returns the hash of all that makes a list: key, customer, merchant, path and filters. After a reset
+/// a key has another merchant.
 fn list_hash(request: &HttpRequest, fields: &[(String, String)]) -> Result<ListHash, ApiError> {
     let context = RequestContext::of(request)?;
     let mut hash = PartsHash::default();
     hash.add(context.key_hash.get().map_or(&[][..], |key| &key[..]));
     hash.add(context.customer.get().map_or(&[][..], |id| id.as_bytes()));
-    let merchant = request.headers().get(MERCHANT_ID);
-    hash.add(merchant.map_or(&[][..], HeaderValue::as_bytes));
+    let named = request.headers().get(MERCHANT_ID);
+    hash.add(named.map_or(&[][..], HeaderValue::as_bytes));
+    let merchant = context.merchant.get().map(|merchant| merchant.0.to_be_bytes());
+    hash.add(merchant.as_ref().map_or(&[][..], |merchant| &merchant[..]));
     hash.add(&decoded(request.path()));
     let mut filters: Vec<_> = fields.iter().filter(|(name, _)| name != "page").collect();
     filters.sort();

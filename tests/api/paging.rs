@@ -218,6 +218,28 @@ fn a_deleted_row_takes_none_with_it_from_a_walk_by_cursor() {
     assert_eq!(third.data()["pagination"]["isLastPage"], true);
 }
 
+/// Tests reset the sandbox and make the same list again.
+#[test]
+fn a_walk_ends_with_the_merchant_that_a_reset_replaces() {
+    let app = spawn_app();
+    let make = || {
+        for customer in ["ada", "ben", "cleo"] {
+            app.wallet(customer).ok();
+        }
+    };
+    let page = |page: u32| {
+        let list = app
+            .as_merchant("GET", &format!("/v1/customers?limit=2&page={page}"), None)
+            .ok();
+        list.data()["data"].as_array().unwrap().len()
+    };
+    make();
+    assert_eq!((page(1), page(2)), (2, 1));
+    app.as_merchant("POST", "/sandbox/reset", None).ok();
+    make();
+    assert_eq!(page(2), 1, "of the new list");
+}
+
 #[test]
 fn a_page_that_no_walk_leads_to_shows_the_list_as_it_is() {
     let app = spawn_app();
