@@ -7,6 +7,7 @@ use escrowd::domain::address_range::AddressRange;
 use escrowd::domain::events::webhook_endpoint::SigningSecret;
 use serde_json::{Value, json};
 
+use crate::checkout::LiveDeal;
 use crate::console::Form;
 use crate::desk::{
     ADA, BEN, CLEO, DAYO, EFE, STALL_KEY, paid, payout_of, receipt, spawn_desk, spawn_desk_of_two, spawn_desk_with,
@@ -412,6 +413,57 @@ fn a_request_that_waits_for_a_second_operator_is_retracted_at_the_desk() {
     assert!(waiting.contains("ben asked to reverse it"), "{waiting}");
     assert!(!waiting.contains(">Reverse</button>"), "{waiting}");
     assert!(cleo.page(desk).contains(">Reverse</button>"));
+}
+
+#[test]
+fn the_desk_confirms_the_assignment_of_money_to_a_deposit() {
+    let live = LiveDeal::new();
+    let (app, desk) = (&live.app, "/console/desk/deposits");
+    let deposit = json!({ "depositReference": live.announce() });
+    let in_suspense = live.record("in-1", 10_200, &json!({}));
+    assert_eq!(in_suspense.text("status"), "suspense");
+    let assign = format!("/receipts/{}/assign", in_suspense.text("id"));
+    let noted = app.by(BEN, "POST", &assign, &deposit).ok();
+    assert_eq!(noted.text("status"), "suspense");
+    let cleo = Browser::logged_in(app, CLEO);
+    let waiting = cleo.page(desk);
+    let reference = deposit["depositReference"].as_str().unwrap();
+    let assigned = cleo.done(&Form::of(&waiting, "Assign"));
+    assert!(assigned.contains("Receipt assigned successfully"), "{assigned}");
+    assert_is_funded(&live);
+    let asked = format!("ben asked to assign it to the deposit <code>{reference}</code>.");
+    assert!(waiting.contains(&asked), "{waiting}");
+}
+
+#[test]
+fn the_desk_alone_assigns_money_to_a_deposit() {
+    let live = LiveDeal::new();
+    let desk = "/console/desk/deposits";
+    let reference = live.announce();
+    live.record("in-1", 10_200, &json!({}));
+    let (ben, cleo) = (Browser::logged_in(&live.app, BEN), Browser::logged_in(&live.app, CLEO));
+    let form = Form::of(&ben.page(desk), "Assign");
+    let empty = [form.field("s:customerId"), form.field("s:depositReference")];
+    assert_eq!(empty, [Some(""), Some("")]);
+    let refused = ben.send(&form);
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    let form = form.with("s:depositReference", &reference);
+    let both = ben.send(&form.clone().with("s:customerId", &live.buyer));
+    assert_eq!(both.status, 400, "{}", both.text);
+    let noted = ben.done(&form);
+    assert!(noted.contains("ben asked to assign it to the deposit"), "{noted}");
+    let form = Form::of(&cleo.page(desk), "Assign");
+    assert_eq!(form.field("s:depositReference"), Some(reference.as_str()));
+    let assigned = cleo.done(&form);
+    assert!(assigned.contains("Receipt assigned successfully"), "{assigned}");
+    assert_is_funded(&live);
+}
+
+/// Asserts that the money of the deal's deposit paid for the deal.
+#[track_caller]
+fn assert_is_funded(live: &LiveDeal) {
+    assert_eq!(live.app.column("SELECT buyer_id FROM escrow"), [live.buyer.as_str()]);
+    assert_eq!(live.app.live_balance(&live.buyer), 0);
 }
 
 #[test]

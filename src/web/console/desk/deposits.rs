@@ -7,6 +7,8 @@ use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
 
 use crate::domain::ids::{OperatorId, TransactionId};
+use crate::domain::mode::Mode;
+use crate::domain::payments::payment::Payment;
 use crate::domain::treasury::receipt::ReceiptStatus;
 use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
@@ -45,6 +47,11 @@ struct Receipt {
     bank_reference: String,
     value_date: String,
     customer_id: Option<String>,
+    expected_deposit_id: Option<String>,
+    /// The reference that the payer of the expected deposit quotes, if a second operator has to assign the
+    /// money to that deposit too.
+    #[serde(skip)]
+    asked_reference: Option<String>,
     recorded_by: Option<String>,
     asked_by: Option<String>,
     note: Option<String>,
@@ -80,8 +87,9 @@ pub(super) async fn show(
         (RECORDED, ReceiptStatus::TO_DECIDE),
         (SUSPENSE, ReceiptStatus::TO_ASSIGN),
     ];
-    let receipts: Vec<List<Receipt>> =
+    let mut receipts: Vec<List<Receipt>> =
         waiting_and_history(&reader, "/operator/receipts", &waiting, HISTORY, &cursors).await?;
+    find_asked_references(&reader, receipts.iter_mut().flat_map(|list| &mut list.found.data)).await?;
     let customers = expected.data.iter().map(|deposit| &deposit.customer_id);
     let of_receipts = receipts.iter().flat_map(|list| &list.found.data);
     let customers = customers.chain(of_receipts.map(|receipt| &receipt.customer_id));
@@ -142,6 +150,33 @@ async fn came(reader: &Reader, deposits: &[Deposit]) -> Result<Vec<bool>, Refuse
         came.collect::<Result<Vec<bool>, _>>()
     });
     Ok(read.await?.unwrap_or_else(|| vec![false; deposits.len()]))
+}
+
+/// Finds for each receipt the reference of the deposit that a first operator asked to assign it to. The
+/// list of expected deposits need not show that deposit: it has pages, and leaves out what has succeeded.
+async fn find_asked_references(reader: &Reader, receipts: impl Iterator<Item = &mut Receipt>) -> Result<(), Refused> {
+    let asked: Vec<(&mut Receipt, TransactionId)> = receipts
+        .filter(|receipt| is_to_assign(receipt))
+        .filter_map(|receipt| {
+            let deposit = TransactionId::named(receipt.expected_deposit_id.as_deref()?);
+            Some((receipt, deposit))
+        })
+        .collect();
+    let ids: Vec<TransactionId> = asked.iter().map(|(_, deposit)| *deposit).collect();
+    let read = reader.read(move |snapshot, _merchant| {
+        let found = ids.iter().map(|id| snapshot.payment(*id));
+        found.collect::<Result<Vec<Option<Payment>>, _>>()
+    });
+    let found = read.await?.unwrap_or_default();
+    let mode = if reader.is_in_sandbox() {
+        Mode::Sandbox
+    } else {
+        Mode::Live
+    };
+    for ((receipt, _), payment) in std::iter::zip(asked, found) {
+        receipt.asked_reference = payment.map(|payment| payment.transaction.quoted_reference(mode).as_str().to_owned());
+    }
+    Ok(())
 }
 
 /// Shows an expected deposit. `came` is true if its money was recorded and waits for a second operator:
@@ -303,15 +338,20 @@ fn is_own(reader: &Reader, receipt: &Receipt) -> bool {
 
 /// Shows what an operator has asked for, if a second one has to ask for the same.
 fn asked(receipt: &Receipt, operators: &Operators) -> Markup {
-    let what = if is_to_assign(receipt) { "assign" } else { "reverse" };
+    let act = if is_to_assign(receipt) { "assign" } else { "reverse" };
     html! {
         @if let Some(operator) = &receipt.asked_by {
-            div.small { (operators.name(operator)) " asked to " (what) " it. Another operator must ask for the same." }
+            div.small {
+                (operators.name(operator)) " asked to " (act) " it"
+                @if let Some(reference) = &receipt.asked_reference { " to the deposit " code { (reference) } }
+                ". Another operator must ask for the same."
+            }
         }
     }
 }
 
-/// Returns true if the receipt waits for a second operator who asks to assign it to the same customer.
+/// Returns true if the receipt waits for a second operator who asks to assign it to the same customer, and
+/// to the same deposit if the first one named one.
 fn is_to_assign(receipt: &Receipt) -> bool {
     receipt.status == ReceiptStatus::Suspense.into_str() && receipt.customer_id.is_some()
 }
@@ -331,18 +371,7 @@ fn acts(reader: &Reader, receipt: &Receipt) -> Markup {
             (with_reason(reader, &act("reject"), BACK, &format!("reject-{}", receipt.id), "Reject"))
         }
         @if is_in(ReceiptStatus::TO_ASSIGN) && can_assign && reader.may(&act("assign")) {
-            details {
-                summary { "Assign" }
-                form method="post" action="/console/call" {
-                    (hidden(reader, &act("assign"), BACK))
-                    div.field {
-                        label for={ "assign-" (receipt.id) } { "Customer" }
-                        input id={ "assign-" (receipt.id) } name="s:customerId" value=[&receipt.customer_id] required;
-                        p.hint { "The id, which the " a href="/console/customers" { "list" } " finds by name, e-mail address or phone." }
-                    }
-                    button { "Assign" }
-                }
-            }
+            (assign_form(reader, receipt, &act("assign")))
         }
         @let send_back = Request::new(Method::POST, "/operator/payouts");
         @if is_in(ReceiptStatus::TO_ASSIGN) && reader.may(&send_back) {
@@ -362,6 +391,35 @@ fn acts(reader: &Reader, receipt: &Receipt) -> Markup {
         }
         @if receipt.asked_by.is_some() {
             (with_reason(reader, &act("retract"), BACK, &format!("retract-{}", receipt.id), "Retract the request"))
+        }
+    }
+}
+
+/// The form that assigns money in suspense to a customer or an expected deposit. After a first request it
+/// is filled in with the same target, which a second operator confirms.
+fn assign_form(reader: &Reader, receipt: &Receipt, assign: &Request) -> Markup {
+    let reference = &receipt.asked_reference;
+    // The deposit names the customer, and a request names one of the two.
+    let customer = receipt.customer_id.as_ref().filter(|_| reference.is_none());
+    let id = receipt.id.as_str();
+    html! {
+        details {
+            summary { "Assign" }
+            form method="post" action="/console/call" {
+                (hidden(reader, assign, BACK))
+                p.hint id={ "assign-hint-" (id) } { "Fill in one of the two. With the reference, money of exactly its amount also pays for the deals of the deposit." }
+                div.field {
+                    label for={ "assign-" (id) } { "Customer" }
+                    input id={ "assign-" (id) } name="s:customerId" value=[customer] aria-describedby={ "assign-hint-" (id) };
+                    p.hint { "The id, which the " a href="/console/customers" { "list" } " finds by name, e-mail address or phone." }
+                }
+                div.field {
+                    label for={ "assign-deposit-" (id) } { "Reference of the deposit" }
+                    input id={ "assign-deposit-" (id) } name="s:depositReference" value=[reference] autocomplete="off" aria-describedby={ "assign-hint-" (id) };
+                    p.hint { "As the payer was told to quote it. The deposit names its customer." }
+                }
+                button { "Assign" }
+            }
         }
     }
 }
