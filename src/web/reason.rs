@@ -41,7 +41,8 @@ const TIMES: [(&str, &str); 2] = [
 ];
 
 /// The fields of requests for which forms have other words.
-const LABELS: [(&str, &str); 21] = [
+const LABELS: [(&str, &str); 22] = [
+    ("depositReference", "Reference of the deposit"),
     ("purpose", "What for"),
     ("maxDelivery", "Time to deliver"),
     ("deliveryTimeline", "Unit of time"),

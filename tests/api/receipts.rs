@@ -428,7 +428,7 @@ fn a_deposit_whose_money_waits_for_a_second_person_is_not_given_up() {
 fn a_deposit_that_a_revoked_operator_wanted_to_assign_is_given_up() {
     let app = spawn_desk();
     let ada = app.live_customer("ada", "08012345678");
-    app.announce(&ada, "dep-1", 6_000);
+    let quoted = app.announce(&ada, "dep-1", 6_000);
     let recorded = app
         .by(BEN, "POST", "/receipts", &receipt(6_000, "in-1", &json!({})))
         .ok();
@@ -436,8 +436,7 @@ fn a_deposit_that_a_revoked_operator_wanted_to_assign_is_given_up() {
     act(&app, DAYO, &id, "approve", &Value::Null).ok();
     let mallory = json!({ "name": "Mallory", "role": "cashier" });
     let mallory = app.by(ADA, "POST", "/operators", &mallory).ok();
-    let assign = json!({ "depositReference": "dep-1", "reason": "it is hers" });
-    act(&app, &mallory.text("key"), &id, "assign", &assign).ok();
+    act(&app, &mallory.text("key"), &id, "assign", &quoted).ok();
     let expire = json!({ "reference": "dep-1", "reason": "no money came" });
     app.refuses_code(409, "deposit_has_receipt", |app| {
         app.by(CLEO, "POST", "/deposits/expire", &expire)

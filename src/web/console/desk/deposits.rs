@@ -203,7 +203,7 @@ fn expected_deposit(
                 @for escrow in &deposit.escrow_ids { ", for " a href={ "/console/deals/" (escrow) } { "a deal" } }
             }
             @if came {
-                p { "Money with this reference was recorded, and waits for a second operator in the lists above." }
+                p { "Money with this reference was recorded, and waits for a second operator in the lists below." }
             }
             @if reader.may(&record) {
                 @if came {
