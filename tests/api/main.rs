@@ -105,6 +105,7 @@ mod statements;
 mod stopping;
 mod stories;
 mod strict;
+mod strict_pages;
 mod texts_and_numbers;
 mod transfers;
 mod treasury_races;

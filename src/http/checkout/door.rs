@@ -143,21 +143,31 @@ impl PlayMoney<'_> {
     }
 
     /// Pays this total for the deal, once for each `once`. The route refuses another total than
-    /// that of the deal.
+    /// that of the deal. `made` is the reference for a session without one.
     ///
     /// # Errors
     ///
     /// As [`PlayMoney::wallet`].
-    pub(crate) async fn pay(self, total: Amount, source: &Source, once: &str) -> Result<CallReply, ApiError> {
+    pub(crate) async fn pay(
+        self,
+        total: Amount,
+        source: &Source,
+        once: &str,
+        made: Option<&Reference>,
+    ) -> Result<CallReply, ApiError> {
         let token = self.0.session.token.as_str();
         let mut body = Map::new();
         body.insert("amount".to_owned(), json!(MajorUnits(total)));
         body.insert("escrowDetails".to_owned(), json!({ "paymentToken": token }));
-        if let Source::Card(card) = source {
-            body.insert("gateway".to_owned(), "card".into());
-            body.insert("cardId".to_owned(), card.to_string().into());
-        }
-        if let Some(reference) = &self.0.session.reference {
+        let gateway = match source {
+            Source::Wallet => "wallet",
+            Source::Card(card) => {
+                body.insert("cardId".to_owned(), card.to_string().into());
+                "card"
+            }
+        };
+        body.insert("gateway".to_owned(), gateway.into());
+        if let Some(reference) = self.0.session.reference.as_ref().or(made) {
             body.insert("reference".to_owned(), reference.as_str().into());
         }
         self.0

@@ -74,6 +74,7 @@ pub(super) async fn pay(
     session: Path<String>,
     Form(sent): Form<Sent>,
 ) -> Result<HttpResponse, Refused> {
+    let is_strict = state.policy.load().strict;
     let visit = Visit::of(&request, state, door, &session, sent.shown).await?;
     let money = visit.play_money()?;
     let source = match sent.card.as_str() {
@@ -84,7 +85,9 @@ pub(super) async fn pay(
     // A reader who goes back and chooses another card sends another request.
     let once = format!("{} {} {total} {:?}", sent.once, sent.card, visit.customer());
     let once = hex::encode(Sha256::digest(once));
-    let reply = money.pay(total, &source, &once).await;
+    // With `strict` the route refuses a payment without a reference.
+    let made = Reference::parse(&once).filter(|_| is_strict);
+    let reply = money.pay(total, &source, &once, made.as_ref()).await;
     finish(&visit, ApiReply::of(reply.map_err(refused)?)?).await
 }
 

@@ -14,7 +14,8 @@ use crate::domain::ids::CustomerId;
 use crate::domain::party::Party;
 use crate::domain::time::Timestamp;
 use crate::web::api::Request;
-use crate::web::console::call::{PAYMENT, button, hidden};
+use crate::web::console::call::{button, hidden};
+use crate::web::console::payments::PAYMENT;
 use crate::web::console::reasons::with_reason;
 use crate::web::console::who::Operators;
 use crate::web::console::{customers, edit, example, upload};
@@ -196,6 +197,7 @@ fn pay(reader: &Reader, escrow: &Escrow, customers: &[Customer], back: &str) -> 
             input type="hidden" name="s:escrowDetails.paymentToken" value=(escrow.payment_token.as_str());
             // The total that the page shows. The route refuses the payment of another one.
             input type="hidden" name="n:amount" value=(escrow.charge());
+            input type="hidden" name="s:gateway" value="wallet";
             div.field {
                 label for="buyer" { "Who pays" }
                 input #buyer name="customer" list="customers" required aria-describedby="buyer-hint"

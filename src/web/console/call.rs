@@ -17,6 +17,7 @@ use crate::domain::invalid::shortened;
 use crate::entropy;
 use crate::http::Outcome;
 use crate::web::api::{ApiReply, Request};
+use crate::web::console::payments::{PAYMENT, add_reference, leads_to};
 use crate::web::form::BodyForm;
 use crate::web::layout::{Page, Refused, of_merchant};
 use crate::web::reader::Reader;
@@ -34,9 +35,6 @@ const PARTS_MAX: usize = 8;
 const PLACES_MAX: usize = 4_096;
 /// The most bytes of the id of a form.
 const ONCE_BYTES_MAX: usize = 64;
-
-/// The route that pays for deals.
-pub(crate) const PAYMENT: &str = "/v1/payment/escrow";
 
 /// The beginnings of the paths that a form may call.
 const CALLED: [&str; 3] = ["/v1/", "/operator/", "/sandbox/"];
@@ -94,6 +92,9 @@ pub(super) async fn send(
     reader.check_visitor(&visitor)?;
     request.merchant = request.merchant.filter(|_| reader.is_operator());
     reader.choose_of_form(request.merchant.as_deref());
+    if reader.state.policy.load().strict {
+        add_reference(&mut request);
+    }
     // Nothing is kept for an idempotency key where a reply shows a secret.
     let once = request.idempotency_key.clone().filter(|_| shows_secrets(&request));
     if let Some(once) = once.as_deref().filter(|_| !reader.is_without_key())
@@ -239,8 +240,10 @@ fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
     request.customer = field("customer").map(str::to_owned);
     request.merchant = field("merchant").map(str::to_owned);
     request.body = body(fields)?;
+    // The route pays the present total if it is told none. Every form of a payment tells the one that
+    // its page has shown.
     let total = request.body.as_ref().and_then(|body| body.get("amount"));
-    if is_payment(&request.path) && total.is_none() {
+    if leads_to(&request.path, PAYMENT) && total.is_none() {
         return Err(bad("The total that the page showed"));
     }
     let once = field("once").filter(|once| once.len() <= ONCE_BYTES_MAX);
@@ -252,13 +255,6 @@ fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
         form: once.map_or_else(entropy::request_id, str::to_owned),
         visitor: field("visitor").unwrap_or_default().to_owned(),
     })
-}
-
-/// Returns true for the route that pays the present total if it is told none. Every form of a
-/// payment tells the total that its page has shown.
-fn is_payment(path: &str) -> bool {
-    let path = path.split_once('?').map_or(path, |(path, _)| path);
-    path.trim_end_matches('/') == PAYMENT
 }
 
 /// Returns the page of a form that names only the page after a success.

@@ -21,6 +21,7 @@ use crate::web::api::Request;
 use crate::web::console::call::{MADE, hidden};
 use crate::web::console::done;
 use crate::web::console::done::Shown;
+use crate::web::console::payments::INTENT;
 use crate::web::console::who::{addresses, page_of};
 use crate::web::layout::{Page, Refused};
 use crate::web::parts::Part;
@@ -371,7 +372,7 @@ fn payments(history: &[Payment], currency: &str) -> Markup {
 
 /// The request for a deposit or a withdrawal, without its body.
 fn intent(customer: &str) -> Request {
-    Request::new(Method::POST, "/v1/payment/create-intent").acting_for(customer)
+    Request::new(Method::POST, INTENT).acting_for(customer)
 }
 
 /// The form by which a customer announces a deposit.

@@ -18,6 +18,7 @@ mod faults;
 mod ledger;
 mod money_bar;
 mod offer;
+mod payments;
 mod reasons;
 mod requests;
 mod timeline;
@@ -28,8 +29,9 @@ use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{self, ServiceConfig};
 
-pub(super) use call::{MADE, PAYMENT, button, refusal};
+pub(super) use call::{MADE, button, refusal};
 pub(super) use done::{Shown, notice};
+pub(super) use payments::PAYMENT;
 
 /// `GET /console`: leads to the first page.
 async fn start() -> HttpResponse {

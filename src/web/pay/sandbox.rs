@@ -126,7 +126,7 @@ async fn ways_to_pay(reader: &Reader, escrow: &Escrow, buyer: &CustomerId, curre
             .acting_for(buyer.as_str())
             .with(body)
     };
-    let from_wallet = pay(json!({"amount": total, "escrowDetails": details}));
+    let from_wallet = pay(json!({"amount": total, "gateway": "wallet", "escrowDetails": details}));
     let by_card =
         |card: &Card| pay(json!({"amount": total, "gateway": "card", "cardId": card.id, "escrowDetails": details}));
     let save = |number: &str| {
