@@ -43,6 +43,13 @@ impl Strict {
         });
         format!("/checkout/{}", session(&self.app, &sent))
     }
+
+    /// Pays for the deal from the wallet, on its page.
+    fn pay(&self, deal: &Deal) {
+        let place = format!("/console/deals/{}", deal.id);
+        let pay = Form::of(&page(&self.app, &place), FROM_WALLET).with("customer", &self.buyer);
+        place_after(&pay.send(&self.app));
+    }
 }
 
 /// Returns the references that came with requests for payments, the oldest first.
@@ -168,4 +175,26 @@ fn without_strict_escrowd_makes_the_references() {
     let shown = page(&app, "/console/customers/tunde");
     place_after(&Form::of(&shown, "Announce").with("n:amount", "5000").send(&app));
     assert_eq!(app.count("requested_payment WHERE reference IS NOT NULL"), 0);
+}
+
+#[test]
+fn a_seller_disputes_after_the_buyer() {
+    let strict = Strict::new();
+    let (app, deal) = (&strict.app, strict.offered());
+    strict.pay(&deal);
+    let place = format!("/console/deals/{}", deal.id);
+    let shown = page(app, &place);
+    assert!(
+        shown.contains(&format!("Dispute as {}, the buyer", strict.buyer)),
+        "{shown}"
+    );
+    assert!(!shown.contains(", the seller</summary>"), "{shown}");
+    let path = format!("/v1/escrow/submit-dispute/{}", deal.token);
+    app.json("POST", &path, &strict.buyer, &json!({ "message": "Late" }))
+        .ok();
+    let shown = page(app, &place);
+    assert!(
+        shown.contains(&format!("Answer as {}, the seller", strict.seller)),
+        "{shown}"
+    );
 }

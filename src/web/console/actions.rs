@@ -73,7 +73,7 @@ pub(super) async fn of_escrow(
                 }
             }
             @if allows(Action::SubmitDispute) {
-                (dispute(reader, escrow, buyer, back))
+                (dispute(reader, escrow, buyer, exits, back))
             }
         }
         (acts_of_seller(reader, escrow, exits, waits_until, back))
@@ -210,8 +210,9 @@ fn pay(reader: &Reader, escrow: &Escrow, customers: &[Customer], back: &str) -> 
     }
 }
 
-/// A form for each party that has not spoken in the dispute.
-fn dispute(reader: &Reader, escrow: &Escrow, buyer: &str, back: &str) -> Markup {
+/// A form for each party that may speak now and has not spoken in the dispute. With `strict` the
+/// seller only answers.
+fn dispute(reader: &Reader, escrow: &Escrow, buyer: &str, exits: ExitRules, back: &str) -> Markup {
     let token = escrow.payment_token.as_str();
     let request = Request::new(Method::POST, format!("/v1/escrow/submit-dispute/{token}"));
     if !reader.may(&request) {
@@ -219,6 +220,7 @@ fn dispute(reader: &Reader, escrow: &Escrow, buyer: &str, back: &str) -> Markup 
     }
     let has_spoken = |speaker| escrow.dispute().is_some_and(|dispute| dispute.has_spoken(speaker));
     let seller = escrow.seller.customer().map(CustomerId::as_str);
+    let seller = seller.filter(|_| !exits.is_strict || escrow.dispute().is_some());
     let parties = [
         (Speaker::Buyer, Some(buyer), "the buyer"),
         (Speaker::Seller, seller, "the seller"),
