@@ -116,7 +116,7 @@ fn lists_say_which_of_their_rows_they_show() {
         app.top_up("buyer-1", 1_000).ok();
     }
     let customer = page(&app, "/console/customers/buyer-1");
-    assert!(customer.contains("The newest 50 of 51 payments."), "{customer}");
+    assert!(customer.contains("The newest 50 of 52 payments."), "{customer}");
     assert!(page(&app, "/console/ledger").contains("The newest 50 of "));
     let deals = page(&app, "/console/deals");
     assert!(deals.contains("aria-label=\"The money is to come\""), "{deals}");

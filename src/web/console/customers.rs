@@ -274,9 +274,11 @@ async fn show_customer(reader: &Reader, id: &str, shown: &Shown) -> Result<HttpR
         };
         let wallet = snapshot.wallet(merchant, &asked)?;
         let (owner, shape) = (Account::CustomerMain(asked), HistoryShape::Page(PAYMENTS));
-        let history = snapshot.history(merchant, &owner, &HistoryFilter::default(), shape)?;
+        let (mut history, count) = snapshot.history(merchant, &owner, &HistoryFilter::default(), shape)?;
+        // One more is read than the page has.
+        history.truncate(PAYMENTS_SHOWN as usize);
         let has_bank = policy.mode == Mode::Sandbox || policy.known_deposit_account(snapshot, merchant)?.is_some();
-        Ok(wallet.map(|wallet| (customer, wallet, history, has_bank)))
+        Ok(wallet.map(|wallet| (customer, wallet, (history, count), has_bank)))
     });
     let (customer, wallet, (history, count), has_bank) = found.await?.flatten().ok_or_else(unknown)?;
     let back = page_of(id.as_str());
