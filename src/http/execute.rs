@@ -153,7 +153,7 @@ impl AppState {
     }
 
     /// Checks that the caller may read something of its own, and returns the merchant to read from. A
-    /// new caller owns nothing yet: it gets the refusal, which creates nobody.
+    /// new caller owns nothing yet: it gets the refusal, and is not created.
     pub(crate) async fn admit_owner(&self, caller: &Caller, refusal: Refusal) -> Result<MerchantId, ApiError> {
         match self.known_merchant(caller).await? {
             Some(merchant) => Ok(merchant),
