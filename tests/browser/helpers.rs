@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::prelude::*;
 
+use crate::ports::free_port;
+
 /// The checker of accessibility, which `npm ci --prefix tests/browser` installs.
 const AXE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -21,8 +23,7 @@ const AXE: &str = concat!(
 
 /// The switches of the browser. It has no names to resolve, so nothing outside this machine can
 /// be reached.
-const SWITCHES: [&str; 9] = [
-    "--headless",
+const SWITCHES: [&str; 8] = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -104,11 +105,13 @@ fn in_front_of<T: Future<Output = WebDriverResult<()>>>(
     runtime.unwrap().block_on(async {
         let (_server, base_url) = start(&folder);
         let (_chromedriver, driver_url) = started(
-            Command::new(chromedriver).arg("--port=0"),
+            Command::new(chromedriver).arg(format!("--port={}", free_port())),
             "started successfully on port ",
             "http://127.0.0.1:",
         );
         let mut capabilities = DesiredCapabilities::chrome();
+        // The driver starts the shell with other switches than the whole browser.
+        capabilities.set("browserName", json!("chrome-headless-shell")).unwrap();
         capabilities.set_binary(browser.to_str().unwrap()).unwrap();
         let profile = format!("--user-data-dir={}", folder.path().join("profile").display());
         for switch in SWITCHES.iter().copied().chain([profile.as_str()]) {
@@ -138,14 +141,14 @@ fn tools() -> Option<(PathBuf, PathBuf)> {
         let mut places = std::env::split_paths(&paths).map(|folder| folder.join(name));
         places.find(|place| place.is_file())
     };
-    let found = find("chromium").zip(find("chromedriver"));
+    let found = find("chromium-headless-shell").zip(find("chromedriver"));
     let found = found.filter(|_| Path::new(AXE).is_file());
     assert!(
         found.is_some() || std::env::var_os("CI").is_none(),
-        "CI must run this test, but chromium, chromedriver or {AXE} is missing"
+        "CI must run this test, but chromium-headless-shell, chromedriver or {AXE} is missing"
     );
     if found.is_none() {
-        eprintln!("left out: chromium, chromedriver or {AXE} is missing");
+        eprintln!("left out: chromium-headless-shell, chromedriver or {AXE} is missing");
     }
     found
 }

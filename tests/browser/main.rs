@@ -1,5 +1,5 @@
-//! Tests of the pages in a real browser, Debian's chromium. They click as a person does. Each
-//! starts a browser and a sandbox of its own.
+//! Tests of the pages in a real browser, Debian's chromium without its windows. They click as a
+//! person does. Each starts a browser and a sandbox of its own.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,4 +11,7 @@ mod console;
 mod demo;
 mod helpers;
 mod live;
+#[allow(dead_code, reason = "other suites use the rest")]
+#[path = "../cli/ports.rs"]
+mod ports;
 mod screenshots;

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::{self, PipeReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::helpers::{RunningServer, WorkFolder, get};
+use crate::ports::free_address;
 
 /// Starts a server that logs every request into a file, with these settings.
 pub(crate) fn serve_logging(work_folder: &WorkFolder, settings: &str) -> RunningServer {
@@ -197,10 +198,7 @@ fn a_greeting_that_nothing_reads_keeps_no_start() {
     let (_reader, writer) = io::pipe().unwrap();
     let mut full = writer.try_clone().unwrap();
     let filling = thread::spawn(move || drop(full.write_all(&vec![b' '; 1 << 20])));
-    let address = {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        free.local_addr().unwrap()
-    };
+    let address = free_address();
     let mut command = work_folder.command(&["--listen", &address.to_string()]);
     let mut server = command.env("ESCROWD_LOG", "warn").stdout(writer).spawn().unwrap();
     let until = Instant::now() + Duration::from_secs(20);

@@ -15,6 +15,7 @@ mod logs;
 mod lost_logs;
 mod money;
 mod operations;
+mod ports;
 mod position;
 mod readme;
 #[path = "../api/snapshots/redaction.rs"]

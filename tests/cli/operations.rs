@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::helpers::{RunningServer, WorkFolder, get, stderr, stdout};
+use crate::ports::free_address;
 
 /// A certificate of an authority of its own.
 const CERTIFICATE: &str = "\
@@ -97,12 +98,7 @@ fn a_full_output_is_told_in_one_line_and_stops_no_service() {
         assert!(said.contains("the output cannot be written: No space left"), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");
     }
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let address = format!("127.0.0.1:{port}");
+    let address = free_address().to_string();
     let mut server = folder
         .command(&["--listen", &address, "--database", "test.db"])
         .stdout(full())

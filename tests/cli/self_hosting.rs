@@ -2,11 +2,11 @@
 //! operators, the first merchant and deal, the morning, backup, drill, a lost disk, new keys, an
 //! upgrade, a stop.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
 use crate::helpers::{WorkFolder, stderr, stdout};
+use crate::ports::free_address;
 
 const DOCUMENT: &str = include_str!("../../docs/self-hosting.md");
 /// The address in the document.
@@ -31,12 +31,7 @@ fn script(address: &str) -> String {
 
 #[test]
 fn every_command_of_a_self_hosters_first_year_works() {
-    // A port that is free now.
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
+    let address = free_address().to_string();
     let folder = WorkFolder::new();
     let programs = Path::new(env!("CARGO_BIN_EXE_escrowd")).parent().unwrap();
     let path = std::env::var("PATH").unwrap();

@@ -8,6 +8,9 @@
 mod cluster;
 mod container;
 mod nginx;
+#[allow(dead_code, reason = "other suites use the rest")]
+#[path = "../cli/ports.rs"]
+mod ports;
 mod proxy;
 mod scaling;
 mod scaling_load;

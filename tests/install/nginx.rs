@@ -1,7 +1,7 @@
 //! nginx with a packaged configuration and a certificate of its own.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::thread;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::ports::free_address;
 use crate::tools::{has, printed};
 
 pub(crate) const NAME: &str = "escrow.example";
@@ -32,7 +33,7 @@ impl Nginx {
     pub(crate) fn start(configuration: &str, services: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         make_certificate(folder.path());
-        let [address, plain] = free_addresses();
+        let [address, plain] = [free_address(), free_address()];
         let mut replaced = vec![
             ("listen 8443 ssl;", format!("listen {address} ssl;")),
             ("listen 8080;", format!("listen {plain};")),
@@ -141,12 +142,6 @@ fn make_certificate(folder: &Path) {
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", printed(&made));
-}
-
-/// Returns two addresses that no program listens on.
-pub(crate) fn free_addresses() -> [SocketAddr; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap())
 }
 
 /// Writes a packaged configuration with what is replaced in it, and a frame around it.

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::cluster;
-use crate::nginx::{self, Nginx, free_addresses};
+use crate::nginx::{self, Nginx};
+use crate::ports::free_address;
 use crate::scaling_load::{Load, Receiver};
 use crate::service::Service;
 use crate::tools::printed;
@@ -196,7 +197,7 @@ fn requests_events_and_webhooks_go_on_when_a_process_or_the_primary_ends() {
     let mut nodes = Nodes::start();
     nodes.wait_for(1, "started streaming WAL");
     let receiver = Receiver::start();
-    let addresses = free_addresses();
+    let addresses = [free_address(), free_address()];
     let mut processes = addresses.map(|address| Process::start(address, &Nodes::url(), &receiver.url));
     let [first, second] = addresses.map(|address| address.to_string());
     let nginx = Nginx::start(NGINX, &[("escrowd1:8080", &first), ("escrowd2:8080", &second)]);

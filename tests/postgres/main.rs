@@ -16,6 +16,9 @@ mod failover;
 mod keys;
 mod migrations;
 mod pooler;
+#[allow(dead_code, reason = "other suites use the rest")]
+#[path = "../cli/ports.rs"]
+mod ports;
 mod processes;
 mod refusals;
 mod schema;

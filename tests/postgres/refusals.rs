@@ -1,7 +1,7 @@
 //! Databases and servers that the service refuses or warns of, and addresses that lead nowhere.
 
 use std::io::{BufRead, BufReader, ErrorKind};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use postgres::{Client, NoTls};
 
 use crate::cluster::{self, Cluster};
+use crate::ports::free_address;
 use crate::service::{Service, escrowd, refusal_to_serve};
 
 #[test]
@@ -150,12 +151,6 @@ fn a_role_without_what_it_needs_is_told_the_remedy() {
     }
 }
 
-/// Returns an address on which nothing listens.
-fn free_address() -> String {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    free.local_addr().unwrap().to_string()
-}
-
 /// The lock of a preparation that another process holds, as a copy does.
 #[test]
 fn a_start_that_waits_ends_with_a_signal() {
@@ -168,7 +163,7 @@ fn a_start_that_waits_ends_with_a_signal() {
         .batch_execute("SELECT pg_advisory_lock(4995410431150391297)")
         .unwrap();
     for signal in ["-TERM", "-INT"] {
-        let address = free_address();
+        let address = free_address().to_string();
         let mut start = escrowd()
             .args(["serve", "--listen", &address, "--database", &url])
             .env("ESCROWD_LOG", "info")
