@@ -336,8 +336,8 @@ mod tests {
         let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let url = format!("http://rebound.example:{}/", unused.port());
         let refused = |outcome| matches!(outcome, AttemptOutcome::Failed(problem) if problem.contains("metadata"));
-        assert!(!refused(outcome(Mode::Sandbox, Arc::clone(&lookup), &url)));
-        assert!(refused(outcome(Mode::Sandbox, lookup, &url)));
+        let outcomes: [_; 2] = outcomes_within(Duration::from_millis(500), Mode::Sandbox, lookup, &url);
+        assert_eq!(outcomes.map(refused), [false, true]);
     }
 
     /// Starts a receiver that answers one request with these bytes and, if they drip, with more

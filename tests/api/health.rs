@@ -1,7 +1,7 @@
 //! The routes that tell if the service runs and takes requests (`/livez`, `/readyz`).
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -55,10 +55,9 @@ fn readiness_does_not_wait_for_the_writer() {
     thread::scope(|scope| {
         let waits = scope.spawn(|| app.top_up("ada", 1000));
         thread::sleep(Duration::from_millis(300));
-        let began = Instant::now();
         assert_eq!(status(&app, "/readyz"), 200);
         assert_eq!(status(&app, "/livez"), 200);
-        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        assert!(!waits.is_finished(), "the writer no longer waits");
         outside.execute_batch("ROLLBACK").unwrap();
         waits.join().unwrap().ok();
     });

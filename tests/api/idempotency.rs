@@ -688,7 +688,7 @@ fn while_a_request_is_in_flight_others_under_its_key_are_refused() {
     let outside = lock_the_database(&app);
     let first = create("order 1").begin(&app);
     // Waits until the writer has the request.
-    thread::sleep(Duration::from_millis(200));
+    thread::sleep(Duration::from_secs(1));
     let second = top_up("ada", 1_000, "order 1").send(&app);
     assert_eq!(
         (second.status, second.code()),
@@ -715,7 +715,7 @@ fn a_request_whose_client_disconnected_takes_effect_once() {
     app.wallet("ada").ok();
     let outside = lock_the_database(&app);
     let gone = create("order 1").begin(&app);
-    thread::sleep(Duration::from_millis(100));
+    thread::sleep(Duration::from_millis(500));
     gone.shutdown(Shutdown::Both).unwrap();
     drop(gone);
     let answer = thread::scope(|scope| {

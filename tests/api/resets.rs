@@ -330,18 +330,15 @@ fn a_reset_survives_a_restart() {
 }
 
 #[test]
-fn a_reset_takes_the_same_time_for_any_number_of_rows() {
+fn a_reset_leaves_the_rows_for_later() {
     let app = spawn_app();
-    for _ in 0..200 {
+    for _ in 0..20 {
         ask(&app, "POST", "/v1/escrow/milestone/create", "ada", &two_milestones()).ok();
     }
-    let started = Instant::now();
+    let rows = || app.column("SELECT count(*) FROM escrow");
+    assert_eq!(rows(), ["20"]);
     app.reset(KEY).ok();
-    assert!(
-        started.elapsed() < Duration::from_millis(500),
-        "{:?}",
-        started.elapsed()
-    );
+    assert_eq!(rows(), ["20"]);
 }
 
 /// The service removes the rows by itself, and other merchants notice nothing.

@@ -22,6 +22,9 @@ const ENOUGH: usize = 20;
 /// The rounds that run side by side: each waits half of its time.
 const AT_ONCE: usize = 2;
 
+/// The clients that make deals at once.
+const WORKERS: usize = 6;
+
 fn rounds() -> usize {
     std::env::var("FAILOVERS").map_or(20, |number| number.parse().unwrap())
 }
@@ -147,7 +150,7 @@ fn round(is_synchronous: bool) -> Vec<(String, i64)> {
     let acknowledged = Acknowledged::default();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        for worker in 0..6 {
+        for worker in 0..WORKERS {
             let (services, stop, acknowledged) = (&services, &stop, &acknowledged);
             scope.spawn(move || load(services, worker, stop, acknowledged));
         }
@@ -157,7 +160,8 @@ fn round(is_synchronous: bool) -> Vec<(String, i64)> {
         if !is_synchronous {
             // Commits that the primary acknowledges from now on are on its disk alone.
             stop_receiving(&pair);
-            thread::sleep(Duration::from_millis(300));
+            let before = acknowledged.lock().unwrap().len();
+            wait_for(&acknowledged, before + WORKERS + 1);
         }
         drop(pair.primary.take());
         let before = acknowledged.lock().unwrap().len();
@@ -188,11 +192,17 @@ fn wait_for(acknowledged: &Acknowledged, enough: usize) {
     }
 }
 
-/// Holds up the standby's reception of the log.
+/// Ends the standby's reception of the log.
 fn stop_receiving(pair: &Pair) {
     let mut client = Client::connect(&pair.standby.url("postgres"), NoTls).unwrap();
     client.batch_execute("ALTER SYSTEM SET primary_conninfo = ''").unwrap();
     client.batch_execute("SELECT pg_reload_conf()").unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    let receivers = "SELECT count(*) FROM pg_stat_wal_receiver";
+    while client.query_one(receivers, &[]).unwrap().get::<_, i64>(0) > 0 {
+        assert!(Instant::now() < until, "the standby still follows");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]

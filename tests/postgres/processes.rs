@@ -200,9 +200,10 @@ fn another_process_takes_over_the_work_in_the_background() {
     let callback = format!("http://{}/hook", receiver.local_addr().unwrap());
     let environment = [("ESCROWD_WEBHOOKS_CALLBACK_URL", callback.as_str())];
     let mut first = Service::start_with(&url, &environment);
-    let second = Service::start_with(&url, &environment);
-    second.funded();
+    // The one that delivers is the first.
+    first.funded();
     wait_for_connection(&receiver);
+    let second = Service::start_with(&url, &environment);
     first.kill();
     while receiver.accept().is_ok() {}
     second.funded();
@@ -259,9 +260,9 @@ fn another_process_takes_over_from_one_that_hangs() {
     let callback = format!("http://{}/hook", receiver.local_addr().unwrap());
     let environment = [("ESCROWD_WEBHOOKS_CALLBACK_URL", callback.as_str())];
     let first = Service::start_with(&url, &environment);
-    let second = Service::start_with(&url, &environment);
     first.funded();
     wait_for_connection(&receiver);
+    let second = Service::start_with(&url, &environment);
     first.signal("STOP");
     while receiver.accept().is_ok() {}
     // It may have stopped in the middle of a group, with the lock of the mark.

@@ -16,8 +16,8 @@ const FILES_ASKED: usize = 4;
 const HOSTILE: usize = 560;
 /// The requests of the honest client beside each kind.
 const HONEST: usize = 200;
-/// The slowest honest request. It allows for a busy machine and a debug build; the figures
-/// that the test prints are the measurement.
+/// The time of all but the slowest hundredth of the honest requests. It allows for a busy machine
+/// and a debug build; the figures that the test prints are the measurement.
 const HONEST_MAX: Duration = Duration::from_secs(5);
 /// The growth of the server's resident memory over the whole test. A debug build takes more
 /// for each connection than a release build.
@@ -206,12 +206,12 @@ fn clients_without_progress_keep_no_other_client_out() {
             kind.name,
             grown >> 20
         );
-        assert!(slowest < HONEST_MAX, "{}: {slowest:?}", kind.name);
+        assert!(p99 < HONEST_MAX, "{}: {p99:?}", kind.name);
         assert!(grown < GROWTH_BYTES_MAX, "{}: {grown} bytes more", kind.name);
         all.push(hostile);
     }
-    let (_, slowest) = honest(address);
-    assert!(slowest < HONEST_MAX, "beside all kinds: {slowest:?}");
+    let (p99, _) = honest(address);
+    assert!(p99 < HONEST_MAX, "beside all kinds: {p99:?}");
 }
 
 #[test]
