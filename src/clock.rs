@@ -1,4 +1,5 @@
-//! The system's clocks. No other file of the program reads the time.
+//! The system's clocks. No other file of the program reads the time of day; durations are measured
+//! with `Instant`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

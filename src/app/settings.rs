@@ -188,7 +188,7 @@ pub(super) const fn connections(config: &Config) -> ConnectionLimits {
     }
 }
 
-/// Returns the most unknown keys of one address per minute, or `None` if there is no limit,
+/// Returns the most unknown keys of one client per minute, or `None` if there is no limit,
 /// as in a sandbox.
 pub(super) fn unknown_keys(config: &Config) -> Option<u32> {
     Some(config.limits.unknown_keys_per_minute).filter(|&limit| config.mode == Mode::Live && limit > 0)

@@ -19,7 +19,7 @@ pub(super) struct ClockArguments {
 enum ClockCommand {
     /// Move the clock forward, and wait until the work that became due is done
     Advance {
-        /// The time span: 90s, 10m, 36h, 3d, 1d12h, or a number of seconds
+        /// The time span, at most 3650d: 90s, 10m, 36h, 3d, 1d12h, or a number of seconds
         #[arg(allow_hyphen_values = true)]
         by: String,
     },

@@ -44,7 +44,7 @@ enum KeyCommand {
         /// The key's id, as `list` shows it
         #[arg(value_parser = key_id)]
         id: KeyId,
-        /// Hours for which the old key opens routes too; 0 ends it at once
+        /// Hours for which the old key still works (0 to 2160); 0 ends it at once
         #[arg(long, value_name = "HOURS", default_value_t = 24, allow_negative_numbers = true)]
         overlap_hours: u32,
     },

@@ -23,7 +23,7 @@ pub(super) struct MerchantArguments {
 enum MerchantCommand {
     /// Create a merchant, and print its first key once
     Create {
-        /// The merchant's name, which never changes: a letter, then letters, digits, dots,
+        /// The merchant's name, which never changes: a letter, then up to 63 letters, digits, dots,
         /// hyphens or underscores
         name: String,
         #[command(flatten)]
@@ -46,7 +46,8 @@ enum MerchantCommand {
         /// The https URL that receives the events
         #[arg(long, value_name = "URL", conflicts_with = "off", value_parser = NonEmptyStringValueParser::new())]
         callback_url: Option<String>,
-        /// An event to send, or a pattern such as escrow.*; all events without it
+        /// An event to send, or a pattern such as escrow.*; give it again for more. Without it: all
+        /// events of the contract, but not milestone.released
         #[arg(long = "event", value_name = "EVENT", requires = "callback_url")]
         events: Vec<String>,
         /// Send no events
@@ -57,7 +58,7 @@ enum MerchantCommand {
     RotateSecret {
         /// The merchant's name or id
         merchant: String,
-        /// Hours for which the old secret signs too
+        /// Hours for which the old secret signs too (0 to 2160)
         #[arg(long, value_name = "HOURS", default_value_t = 24, allow_negative_numbers = true)]
         overlap_hours: u32,
     },
@@ -65,13 +66,14 @@ enum MerchantCommand {
 
 #[derive(Debug, clap::Args)]
 struct SettingsArguments {
-    /// Its country, or "default" for that of the configuration
+    /// Its country, two letters such as KE, or "default" for that of the configuration
     #[arg(long, value_name = "COUNTRY", value_parser = NonEmptyStringValueParser::new())]
     country: Option<String>,
-    /// Its part of the fee in basis points, or "default"
+    /// Its part of the fee in basis points (0 to 5000; 100 are one percent), or "default" for that of
+    /// the configuration
     #[arg(long, value_name = "BPS", allow_negative_numbers = true, value_parser = NonEmptyStringValueParser::new())]
     commission_bps: Option<String>,
-    /// The permission to sell in its own name: true, false or "default"
+    /// The permission to sell in its own name: true or false; "default" is true
     #[arg(long, value_name = "BOOL", value_parser = NonEmptyStringValueParser::new())]
     business: Option<String>,
     /// An address or a range that may use its keys, such as 192.0.2.0/24; give it again for
@@ -233,7 +235,11 @@ fn listed(list: &Value, if_empty: &str) -> String {
 
 fn commission(bps: &Value) -> String {
     let rate = or_default(bps);
-    if bps.is_null() { rate } else { format!("{rate} bps") }
+    if bps.is_null() {
+        rate
+    } else {
+        format!("{rate} basis points")
+    }
 }
 
 fn or_default(value: &Value) -> String {
@@ -246,7 +252,7 @@ fn or_default(value: &Value) -> String {
 
 fn print_callback(endpoint: &Value) {
     say!("url       {}", or_dash(&endpoint["url"]));
-    say!("events    {}", listed(&endpoint["events"], "all"));
+    say!("events    {}", listed(&endpoint["events"], "all of the contract"));
     if !endpoint["goneAt"].is_null() {
         say!(
             "gone      since {}; set the URL again to resume",

@@ -1,7 +1,7 @@
 //! The command line: one file for each subcommand.
 //!
-//! Exit codes: 0 on success, 1 if the command failed or found a problem, 2 if the command
-//! line is invalid.
+//! Exit codes: 0 on success, 1 if the command failed or found a problem, 2 if the command line is
+//! invalid, 130 after a second signal that stops the service.
 
 mod backup;
 mod check;
@@ -56,20 +56,20 @@ struct Arguments {
 enum Command {
     /// Start the service; this is the default command
     Serve(serve::ServeArguments),
-    /// Run one deal from offer to payout on a temporary database, and show its transfers, or
-    /// tell stories in a browser
+    /// Run one deal from the offer to the last payment on a temporary database, and show its
+    /// transfers, or tell stories in a browser
     Demo(demo::DemoArguments),
-    /// Audit the ledger of a database file, even while a server uses the file
+    /// Audit the ledger of a database, also while a service uses it
     Check(check::CheckArguments),
-    /// Show where the money of a database file is and how much the bank should hold, even
-    /// while a server uses the file
+    /// Show where the money of a database is and how much the bank should hold, also while a
+    /// service uses it
     Position(position::PositionArguments),
-    /// Copy a database file and its files, even while a server uses them, and check the copy
+    /// Copy a database file and its uploaded files, also while a service uses them, and check the
+    /// copy
     Backup(backup::BackupArguments),
-    /// Put a backup in the place of a database file that no server uses
+    /// Put a backup in the place of a database file that no service uses
     Restore(restore::RestoreArguments),
-    /// Move a database that no server uses from a file to PostgreSQL or back, as a copy, and
-    /// check the copy
+    /// Copy a database that no service uses from a file to PostgreSQL, or back, and check the copy
     Copy(copy::CopyArguments),
     /// Save the state of a sandbox for tests, or put a saved one back
     Snapshot(snapshot::SnapshotArguments),
@@ -77,7 +77,7 @@ enum Command {
     Merchant(merchant::MerchantArguments),
     /// Create, list, rotate and revoke a merchant's keys in a running live service
     Key(key::KeyArguments),
-    /// Make, list and revoke operators, in a running live service or in its database (a file when none uses it)
+    /// Make, list and revoke operators, in a running live service or in its database
     Operator(operator::OperatorArguments),
     /// Cause an event in a running sandbox, and print the ids of the objects it needed
     Trigger(trigger::TriggerArguments),

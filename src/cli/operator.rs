@@ -78,13 +78,13 @@ fn operator_id(text: &str) -> Result<OperatorId, &'static str> {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum RoleArgument {
-    /// Everything, and keeps the operators
+    /// May do everything, and makes and revokes operators
     Admin,
     /// Records what came in and what was paid
     Cashier,
     /// Approves pay-outs and large receipts, and rules on deals
     Approver,
-    /// Reads
+    /// May only read
     Auditor,
 }
 

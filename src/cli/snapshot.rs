@@ -21,7 +21,7 @@ pub(super) struct SnapshotArguments {
     /// Configuration file [default: config.toml, if there is one]
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// Database file of the sandbox
+    /// Database file of the sandbox [default: that of the configuration]
     #[arg(long, value_name = "FILE", global = true, value_parser = PlaceParser)]
     database: Option<Place>,
 }

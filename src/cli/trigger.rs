@@ -22,7 +22,9 @@ pub(super) struct TriggerArguments {
     /// The event, such as escrow.completed
     #[arg(value_parser = PossibleValuesParser::new(EVENTS.map(|(name, _)| name)))]
     event: String,
-    /// Set a field of the offer or the payment, such as amount=2500 (may be repeated)
+    /// Set a field, such as amount=2500 (major units); give it again for more. Of an escrow event:
+    /// amount, purpose, description, maxDelivery, deliveryTimeline; of a deposit, withdrawal or
+    /// wallet transfer: amount, reference
     #[arg(long = "set", value_name = "FIELD=VALUE", value_parser = setting)]
     set: Vec<(String, Value)>,
     /// Use a new merchant with a key of its own, and print the key

@@ -230,7 +230,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// Refuses a live merchant without a bank account of its own.
+    /// Refuses a live merchant for whom neither the merchant nor the configuration has a bank account.
     pub fn check_bank(&self, snapshot: &Snapshot<'_>, merchant: MerchantId) -> Result<(), Error> {
         match self.mode {
             Mode::Sandbox => Ok(()),

@@ -265,7 +265,8 @@ pub struct Limits {
     /// The most requests of one key per minute. 0 sets no limit.
     #[serde(deserialize_with = "within::<_, _, 0, 1_000_000>")]
     pub requests_per_minute: u32,
-    /// The most unknown keys of one address per minute. 0 sets no limit.
+    /// The most unknown keys of one client per minute: an IPv4 address, or the /64 network of an
+    /// IPv6 address. 0 sets no limit.
     #[serde(deserialize_with = "within::<_, _, 0, 1_000_000>")]
     pub unknown_keys_per_minute: u32,
     /// The most seconds that the service waits for requests in flight when it stops.

@@ -1,4 +1,4 @@
-//! The stylesheet and the script, compiled into the binary. The name of each has a hash of its
+//! The stylesheet and the scripts, compiled into the binary. The name of each has a hash of its
 //! content, so that browsers may keep it for ever.
 
 use std::sync::LazyLock;

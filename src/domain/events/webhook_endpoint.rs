@@ -186,7 +186,7 @@ impl SigningSecrets {
 pub struct StoredWebhookEndpoint {
     /// The URL that the merchant chose.
     pub choice: WebhookUrlChoice,
-    /// The events that the merchant chose. `None` for all.
+    /// The events that the merchant chose. `None` for all of the contract.
     pub events: Option<EventChoice>,
     /// Set if the endpoint answered 410 Gone: the time on the merchant's clock from which events
     /// were not sent, that of the oldest one that was discarded. Nothing is sent to it until it is

@@ -1,8 +1,8 @@
 //! The checkout session: a signed text that names a deal of a merchant.
 //!
-//! The service keeps no list of sessions. A session ends after [`SECONDS`] and when its deal is
-//! paid. The key that signs it is in the database of PostgreSQL, or else in memory alone, so that a
-//! session also ends when the service starts anew.
+//! The service keeps no list of sessions. A session ends after [`SECONDS`]; if its deal is paid
+//! before, it shows the receipt until then. The key that signs it is in the database of PostgreSQL,
+//! or else in memory alone, so that a session on a database file also ends when the service restarts.
 
 use std::fmt;
 

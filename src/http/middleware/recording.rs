@@ -1,8 +1,7 @@
 //! Adds requests to the request log (sandbox).
 //!
-//! The log leaves out three kinds of request: requests without a valid key, reads of the
-//! sandbox's own routes, because a client that polls the log would fill it, and reads by the
-//! service's own pages.
+//! The log leaves out requests without a valid key, routes that need no key, reads under `/sandbox`
+//! and `/operator` (a client that polls the log would fill it), and reads by the service's own pages.
 
 use std::time::Instant;
 

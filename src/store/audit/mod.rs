@@ -1,6 +1,7 @@
-//! The audit of a file: the invariants of architecture section 4, recomputed from the
-//! transfers and the payment histories and compared with what is stored. It only reads,
-//! from one snapshot and each table once, and may run beside a server.
+//! The audit of a database: the invariants of architecture section 4, recomputed from the
+//! transfers and the payment histories and compared with what is stored. It only reads, and may
+//! run beside a service. The transfers, the histories and the rows are read side by side, each from
+//! a snapshot of its own; the transfers are read again only if a hold is wrong.
 
 /// The condition in SQL that the database is of live mode.
 macro_rules! is_live {

@@ -20,7 +20,7 @@ pub(super) async fn list(reader: Reader, Query(shown): Query<Shown>) -> Result<H
     Ok(Page::new("Events").section(BACK).show(&html! {
         (done)
         h1 { "Events" }
-        p.lead { "What webhooks tell, newest first. " span data-follows role="status" { "The list follows by itself." } }
+        p.lead { "What webhooks tell, newest first. " span data-follows role="status" { "This list updates by itself." } }
         div data-live="/console/events/changes" data-fragment="/console/events/rows" {
             (rows)
         }

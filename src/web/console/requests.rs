@@ -27,7 +27,7 @@ pub(super) async fn list(reader: Reader) -> Result<HttpResponse, Refused> {
     let rows = newest(&reader).await?;
     Ok(Page::new("Requests").section("/console/requests").show(&html! {
         h1 { "Requests" }
-        p.lead { "What your programs sent, newest first. Reads by these pages are left out. " span data-follows role="status" { "The list follows by itself." } }
+        p.lead { "What your programs sent, newest first. Reads by these pages are left out. " span data-follows role="status" { "This list updates by itself." } }
         div data-live="/console/requests/changes" data-fragment="/console/requests/rows" {
             (rows)
         }

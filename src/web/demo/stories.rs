@@ -163,7 +163,7 @@ fn dispute_and_split() -> Story {
             Step {
                 title: "Ben disputes the shelves",
                 text: "Four of ten shelves are crooked. Ben opens a dispute and says what is wrong.",
-                safety: "The money of the shelves stays where it is. Ben has not lost it, and Ada has not either.",
+                safety: "The money of the shelves stays where it is. Neither Ben nor Ada has lost it.",
                 request: post("/v1/escrow/submit-dispute/{token}").acting_for("ben").with(json!({
                     "message": "Four of the ten shelves are crooked: the right ends hang 4 cm lower. I wrote to Ada \
                                 twice, and she did not come to mend them.",

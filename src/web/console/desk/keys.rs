@@ -168,7 +168,7 @@ fn endpoint(callback: &Callback) -> Markup {
             @if let Some(url) = &callback.url {
                 dl.facts {
                     dt { "Address" } dd { code { (url) } }
-                    dt { "Events" } dd { @match &callback.events { Some(events) => { (events.join(", ")) }, None => "all" } }
+                    dt { "Events" } dd { @match &callback.events { Some(events) => { (events.join(", ")) }, None => "all of the contract" } }
                     @if let Some(at) = &callback.gone_at { dt { "Disabled" } dd { span.badge.bad { "answered 410" } " events since " (time(at)) " are not sent" } }
                     @if let Some(at) = &callback.previous_secret_until { dt { "Former secret" } dd { "signs too until " (time(at)) } }
                 }
@@ -204,7 +204,7 @@ fn endpoint_forms(reader: &Reader, callback: &Callback) -> Markup {
                             input id={ "event" (index) } name={ "s:events[" (index) "]" } value=[events.get(index)] placeholder="milestone.*";
                         }
                     }
-                    p.small.muted { "A name or a pattern in each field. Without any: all events." }
+                    p.small.muted { "A name or a pattern in each field. Without any: all events of the contract, but not milestone.released." }
                 }
                 button { "Set the endpoint" }
             }

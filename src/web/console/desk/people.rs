@@ -197,7 +197,7 @@ fn merchants_table(merchants: &[Merchant]) -> Markup {
                             td.end.number { (merchant.id) }
                             td { (merchant.name.as_deref().unwrap_or_default()) }
                             td { (merchant.country.as_deref().unwrap_or("as configured")) }
-                            td.end { @match merchant.commission_bps { Some(bps) => { (bps) " bp" }, None => "as configured" } }
+                            td.end { @match merchant.commission_bps { Some(bps) => { (bps) " basis points" }, None => "as configured" } }
                             td { (time(&merchant.created_at)) }
                         }
                     }
