@@ -98,7 +98,24 @@ impl Timestamp {
 /// (contract section 1.7): `2026-06-22T10:15:00.000Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3}Z", self.utc())
+        // Each reply has several times, and the calendar library writes them in more general forms.
+        let at = self.utc();
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut put = |last: usize, digits: usize, value: i32| {
+            let mut rest = value.unsigned_abs();
+            for byte in text[..=last].iter_mut().rev().take(digits) {
+                *byte = b'0' + u8::try_from(rest % 10).expect("a digit is below ten");
+                rest /= 10;
+            }
+        };
+        put(3, 4, at.year().into());
+        put(6, 2, at.month().into());
+        put(9, 2, at.day().into());
+        put(12, 2, at.hour().into());
+        put(15, 2, at.minute().into());
+        put(18, 2, at.second().into());
+        put(22, 3, at.millisecond().into());
+        f.write_str(std::str::from_utf8(&text).expect("digits are text"))
     }
 }
 
@@ -200,6 +217,14 @@ mod tests {
             at.long_text(),
             "Sat Jun 13 2026 12:59:48 GMT+0000 (Coordinated Universal Time)"
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_time_is_written_as_the_calendar_writes_it(millis in 0..253_402_200_000_000_i64) {
+            let at = Timestamp::from_millis(millis).unwrap();
+            proptest::prop_assert_eq!(at.to_string(), format!("{:.3}Z", at.utc()));
+        }
     }
 
     #[test]

@@ -11,8 +11,12 @@ const PLACEHOLDERS: [&str; 4] = ["{{", "${", "<", "%7b%7b"];
 /// Such a text is never taken as a key or an id: all clients with the same mistake would
 /// share it.
 pub fn is_unset_variable(text: &str) -> bool {
-    let text = text.trim().to_ascii_lowercase();
-    NO_VALUES.contains(&text.as_str()) || PLACEHOLDERS.iter().any(|beginning| text.starts_with(beginning))
+    let text = text.trim();
+    let begins_with = |beginning: &&str| {
+        let bytes = text.as_bytes().get(..beginning.len());
+        bytes.is_some_and(|bytes| bytes.eq_ignore_ascii_case(beginning.as_bytes()))
+    };
+    NO_VALUES.iter().any(|word| text.eq_ignore_ascii_case(word)) || PLACEHOLDERS.iter().any(begins_with)
 }
 
 #[cfg(test)]

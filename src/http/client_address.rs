@@ -13,19 +13,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR};
+use actix_web::http::header::{
+    FORWARDED, HeaderMap, HeaderName, VIA, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO,
+};
 use arc_swap::ArcSwap;
 
 use crate::domain::address_range::AddressRange;
 
 /// The headers that proxies add to the requests of their clients.
-pub(super) const PROXY_HEADERS: [&str; 6] = [
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-forwarded-host",
-    "forwarded",
-    "via",
-    "x-real-ip",
+pub(super) static PROXY_HEADERS: [HeaderName; 6] = [
+    X_FORWARDED_FOR,
+    X_FORWARDED_PROTO,
+    X_FORWARDED_HOST,
+    FORWARDED,
+    VIA,
+    HeaderName::from_static("x-real-ip"),
 ];
 
 /// The proxies whose `X-Forwarded-For` is believed. A reload may replace them.
@@ -105,11 +107,11 @@ impl ClientAddress {
                 }
             }
         }
-        let proxy_header = PROXY_HEADERS.into_iter().find(|header| headers.contains_key(*header));
+        let proxy_header = PROXY_HEADERS.iter().find(|header| headers.contains_key(*header));
         Self {
             address,
             is_by_proxy,
-            proxy_header,
+            proxy_header: proxy_header.map(HeaderName::as_str),
         }
     }
 }

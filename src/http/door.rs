@@ -169,8 +169,7 @@ impl FromRequest for Door {
 
     fn from_request(request: &HttpRequest, _payload: &mut actix_web::dev::Payload) -> Self::Future {
         let mut repeated = HeaderMap::new();
-        let names = PROXY_HEADERS.map(HeaderName::from_static);
-        for name in [HOST].iter().chain(&names) {
+        for name in [HOST].iter().chain(&PROXY_HEADERS) {
             for value in request.headers().get_all(name) {
                 repeated.append(name.clone(), value.clone());
             }

@@ -8,6 +8,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_http::HttpService;
 use actix_server::Server;
@@ -45,6 +46,7 @@ pub fn server(
     // The server stops accepting only far above the limit at which a new connection closes
     // the one that has waited longest.
     let connections_max = state.connections.limits().connections_max;
+    let next_worker = Arc::new(AtomicUsize::new(0));
     let server = Server::build()
         .workers(workers)
         .worker_max_blocking_threads(BLOCKING_THREADS)
@@ -57,6 +59,7 @@ pub fn server(
             let state = AppState {
                 api_keys: Arc::new(state.api_keys.for_worker()),
                 request_meter: state.request_meter.for_worker(),
+                store: state.store.for_worker(next_worker.fetch_add(1, Ordering::Relaxed)),
                 ..state.clone()
             };
             let (body_limits, policy) = (state.limits, state.policy.clone());

@@ -232,7 +232,7 @@ fn start_checkpoints(
 /// Returns a function that looks for a row that refers to a file.
 fn is_referenced(readers: Arc<Readers>, health: Arc<Health>) -> impl Fn(FileName) -> Result<bool, Error> {
     move |file| {
-        let found = readers.read(|snapshot| snapshot.is_file_referenced(file));
+        let found = readers.read(0, |snapshot| snapshot.is_file_referenced(file));
         found.inspect_err(|error| health.heed(error))
     }
 }

@@ -91,6 +91,8 @@ const READY_TIME_MAX: Duration = Duration::from_secs(1);
 pub struct Store {
     inner: Arc<Inner>,
     panics: Arc<Panics>,
+    /// The number of the worker of the server that uses this clone.
+    worker: usize,
 }
 
 enum Inner {
@@ -124,7 +126,18 @@ impl Store {
             }
         };
         let inner = Arc::new(inner);
-        Ok((Self { inner, panics }, ended))
+        let store = Self {
+            inner,
+            panics,
+            worker: 0,
+        };
+        Ok((store, ended))
+    }
+
+    /// Returns a clone for a worker of the server. Its reads use a connection of its own as long as
+    /// there is one for each worker.
+    pub(crate) fn for_worker(&self, worker: usize) -> Self {
+        Self { worker, ..self.clone() }
     }
 
     /// Runs one command and waits until its changes are durable. A command that returns
@@ -266,7 +279,7 @@ impl Store {
         query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.heed(match &*self.inner {
-            Inner::File(store) => store.readers.read(query),
+            Inner::File(store) => store.readers.read(self.worker, query),
             Inner::Postgres(store) => store.reads.read(MerchantId::NONE, any_query(query)).await.map(found),
         })
     }

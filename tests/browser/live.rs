@@ -302,7 +302,7 @@ fn a_list_says_that_it_follows_no_longer_once_the_session_has_ended() {
         site.open("/console/events").await?;
         site.shows("This list updates by itself.").await?;
         log_out_elsewhere(&site).await?;
-        site.shows("The list no longer follows. Log in again.").await?;
+        site.shows("This list no longer updates. Log in again.").await?;
         site.click("Log in again.").await?;
         site.shows("Your key").await
     });

@@ -89,8 +89,10 @@ pub(super) struct Digits(pub(super) u128);
 impl Digits {
     /// Returns the next digit of this base, 36 at most.
     pub(super) fn next_below(&mut self, base: u128) -> char {
-        let digit = u32::try_from(self.0 % base).expect("a remainder is below its base");
-        self.0 /= base;
+        // A remainder of 128 bits costs as much as a division.
+        let rest = self.0 / base;
+        let digit = u32::try_from(self.0 - rest * base).expect("a remainder is below its base");
+        self.0 = rest;
         char::from_digit(digit, 36)
             .expect("the base is at most 36")
             .to_ascii_uppercase()

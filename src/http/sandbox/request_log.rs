@@ -115,16 +115,21 @@ impl RequestLog {
         } = self.limits;
         let request = Arc::new(request);
         let bytes = request.memory_bytes();
+        let mut removed = None;
         let mut entries = self.entries();
         while entries.requests.len() >= requests_max || entries.bytes + bytes > bytes_max {
             let Some(oldest) = entries.requests.pop_front() else {
                 return;
             };
             entries.bytes -= oldest.memory_bytes();
+            removed.replace(oldest);
         }
         entries.bytes += bytes;
         entries.added += 1;
         entries.requests.push_back(request);
+        drop(entries);
+        // Mostly one request makes room for one. It is freed while other workers add theirs.
+        drop(removed);
     }
 
     /// Returns the request with this id, if it came with this key.

@@ -140,7 +140,7 @@ for (const part of document.querySelectorAll("[data-live]")) {
     const place = location.pathname + location.search;
     link.href = isOut ? `/login?to=${encodeURIComponent(place)}` : place;
     link.textContent = isOut ? "Log in again." : "Load the page again.";
-    document.querySelector("[data-follows]").replaceChildren("The list no longer follows. ", link);
+    document.querySelector("[data-follows]").replaceChildren("This list no longer updates. ", link);
   };
   const refresh = async () => {
     if (hasEnded) return;

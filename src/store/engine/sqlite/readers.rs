@@ -34,8 +34,8 @@ const READER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Every connection for reading.
 pub(crate) struct Readers {
-    /// The connections that a read tries first, in this order. There is one for each core,
-    /// because no more reads run at once unless one of them is slow.
+    /// The connections that a read tries first, beginning with that of its worker. There is one
+    /// for each core, because no more reads run at once unless one of them is slow.
     keeping: Vec<Mutex<KeepingReader>>,
     /// The connections for reads that find all of `keeping` in use.
     pool: Pool<SqliteConnectionManager>,
@@ -72,18 +72,24 @@ impl Readers {
     }
 
     /// Runs a query on one snapshot, which includes every commit acknowledged before the
-    /// call.
+    /// call. Each worker of the server has its own number, so that the memory of a connection
+    /// stays in the caches of one core.
     ///
     /// # Errors
     ///
     /// [`Error::NoReader`] when no connection becomes free in time, [`Error::ReadTooLong`]
     /// when the query takes too long, or the error of the query.
-    pub(crate) fn read<T>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        answer(query, |query| self.run(query))
+    pub(crate) fn read<T>(
+        &self,
+        worker: usize,
+        query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        answer(query, |query| self.run(worker, query))
     }
 
-    fn run(&self, query: &mut Query<'_>) -> Result<(), Error> {
-        if let Some(mut reader) = self.keeping.iter().find_map(if_free) {
+    fn run(&self, worker: usize, query: &mut Query<'_>) -> Result<(), Error> {
+        let (before, own) = self.keeping.split_at(worker % self.keeping.len().max(1));
+        if let Some(mut reader) = own.iter().chain(before).find_map(if_free) {
             return reader.read(&self.commits, self.time_max, query);
         }
         let connection = self.pool.get().map_err(|error| Error::NoReader(error.to_string()))?;
@@ -306,7 +312,7 @@ mod tests {
         }
 
         fn read(&self) -> i64 {
-            self.readers.read(number).unwrap()
+            self.readers.read(0, number).unwrap()
         }
 
         /// Returns the number that each connection sees. The reads are nested, so that each
@@ -317,7 +323,7 @@ mod tests {
                     return Vec::new();
                 };
                 let inside = |snapshot: &Snapshot<'_>| Ok([vec![number(snapshot)?], nested(readers, others)].concat());
-                readers.read(inside).unwrap()
+                readers.read(0, inside).unwrap()
             }
             nested(&self.readers, CONNECTIONS)
         }
@@ -353,7 +359,7 @@ mod tests {
                     ended.recv().unwrap();
                     Ok(())
                 };
-                readers.read(query).unwrap();
+                readers.read(0, query).unwrap();
             });
             Self {
                 seen: seen.recv().unwrap(),
@@ -455,7 +461,7 @@ mod tests {
         for endless in [endless_statement, endless_loop] {
             for in_use in 0..=file.readers.keeping.len() {
                 let used: Vec<_> = file.readers.keeping.iter().take(in_use).map(Mutex::lock).collect();
-                let stopped = file.readers.read(endless);
+                let stopped = file.readers.read(0, endless);
                 assert!(matches!(stopped, Err(Error::ReadTooLong)), "{stopped:?}");
                 assert_eq!(file.read(), OLD, "the connection that was stopped cannot read");
                 drop(used);
