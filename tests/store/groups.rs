@@ -370,6 +370,75 @@ async fn a_change_that_postgresql_refuses_undoes_no_other_command_the_second_tim
     );
 }
 
+/// Makes PostgreSQL answer an insert of a merchant with this name as it does when it finds a damaged page.
+const DAMAGE: &str = "CREATE FUNCTION find_damage() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN RAISE EXCEPTION 'invalid page in block 7' USING ERRCODE = 'XX001'; END $$;
+     CREATE TRIGGER damaged BEFORE INSERT ON merchant FOR EACH ROW WHEN (new.name = 'damaged')
+         EXECUTE FUNCTION find_damage()";
+
+/// Inserts a merchant on the damaged page, and waits for the answer.
+fn meet_damage(tx: &mut Tx<'_>) -> Result<(), Error> {
+    tx.insert_merchant(Some("damaged"), None)?;
+    tx.merchant_named("damaged").map(drop)
+}
+
+/// The changes of the others could rest on the damage.
+#[tokio::test]
+async fn damage_that_one_command_finds_ends_its_group_and_all_that_wait() {
+    if Engine::wanted() == Engine::Sqlite {
+        return;
+    }
+    let mut database = TestDatabase::new();
+    database.settings.group_commands_max = 4;
+    let store = database.open();
+    std::thread::scope(|scope| scope.spawn(|| database.outside().batch(DAMAGE)).join().unwrap());
+    let gate = Gate::block(&store).await;
+    let before = send(&store, name_merchant("before")).await;
+    let damaged = send(&store, meet_damage).await;
+    let after = send(&store, name_merchant("after")).await;
+    let of_next_group = send(&store, name_merchant("later")).await;
+    let of_gate = gate.release().await;
+    let found = damaged.await.unwrap();
+    assert!(matches!(found, Err(Error::Postgres(_))), "{found:?}");
+    assert!(matches!(of_gate, Err(Error::LedgerBroken(_))), "{of_gate:?}");
+    for other in [before, after, of_next_group] {
+        let other = other.await.unwrap();
+        assert!(matches!(other, Err(Error::LedgerBroken(_))), "{other:?}");
+    }
+    assert_eq!(are_named(&store, ["before", "after", "later"]).await, [false; 3]);
+}
+
+/// PostgreSQL tells of the damage after the command has returned.
+#[tokio::test]
+async fn damage_that_is_told_late_ends_the_group_too() {
+    if Engine::wanted() == Engine::Sqlite {
+        return;
+    }
+    let database = TestDatabase::new();
+    let store = database.open();
+    let sql = "CREATE FUNCTION doom() RETURNS trigger LANGUAGE plpgsql AS $$
+                   BEGIN RAISE EXCEPTION 'doomed'; END $$;
+               CREATE TRIGGER doom BEFORE INSERT ON merchant FOR EACH ROW WHEN (new.name = 'doomed')
+                   EXECUTE FUNCTION doom()";
+    let sql = format!("{sql}; {DAMAGE}");
+    std::thread::scope(|scope| scope.spawn(|| database.outside().batch(&sql)).join().unwrap());
+    // From here on the outcome of each command is awaited before the next one runs.
+    store.write(name_merchant("doomed")).await.unwrap_err();
+    let gate = Gate::block(&store).await;
+    let before = send(&store, name_merchant("before")).await;
+    let damaged = send(&store, name_merchant("damaged")).await;
+    let after = send(&store, name_merchant("after")).await;
+    let of_gate = gate.release().await;
+    let found = damaged.await.unwrap();
+    assert!(matches!(found, Err(Error::Postgres(_))), "{found:?}");
+    assert!(matches!(of_gate, Err(Error::LedgerBroken(_))), "{of_gate:?}");
+    for other in [before, after] {
+        let other = other.await.unwrap();
+        assert!(matches!(other, Err(Error::LedgerBroken(_))), "{other:?}");
+    }
+    assert_eq!(are_named(&store, ["before", "after"]).await, [false; 2]);
+}
+
 /// One command that finds a row missing in a damaged database fails its group, and no other. On
 /// PostgreSQL the first one learns only that its group failed.
 #[tokio::test]

@@ -92,6 +92,9 @@ enum Ran {
     InGroup(CommandOutcome),
     /// A statement of the command was refused after the command had returned. It was undone.
     Failed(Error),
+    /// The command found damage, on which the changes of the others could rest: the whole group is
+    /// lost. The command gets this reply.
+    Damaged(Result<(), Error>),
 }
 
 impl GroupCommit for PostgresGroupCommit {
@@ -147,6 +150,10 @@ impl PostgresGroupCommit {
     /// [`Error::Migrated`] when the database has another schema than this build. The group is
     /// then refused.
     fn commit_group(&mut self, first: Box<dyn Command>, waiting: &Inbox) -> Result<bool, Error> {
+        // Found by a read, an earlier group or another process, after this command began to wait.
+        if let Some(damage) = self.health.damage() {
+            return Ok(refuse_all(first, waiting, &damage));
+        }
         let (session, commits) = match self.begin() {
             Ok(begun) => begun,
             Err(error) => {
@@ -229,8 +236,8 @@ impl PostgresGroupCommit {
     ///
     /// # Errors
     ///
-    /// The errors of [`PostgresGroupCommit::run_one`], with which the whole group is lost. The
-    /// commands that did not run are left.
+    /// The errors of [`PostgresGroupCommit::run_one`], or the damage that a command found, with which
+    /// the whole group is lost. The commands that did not run are left.
     fn run_all(
         &mut self,
         session: &Session,
@@ -246,6 +253,10 @@ impl PostgresGroupCommit {
                     group.push(command);
                 }
                 Ok(Ran::Failed(error)) => command.answer(Err(error)),
+                Ok(Ran::Damaged(reply)) => {
+                    command.answer(reply);
+                    return Err(self.health.damage().unwrap_or(Error::Abandoned));
+                }
                 Err(error) => {
                     group.push(command);
                     return Err(error);
@@ -282,8 +293,9 @@ impl PostgresGroupCommit {
             self.note_failure(session);
             return Err(error);
         }
-        if let Some(error) = command.failure() {
+        if let Some(error) = command.failure().filter(|error| error.is_damage()) {
             self.health.heed(error);
+            return Ok(Ran::Damaged(Ok(())));
         }
         if outcome == CommandOutcome::Undo {
             session.undo_command()?;
@@ -292,7 +304,10 @@ impl PostgresGroupCommit {
         if !self.waits_for_each {
             session.keep_command()?;
         } else if let Err(error) = session.keep_answered_command() {
-            self.health.heed(&error);
+            if error.is_damage() {
+                self.health.heed(&error);
+                return Ok(Ran::Damaged(Err(error)));
+            }
             session.undo_command()?;
             return Ok(Ran::Failed(error));
         }
@@ -372,7 +387,7 @@ impl PostgresGroupCommit {
         }
         match error {
             Error::StorageFull | Error::Unreachable(_) => error,
-            _ => Error::Abandoned,
+            _ => self.health.damage().unwrap_or(Error::Abandoned),
         }
     }
 
