@@ -31,7 +31,7 @@ use crate::store::engine::health::Health;
 use crate::store::engine::inbox::{Inbox, WriterMessage};
 use crate::store::engine::ledger_clock::LedgerClock;
 use crate::store::engine::postgres::peers::PeerNotice;
-use crate::store::engine::postgres::reconnecting_session::ReconnectingSession;
+use crate::store::engine::postgres::reconnecting_session::{IDLE_TIMEOUT, ReconnectingSession};
 use crate::store::engine::postgres::session::Session;
 use crate::store::engine::sql::Connection;
 use crate::store::engine::writer::{GroupCommit, admit, answer_all, keep_time, next_in_group, refuse_all};
@@ -43,8 +43,9 @@ use crate::store::tx::Tx;
 /// The pause of an idle writer between two looks at the clock, so that a jump is logged when it
 /// happens.
 const CLOCK_PAUSE: Duration = Duration::from_secs(1);
-/// The longest search for the outcome of a commit.
-const SEARCH_MAX: Duration = Duration::from_secs(15);
+/// The longest search for the outcome of a commit. By its end the server has ended a transaction that was
+/// left open when the connection was lost, and with it the lock.
+const SEARCH_MAX: Duration = IDLE_TIMEOUT.saturating_add(Duration::from_secs(10));
 /// The pause between two looks for the outcome.
 const SEARCH_PAUSE: Duration = Duration::from_millis(200);
 

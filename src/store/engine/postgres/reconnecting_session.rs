@@ -23,7 +23,7 @@ use crate::store::tx::Snapshot;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time after which the server ends a transaction in which nothing happens, so that a
 /// process that hangs does not keep its locks.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest wait for an answer after the time that the server has for the statement.
 const ANSWER_DELAY_MAX: Duration = Duration::from_secs(2);
 /// The longest wait for an answer to a statement that has any time. It waits for a lock at most, or
