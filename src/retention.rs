@@ -26,6 +26,8 @@ const FILES_PERIOD: Duration = Duration::from_hours(1);
 const FAILED_PAUSE: Duration = Duration::from_mins(1);
 /// The most idempotency records that one commit removes.
 const RECORDS_MAX: u32 = 100;
+/// The same on a PostgreSQL server, where each record takes a round trip.
+const RECORDS_ON_SERVER_MAX: u32 = 20;
 /// The longest pause between two looks for merchants that resets left behind.
 const LEFT_BEHIND_PERIOD_MAX: Duration = Duration::from_mins(1);
 /// The pause between two commits that remove such merchants.
@@ -97,7 +99,14 @@ async fn remove_expired_records(store: &Store, kept_seconds: i64) {
 async fn remove_all_expired(store: &Store, kept_seconds: i64) -> Result<(), Error> {
     let now = store.ledger_time();
     loop {
-        let expired = store.read(move |snapshot| snapshot.expired_idempotency_records(now, kept_seconds, RECORDS_MAX));
+        let expired = store.read(move |snapshot| {
+            let max = if snapshot.is_on_server() {
+                RECORDS_ON_SERVER_MAX
+            } else {
+                RECORDS_MAX
+            };
+            snapshot.expired_idempotency_records(now, kept_seconds, max)
+        });
         let expired = expired.await?;
         if expired.is_empty() {
             return Ok(());

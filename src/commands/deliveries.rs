@@ -119,11 +119,18 @@ pub fn hasten_some(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<bool, Error>
 
 /// The most events that one command deletes, so that other commands do not wait long.
 const EVENTS_PER_COMMAND_MAX: usize = 500;
+/// The same on a PostgreSQL server, where each event takes two round trips.
+const EVENTS_ON_SERVER_MAX: usize = 20;
 
 /// Deletes events older than `before`, at most as many as one command deletes. Returns true
 /// if there may be more.
 pub fn delete_events(tx: &mut Tx<'_>, before: Timestamp) -> Result<bool, Error> {
-    let deleted = tx.delete_events_before(before, EVENTS_PER_COMMAND_MAX)?;
+    let max = if tx.is_on_server() {
+        EVENTS_ON_SERVER_MAX
+    } else {
+        EVENTS_PER_COMMAND_MAX
+    };
+    let deleted = tx.delete_events_before(before, max)?;
     // A full batch may leave its last event, whose data the first one after the batch shares.
-    Ok(deleted + 1 >= EVENTS_PER_COMMAND_MAX)
+    Ok(deleted + 1 >= max)
 }

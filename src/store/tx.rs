@@ -63,6 +63,12 @@ impl<'a> Snapshot<'a> {
         Self { connection }
     }
 
+    /// Returns true if the database is a server, where each statement takes a round trip. Other commands,
+    /// those of other processes too, wait for those of a command.
+    pub const fn is_on_server(&self) -> bool {
+        self.connection.is_server()
+    }
+
     /// Returns the number that a query such as `SELECT count(*)` has as its only value.
     pub(crate) fn count(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, Error> {
         let count: i64 = self.connection.prepare(sql)?.one(values, |row| row.get(0))?;

@@ -12,6 +12,7 @@ use escrowd::domain::ids::{EscrowId, EventId, IdSource, MerchantId};
 use escrowd::domain::time::Timestamp;
 use escrowd::store::{Error, NewEvent, Store, Tx};
 
+use crate::database::Engine;
 use crate::helpers::{START, TestDatabase, Trade, name_merchant, read, wait_for, write};
 
 fn at(millis: i64) -> Timestamp {
@@ -386,6 +387,28 @@ fn old_events_are_removed_unless_their_delivery_is_pending() {
     let store = database.open();
     let next = write(&store, |tx| Ok::<_, Error>(tx.event_id()));
     assert!(next > waiting);
+}
+
+/// Each event takes two round trips to a server, and other commands wait meanwhile.
+#[test]
+fn one_command_removes_few_events_of_a_server() {
+    let database = TestDatabase::new();
+    let shop = Shop::on(&database);
+    for _ in 0..25 {
+        let (merchant, escrow) = (shop.merchant, shop.escrows[0]);
+        write(&shop.store, move |tx| insert_event(tx, merchant, escrow));
+    }
+    let events = || database.outside().number("SELECT count(*) FROM event", &[]);
+    let forget = || write(&shop.store, |tx| deliveries::delete_events(tx, at(START + 1)));
+    let before = events();
+    let is_more_left = forget();
+    let expected = match Engine::wanted() {
+        Engine::Sqlite => (false, 0),
+        Engine::Postgres => (true, before - 20),
+    };
+    assert_eq!((is_more_left, events()), expected);
+    while forget() {}
+    assert_eq!(events(), 0);
 }
 
 #[test]
