@@ -5,15 +5,20 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use escrowd::commands::deliveries::{self, Attempted};
+use escrowd::commands::events;
+use escrowd::commands::webhook_endpoints::{self, WebhookEndpointSetting};
 use escrowd::domain::events::delivery::{
     Attempt, AttemptOutcome, Delivery, DeliveryStatus, Dispatch, RetrySchedule, Wait,
 };
+use escrowd::domain::events::event::{Replay, ReplayStart};
+use escrowd::domain::events::webhook_endpoint::WebhookUrl;
 use escrowd::domain::ids::{EscrowId, EventId, IdSource, MerchantId};
+use escrowd::domain::mode::Mode;
 use escrowd::domain::time::Timestamp;
 use escrowd::store::{Error, NewEvent, Store, Tx};
 
 use crate::database::Engine;
-use crate::helpers::{START, TestDatabase, Trade, name_merchant, read, wait_for, write};
+use crate::helpers::{START, TestDatabase, Trade, name_merchant, policy, read, wait_for, write};
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis).unwrap()
@@ -409,6 +414,74 @@ fn one_command_removes_few_events_of_a_server() {
     assert_eq!((is_more_left, events()), expected);
     while forget() {}
     assert_eq!(events(), 0);
+}
+
+#[test]
+fn the_statuses_of_many_events_are_those_of_each() {
+    use DeliveryStatus::{Delivered, Failed, None as Nothing, Pending};
+    let database = TestDatabase::new();
+    let shop = Shop::on(&database);
+    let [delivered, failed, refused, _pending] = [(); 4].map(|()| shop.emit(None));
+    shop.attempt(delivered, 204);
+    shop.attempt(failed, 500);
+    shop.attempt_after(63_000, failed, 302);
+    shop.attempt(refused, 400);
+    let again = shop.emit(None);
+    shop.attempt(again, 500);
+    shop.attempt_after(63_000, again, 200);
+    let (merchant, escrow) = (shop.merchant, shop.escrows[0]);
+    write(&shop.store, move |tx| insert_event(tx, merchant, escrow));
+    let (events, statuses) = read(&shop.store, move |snapshot| {
+        let events = snapshot.events_from(merchant, ReplayStart::Event(delivered), 100)?;
+        let statuses = snapshot.statuses_of(merchant, &events)?;
+        Ok((events, statuses))
+    });
+    let of_each: Vec<_> = events.iter().map(|event| shop.status(event.id)).collect();
+    assert_eq!(statuses, of_each);
+    assert_eq!(statuses, [Delivered, Failed, Pending, Pending, Delivered, Nothing]);
+    assert_eq!(
+        read(&shop.store, move |snapshot| snapshot.statuses_of(merchant, &[])),
+        []
+    );
+}
+
+/// Each of them takes two round trips to a server, and other commands wait meanwhile.
+#[test]
+fn one_replay_sends_few_pending_events_of_a_server() {
+    let database = TestDatabase::new();
+    let shop = Shop::on(&database);
+    let merchant = shop.merchant;
+    let setting = WebhookEndpointSetting {
+        url: Some(WebhookUrl::parse("http://127.0.0.1:9/", Mode::Sandbox).unwrap()),
+        events: None,
+    };
+    write(&shop.store, move |tx| webhook_endpoints::set(tx, merchant, Ok(setting)));
+    let escrow = shop.escrows[0];
+    let events: Vec<EventId> = write(&shop.store, move |tx| {
+        let emit = |_| {
+            let event = insert_event(tx, merchant, escrow)?;
+            tx.insert_delivery(merchant, event, None)?;
+            Ok::<_, Error>(event)
+        };
+        (0..205).map(emit).collect()
+    });
+    let replay = |from| {
+        let replay = Replay {
+            start: ReplayStart::Event(from),
+            status: Some(DeliveryStatus::Pending),
+        };
+        let replayed = write(&shop.store, move |tx| {
+            events::replay(tx, &policy(), merchant, Ok(replay))
+        });
+        (replayed.events, replayed.next)
+    };
+    match Engine::wanted() {
+        Engine::Sqlite => assert_eq!(replay(events[0]), (205, None)),
+        Engine::Postgres => {
+            assert_eq!(replay(events[0]), (200, Some(events[200])));
+            assert_eq!(replay(events[200]), (5, None));
+        }
+    }
 }
 
 #[test]

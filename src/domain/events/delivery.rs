@@ -109,7 +109,15 @@ impl AttemptOutcome {
     /// Returns true if the event is delivered: the endpoint answered with a status from
     /// 200 to 299 (contract section 7.7).
     pub const fn is_delivered(&self) -> bool {
-        matches!(self, Self::Responded { status: 200..=299, .. })
+        match self {
+            Self::Responded { status, .. } => Self::is_success(*status),
+            Self::Failed(_) => false,
+        }
+    }
+
+    /// Returns true if an endpoint that answers with this status has taken the event.
+    pub const fn is_success(status: u16) -> bool {
+        matches!(status, 200..=299)
     }
 
     /// Returns true if the endpoint is gone and wants no more events.
@@ -163,16 +171,11 @@ impl DeliveryProgress {
         }
     }
 
-    /// Returns the status, which the attempt decides that began last. One that began before it may have
-    /// ended after it, if both were under way.
+    /// Returns the status.
     pub fn status(&self) -> DeliveryStatus {
-        let began = |attempt: &&Attempt| (attempt.attempted_at, attempt.outcome.is_delivered());
-        match self.attempts.iter().max_by_key(began) {
-            _ if self.waits_for.is_some() => DeliveryStatus::Pending,
-            None => DeliveryStatus::None,
-            Some(attempt) if attempt.outcome.is_delivered() => DeliveryStatus::Delivered,
-            Some(_) => DeliveryStatus::Failed,
-        }
+        let attempts = self.attempts.iter();
+        let last = attempts.map(|attempt| (attempt.attempted_at, attempt.outcome.is_delivered()));
+        DeliveryStatus::of(self.waits_for.is_some(), last.max())
     }
 }
 
@@ -214,6 +217,20 @@ pub enum DeliveryStatus {
     Delivered,
     /// Every attempt of the retry schedule failed.
     Failed,
+}
+
+impl DeliveryStatus {
+    /// Returns the status of an event whose delivery is pending or not. Otherwise the attempt decides that
+    /// began last, given by its time and if it delivered the event: the greatest of all such pairs. One that
+    /// began before it may have ended after it, if both were under way.
+    pub const fn of(is_pending: bool, last: Option<(Timestamp, bool)>) -> Self {
+        match last {
+            _ if is_pending => Self::Pending,
+            None => Self::None,
+            Some((_, true)) => Self::Delivered,
+            Some((_, false)) => Self::Failed,
+        }
+    }
 }
 
 #[cfg(test)]

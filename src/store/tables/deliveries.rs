@@ -1,12 +1,17 @@
 //! Pending deliveries of events to merchants' webhook endpoints, and attempts. With the table
 //! `event` this is the outbox.
 
-use crate::domain::events::delivery::{Attempt, AttemptOutcome, Delivery, DeliveryId, DeliveryProgress, Wait};
+use std::collections::HashMap;
+
+use crate::domain::events::delivery::{
+    Attempt, AttemptOutcome, Delivery, DeliveryId, DeliveryProgress, DeliveryStatus, Wait,
+};
 use crate::domain::ids::{self, EscrowId, EventId, IdSource, MerchantId};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::columns::{read_all, row};
+use crate::store::tables::events::ReplayedEvent;
 use crate::store::tx::{Snapshot, Tx};
 
 row! {
@@ -49,6 +54,14 @@ row! {
         error: Option<String>,
         duration_millis: u32,
         answer: Option<String>,
+    }
+}
+
+row! {
+    struct OutcomeRow, outcome_columns! {
+        event_id: i64 = "attempt.event_id",
+        attempted_at: Timestamp = "attempt.attempted_at",
+        status: Option<u16> = "attempt.status",
     }
 }
 
@@ -164,6 +177,31 @@ impl Snapshot<'_> {
             waits_for,
             attempts: read_all(statement.query(params![event.number()])?, read_attempt)?,
         })
+    }
+
+    /// Returns the status of each of these events of a merchant, which are oldest first. One query finds the
+    /// attempts of all.
+    pub fn statuses_of(&self, merchant: MerchantId, events: &[ReplayedEvent]) -> Result<Vec<DeliveryStatus>, Error> {
+        let (Some(first), Some(last)) = (events.first(), events.last()) else {
+            return Ok(Vec::new());
+        };
+        let mut statement = self.connection.prepare(concat!(
+            "SELECT ",
+            outcome_columns!(),
+            " FROM event CROSS JOIN delivery_attempt AS attempt ON attempt.event_id = event.id
+             WHERE event.merchant_id = ?1 AND event.id >= ?2 AND event.id <= ?3"
+        ))?;
+        let rows = statement.query(params![merchant.0, first.id.number(), last.id.number()])?;
+        let mut last_attempts = HashMap::new();
+        for row in read_all(rows, OutcomeRow::read)? {
+            let attempt = (row.attempted_at, row.status.is_some_and(AttemptOutcome::is_success));
+            let last = last_attempts.entry(row.event_id).or_insert(attempt);
+            *last = attempt.max(*last);
+        }
+        let status = |event: &ReplayedEvent| {
+            DeliveryStatus::of(event.is_pending, last_attempts.get(&event.id.number()).copied())
+        };
+        Ok(events.iter().map(status).collect())
     }
 }
 
