@@ -103,3 +103,55 @@ fn a_revoked_key_changes_nothing_in_a_process_that_hears_nothing() {
     assert_eq!(refused.status, 403, "{}", refused.body);
     drop(stopped);
 }
+
+/// The request is authenticated before the revocation, and its writes begin after it.
+#[test]
+fn an_operator_revoked_meanwhile_discards_no_deliveries() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    let created = escrowd()
+        .args(["operator", "--database", &url, "create", "Ada Obi", "--role", "admin"])
+        .env("ESCROWD_MODE", "live")
+        .output()
+        .unwrap();
+    let created = said(&created);
+    let admin = created.split_whitespace().find(|word| word.starts_with("op_live_"));
+    let admin = admin.unwrap_or_else(|| panic!("no key: {created}"));
+    let service = Service::start_with(&url, &[("ESCROWD_MODE", "live")]);
+    let set = |endpoint: Value| service.send_as(admin, "PUT", "/operator/callback", &json!({ "url": endpoint }));
+    service
+        .send_as(admin, "POST", "/operator/merchants", &json!({ "name": "acme" }))
+        .ok();
+    set(Value::Null).ok();
+
+    let (mut client, mut watcher) = (
+        Client::connect(&url, NoTls).unwrap(),
+        Client::connect(&url, NoTls).unwrap(),
+    );
+    // A delivery that is left of the endpoint. Its event is of no importance.
+    client
+        .batch_execute(
+            "BEGIN; SELECT 1 FROM file_mark FOR UPDATE;
+             SET LOCAL session_replication_role = replica;
+             INSERT INTO delivery (id, event_id, merchant_id, due_at) SELECT 1, 1, id, 9000000000000 FROM merchant",
+        )
+        .unwrap();
+    let refused = thread::scope(|scope| {
+        let refused = scope.spawn(|| set(json!("https://shop.example/events")));
+        let sql = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        let until = Instant::now() + Duration::from_secs(4);
+        while watcher.query(sql, &[]).unwrap().is_empty() {
+            assert!(Instant::now() < until, "no write waits");
+            thread::sleep(Duration::from_millis(10));
+        }
+        client
+            .batch_execute("UPDATE operator SET revoked_at = 1; COMMIT")
+            .unwrap();
+        refused.join().unwrap()
+    });
+    assert_eq!(refused.status, 403, "{}", refused.body);
+    let left = watcher.query_one("SELECT count(*) FROM delivery", &[]).unwrap();
+    assert_eq!(left.get::<_, i64>(0), 1);
+}

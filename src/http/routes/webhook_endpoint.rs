@@ -52,7 +52,7 @@ pub(crate) async fn set(
     let setting = parse_setting(&body, Mode::Sandbox);
     let sends = sends_events(&setting);
     if let Some(merchant) = caller.merchant().filter(|_| sends) {
-        discard_left(&state, merchant).await?;
+        discard_left(&state, &caller, merchant).await?;
     }
     let reply = state
         .execute(
@@ -78,14 +78,14 @@ pub(super) fn sends_events(setting: &Parsed<WebhookEndpointSetting>) -> bool {
     setting.as_ref().is_ok_and(|setting| setting.url.is_some())
 }
 
-/// Deletes the deliveries that are left of an endpoint that was turned off, before another URL is
-/// set.
-pub(super) async fn discard_left(state: &AppState, merchant: MerchantId) -> Result<(), ApiError> {
-    let discard = move |tx: &mut Tx<'_>, _: &Policy| {
+/// Deletes the deliveries that are left of an endpoint that was turned off, before a caller sets
+/// another URL. Deletes none for a caller whose key no longer opens the route.
+pub(super) async fn discard_left(state: &AppState, caller: &Caller, merchant: MerchantId) -> Result<(), ApiError> {
+    let discard = move |tx: &mut Tx<'_>, _: &Policy, _: &Caller| {
         tx.act_for(merchant)?;
-        Ok::<_, ApiError>(webhook_endpoints::discard_left(tx, merchant)?)
+        webhook_endpoints::discard_left(tx, merchant)
     };
-    while state.write(discard).await? {}
+    while state.write_for(caller, discard).await? {}
     Ok(())
 }
 

@@ -72,7 +72,7 @@ pub(super) async fn set(
     let setting = parse_setting(&body, Mode::Live);
     let sends = sends_events(&setting);
     if sends {
-        discard_left(&state, state.merchant_of(&caller).await?).await?;
+        discard_left(&state, &caller, state.merchant_of(&caller).await?).await?;
     }
     let secret = SigningSecret::new(entropy::signing_secret());
     let set = move |tx: &mut Tx<'_>, _: &Policy, actor: &OperatorActor| {
