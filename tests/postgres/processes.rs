@@ -138,6 +138,29 @@ fn damage_that_the_server_finds_ends_all_writes() {
 }
 
 #[test]
+fn a_start_forgets_the_processes_that_ended_a_month_ago() {
+    if !cluster::is_installed() {
+        return;
+    }
+    let url = cluster::new_database();
+    drop(Service::start(&url));
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    client
+        .batch_execute(
+            "INSERT INTO process_commit (process, number, committed_at)
+             SELECT days, 1, now() - days * INTERVAL '1 day' FROM generate_series(28, 32) AS days",
+        )
+        .unwrap();
+    drop(Service::start(&url));
+    let left = client.query(
+        "SELECT process FROM process_commit WHERE process < 100 ORDER BY process",
+        &[],
+    );
+    let left: Vec<i64> = left.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(left, [28, 29]);
+}
+
+#[test]
 fn an_idempotency_key_counts_over_all_processes() {
     if !cluster::is_installed() {
         return;

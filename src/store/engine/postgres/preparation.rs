@@ -26,6 +26,10 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 const TELL_PAUSE: Duration = Duration::from_mins(1);
 
+/// Removes the newest commits of processes that ended long ago. One that runs commits at least every few
+/// hours, and looks for a lost commit for less than a minute.
+const REMOVE_OLD_COMMITS: &str = "DELETE FROM process_commit WHERE committed_at < now() - INTERVAL '30 days'";
+
 /// The oldest version of the server that is known to work: 15.
 const SERVER_VERSION_MIN: i32 = 150_000;
 
@@ -88,6 +92,7 @@ impl Preparation<'_> {
             migrations::migrate(client, self.build, from)?;
         }
         let secret = shared_secret(client)?;
+        client.batch_execute(REMOVE_OLD_COMMITS)?;
         client.batch_execute("COMMIT")?;
         if let Schema::Earlier(from) = schema {
             log::warn!(
