@@ -21,6 +21,7 @@ use crate::config::{Config, Flags, LogLevel};
 use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::mode::Mode;
 use crate::domain::page::{LIMIT_MAX, PageRequest};
+use crate::domain::refusal::Refusal;
 use crate::domain::treasury::act::Agent;
 use crate::domain::treasury::operator::Role;
 use crate::entropy;
@@ -183,6 +184,7 @@ async fn list(store: &Store) -> anyhow::Result<Value> {
 }
 
 async fn revoke(store: &Store, id: OperatorId, reason: String) -> anyhow::Result<Value> {
+    let reason = operators::check_reason("--reason", reason).map_err(Refusal::from)?;
     let revoked = store.write(move |tx: &mut Tx<'_>| operators::revoke(tx, &on_this_machine(), id, Some(reason)));
     Ok(serde_json::to_value(OperatorView::new(revoked.await?))?)
 }

@@ -7,7 +7,7 @@ use crate::domain::ids::{IdSource, MerchantId, OperatorId};
 use crate::domain::invalid::Parsed;
 use crate::domain::refusal::Refusal;
 use crate::domain::text;
-use crate::domain::treasury::act::{ActKind, Agent, NewAct};
+use crate::domain::treasury::act::{ActKind, Agent, NewAct, REASON_CHARS_MAX};
 use crate::domain::treasury::operator::{NAME_CHARS_MAX, Operator, Role};
 use crate::store::{self, Tx};
 
@@ -80,6 +80,15 @@ impl OperatorActor {
 /// Names `field` if [`text::name`] refuses the text.
 pub fn check_name(field: &str, name: String) -> Parsed<String> {
     text::name(field, name, NAME_CHARS_MAX)
+}
+
+/// Returns the reason of an act.
+///
+/// # Errors
+///
+/// Names `field` if [`text::line_up_to`] refuses the text.
+pub fn check_reason(field: &str, reason: String) -> Parsed<String> {
+    text::line_up_to(field, reason, REASON_CHARS_MAX)
 }
 
 /// Creates an operator whose key is `key`. Only the hash of the key is stored.

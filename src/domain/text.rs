@@ -31,6 +31,20 @@ pub fn line(field: &str, text: String, chars_max: usize) -> Result<String, Inval
     Ok(text)
 }
 
+/// Returns `text` if it is one line of 1 to `chars_max` characters that is not blank.
+///
+/// # Errors
+///
+/// Names `field` as [`line()`] does, but tells the length also if the text is blank.
+pub fn line_up_to(field: &str, text: String, chars_max: usize) -> Result<String, Invalid> {
+    if is_blank(&text) || text.chars().count() > chars_max {
+        let expected = format!("a text of 1 to {chars_max} characters");
+        return Err(Invalid::wrong(field, expected, &quoted(&text)));
+    }
+    check_line(field, &text)?;
+    Ok(text)
+}
+
 /// Checks that a text has no character that a line cannot have.
 ///
 /// # Errors

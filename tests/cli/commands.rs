@@ -246,6 +246,35 @@ fn operators_of_a_file_are_printed_as_json_when_asked() {
     assert!(revoked["revokedAt"].is_string(), "{revoked}");
 }
 
+/// A reason stays in the record of acts for ever, and readers see it as it is.
+#[test]
+fn the_database_takes_the_reasons_that_the_service_takes() {
+    let folder = WorkFolder::new();
+    folder.write("config.toml", "mode = \"live\"\n");
+    let json = |arguments: &[&str]| -> Value {
+        let output = folder.run(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&stdout(&output)).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    };
+    let made = json(&["operator", "create", "Obi", "--role", "auditor"]);
+    let id = made["id"].as_str().unwrap();
+    let length = "--reason must be a text of 1 to 500 characters; got ";
+    let characters = "--reason must be a text without line breaks, control characters or bidirectional";
+    for (reason, told) in [
+        ("", length),
+        (" \u{200b}", length),
+        (&*"r".repeat(501), length),
+        ("lost\nfound", characters),
+        ("lost\u{202e}dnuof", characters),
+    ] {
+        let refused = folder.run(&["operator", "revoke", id, "--reason", reason]);
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        assert!(stderr(&refused).contains(told), "{}", stderr(&refused));
+        assert!(json(&["operator", "list"])[0]["revokedAt"].is_null());
+    }
+    let revoked = json(&["operator", "revoke", id, "--reason", &"r".repeat(500)]);
+    assert!(revoked["revokedAt"].is_string(), "{revoked}");
+}
+
 /// Each command is told how its own command line names another file.
 #[test]
 fn a_foreign_file_is_refused_with_advice_for_the_command() {

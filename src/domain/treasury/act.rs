@@ -64,6 +64,9 @@ pub enum ActKind {
     DealResolved,
 }
 
+/// The most characters of the reason of an act.
+pub const REASON_CHARS_MAX: usize = 500;
+
 /// The caller of an operator's route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent {

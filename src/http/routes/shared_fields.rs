@@ -1,7 +1,6 @@
 //! Request fields that several resources have: terms, milestones, references, bank
 //! accounts and addresses.
 
-use crate::domain::characters::is_blank;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::terms::{
     BUYER_PAYS, DeliveryTimeline, MAX_DELIVERY_MAX, MilestoneRequest, TOTAL_QUANTITY_MAX, TermsRequest,
@@ -13,7 +12,7 @@ use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::money::Amount;
 use crate::domain::payments::bank::{BankCodes, is_account_number};
 use crate::domain::payments::whitelist::EvmAddress;
-use crate::domain::text::check_line;
+use crate::domain::text;
 use crate::http::fields::{AmountShape, Field, Fields};
 use crate::http::request_spec::{FieldSpec, Kind, ListMax, words};
 
@@ -251,12 +250,7 @@ pub(super) fn short_text(field: &Field<'_>) -> Parsed<String> {
 }
 
 pub(super) fn text_up_to(field: &Field<'_>, chars_max: usize) -> Result<String, Invalid> {
-    let text = field.text()?;
-    if is_blank(&text) || text.chars().count() > chars_max {
-        return Err(field.must_be(format!("a text of 1 to {chars_max} characters")));
-    }
-    check_line(field.path(), &text)?;
-    Ok(text)
+    text::line_up_to(field.path(), field.text()?, chars_max)
 }
 
 /// Parses the id of an escrow, or a list of 1 to `escrows_max` of them.

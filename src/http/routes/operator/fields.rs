@@ -5,6 +5,7 @@ use crate::domain::invalid::Parsed;
 use crate::domain::money::{Amount, NotAnAmount};
 use crate::domain::payments::bank::BankCodes;
 use crate::domain::transaction::BankAccount;
+use crate::domain::treasury::act::REASON_CHARS_MAX;
 use crate::domain::treasury::payout::BankEntry;
 use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;
 use crate::domain::treasury::reference::ReferenceKey;
@@ -14,9 +15,6 @@ use crate::http::fields::{Field, Fields};
 use crate::http::request_spec::{FieldGroups, FieldSpec, Kind, RequestSpec};
 use crate::http::routes::intents::{BANK_ACCOUNT, bank_account};
 use crate::http::routes::shared_fields::text_up_to;
-
-/// The most characters of a reason or a note.
-pub(super) const REASON_CHARS_MAX: usize = 500;
 
 /// A text that [`reason_field`] reads.
 pub(super) const REASON: Kind = Kind::TextUpTo(REASON_CHARS_MAX);

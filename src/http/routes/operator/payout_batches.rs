@@ -14,6 +14,7 @@ use crate::csv::report::{Cell, Report};
 use crate::domain::invalid::{Invalid, Parsed, shortened};
 use crate::domain::refusal::Refusal;
 use crate::domain::text;
+use crate::domain::treasury::act::REASON_CHARS_MAX;
 use crate::domain::treasury::payout::{BankEntry, PayoutStatus, bank_account_of};
 use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;
 use crate::http::auth::Caller;
@@ -27,7 +28,6 @@ use crate::http::fields::Field;
 use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::operator::acting::{act, act_rendered};
-use crate::http::routes::operator::fields::REASON_CHARS_MAX;
 use crate::http::state::AppState;
 use crate::views::Words;
 
