@@ -161,20 +161,22 @@ impl SettingsArguments {
     /// Returns the fields of a request that changes these settings.
     fn body(&self) -> Map<String, Value> {
         let mut body = Map::new();
-        let mut insert = |name: &str, text: &Option<String>, is_word: bool| {
+        let mut insert = |name: &str, text: &Option<String>, is_kind: fn(&Value) -> bool| {
             let Some(text) = text else { return };
             let value = match text.as_str() {
                 "default" => Value::Null,
-                text if is_word => text.into(),
-                // A text that is no JSON is sent as it is, and the service says what would be
-                // right.
-                text => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
+                // A text that is no such value is sent as it is, and the service says what would
+                // be right.
+                text => serde_json::from_str(text)
+                    .ok()
+                    .filter(is_kind)
+                    .unwrap_or_else(|| text.into()),
             };
             body.insert(name.to_owned(), value);
         };
-        insert("country", &self.country, true);
-        insert("commissionBps", &self.commission_bps, false);
-        insert("isBusiness", &self.business, false);
+        insert("country", &self.country, Value::is_string);
+        insert("commissionBps", &self.commission_bps, Value::is_number);
+        insert("isBusiness", &self.business, Value::is_boolean);
         match self.allowed.as_slice() {
             [] => {}
             [any] if any == "any" => {

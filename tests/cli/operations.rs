@@ -203,6 +203,51 @@ fn a_database_is_read_by_a_link_to_it() {
     }
 }
 
+/// The word null may be the variable of a script that has no value.
+#[test]
+fn only_the_word_default_takes_a_setting_of_a_merchant_back() {
+    let folder = WorkFolder::new();
+    folder.write("config.toml", "mode = \"live\"\n");
+    let made = stdout(&folder.run(&["operator", "create", "Obi", "--role", "admin"]));
+    let admin = made
+        .split_whitespace()
+        .find(|word| word.starts_with("op_live_"))
+        .unwrap();
+    let server = folder.serve(&[]);
+    let ask = |arguments: &[&str]| {
+        let mut command = folder.command(&[&["merchant"], arguments].concat());
+        command.env("ESCROWD_URL", server.url("")).env("ESCROWD_KEY", admin);
+        command.output().unwrap()
+    };
+    let made = ask(&["create", "shop", "--commission-bps", "75", "--business", "true"]);
+    assert!(made.status.success(), "{made:?}");
+    for (option, text, field) in [
+        ("--commission-bps", "null", "commissionBps"),
+        ("--commission-bps", "true", "commissionBps"),
+        ("--business", "null", "isBusiness"),
+        ("--business", "1", "isBusiness"),
+    ] {
+        let refused = ask(&["set", "shop", option, text]);
+        assert_eq!(refused.status.code(), Some(1), "{option} {text}: {refused:?}");
+        let said = stderr(&refused);
+        assert!(
+            said.contains(field) && said.contains(&format!("got \"{text}\"")),
+            "{said}"
+        );
+        let listed = stdout(&ask(&["list"]));
+        assert!(listed.contains("commission 75 bps, business true"), "{listed}");
+    }
+    let reset = stdout(&ask(&[
+        "set",
+        "shop",
+        "--commission-bps",
+        "default",
+        "--business",
+        "default",
+    ]));
+    assert!(reset.contains("commission default, business default"), "{reset}");
+}
+
 /// A secret is shown once. If it cannot be shown, the error says what was made and how to go on.
 #[test]
 fn a_full_output_does_not_hide_what_was_made() {
