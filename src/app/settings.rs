@@ -209,6 +209,7 @@ pub(super) const fn limits(config: &Config) -> http::Limits {
         body_seconds_max: config.limits.body_seconds_max,
         file_bytes_max: config.limits.file_bytes_max,
         files_per_request_max: config.limits.files_per_request_max,
+        uploads_bytes_max: config.limits.uploads_bytes_max,
         escrows_per_payment_max: config.limits.escrows_per_payment_max,
         report_rows_max: config.limits.report_rows_max,
     }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix_web::dev::{RequestHead, ServiceRequest};
@@ -27,7 +27,10 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Marks a request that a page makes of the service's own routes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ByPage;
+pub(super) struct ByPage {
+    /// The bytes of the memory for uploads that the page's own request holds meanwhile.
+    pub(super) upload_bytes: usize,
+}
 
 /// Marks a request that a checkout session makes: it acts for this merchant, and carries no key.
 /// Only [`CheckoutDoor`](crate::http::checkout::CheckoutDoor) sends such requests.
@@ -101,6 +104,9 @@ pub(crate) struct RequestContext {
     pub(crate) asks_to_close: bool,
     /// True while a part of the body may not have arrived.
     has_unread_body: AtomicBool,
+    /// The bytes of the memory for uploads that the request has taken, with those of the page that
+    /// made it.
+    upload_bytes: AtomicUsize,
     /// The write summaries of the request's committed commands.
     write_summaries: Mutex<Vec<WriteSummary>>,
 }
@@ -156,6 +162,7 @@ impl RequestContext {
         let has_length = headers
             .get(CONTENT_LENGTH)
             .is_some_and(|length| length.as_bytes() != b"0");
+        let by_page = request.extensions().get::<ByPage>().copied();
         let connection = request.conn_data::<Arc<Connection>>().cloned();
         Self {
             id: entropy::request_id(),
@@ -180,6 +187,7 @@ impl RequestContext {
             },
             connection,
             has_unread_body: AtomicBool::new(has_length || headers.contains_key(TRANSFER_ENCODING)),
+            upload_bytes: AtomicUsize::new(by_page.map_or(0, |page| page.upload_bytes)),
             write_summaries: Mutex::default(),
         }
     }
@@ -219,6 +227,18 @@ impl RequestContext {
     pub(super) fn end(&self) {
         let is_unread = self.has_unread_body.load(Ordering::Relaxed);
         self.enter(if is_unread { Phase::UnreadBody } else { Phase::Idle });
+    }
+
+    /// Adds bytes of the memory for uploads to those that the request has taken, and returns the sum.
+    pub(super) fn add_upload_bytes(&self, bytes: usize) -> usize {
+        self.upload_bytes
+            .fetch_add(bytes, Ordering::Relaxed)
+            .saturating_add(bytes)
+    }
+
+    /// Returns the bytes of the memory for uploads that the request has taken.
+    pub(super) fn upload_bytes(&self) -> usize {
+        self.upload_bytes.load(Ordering::Relaxed)
     }
 
     /// Returns the context from the request's extensions.

@@ -8,6 +8,7 @@ use std::future::{Future, Ready, ready};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use actix_http::{Payload, Request};
 use actix_web::body::{self, BoxBody, MessageBody};
@@ -19,7 +20,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use crate::domain::ids::MerchantId;
 use crate::http::client_address::PROXY_HEADERS;
-use crate::http::context::{ByPage, OnBehalf};
+use crate::http::context::{ByPage, OnBehalf, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::headers::REQUEST_ID;
 use crate::http::operator_auth::MERCHANT_ID;
@@ -39,6 +40,8 @@ pub(super) struct WorkerDoor(Rc<OnceCell<Routes>>);
 pub(crate) struct Door {
     worker: WorkerDoor,
     peer: Option<SocketAddr>,
+    /// The context of the page's own request.
+    context: Arc<RequestContext>,
     /// The headers of the page's own request that its calls repeat: they say where the browser is
     /// and how it reached the service.
     repeated: HeaderMap,
@@ -133,7 +136,8 @@ impl Door {
         let body = body.unwrap_or_default();
         let length = body.len();
         let mut request = Request::with_payload(Payload::from(body));
-        request.extensions_mut().insert(ByPage);
+        let upload_bytes = self.context.upload_bytes();
+        request.extensions_mut().insert(ByPage { upload_bytes });
         if let Some(on_behalf) = self.on_behalf {
             request.extensions_mut().insert(on_behalf);
         }
@@ -175,11 +179,13 @@ impl FromRequest for Door {
             }
         }
         let worker = request.app_data::<WorkerDoor>().cloned().ok_or(ApiError::Internal);
+        let of_page = worker.and_then(|worker| Ok((worker, RequestContext::of(request)?)));
         let extensions = request.extensions();
         let visitor = extensions.get::<Visitor>();
-        ready(worker.map(|worker| Self {
+        ready(of_page.map(|(worker, context)| Self {
             worker,
             peer: request.peer_addr(),
+            context,
             repeated,
             key: visitor.and_then(Visitor::key).cloned(),
             merchant: visitor.and_then(Visitor::named_merchant),

@@ -110,6 +110,11 @@ pub(crate) enum ApiError {
     #[strum_discriminants(strum(props(status = 413)))]
     #[error("{field} must be a file of at most {bytes_max} bytes")]
     FileTooLarge { field: String, bytes_max: usize },
+    #[strum_discriminants(strum(serialize = "body_too_large", props(status = 413)))]
+    #[error(
+        "This request alone takes more than {bytes_max} bytes, the memory for all uploads (limits.uploads_bytes_max)"
+    )]
+    UploadsTooLarge { bytes_max: usize },
     #[error("A request may have at most {files_max} files")]
     TooManyFiles { files_max: usize },
     /// The uploads in progress use all of the memory for files.

@@ -1,14 +1,12 @@
 //! Reads a multipart form: its texts, and its files within the memory for uploads.
 
 use std::io::ErrorKind;
-use std::sync::Arc;
 
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::HttpRequest;
 use actix_web::error::PayloadError;
 use futures_util::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 
 use crate::domain::invalid::{Invalid, shortened};
 use crate::http::context::{ReceivedBody, ReceivedFileSummary, RequestContext};
@@ -135,7 +133,6 @@ impl Limits {
 
 /// Reads a whole form.
 pub(super) async fn read(mut form: Multipart, limits: Limits, request: &HttpRequest) -> Result<FormBody, ApiError> {
-    let api = AppState::of(request)?;
     let compares_files = RequestContext::of(request)?.compares_files();
     let mut read = FormBody::default();
     let mut text_bytes_left = limits.body_bytes_max;
@@ -156,7 +153,7 @@ pub(super) async fn read(mut form: Multipart, limits: Limits, request: &HttpRequ
                 // A browser sends an empty file without a name for an empty file input.
                 let may_be_empty_input = file_name.is_empty();
                 let hash = compares_files.then(Sha256::new);
-                let file = read_file(field, name, limits, &api.upload_memory, hash).await?;
+                let file = read_file(field, name, request, hash).await?;
                 if may_be_empty_input && file.bytes.is_empty() {
                     continue;
                 }
@@ -218,15 +215,15 @@ async fn read_text(field: Field, name: &str, limits: Limits, bytes_left: &mut us
 ///
 /// # Errors
 ///
-/// Returns [`ApiError::UploadsBusy`] if the files of all requests together would exceed
-/// the memory for uploads.
+/// Returns [`ApiError::UploadsTooLarge`] if the files of this request would exceed the memory for
+/// uploads, and [`ApiError::UploadsBusy`] if those of all requests together would.
 async fn read_file(
     mut chunks: Field,
     field: String,
-    limits: Limits,
-    upload_memory: &Arc<Semaphore>,
+    request: &HttpRequest,
     mut hash: Option<Sha256>,
 ) -> Result<ReceivedFile, ApiError> {
+    let limits = AppState::of(request)?.limits;
     let mut file = ReceivedFile {
         field,
         bytes: Vec::new(),
@@ -240,7 +237,7 @@ async fn read_file(
                 bytes_max: limits.file_bytes_max,
             });
         }
-        file.memory_share.grow(upload_memory, chunk.len())?;
+        file.memory_share.grow(request, chunk.len())?;
         if let Some(hash) = &mut hash {
             hash.update(&chunk);
         }

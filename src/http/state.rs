@@ -39,6 +39,8 @@ pub struct Limits {
     pub file_bytes_max: usize,
     /// The most files in one request.
     pub files_per_request_max: usize,
+    /// The memory for uploads, in bytes.
+    pub uploads_bytes_max: usize,
     /// The most escrows in one payment.
     pub escrows_per_payment_max: usize,
     /// The most rows of a statement or a journal.

@@ -50,7 +50,7 @@ impl WholeBody {
             let refuse = |error| payload_error(&error, bytes_max, limits);
             while let Some(chunk) = chunks.try_next().await.map_err(refuse)? {
                 if is_large {
-                    memory_share.grow(&api.upload_memory, chunk.len())?;
+                    memory_share.grow(request, chunk.len())?;
                 }
                 bytes.extend_from_slice(&chunk);
             }

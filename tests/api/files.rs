@@ -1,10 +1,13 @@
 //! Tests the upload of files in forms and their download (contract section 1.9).
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -530,11 +533,50 @@ fn uploads_are_limited_in_total_memory_and_release_it() {
     for _ in 0..5 {
         create(&app, "ada", &[picture(&large)]).ok();
     }
+    // Another client's picture, whose end is on the way.
+    let form = form_of(&[&TERMS[..], &[picture(&large)]].concat());
+    let mut other = app.connect();
+    let head = format!(
+        "POST /v1/escrow/create HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ben\r\ncontent-length: {}\r\n\
+         content-type: multipart/form-data; boundary=form\r\n\r\n",
+        form.len()
+    );
+    other.write_all(head.as_bytes()).unwrap();
+    let (arrived, end) = form.split_at(form.len() - 40);
+    other.write_all(arrived).unwrap();
+    let mut tries = 0;
+    while create(&app, "ada", &[picture(&large)]).status != 503 {
+        tries += 1;
+        assert!(tries < 500, "the other picture takes no memory");
+        thread::sleep(Duration::from_millis(10));
+    }
     let message = "Too many files are being received; nothing was changed, try again shortly";
-    let answer = app.refuses(503, message, |app| {
-        create(app, "ada", &[picture(&large), picture(&large)])
-    });
+    let answer = app.refuses(503, message, |app| create(app, "ada", &[picture(&large)]));
     assert_eq!(answer.header("retry-after"), Some("1"));
+    other.write_all(end).unwrap();
+    let mut start = [0; 12];
+    other.read_exact(&mut start).unwrap();
+    assert_eq!(str::from_utf8(&start), Ok("HTTP/1.1 201"));
+    create(&app, "ada", &[picture(&large)]).ok();
+}
+
+/// Its client would try again for ever.
+#[test]
+fn a_request_that_alone_exceeds_the_memory_for_uploads_is_too_large() {
+    let app = spawn_app_with(|config| {
+        config.limits.uploads_bytes_max = 4_096;
+    });
+    let mut large = PNG.to_vec();
+    large.resize(3_000, 0);
+    let message =
+        "This request alone takes more than 4096 bytes, the memory for all uploads (limits.uploads_bytes_max)";
+    let pictures = |app: &TestApp| create(app, "ada", &[picture(&large), picture(&large)]);
+    let seed = |app: &TestApp| app.json_text("POST", "/sandbox/seed", "", &format!("{{{}}}", " ".repeat(4_096)));
+    for request in [&pictures as &dyn Fn(&TestApp) -> Answer, &seed] {
+        let refused = app.refuses(413, message, request);
+        assert_eq!(refused.body["code"], "body_too_large");
+        assert_eq!(refused.header("retry-after"), None);
+    }
     create(&app, "ada", &[picture(&large)]).ok();
 }
 
