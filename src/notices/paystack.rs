@@ -9,6 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value};
 use sha2::Sha512;
 
+use crate::domain::characters::is_forbidden_in_line;
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
@@ -116,10 +117,11 @@ fn as_metadata(metadata: &Value) -> Option<Map<String, Value>> {
     }
 }
 
-/// Returns a text that is short enough to be kept, without spaces around it.
+/// Returns a text that a line can have and that is short enough to be kept, without spaces around
+/// it.
 fn kept(value: &Value) -> Option<String> {
     let text = value.as_str()?.trim();
-    let is_kept = !text.is_empty() && text.chars().count() <= TEXT_CHARS_MAX && !text.contains(char::is_control);
+    let is_kept = !text.is_empty() && text.chars().count() <= TEXT_CHARS_MAX && !text.contains(is_forbidden_in_line);
     is_kept.then(|| text.to_owned())
 }
 

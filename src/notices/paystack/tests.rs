@@ -108,6 +108,20 @@ fn a_deposit_reference_stands_in_the_metadata_or_is_the_own_one() {
     }
 }
 
+/// They stand in the note of a receipt, where an operator reads them.
+#[test]
+fn a_text_that_no_line_can_have_is_left_out() {
+    for c in ['\n', '\0', '\u{85}', '\u{2028}', '\u{2029}', '\u{202e}', '\u{2066}'] {
+        let text = format!("ADA{c}OBI");
+        let narrated = with("authorization", json!({ "narration": text })).unwrap().unwrap();
+        assert_eq!(narrated.narration, None, "{text:?}");
+        let of_customer = with("customer", json!({ "email": text })).unwrap().unwrap();
+        assert_eq!(of_customer.customer_email, None, "{text:?}");
+        let metadata = json!({ "depositReference": text });
+        assert_eq!(references(metadata), ["re4lyvq3s3"], "{text:?}");
+    }
+}
+
 #[test]
 fn hints_may_be_missing() {
     let mut body = charge();
