@@ -1,6 +1,7 @@
 //! `escrowd health`: asks a running service if it can serve. A container's health check needs
 //! no shell and no other program for it.
 
+use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,14 +10,21 @@ use anyhow::ensure;
 
 use crate::cli::client::ServiceClient;
 use crate::cli::output::say;
+use crate::cli::service::URL_VARIABLE;
 use crate::cli::settings::service_url;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct HealthArguments {
-    /// The URL of the service [default: the address that the configuration listens on]
-    #[arg(long, env = "ESCROWD_URL", hide_env_values = true)]
+    // The parser does not read the variable, so that a file on the command line outranks it. The
+    // image of a container sets the variable for all commands.
+    #[arg(
+        long,
+        conflicts_with = "config",
+        help = format!("The URL of the service [env: {URL_VARIABLE}] [default: the address that the configuration listens on]")
+    )]
     url: Option<String>,
-    /// Configuration file [default: config.toml, if there is one]
+    /// Configuration file, whose address outranks the variable of --url [default: config.toml, if
+    /// there is one]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -26,9 +34,10 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Prints one line. The exit code is 0 if the service can serve; anything else is an error.
 pub(super) fn run(arguments: HealthArguments) -> anyhow::Result<ExitCode> {
-    let url = match arguments.url {
-        Some(url) => url,
-        None => service_url(arguments.config)?,
+    let url = match (arguments.url, arguments.config) {
+        (Some(url), _) => url,
+        (None, Some(config)) => service_url(Some(config))?,
+        (None, None) => env::var(URL_VARIABLE).map_or_else(|_| service_url(None), Ok)?,
     };
     let service = ServiceClient::with_timeout(&url, None, REPLY_TIMEOUT)?;
     let reply = service.send("GET", "/readyz", None, None)?;

@@ -13,7 +13,7 @@ use crate::cli::settings::service_url;
 use crate::domain::web_address::is_private;
 
 /// The environment variable with the URL of the service.
-const URL_VARIABLE: &str = "ESCROWD_URL";
+pub(super) const URL_VARIABLE: &str = "ESCROWD_URL";
 
 /// The status of a path that the service does not have.
 const NOT_FOUND: u16 = 404;

@@ -33,6 +33,27 @@ fn health_tells_a_service_that_serves_from_none() {
     assert_eq!(stderr(&gone).lines().count(), 1, "{}", stderr(&gone));
 }
 
+/// The variable is set for all commands of a container, and the file was typed for this one.
+#[test]
+fn health_asks_the_service_of_the_file_that_was_typed() {
+    let work_folder = WorkFolder::new();
+    let server = work_folder.serve(&["--ephemeral"]);
+    work_folder.write("other.toml", &format!("listen = \"{}\"\n", server.address));
+    let health = ["health", "--config", "other.toml"];
+    let asked = work_folder
+        .command(&health)
+        .env("ESCROWD_URL", "http://127.0.0.1:1")
+        .output()
+        .unwrap();
+    let told = format!("the service at {} can serve\n", server.url(""));
+    assert_eq!(stdout(&asked), told, "{}", stderr(&asked));
+
+    let refused = work_folder.run(&[&health[..], &["--url", &server.url("")]].concat());
+    assert_eq!((refused.status.code(), stdout(&refused)), (Some(2), String::new()));
+    let said = stderr(&refused);
+    assert!(said.contains("cannot be used with"), "{said}");
+}
+
 /// The container's configuration may be a file that its health check does not name.
 #[test]
 fn health_needs_only_the_variables_of_the_image() {
