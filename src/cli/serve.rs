@@ -37,8 +37,8 @@ struct AcceptedArguments {
     /// file, and go on without its commits
     #[arg(long)]
     accept_loss: bool,
-    /// For this start, accept a system's clock that is more than storage.clock_jump_hours_max (72
-    /// hours) ahead of the newest write, as after a long stop
+    /// In live mode: accept for this start a system's clock that is more than
+    /// storage.clock_jump_hours_max (72 hours) ahead of the newest write, as after a long stop
     #[arg(long)]
     accept_clock: bool,
 }

@@ -7,8 +7,8 @@ use super::flags::Flags;
 use crate::domain::mode::Mode;
 use crate::store::Place;
 
-/// Refuses `--database` together with `ephemeral`, `--snapshot` without it, and `--accept-loss` for a
-/// database without a log beside it.
+/// Refuses `--database` together with `ephemeral`, `--snapshot` without it, and flags that would decide
+/// nothing: `--accept-loss` for a database without a log beside it, and `--accept-clock` for a sandbox.
 pub(super) fn check_flags(config: &Config, flags: &Flags) -> Result<(), ConfigError> {
     if config.ephemeral && flags.database.is_some() {
         return refuse(
@@ -19,6 +19,17 @@ pub(super) fn check_flags(config: &Config, flags: &Flags) -> Result<(), ConfigEr
         return refuse(
             "--snapshot is for --ephemeral, a sandbox that keeps nothing; `escrowd snapshot load` puts a snapshot in the \
              place of a database that is kept",
+        );
+    }
+    if config.ephemeral && flags.accepted.loss {
+        return refuse(
+            "--accept-loss is for a database that was kept, and an ephemeral service makes a new one; leave out one of them",
+        );
+    }
+    if config.mode == Mode::Sandbox && flags.accepted.clock {
+        return refuse(
+            "--accept-clock is for mode \"live\"; a sandbox follows every jump of the system's clock without it; leave it \
+             out",
         );
     }
     if flags.accepted.loss && matches!(config.database, Place::Postgres(_)) {

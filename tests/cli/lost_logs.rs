@@ -81,6 +81,24 @@ fn the_loss_of_a_log_is_not_accepted_for_postgresql() {
     assert!(said.contains("--accept-loss is for files"), "{said}");
 }
 
+/// A start that took the options would seem to have accepted something.
+#[test]
+fn options_that_would_accept_nothing_are_refused() {
+    let folder = WorkFolder::new();
+    let for_kept = "--accept-loss is for a database that was kept";
+    let for_live = "--accept-clock is for mode \"live\"";
+    for (arguments, told) in [
+        (&["--ephemeral", "--accept-loss"][..], for_kept),
+        (&["--ephemeral", "--accept-clock"], for_live),
+        (&["--database", "test.db", "--accept-clock"], for_live),
+    ] {
+        let output = folder.run(&[&["--listen", "192.0.2.1:1"], arguments].concat());
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(stderr(&output).contains(told), "{}", stderr(&output));
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
 /// A start that took the setting would seem to make backups.
 #[test]
 fn a_folder_for_backups_is_not_accepted_for_postgresql() {
