@@ -32,6 +32,9 @@ pub(crate) enum SuccessBody {
 
 /// A type that handlers return.
 pub(crate) trait Answer {
+    /// The media type of a success that is no envelope, or `None` for an envelope.
+    const MEDIA_TYPE: Option<&'static str> = None;
+
     /// Returns the success of a handler that returns this type. Schemas that it refers to are
     /// added to `schemas`.
     fn success(schemas: &mut SchemaGenerator) -> Success;
@@ -71,6 +74,8 @@ impl<K> Responder for Raw<K> {
 }
 
 impl<K: RawKind> Answer for Raw<K> {
+    const MEDIA_TYPE: Option<&'static str> = Some(K::MEDIA_TYPE);
+
     fn success(_schemas: &mut SchemaGenerator) -> Success {
         Success {
             status: 200,
@@ -89,6 +94,8 @@ impl<T: JsonSchema, const STATUS: u16> Answer for Reply<T, STATUS> {
 }
 
 impl Answer for CsvReply {
+    const MEDIA_TYPE: Option<&'static str> = Some(CSV);
+
     fn success(_schemas: &mut SchemaGenerator) -> Success {
         Success {
             status: 200,
@@ -98,6 +105,8 @@ impl Answer for CsvReply {
 }
 
 impl<T: Answer, E> Answer for Result<T, E> {
+    const MEDIA_TYPE: Option<&'static str> = T::MEDIA_TYPE;
+
     fn success(schemas: &mut SchemaGenerator) -> Success {
         T::success(schemas)
     }

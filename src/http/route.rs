@@ -29,6 +29,9 @@ pub(crate) struct RouteFacts {
     pub(crate) ignores_unknown: bool,
     /// The refusals of its own rules.
     pub(crate) refusals: Refusals,
+    /// The media type of a success that is no envelope, such as a file or a stream. The type of the
+    /// handler's reply states it.
+    pub(crate) media_type: Option<&'static str>,
 }
 
 /// The rule for the `customer-id` header (contract section 1.3).
@@ -124,6 +127,7 @@ impl RouteFacts {
             request: RequestSpec::NOTHING,
             ignores_unknown: false,
             refusals: Refusals::NONE,
+            media_type: None,
         }
     }
 

@@ -14,8 +14,7 @@ use serde_json::value::RawValue;
 use crate::domain::ids::CustomerId;
 use crate::domain::invalid::shortened;
 use crate::domain::money::Amount;
-use crate::http::{ApiError, Call, CallReply, Door};
-use crate::http::{CSV, JSON};
+use crate::http::{ApiError, CSV, Call, CallReply, Door, EVENT_STREAM, JSON, media_type_of};
 use crate::web::layout::{Page, Refused};
 
 /// The routes, on behalf of the reader of a page.
@@ -155,15 +154,12 @@ impl ApiReply {
     ///
     /// # Errors
     ///
-    /// Refuses a reply without an envelope, which is a file.
+    /// Refuses a reply without an envelope, such as that to HEAD.
     pub(super) fn of(reply: CallReply) -> Result<Self, Refused> {
-        let is_file = |_| {
-            let message = "This route answers with a file, which a program takes: use curl.";
-            Refused::new(400, Page::new("Not for a page"), message)
-        };
+        let no_envelope = |_| not_for_a_page("A page cannot show the reply to this request: use curl.");
         Ok(Self {
             status: reply.status,
-            envelope: serde_json::from_slice(&reply.body).map_err(is_file)?,
+            envelope: serde_json::from_slice(&reply.body).map_err(no_envelope)?,
             request_id: reply.request_id,
         })
     }
@@ -207,8 +203,9 @@ impl Api {
     /// # Errors
     ///
     /// Fails if the request cannot be sent, as when a header would have a line break, and refuses
-    /// a route that answers with a file.
+    /// a route that answers with a file or a stream before anything is sent.
     pub(super) async fn send(&self, request: Request) -> Result<ApiReply, Refused> {
+        check_has_envelope(&request)?;
         ApiReply::of(self.call(request).await?)
     }
 
@@ -223,6 +220,7 @@ impl Api {
         content_type: String,
         form: Bytes,
     ) -> Result<ApiReply, Refused> {
+        check_has_envelope(&request)?;
         ApiReply::of(self.call_with(request, Some((content_type, form))).await?)
     }
 
@@ -232,6 +230,7 @@ impl Api {
     ///
     /// Fails as [`Api::send`] does.
     pub(super) async fn send_csv(&self, request: Request, csv: String) -> Result<ApiReply, Refused> {
+        check_has_envelope(&request)?;
         let body = (CSV.to_owned(), Bytes::from(csv));
         ApiReply::of(self.call_with(request, Some(body)).await?)
     }
@@ -296,6 +295,24 @@ fn check(request: &Request) -> Result<(), Refused> {
         return Ok(());
     };
     Err(bad(message))
+}
+
+/// Refuses a request to a route whose success is no envelope, since a page could not show the reply to
+/// a change that was made, and would wait for the end of a stream.
+fn check_has_envelope(request: &Request) -> Result<(), Refused> {
+    let uri = request.path.parse::<Uri>().ok();
+    let message = match uri.and_then(|uri| media_type_of(&request.method, &uri)) {
+        None => return Ok(()),
+        Some(EVENT_STREAM) => {
+            "This route answers with a stream, which does not end: use escrowd listen or curl. Nothing was changed."
+        }
+        Some(_) => "This route answers with a file, which a program takes: use curl. Nothing was changed.",
+    };
+    Err(not_for_a_page(message))
+}
+
+fn not_for_a_page(message: &str) -> Refused {
+    Refused::new(400, Page::new("Not for a page"), message)
 }
 
 /// Says that a text cannot be the id of a customer, by the name that a reader knows it by.

@@ -206,3 +206,58 @@ fn a_refused_form_stays_in_the_section_of_its_page() {
         assert!(refused.text.contains(&current), "{}", refused.text);
     }
 }
+
+#[test]
+fn a_form_whose_reply_is_a_stream_is_refused_at_once() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    for (method, path) in [
+        ("GET", "/sandbox/events/stream"),
+        ("GET", "/sandbox/events/stream?type=payment"),
+        ("GET", "/sandbox/events/strea%6d"),
+        ("HEAD", "/sandbox/events/stream"),
+    ] {
+        let form = Form::new(&[("method", method), ("path", path), ("visitor", "none")]);
+        let refused = form.send(&app);
+        assert_eq!(refused.status, 400, "{path}: {}", refused.text);
+        for told in [
+            "answers with a stream",
+            "escrowd listen",
+            "Nothing was changed.",
+            "data-refused",
+        ] {
+            assert!(refused.text.contains(told), "{path}: {}", refused.text);
+        }
+    }
+    // The list of events, whose path is nearly the same, is no stream.
+    let list = Form::new(&[("method", "GET"), ("path", "/sandbox/events"), ("visitor", "none")]);
+    place_after(&list.send(&app));
+}
+
+#[test]
+fn a_form_whose_reply_is_a_file_changes_nothing() {
+    let office = Office::live();
+    let trade = office.trade();
+    office.approves(&trade.open);
+    let cashier = Browser::logged_in(&office.app, CASHIER);
+    let visitor = Form::of(&cashier.page("/console/desk/batches"), "Export the next batch");
+    let visitor = visitor.field("visitor").unwrap().to_owned();
+    for (method, path) in [
+        ("POST", "/operator/payouts/export"),
+        ("POST", "/operator/payouts/%65xport"),
+        ("GET", "/operator/journal"),
+    ] {
+        let form = Form::new(&[("method", method), ("path", path), ("visitor", &visitor)]);
+        let before = office.app.dump();
+        let refused = cashier.send(&form);
+        assert_eq!(refused.status, 400, "{path}: {}", refused.text);
+        for told in ["answers with a file", "Nothing was changed.", "data-refused"] {
+            assert!(refused.text.contains(told), "{path}: {}", refused.text);
+        }
+        assert_eq!(office.app.dump(), before, "{path}");
+    }
+    // The desk's own form of the same route still makes the batch.
+    let export = Form::of(&cashier.page("/console/desk/batches"), "Export the next batch");
+    let exported = cashier.send_to(&export, "/console/desk/batches/export");
+    assert!(exported.text.contains("Batch 1 has 1 pay-out."), "{}", exported.text);
+}

@@ -31,7 +31,8 @@ mod whitelist;
 
 use std::sync::{Arc, LazyLock};
 
-use actix_web::http::Method;
+use actix_web::dev::Url;
+use actix_web::http::{Method, Uri};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::Value;
@@ -70,19 +71,39 @@ pub fn routes(variant: Variant) -> Vec<(String, &'static str)> {
 /// Returns the facts of the route of live mode that this method and path, without its query,
 /// lead to.
 pub(super) fn facts_of_live(method: &Method, path: &str) -> Option<RouteFacts> {
-    static ROUTES: LazyLock<Vec<(Method, &str, RouteFacts)>> = LazyLock::new(|| {
-        let operations = table(Variant::lenient(Mode::Live)).operations();
-        operations
-            .map(|(path, operation)| (operation.method, path, operation.facts))
-            .collect()
-    });
+    static ROUTES: LazyLock<Vec<FactsOfPath>> = LazyLock::new(|| facts_of_all(Mode::Live));
+    find_facts(&ROUTES, method, path)
+}
+
+/// Returns the media type of the route's success if it is no envelope, such as that of a file or a
+/// stream. `uri` is the path of a request with its query.
+pub(crate) fn media_type_of(method: &Method, uri: &Uri) -> Option<&'static str> {
+    static ROUTES: LazyLock<Vec<FactsOfPath>> = LazyLock::new(|| facts_of_all(Mode::Sandbox));
+    let method = if *method == Method::HEAD { &GET } else { method };
+    // The server finds the route by the path without its escapes too.
+    find_facts(&ROUTES, method, Url::new(uri.clone()).path())?.media_type
+}
+
+/// The facts of a method of a path.
+type FactsOfPath = (Method, &'static str, RouteFacts);
+
+/// Returns the facts of every route of this mode, in the order of the table.
+fn facts_of_all(mode: Mode) -> Vec<FactsOfPath> {
+    let operations = table(Variant::lenient(mode)).operations();
+    operations
+        .map(|(path, operation)| (operation.method, path, operation.facts))
+        .collect()
+}
+
+/// Returns the facts of the first route that this method and path, without its query, lead to.
+fn find_facts(routes: &[FactsOfPath], method: &Method, path: &str) -> Option<RouteFacts> {
     let is_match = |pattern: &str| {
         let mut segments = pattern.split('/').zip(path.split('/'));
         let is_same =
             |(wanted, segment): (&str, &str)| wanted == segment || (wanted.starts_with('{') && !segment.is_empty());
         pattern.split('/').count() == path.split('/').count() && segments.all(is_same)
     };
-    let mut routes = ROUTES.iter();
+    let mut routes = routes.iter();
     let found = routes.find(|(known, pattern, _)| known == method && is_match(pattern))?;
     Some(found.2)
 }

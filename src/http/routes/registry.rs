@@ -157,6 +157,10 @@ impl Routes {
         facts: RouteFacts,
         handler: F,
     ) -> &mut Operation {
+        let facts = RouteFacts {
+            media_type: F::Output::MEDIA_TYPE,
+            ..facts
+        };
         self.add_any(method, path, facts, RouteHandler::new(handler), F::Output::success)
     }
 
