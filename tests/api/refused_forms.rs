@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::checkout::{of, session, submit};
 use crate::console::{Form, page, place_after};
-use crate::desk::spawn_desk;
+use crate::desk::{ADA, spawn_desk};
 use crate::helpers::{Answer, TestApp, spawn_app, standard_terms};
 use crate::live_console::Browser;
 use crate::position::{CASHIER, Office};
@@ -260,4 +260,23 @@ fn a_form_whose_reply_is_a_file_changes_nothing() {
     let export = Form::of(&cashier.page("/console/desk/batches"), "Export the next batch");
     let exported = cashier.send_to(&export, "/console/desk/batches/export");
     assert!(exported.text.contains("Batch 1 has 1 pay-out."), "{}", exported.text);
+}
+
+#[test]
+fn a_form_for_a_secret_that_cannot_be_sent_is_refused_again() {
+    let app = spawn_desk();
+    let ada = Browser::logged_in(&app, ADA);
+    ada.choose("1");
+    let form = Form::of(&ada.page("/console/desk/keys"), "Make the key").with("s:scope", "business");
+    for _ in 0..2 {
+        let refused = ada.send(&form.clone().with("customer", "Zo\u{eb}"));
+        assert_eq!(refused.status, 400, "{}", refused.text);
+        assert!(
+            refused.text.contains("cannot be the name of a customer"),
+            "{}",
+            refused.text
+        );
+    }
+    let made = ada.send(&form);
+    assert_eq!(made.status, 303, "{}", made.text);
 }

@@ -103,11 +103,12 @@ pub(super) async fn send(
         return Ok(see(&back, &form));
     }
     let answer = reader.api.send(request.clone()).await;
+    let is_done = answer.as_ref().is_ok_and(|answer| answer.status.is_success());
+    if let Some(once) = once.filter(|_| !is_done) {
+        reader.unspend(&once);
+    }
     let answer = answer.map_err(|refused| refused.with_way_on(from.clone(), "Back"))?;
-    if !answer.status.is_success() {
-        if let Some(once) = &once {
-            reader.unspend(once);
-        }
+    if !is_done {
         return Ok(refusal(&reader, &request, &answer, &from));
     }
     let curl = reader.curl(&request);
