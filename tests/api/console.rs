@@ -47,6 +47,12 @@ impl Form {
         self
     }
 
+    /// Adds a field, although the form may have one of this name.
+    pub(crate) fn and(mut self, name: &str, value: &str) -> Self {
+        self.0.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub(crate) fn send(&self, app: &TestApp) -> Answer {
         self.send_to(app, "/console/call", &[])
     }

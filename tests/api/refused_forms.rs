@@ -263,6 +263,35 @@ fn a_form_whose_reply_is_a_file_changes_nothing() {
 }
 
 #[test]
+fn a_form_with_a_field_that_occurs_twice_is_refused() {
+    let app = spawn_app();
+    let offer = Form::of(&page(&app, "/console/offer"), "Offer")
+        .with("s:purpose", "A garden")
+        .with("n:amount", "3000")
+        .with("s:milestones[0].title", "Plan")
+        .with("n:milestones[0].amount", "1000")
+        .with("s:milestones[1].title", "Dig")
+        .with("n:milestones[1].amount", "2000");
+    for (name, value) in [
+        ("path", "/v1/escrow/create"),
+        ("method", "PUT"),
+        ("customer", "ben"),
+        ("once", "another"),
+        ("n:amount", "3000"),
+        ("s:amount", "4000"),
+        ("n:milestones[01].amount", "2000"),
+    ] {
+        let before = app.dump();
+        let refused = offer.clone().and(name, value).send(&app);
+        assert_eq!(refused.status, 400, "{name}: {}", refused.text);
+        let told = format!("The field {name} must be sent once; got it twice. Nothing was changed.");
+        assert!(refused.text.contains(&told), "{name}: {}", refused.text);
+        assert_eq!(app.dump(), before, "{name}");
+    }
+    place_after(&offer.send(&app));
+}
+
+#[test]
 fn a_form_for_a_secret_that_cannot_be_sent_is_refused_again() {
     let app = spawn_desk();
     let ada = Browser::logged_in(&app, ADA);

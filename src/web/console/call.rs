@@ -18,7 +18,7 @@ use crate::domain::ids::MerchantId;
 use crate::entropy;
 use crate::http::Outcome;
 use crate::web::api::{ApiReply, Request};
-use crate::web::console::call::body::{body, flat_fields};
+use crate::web::console::call::body::{body, check_sent_once, flat_fields};
 use crate::web::console::payments::{PAYMENT, add_reference, leads_to};
 use crate::web::form::BodyForm;
 use crate::web::layout::{Page, Refused, of_merchant};
@@ -223,6 +223,7 @@ struct Sent {
 
 /// Reads what a form sent.
 fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
+    check_sent_once(fields)?;
     let field = |name: &str| {
         let found = fields.iter().find(|(field, _)| field == name);
         found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())

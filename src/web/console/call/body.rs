@@ -1,5 +1,7 @@
 //! The body that the fields of a form describe.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Number, Value};
 
 use crate::domain::invalid::shortened;
@@ -11,13 +13,25 @@ const PARTS_MAX: usize = 8;
 /// The most fields of all objects of a body and elements of all lists, counting empty ones.
 const PLACES_MAX: usize = 4_096;
 
+/// Refuses a form with a field that occurs twice, be it with different kinds: one of the values would be
+/// lost.
+pub(super) fn check_sent_once(fields: &[(String, String)]) -> Result<(), Refused> {
+    let mut seen = HashSet::new();
+    let repeated = fields.iter().find(|(name, _)| {
+        let path_in_body = name.split_once(':').map(|(_kind, path)| path);
+        !seen.insert(path_in_body.ok_or(name.as_str()))
+    });
+    repeated.map_or(Ok(()), |(name, _)| Err(sent_twice(name)))
+}
+
 /// Returns the body of the fields with a kind, or `None` without such fields. An empty field counts as
 /// left out, unless its kind is `c`: a text that is cleared.
 ///
 /// # Errors
 ///
 /// Names a field that leads deeper or further than the body of any route, since a body is read
-/// and printed by a call for each level.
+/// and printed by a call for each level. Names a field whose place has a value already, such as `a[00]`
+/// after `a[0]`.
 pub(super) fn body(fields: &[(String, String)]) -> Result<Option<Value>, Refused> {
     let mut body = Value::Object(Map::new());
     let mut places_left = PLACES_MAX;
@@ -39,9 +53,21 @@ pub(super) fn body(fields: &[(String, String)]) -> Result<Option<Value>, Refused
             "b" => text.parse::<bool>().map_or_else(|_| text.into(), Value::Bool),
             _ => continue,
         };
-        *place(&mut body, path, &mut places_left).ok_or_else(|| beyond(name))? = value;
+        let place = place(&mut body, path, &mut places_left).ok_or_else(|| beyond(name))?;
+        if !place.is_null() {
+            return Err(sent_twice(name));
+        }
+        *place = value;
     }
     Ok(has_fields.then(|| without_gaps(body)))
+}
+
+fn sent_twice(name: &str) -> Refused {
+    let message = format!(
+        "The field {} must be sent once; got it twice. Nothing was changed.",
+        shortened(name)
+    );
+    Refused::new(400, Page::new("That form cannot be sent"), message)
 }
 
 /// Refuses a field that no body has a place for.
@@ -204,5 +230,28 @@ mod tests {
         let lists: Vec<(&str, &str)> = lists.iter().map(|name| (name.as_str(), "x")).collect();
         assert!(body(&fields(&lists[..40])).unwrap().is_some());
         assert!(refused(&lists).starts_with("The field s:a40[99]"));
+    }
+
+    #[test]
+    fn no_field_is_sent_twice() {
+        let refused = |form: &[(&str, &str)]| {
+            let form = fields(form);
+            let refused = check_sent_once(&form).err().or_else(|| body(&form).err());
+            refused.map(|refused| refused.to_string()).unwrap_or_default()
+        };
+        for twice in [
+            [("path", "/v1/a"), ("path", "/v1/b")],
+            [("customer", "ada"), ("customer", "ada")],
+            [("n:amount", "1"), ("n:amount", "2")],
+            [("s:note", ""), ("c:note", "")],
+            [("n:a[0].b", "1"), ("s:a[0].b", "x")],
+            [("n:a[0]", "1"), ("n:a[00]", "2")],
+        ] {
+            let name = twice[1].0;
+            let message = format!("The field {name} must be sent once; got it twice. Nothing was changed.");
+            assert_eq!(refused(&twice), message);
+        }
+        // A field of the body may have the name of a field beside it.
+        assert_eq!(refused(&[("customer", "ada"), ("s:customer", "ada")]), "");
     }
 }
