@@ -135,7 +135,10 @@ fn a_day_that_is_none_is_refused_by_name() {
         );
         assert!(!answer.text.contains("<script>"), "{query}");
     }
-    // Days in the wrong order hold nothing.
-    let none = page(&app, "?from=2026-11-02&to=2026-11-01");
+    let none = page(&app, "?from=2026-11-02&to=2026-11-02");
     assert!(none.contains("Nothing is earned"), "{none}");
+    let answer = app.send("GET", "/console/earnings?from=2026-11-02&to=2026-11-01", &[], None);
+    assert_eq!(answer.status, 400, "{}", answer.text);
+    let told = "The field to must be 2026-11-02, the first day, or later.";
+    assert!(answer.text.contains(told), "{}", answer.text);
 }

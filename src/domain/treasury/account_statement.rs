@@ -15,6 +15,20 @@ pub struct Period {
     pub to: Option<Date>,
 }
 
+impl Period {
+    /// Returns the period of these days.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first day if the last day is before it.
+    pub fn between(from: Option<Date>, to: Option<Date>) -> Result<Self, Date> {
+        match (from, to) {
+            (Some(first), Some(last)) if last < first => Err(first),
+            _ => Ok(Self { from, to }),
+        }
+    }
+}
+
 /// The place of a time relative to a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlaceInPeriod {

@@ -67,19 +67,19 @@ struct Line {
 
 impl Days {
     fn parse(&self) -> Result<Period, Refused> {
+        let refused = |name: &str, expected: &str| {
+            let page = Page::new("No such days").section(SECTION);
+            Refused::new(400, page, format!("The field {name} must be {expected}."))
+        };
         let day = |name: &str, text: &str| {
             let text = text.trim();
-            let page = Page::new("No such day").section(SECTION);
-            let message = || format!("The field {name} must be a day such as 2026-11-27.");
             let day = Date::parse(text);
             (text.is_empty() || day.is_some())
                 .then_some(day)
-                .ok_or_else(|| Refused::new(400, page, message()))
+                .ok_or_else(|| refused(name, "a day such as 2026-11-27"))
         };
-        Ok(Period {
-            from: day("from", &self.from)?,
-            to: day("to", &self.to)?,
-        })
+        let period = Period::between(day("from", &self.from)?, day("to", &self.to)?);
+        period.map_err(|first| refused("to", &format!("{first}, the first day, or later")))
     }
 }
 

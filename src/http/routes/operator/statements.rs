@@ -141,15 +141,10 @@ async fn send(
 
 /// Parses the days of a statement.
 pub(super) fn period(fields: &Fields<'_>) -> Parsed<Period> {
+    let first = fields.field("from").optional(Field::date)?;
     let to = fields.field("to");
-    let period = Period {
-        from: fields.field("from").optional(Field::date)?,
-        to: to.optional(Field::date)?,
-    };
-    match (period.from, period.to) {
-        (Some(from), Some(last)) if last < from => Err(to.must_be(format!("{from}, the day of from, or later"))),
-        _ => Ok(period),
-    }
+    let period = Period::between(first, to.optional(Field::date)?);
+    period.map_err(|first| to.must_be(format!("{first}, the day of from, or later")))
 }
 
 /// Writes a statement: its opening balances, its rows, its closing balances, and the newest
