@@ -317,3 +317,28 @@ fn the_desk_says_which_pay_out_has_a_used_reference() {
         &["This bank reference is already recorded", paid.as_str().unwrap()],
     );
 }
+
+#[test]
+fn a_refused_line_of_a_pasted_file_has_the_number_that_it_has_there() {
+    let office = Office::live();
+    let browser = Browser::logged_in(&office.app, CASHIER);
+    browser.choose("1");
+    let results = "\r\n \r\npayoutId,status,bankReference,valueDate,reason\r\nx,lost,FT-1,2026-11-05,\r\n";
+    let statement = "\r\n \r\ndate,amount,reference\r\n2026-11-05,ten,FT-1\r\n";
+    for (path, label, field, text) in [
+        ("/console/desk/batches", "Record the results", "results", results),
+        (PAGE, "Compare", "statement", statement),
+    ] {
+        let form = Form::of(&browser.page(path), label).with(field, text);
+        let refused = browser.send_to(&form, path);
+        assert_eq!(refused.status, 400, "{}", refused.text);
+        assert!(refused.text.contains("line 4"), "{}", refused.text);
+        // Browsers leave out the first line break of a field.
+        let shown = format!(">\n{}", &text[..6]);
+        assert!(refused.text.contains(&shown), "{}", refused.text);
+        // A text of blanks is no file.
+        let empty = browser.send_to(&form.with(field, " \r\n \r\n"), path);
+        assert_eq!(empty.status, 400, "{}", empty.text);
+        assert!(!empty.text.contains("line 2"), "{}", empty.text);
+    }
+}

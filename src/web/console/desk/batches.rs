@@ -12,7 +12,7 @@ use crate::http::ApiError;
 use crate::store::Snapshot;
 use crate::web::api::{ApiReply, Request};
 use crate::web::console::call::{hidden, idempotency_key};
-use crate::web::console::desk::parts::{SECTION, file_refusal, pages};
+use crate::web::console::desk::parts::{SECTION, file_refusal, pages, pasted, typed_file};
 use crate::web::form::{BodyForm, CsvForm};
 use crate::web::layout::{Page, Refused, of_merchant};
 use crate::web::reader::Reader;
@@ -108,8 +108,7 @@ pub(super) async fn apply(
     let mut request = Request::new(Method::POST, RESULTS);
     reader.choose_of_form(form.merchant.as_deref());
     request.merchant = form.merchant.filter(|_| reader.is_operator());
-    let results = form.results.trim_start().to_owned();
-    let answer = reader.api.send_csv(request, results).await?;
+    let answer = reader.api.send_csv(request, pasted(&form.results)).await?;
     if !answer.status.is_success() {
         return page(&reader, answer.status, &refused(&reader, &answer), &form.results).await;
     }
@@ -229,7 +228,7 @@ async fn page(reader: &Reader, status: StatusCode, outcome: &Markup, results: &s
                 (hidden(reader, &apply, PATH))
                 div.field {
                     label for="results" { "The results as CSV" }
-                    textarea #results name="results" rows="8" required aria-describedby="results-hint" placeholder="payoutId,status,bankReference,valueDate,reason" { (results) }
+                    textarea #results name="results" rows="8" required aria-describedby="results-hint" placeholder="payoutId,status,bankReference,valueDate,reason" { (typed_file(results)) }
                     p.hint #results-hint { "A head and a line for each pay-out; the status is " code { "paid" } " or " code { "returned" } ". A file may be sent twice: each result is recorded once." }
                 }
                 button.primary { "Record the results" }

@@ -112,6 +112,23 @@ struct LineError {
     got: String,
 }
 
+/// Returns the text of a pasted CSV file, which is empty if the text has blanks alone. Its empty lines
+/// stay, so that a refusal names the lines that the reader sees. Other blanks before the first row go.
+pub(super) fn pasted(text: &str) -> String {
+    let rows = text.trim_start();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let before = &text[..text.len() - rows.len()];
+    let breaks = before.chars().filter(|char| matches!(char, '\r' | '\n'));
+    breaks.chain(rows.chars()).collect()
+}
+
+/// Shows a pasted file in its field again. Browsers leave out a line break at the beginning of a field.
+pub(super) fn typed_file(text: &str) -> Markup {
+    html! { "\n" (text) }
+}
+
 /// Says why a CSV file is refused, with all of its errors, and what was changed: `nothing` says it for
 /// a refusal that changes nothing.
 pub(super) fn file_refusal(envelope: &Envelope, currency: &str, nothing: &str) -> Markup {

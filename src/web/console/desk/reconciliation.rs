@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::http::ApiError;
 use crate::store::Snapshot;
 use crate::web::api::{Request, SignedMajor};
-use crate::web::console::desk::parts::{SECTION, file_refusal, pages};
+use crate::web::console::desk::parts::{SECTION, file_refusal, pages, pasted, typed_file};
 use crate::web::form::CsvForm;
 use crate::web::layout::{Page, Refused, of_merchant};
 use crate::web::reader::Reader;
@@ -134,7 +134,7 @@ pub(super) async fn compare(
         reader.choose(None);
     }
     reader.choose_of_form(Some(&typed.merchant));
-    let statement = typed.statement.trim_start().to_owned();
+    let statement = pasted(&typed.statement);
     if statement.is_empty() && typed.closing.trim().is_empty() {
         let nothing = html! {
             div.notice.bad role="alert" {
@@ -181,7 +181,7 @@ async fn page(reader: &Reader, typed: &Typed, status: StatusCode, result: &Marku
             input type="hidden" name="merchant" value=(reader.pinned_merchant().map(|merchant| merchant.0.to_string()).unwrap_or_default());
             div.field {
                 label for="statement" { "The bank's statement as CSV" }
-                textarea #statement name="statement" rows="8" aria-describedby="statement-hint" placeholder="date,amount,reference" { (typed.statement) }
+                textarea #statement name="statement" rows="8" aria-describedby="statement-hint" placeholder="date,amount,reference" { (typed_file(&typed.statement)) }
                 p.hint #statement-hint { "A head and a line for each movement: the columns " code { "date" } ", " code { "amount" } " (money out below zero) and " code { "reference" } "." }
             }
             details open[names_columns || !status.is_success()] {
