@@ -38,7 +38,7 @@ struct AcceptedArguments {
     #[arg(long)]
     accept_loss: bool,
     /// In live mode: accept for this start a system's clock that is more than
-    /// storage.clock_jump_hours_max (72 hours) ahead of the newest write, as after a long stop
+    /// `storage.clock_jump_hours_max` (72 hours) ahead of the newest write, as after a long stop
     #[arg(long)]
     accept_clock: bool,
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::iter;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -535,21 +536,23 @@ fn uploads_are_limited_in_total_memory_and_release_it() {
     }
     // Another client's picture, whose end is on the way.
     let form = form_of(&[&TERMS[..], &[picture(&large)]].concat());
-    let mut other = app.connect();
+    let (arrived, end) = form.split_at(form.len() - 40);
     let head = format!(
         "POST /v1/escrow/create HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ben\r\ncontent-length: {}\r\n\
          content-type: multipart/form-data; boundary=form\r\n\r\n",
         form.len()
     );
-    other.write_all(head.as_bytes()).unwrap();
-    let (arrived, end) = form.split_at(form.len() - 40);
-    other.write_all(arrived).unwrap();
-    let mut tries = 0;
-    while create(&app, "ada", &[picture(&large)]).status != 503 {
-        tries += 1;
-        assert!(tries < 500, "the other picture takes no memory");
-        thread::sleep(Duration::from_millis(10));
-    }
+    let send_most = || {
+        let mut other = app.connect();
+        other.write_all(&[head.as_bytes(), arrived].concat()).unwrap();
+        thread::sleep(Duration::from_millis(100));
+        other
+    };
+    // It is refused itself if it arrives while the service reads the one that asks for its memory.
+    let mut tries = iter::repeat_with(send_most).take(50);
+    let mut other = tries
+        .find(|_| create(&app, "ada", &[picture(&large)]).status == 503)
+        .expect("the other picture takes memory");
     let message = "Too many files are being received; nothing was changed, try again shortly";
     let answer = app.refuses(503, message, |app| create(app, "ada", &[picture(&large)]));
     assert_eq!(answer.header("retry-after"), Some("1"));
