@@ -235,7 +235,7 @@ fn only_the_word_default_takes_a_setting_of_a_merchant_back() {
             "{said}"
         );
         let listed = stdout(&ask(&["list"]));
-        assert!(listed.contains("commission 75 bps, business true"), "{listed}");
+        assert!(listed.contains("commission 75 basis points, business true"), "{listed}");
     }
     let reset = stdout(&ask(&[
         "set",
