@@ -5,7 +5,7 @@
 //! false. `s:milestones[0].title` is a field of an object in a list. So the console can do what
 //! the API can, for whom the API lets it, and nothing else.
 
-mod body;
+pub(super) mod body;
 
 use actix_web::HttpResponse;
 use actix_web::http::Method;
@@ -29,8 +29,6 @@ use crate::web::text;
 
 /// Stands in `back` for the id of what the request has made.
 pub(crate) const MADE: &str = "{made}";
-/// The most elements of a list that a form may name.
-pub(super) const LIST_MAX: usize = 100;
 /// The most bytes of the id of a form.
 const ONCE_BYTES_MAX: usize = 64;
 

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use serde_json::{Map, Number, Value};
 
 use crate::domain::invalid::shortened;
-use crate::web::console::call::LIST_MAX;
 use crate::web::layout::{Page, Refused};
 
+/// The most elements of a list that a form may name.
+pub(in crate::web::console) const LIST_MAX: usize = 100;
 /// The most parts of the path of a field. `milestones[0].title` has two.
 const PARTS_MAX: usize = 8;
 /// The most fields of all objects of a body and elements of all lists, counting empty ones.
