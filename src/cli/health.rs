@@ -1,7 +1,6 @@
 //! `escrowd health`: asks a running service if it can serve. A container's health check needs
 //! no shell and no other program for it.
 
-use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use anyhow::ensure;
 
 use crate::cli::client::ServiceClient;
 use crate::cli::output::say;
-use crate::cli::service::URL_VARIABLE;
+use crate::cli::service::{url_help, url_or_default};
 use crate::cli::settings::service_url;
 
 #[derive(Debug, clap::Args)]
@@ -20,7 +19,7 @@ pub(super) struct HealthArguments {
     #[arg(
         long,
         conflicts_with = "config",
-        help = format!("The URL of the service [env: {URL_VARIABLE}] [default: the address that the configuration listens on]")
+        help = url_help()
     )]
     url: Option<String>,
     /// Configuration file, whose address outranks the variable of --url [default: config.toml, if
@@ -34,10 +33,9 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Prints one line. The exit code is 0 if the service can serve; anything else is an error.
 pub(super) fn run(arguments: HealthArguments) -> anyhow::Result<ExitCode> {
-    let url = match (arguments.url, arguments.config) {
-        (Some(url), _) => url,
-        (None, Some(config)) => service_url(Some(config))?,
-        (None, None) => env::var(URL_VARIABLE).map_or_else(|_| service_url(None), Ok)?,
+    let url = match arguments.config {
+        Some(config) => service_url(Some(config))?,
+        None => url_or_default(arguments.url)?,
     };
     let service = ServiceClient::with_timeout(&url, None, REPLY_TIMEOUT)?;
     let reply = service.send("GET", "/readyz", None, None)?;

@@ -13,10 +13,25 @@ use crate::cli::settings::service_url;
 use crate::domain::web_address::is_private;
 
 /// The environment variable with the URL of the service.
-pub(super) const URL_VARIABLE: &str = "ESCROWD_URL";
+const URL_VARIABLE: &str = "ESCROWD_URL";
 
 /// The status of a path that the service does not have.
 const NOT_FOUND: u16 = 404;
+
+/// Returns the help of an option that [`url_or_default`] reads.
+pub(super) fn url_help() -> String {
+    format!("The URL of the service [env: {URL_VARIABLE}] [default: the address that the configuration listens on]")
+}
+
+/// Returns the URL of the command line or, without it, of the environment or the configuration.
+///
+/// # Errors
+///
+/// Fails if the configuration is needed and cannot be read.
+pub(super) fn url_or_default(typed: Option<String>) -> anyhow::Result<String> {
+    let url = typed.or_else(|| env::var(URL_VARIABLE).ok());
+    url.map_or_else(|| service_url(None), Ok)
+}
 
 /// The options that name the service and the operator.
 #[derive(Debug, clap::Args)]
@@ -26,7 +41,7 @@ pub(super) struct ServiceArguments {
     #[arg(
         long,
         global = true,
-        help = format!("The URL of the service [env: {URL_VARIABLE}] [default: the address that the configuration listens on]")
+        help = url_help()
     )]
     url: Option<String>,
     /// The operator's key; better in the environment, since every user sees command lines
@@ -49,8 +64,7 @@ impl ServiceArguments {
     ///
     /// Fails if the URL is not one, or if no key is given.
     pub(super) fn connect(&self) -> anyhow::Result<ServiceClient> {
-        let url = self.url.clone().or_else(|| env::var(URL_VARIABLE).ok());
-        let url = url.map_or_else(|| service_url(None), Ok)?;
+        let url = url_or_default(self.url.clone())?;
         if let Some(key) = self.key.clone().filter(|key| !key.is_empty()) {
             let client = ServiceClient::new(&url, Some(key))?;
             warn_of_clear_text(&url);

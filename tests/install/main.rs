@@ -8,7 +8,6 @@
 mod cluster;
 mod container;
 mod nginx;
-#[allow(dead_code, reason = "other suites use the rest")]
 #[path = "../cli/ports.rs"]
 mod ports;
 mod proxy;

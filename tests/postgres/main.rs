@@ -16,7 +16,6 @@ mod failover;
 mod keys;
 mod migrations;
 mod pooler;
-#[allow(dead_code, reason = "other suites use the rest")]
 #[path = "../cli/ports.rs"]
 mod ports;
 mod processes;
