@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::store::engine::files::{is_there, remove_if_there, sibling};
 use crate::store::engine::sqlite::blobs;
 use crate::store::engine::sqlite::file::PARTIAL_SUFFIX;
+use crate::store::engine::sqlite::lock::LockedFile;
 
 /// The suffixes of files that a program leaves beside a backup that it has opened.
 const BESIDE: [&str; 3] = ["-wal", "-shm", ".lock"];
@@ -19,12 +20,10 @@ const BESIDE: [&str; 3] = ["-wal", "-shm", ".lock"];
 ///
 /// Fails if a service or a command uses the backup. None can begin to meanwhile.
 pub fn remove_backup(backup: &Path) -> io::Result<()> {
-    let file = File::open(backup)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(io::Error::other("a service or another command uses it")),
-        Err(TryLockError::Error(error)) => return Err(error),
-    }
+    let _lock = LockedFile::lock(File::open(backup)?).map_err(|error| match error {
+        TryLockError::WouldBlock => io::Error::other("a service or another command uses it"),
+        TryLockError::Error(error) => error,
+    })?;
     blobs::begin_removal(backup)?;
     fs::remove_file(backup)?;
     for suffix in BESIDE {
@@ -38,8 +37,8 @@ pub fn remove_backup(backup: &Path) -> io::Result<()> {
 pub fn remove_unfinished(backup: &Path) -> io::Result<()> {
     let copy = sibling(backup, PARTIAL_SUFFIX);
     let _lock = match File::open(&copy) {
-        Ok(copy) => match copy.try_lock() {
-            Ok(()) => Some(copy),
+        Ok(copy) => match LockedFile::lock(copy) {
+            Ok(lock) => Some(lock),
             Err(TryLockError::WouldBlock) => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(error),
         },

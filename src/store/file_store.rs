@@ -26,7 +26,7 @@ use crate::store::engine::sqlite::mark::Mark;
 use crate::store::engine::sqlite::readers::Readers;
 use crate::store::engine::sqlite::vacuum::Vacuum;
 use crate::store::engine::sqlite::watch::FileWatch;
-use crate::store::engine::sqlite::{connection, file, inspection, lock, mark, migrations};
+use crate::store::engine::sqlite::{connection, file, inspection, mark, migrations};
 use crate::store::group_memory::GroupMemory;
 use crate::store::place::Place;
 use crate::store::settings::{Settings, WriterEnded};
@@ -165,8 +165,7 @@ fn open_file(
         schema_cookie: mark::random_cookie(entropy),
     };
     let is_fresh = file::create_if_missing(path, fresh)?;
-    let file = SyncHandle::open(path).map_err(OpenError::io(path))?;
-    lock::lock_file(path, file.file())?;
+    let file = SyncHandle::open_locked(path)?;
     if !is_fresh {
         check_file(path, settings, entropy)?;
     }

@@ -4,7 +4,7 @@
 //! A kill between the two leaves the copy under its unfinished name. A start then makes no
 //! fresh database (`engine::sqlite::file`), and another restore finishes the work.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::OpenError;
 use crate::store::engine::files::{self, is_there};
 use crate::store::engine::sqlite::inspection::Purpose;
-use crate::store::engine::sqlite::lock::{self, InstanceLock};
+use crate::store::engine::sqlite::lock::{self, InstanceLock, LockedFile};
 use crate::store::engine::sqlite::{blobs, connection, file, inspection};
 use crate::store::file_facts::purpose_of;
 
@@ -134,14 +134,12 @@ struct AtRest {
     connection: Connection,
     version: u32,
     /// Keeps a service from starting on it meanwhile.
-    _lock: Option<File>,
+    _lock: Option<LockedFile>,
 }
 
 impl AtRest {
     fn open(path: &Path) -> Result<Self, OpenError> {
-        let lock = file::open_regular(path)?;
-        let is_at_rest = lock.try_lock_shared().is_ok();
-        if !is_at_rest {
+        let Ok(lock) = LockedFile::lock_shared(file::open_regular(path)?) else {
             // A service is using it. Its log and its file change together.
             let connection = connection::open_to_audit(path)?;
             return Ok(Self {
@@ -149,7 +147,7 @@ impl AtRest {
                 version: SCHEMA_VERSION,
                 _lock: None,
             });
-        }
+        };
         let version = inspection::check_log(path)?;
         let connection = if file::has_log(path) {
             connection::open_to_copy(path)?
@@ -177,8 +175,8 @@ fn refuse_taken(to: &Path) -> Result<(), BackupError> {
 /// Refuses a database that a service uses, also by another path.
 fn refuse_in_use(to: &Path) -> Result<(), OpenError> {
     match file::open_existing(to)? {
-        // The lock ends with the handle. The lock beside the database is held on.
-        Some(database) => lock::lock_file(to, &database),
+        // This lock ends here. The lock beside the database is held on.
+        Some(database) => lock::lock_file(to, database).map(drop),
         None => Ok(()),
     }
 }

@@ -1,6 +1,5 @@
 //! The database that a copy reads.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::DropBehavior;
@@ -12,7 +11,7 @@ use crate::store::engine::postgres::reconnecting_session::open_to_read_all;
 use crate::store::engine::postgres::{Session, copying};
 use crate::store::engine::sql::{Connection, params};
 use crate::store::engine::sqlite::file;
-use crate::store::engine::sqlite::lock::{self, InstanceLock};
+use crate::store::engine::sqlite::lock::{self, InstanceLock, LockedFile};
 use crate::store::engine::sqlite::{backup, blobs, connection, inspection};
 use crate::store::place::Place;
 use crate::store::tables::columns::FromColumn;
@@ -27,7 +26,7 @@ pub(super) enum Source {
         path: PathBuf,
         connection: rusqlite::Connection,
         /// Dropped after the connection: closing a handle of the file ends the locks of SQLite.
-        _file: File,
+        _file: LockedFile,
         _lock: InstanceLock,
     },
     Postgres(Session),
@@ -67,7 +66,7 @@ impl Source {
         let path = file::resolve(path)?;
         let file = file::open_regular(&path)?;
         let lock = InstanceLock::take(&path)?;
-        lock::lock_file(&path, &file)?;
+        let file = lock::lock_file(&path, file)?;
         inspection::check_log(&path)?;
         let connection = connection::open_to_audit(&path)?;
         // The snapshot ends with the connection.

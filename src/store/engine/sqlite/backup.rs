@@ -9,7 +9,7 @@
 //! SQLite gives a copy a schema cookie of its own, by which a start sees that the copy is
 //! whole and needs no log (architecture section 3.4).
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, OpenOptions, TryLockError};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -22,6 +22,7 @@ use rusqlite::{Connection, OpenFlags, Transaction};
 
 use crate::store::engine::files::{FILE_PERMISSIONS, is_there, sibling, sync_folder_of};
 use crate::store::engine::sqlite::file::PARTIAL_SUFFIX;
+use crate::store::engine::sqlite::lock::LockedFile;
 
 /// The pages that one slice copies: 2 MiB, a few milliseconds of a disk's time.
 const SLICE_PAGES: i32 = 1_024;
@@ -56,7 +57,7 @@ pub(crate) enum FileCopyError {
 pub(crate) struct Copying {
     path: PathBuf,
     /// Locked, so that no two processes write one copy.
-    file: Option<File>,
+    file: Option<LockedFile>,
 }
 
 impl Copying {
@@ -70,11 +71,11 @@ impl Copying {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let file = options.mode(FILE_PERMISSIONS).open(&path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(FileCopyError::InUse),
-            Err(TryLockError::Error(cause)) => return Err(cause.into()),
-        }
+        let locked = LockedFile::lock(file).map_err(|error| match error {
+            TryLockError::WouldBlock => FileCopyError::InUse,
+            TryLockError::Error(cause) => cause.into(),
+        })?;
+        let file = locked.file();
         let (opened, named) = (file.metadata()?, fs::symlink_metadata(&path));
         // Another copy may have been finished, and renamed, before the lock was taken.
         if !named.is_ok_and(|named| (named.dev(), named.ino()) == (opened.dev(), opened.ino())) {
@@ -83,7 +84,10 @@ impl Copying {
         // A file that was there may have other permissions.
         file.set_permissions(fs::Permissions::from_mode(FILE_PERMISSIONS))?;
         file.set_len(0)?;
-        Ok(Self { path, file: Some(file) })
+        Ok(Self {
+            path,
+            file: Some(locked),
+        })
     }
 
     /// Returns the path of the unfinished copy.
@@ -138,7 +142,7 @@ impl Copying {
 
     /// Waits until the copy is on the disk.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.file.as_ref().map_or(Ok(()), File::sync_all)
+        self.file.as_ref().map_or(Ok(()), |locked| locked.file().sync_all())
     }
 
     /// Gives the copy its name, which must be free, and syncs the folder.

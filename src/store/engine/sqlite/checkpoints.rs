@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
-use crate::store::engine::error::Error;
+use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::health::Health;
-use crate::store::engine::sqlite::connection;
-use crate::store::engine::sqlite::mark;
+use crate::store::engine::sqlite::lock::LockedFile;
 use crate::store::engine::sqlite::readers::Readers;
+use crate::store::engine::sqlite::{connection, lock, mark};
 use crate::store::engine::writer_meter::WriterMeter;
 
 /// Passes of the thread over the log. The second pass copies the pages written during
@@ -48,17 +48,22 @@ const PREVENTED_PAUSE: Duration = Duration::from_millis(2_500);
 /// Closing any handle of a file drops all POSIX locks of the process on that file. This
 /// handle must therefore be opened before every connection and outlive all of them.
 #[derive(Clone, Debug)]
-pub(crate) struct SyncHandle(Arc<File>);
+pub(crate) struct SyncHandle(Arc<LockedFile>);
 
 impl SyncHandle {
-    /// Opens the database file, which must exist and be writable.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
-        Ok(Self(Arc::new(file)))
+    /// Opens the database file, which must exist and be writable, and locks it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::InUse`] when another server holds the lock under any path.
+    pub(crate) fn open_locked(path: &Path) -> Result<Self, OpenError> {
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        let locked = lock::lock_file(path, file.map_err(OpenError::io(path))?)?;
+        Ok(Self(Arc::new(locked)))
     }
 
     pub(crate) fn file(&self) -> &File {
-        &self.0
+        self.0.file()
     }
 }
 
@@ -401,7 +406,7 @@ fn copy_nearly_all(connection: &Connection, file: &SyncHandle, health: &Health) 
         let Some(progress) = checkpoint(connection, PASSIVE, health)? else {
             return Ok(());
         };
-        file.0
+        file.file()
             .sync_data()
             .map_err(|error| Error::DiskFailed(error.to_string()))?;
         if progress.copied == progress.log {

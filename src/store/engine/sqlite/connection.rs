@@ -83,7 +83,7 @@ pub(crate) fn open(path: &Path, kind: ConnectionKind) -> Result<Connection, Open
 pub(crate) fn check_to_audit(path: &Path) -> Result<(), OpenError> {
     let file = file::open_regular(path)?;
     // While a server runs, file and log change together and belong to each other.
-    if !lock::is_held(&file) {
+    if !lock::is_held(file) {
         inspection::check_log(path)?;
     }
     Ok(())

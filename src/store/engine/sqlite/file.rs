@@ -196,7 +196,7 @@ fn refuse_unfinished_copy(path: &Path) -> Result<(), OpenError> {
         return Ok(());
     }
     let shown = copy.display();
-    let problem = if open_regular(&copy).is_ok_and(|copy| lock::is_held(&copy)) {
+    let problem = if open_regular(&copy).is_ok_and(lock::is_held) {
         format!("a copy to this name is under way, in {shown}; wait for its end, or choose another name")
     } else {
         format!(

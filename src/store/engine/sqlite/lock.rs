@@ -23,10 +23,45 @@ const HOLDER: &str = "the escrowd server";
 /// The bytes that are read of it.
 const HOLDER_BYTES_MAX: u64 = 256;
 
-/// A held lock. Dropping it, or the death of the process, releases the lock.
+/// An open file with a lock of `flock`. Dropping it, or the death of the process, releases the
+/// lock.
+///
+/// Closing the file alone would release it a little later at times: a child process that another
+/// thread is starting has a copy of each handle until it runs its own program.
+#[derive(Debug)]
+pub(crate) struct LockedFile(File);
+
+impl LockedFile {
+    /// Locks a file, if no other handle of it is locked.
+    pub(crate) fn lock(file: File) -> Result<Self, TryLockError> {
+        file.try_lock()?;
+        Ok(Self(file))
+    }
+
+    /// Locks a file together with others that share it, if no handle is locked by
+    /// [`lock`](Self::lock).
+    pub(crate) fn lock_shared(file: File) -> Result<Self, TryLockError> {
+        file.try_lock_shared()?;
+        Ok(Self(file))
+    }
+
+    pub(crate) const fn file(&self) -> &File {
+        &self.0
+    }
+}
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            log::debug!("a lock ends with its file: {error}");
+        }
+    }
+}
+
+/// A held lock of a database. Dropping it, or the death of the process, releases the lock.
 #[derive(Debug)]
 pub(crate) struct InstanceLock {
-    _file: File,
+    _file: LockedFile,
     /// The path of the file, if this lock has made it.
     made: Option<PathBuf>,
 }
@@ -45,7 +80,7 @@ impl InstanceLock {
         // It is not to be a file of another program, which this would empty.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         options.mode(FILE_PERMISSIONS).custom_flags(flags.bits().cast_signed());
-        let (mut file, is_new) = match options.clone().create_new(true).open(&path) {
+        let (file, is_new) = match options.clone().create_new(true).open(&path) {
             Ok(file) => (file, true),
             Err(_) if path.is_symlink() => return Err(not_a_lock(database, &path)),
             Err(_) => (options.create(true).truncate(false).open(&path).map_err(io)?, false),
@@ -61,23 +96,21 @@ impl InstanceLock {
         if !holder.starts_with(HOLDER) && !HOLDER.starts_with(&*holder) {
             return Err(not_a_lock(database, &path));
         }
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(OpenError::InUse {
-                    path: database.to_owned(),
-                    holder: shown(&holder),
-                });
-            }
-            Err(TryLockError::Error(cause)) => return Err(io(cause)),
-        }
+        let locked = LockedFile::lock(file).map_err(|error| match error {
+            TryLockError::WouldBlock => OpenError::InUse {
+                path: database.to_owned(),
+                holder: shown(&holder),
+            },
+            TryLockError::Error(cause) => io(cause),
+        })?;
+        let mut file = locked.file();
         file.set_len(0).map_err(io)?;
         file.rewind().map_err(io)?;
         writeln!(file, "{HOLDER} with process id {}", std::process::id()).map_err(io)?;
         // A user who can open the file can hold the lock. A file of another user keeps its permissions.
         drop(file.set_permissions(Permissions::from_mode(FILE_PERMISSIONS)));
         Ok(Self {
-            _file: file,
+            _file: locked,
             made: is_new.then_some(path),
         })
     }
@@ -118,15 +151,15 @@ fn not_a_lock(database: &Path, path: &Path) -> OpenError {
 const ATTEMPTS_MAX: u32 = 10;
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// Locks the database file itself until this handle of it is closed.
+/// Locks the database file itself.
 ///
 /// # Errors
 ///
 /// [`OpenError::InUse`] when another server holds the lock under any path.
-pub(crate) fn lock_file(database: &Path, file: &File) -> Result<(), OpenError> {
+pub(crate) fn lock_file(database: &Path, file: File) -> Result<LockedFile, OpenError> {
     for _ in 0..ATTEMPTS_MAX {
         match file.try_lock() {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(LockedFile(file)),
             Err(TryLockError::WouldBlock) => thread::sleep(ATTEMPT_PAUSE),
             Err(TryLockError::Error(cause)) => {
                 return Err(OpenError::io(database)(cause));
@@ -139,12 +172,35 @@ pub(crate) fn lock_file(database: &Path, file: &File) -> Result<(), OpenError> {
     })
 }
 
-/// Returns true if a server is running on the file of this handle.
-pub(crate) fn is_held(file: &File) -> bool {
-    match file.try_lock_shared() {
-        // Closing the handle would release the lock too, a little later.
-        Ok(()) => file.unlock().is_err(),
-        Err(TryLockError::WouldBlock) => true,
-        Err(TryLockError::Error(_)) => false,
+/// Returns true if a server is running on the file.
+pub(crate) fn is_held(file: File) -> bool {
+    matches!(LockedFile::lock_shared(file), Err(TryLockError::WouldBlock))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A second handle of one opening stands for the copy of a child process that is being started.
+    #[test]
+    fn a_lock_ends_with_its_holder_although_a_child_process_has_a_copy_of_the_handle() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("escrowd.db");
+        let InstanceLock { _file: held, .. } = InstanceLock::take(&database).unwrap();
+        let copy = held.file().try_clone().unwrap();
+        let refused = InstanceLock::take(&database);
+        assert!(matches!(refused, Err(OpenError::InUse { .. })), "{refused:?}");
+        drop(held);
+        InstanceLock::take(&database).unwrap();
+
+        fs::write(&database, "").unwrap();
+        let open = || File::open(&database).unwrap();
+        let held = lock_file(&database, open()).unwrap();
+        let copy_of_database = held.file().try_clone().unwrap();
+        assert!(is_held(open()));
+        drop(held);
+        assert!(!is_held(open()));
+        LockedFile::lock(open()).unwrap();
+        drop((copy, copy_of_database));
     }
 }
