@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use crate::helpers::{WorkFolder, get, stderr};
+use crate::ports::free_address;
 
 /// A demo in its own process. Dropping it kills the process.
 struct Demo {
@@ -91,8 +92,8 @@ fn the_stories_are_served_until_a_signal_and_nothing_is_left() {
 
 #[test]
 fn the_port_is_chosen_and_a_port_in_use_is_named() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port().to_string();
+    let address = free_address();
+    let (taken, port) = (TcpListener::bind(address).unwrap(), address.port().to_string());
     let work_folder = WorkFolder::new();
     let refused = work_folder.run(&["demo", "--web", "--no-open", "--port", &port]);
     assert_eq!(refused.status.code(), Some(1));

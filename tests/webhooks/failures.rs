@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::deliveries::{assert_all_in_order, by_escrow};
+use crate::ports::free_address;
 use crate::receiver::{Receiver, Reply, Request};
 use crate::service::{Disk, Event, until};
 
@@ -207,14 +208,15 @@ fn an_attempt_without_a_response_fails_after_the_timeout() {
 
 #[test]
 fn a_receiver_that_stops_and_returns_gets_the_events_it_missed() {
-    let (disk, receiver) = (Disk::new(), Receiver::start());
+    let address = free_address();
+    let (disk, receiver) = (Disk::new(), Receiver::start_at(address));
     let service = disk.serve_to(
         &receiver.url(),
         &[("ESCROWD_WEBHOOKS_RETRY_SECONDS", "1,1,1,1,1,1,1,1")],
     );
     service.funded("", 2);
     disk.wait_for_deliveries();
-    let (address, before) = (receiver.address, receiver.taken());
+    let before = receiver.taken();
     drop(receiver);
     let deal = service.funded("", 2);
     service.confirm("", &deal, 0);

@@ -12,6 +12,8 @@ mod failures;
 mod gone;
 mod live;
 mod pauses;
+#[path = "../cli/ports.rs"]
+mod ports;
 mod receiver;
 mod refusals;
 mod request;

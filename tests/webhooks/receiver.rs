@@ -92,7 +92,7 @@ impl Receiver {
         Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
-    /// Starts a receiver at the address of one that was dropped.
+    /// Starts a receiver at an address that no program listens on.
     pub(crate) fn start_at(address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
