@@ -33,17 +33,21 @@ fn a_service_that_is_killed_repeatedly_loses_no_event_and_keeps_their_order() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
     let count = AtomicUsize::new(0);
     let is_last = Arc::new(AtomicBool::new(false));
-    let all_are_slow = Arc::clone(&is_last);
+    let all_hang = Arc::clone(&is_last);
     receiver.reply_with(move |_| {
+        // After the last kill, deliveries are pending.
+        if all_hang.load(Ordering::SeqCst) {
+            return Reply::Never;
+        }
         // Every fifth response is slow, so that a kill finds attempts in flight.
-        if count.fetch_add(1, Ordering::SeqCst).is_multiple_of(5) || all_are_slow.load(Ordering::SeqCst) {
+        if count.fetch_add(1, Ordering::SeqCst).is_multiple_of(5) {
             thread::sleep(Duration::from_millis(30));
         }
         Reply::Status(200)
     });
     for round in 1..=8 {
         is_last.store(round == 8, Ordering::SeqCst);
-        let service = disk.serve_to(&receiver.url(), &[]);
+        let service = disk.serve_to(&receiver.url(), &[("ESCROWD_WEBHOOKS_TIMEOUT_SECONDS", "60")]);
         for _ in 0..5 {
             let deal = service.funded("sk_test_shop", 5);
             (0..5).for_each(|milestone| service.confirm("sk_test_shop", &deal, milestone));
@@ -52,6 +56,7 @@ fn a_service_that_is_killed_repeatedly_loses_no_event_and_keeps_their_order() {
         service.kill();
     }
     assert!(disk.pending() > 0, "deliveries are pending after the last kill");
+    is_last.store(false, Ordering::SeqCst);
     let service = disk.serve_to(&receiver.url(), &[]);
     disk.wait_for_deliveries();
     drop(service);
@@ -91,7 +96,7 @@ fn a_restart_goes_on_counting_attempts() {
 fn a_stop_waits_for_attempts_in_flight() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
     receiver.reply_with(|_| {
-        thread::sleep(Duration::from_millis(500));
+        thread::sleep(Duration::from_secs(2));
         Reply::Status(200)
     });
     let service = disk.serve_to(&receiver.url(), &[]);

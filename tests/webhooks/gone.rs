@@ -1,6 +1,7 @@
 //! Receivers that answer 410 Gone, and receivers that get only some types of events.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -33,6 +34,14 @@ fn assert_silent(service: &Service, disk: &Disk, receiver: &Receiver) {
     assert_eq!((receiver.requests().len(), disk.pending()), (before, 0));
 }
 
+/// Waits until the log has this text.
+#[track_caller]
+fn until_told(log: &Path, text: &str) {
+    until(&format!("the log has {text}"), || {
+        fs::read_to_string(log).unwrap().contains(text)
+    });
+}
+
 #[test]
 fn an_endpoint_that_is_gone_gets_no_more_events_until_it_is_set_again() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
@@ -45,8 +54,9 @@ fn an_endpoint_that_is_gone_gets_no_more_events_until_it_is_set_again() {
         !disk.attempts().is_empty() && disk.pending() == 0
     });
     assert_silent(&service, &disk, &receiver);
+    until_told(&log, "410 Gone");
     let text = fs::read_to_string(&log).unwrap();
-    let lines: Vec<&str> = text.lines().filter(|line| line.contains("410")).collect();
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("410 Gone")).collect();
     assert_eq!(lines.len(), 1, "{text}");
     for part in [
         "merchant 1",
@@ -89,7 +99,7 @@ fn a_replay_since_an_endpoint_was_gone_sends_everything_that_it_missed() {
     until("the endpoint is gone", || endpoint()["goneAt"] != Value::Null);
     top_up(2000);
     let gone_at = endpoint()["goneAt"].clone();
-    assert!(fs::read_to_string(&log).unwrap().contains(gone_at.as_str().unwrap()));
+    until_told(&log, gone_at.as_str().unwrap());
     receiver.reply_with(|_| Reply::Status(200));
     let set = service.send("", "", "PUT", "/sandbox/callback", &json!({ "url": receiver.url() }));
     assert_eq!((&set["goneAt"], &set["replaySince"]), (&Value::Null, &gone_at));
