@@ -172,7 +172,8 @@ mod tests {
             queue.write_all(line.as_bytes()).unwrap();
         }
         let (mut written, mut lost) = (0, 0);
-        while let Ok(lines) = read.recv_timeout(Duration::from_secs(1)) {
+        while written + lost < lines {
+            let lines = read.recv_timeout(Duration::from_secs(20)).unwrap();
             assert!(lines.len() <= WAITING_BYTES_MAX + LINE_BYTES);
             for found in String::from_utf8(lines).unwrap().lines() {
                 if let Ok(number) = found.parse::<usize>() {
@@ -189,5 +190,6 @@ mod tests {
         );
         assert_eq!(written + lost, lines);
         queue.flush();
+        assert!(read.try_recv().is_err(), "more lines come");
     }
 }

@@ -221,7 +221,7 @@ mod tests {
     }
 
     fn outcome(mode: Mode, lookup: Lookup, url: &str) -> AttemptOutcome {
-        outcome_within(Duration::from_millis(500), mode, lookup, url)
+        outcome_within(Duration::from_secs(30), mode, lookup, url)
     }
 
     fn outcome_within(timeout: Duration, mode: Mode, lookup: Lookup, url: &str) -> AttemptOutcome {
@@ -336,7 +336,7 @@ mod tests {
         let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let url = format!("http://rebound.example:{}/", unused.port());
         let refused = |outcome| matches!(outcome, AttemptOutcome::Failed(problem) if problem.contains("metadata"));
-        let outcomes: [_; 2] = outcomes_within(Duration::from_millis(500), Mode::Sandbox, lookup, &url);
+        let outcomes: [_; 2] = outcomes_within(Duration::from_secs(30), Mode::Sandbox, lookup, &url);
         assert_eq!(outcomes.map(refused), [false, true]);
     }
 
