@@ -1,9 +1,11 @@
 //! `escrowd demo --web`.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::helpers::{WorkFolder, get, stderr};
 use crate::ports::free_address;
@@ -104,6 +106,12 @@ fn the_port_is_chosen_and_a_port_in_use_is_named() {
     );
     assert!(message.contains("--port"), "{message}");
     drop(taken);
+    // A child process that another test is starting has a copy of it for an instant.
+    let until = Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect(address).is_ok() {
+        assert!(Instant::now() < until, "the port is still in use");
+        thread::sleep(Duration::from_millis(10));
+    }
     let demo = Demo::start(&work_folder, &["--no-open", "--port", &port], &[]);
     assert_eq!(demo.url, format!("http://127.0.0.1:{port}/demo"));
 }
@@ -136,7 +144,7 @@ fn a_browser_is_opened_where_there_is_one() {
         if asked.exists() {
             break;
         }
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(std::fs::read_to_string(&asked).unwrap().trim(), demo.url);
 }

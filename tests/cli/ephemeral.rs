@@ -1,8 +1,6 @@
 //! An ephemeral service, which removes its data when it stops.
 
 use std::fs;
-use std::io::Write;
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -65,16 +63,11 @@ fn nothing_is_left_of_it_when_it_is_stopped_at_once() {
     let mut server = work_folder.serve(&["--ephemeral"]);
     let folder = folder_of(&server);
     assert_eq!(get(&server.url("/healthz"), &[]).0, 200);
-    let mut stalled = TcpStream::connect(&server.address).unwrap();
-    stalled
-        .write_all(b"POST /v1/payment/topup HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{")
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(200));
+    let _stalled = server.begin_deposit(99);
     server.signal("-INT");
     std::thread::sleep(Duration::from_millis(200));
     assert!(folder.exists(), "it waits for the request");
-    server.signal("-INT");
-    assert_eq!(server.wait().code(), Some(130));
+    assert_eq!(server.end_by_interrupts().code(), Some(130));
     assert!(!folder.exists());
 }
 

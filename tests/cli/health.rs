@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::helpers::{RunningServer, WorkFolder, stderr, stdout};
+use crate::ports::free_address;
 
 #[test]
 fn health_tells_a_service_that_serves_from_none() {
@@ -26,9 +27,9 @@ fn health_tells_a_service_that_serves_from_none() {
         stdout(&healthy),
         "the configuration has the address"
     );
-    drop(server);
 
-    let gone = work_folder.run(&["health", "--url", &url]);
+    let none = format!("http://{}", free_address());
+    let gone = work_folder.run(&["health", "--url", &none]);
     assert_eq!((gone.status.code(), stdout(&gone)), (Some(1), String::new()));
     assert_eq!(stderr(&gone).lines().count(), 1, "{}", stderr(&gone));
 }

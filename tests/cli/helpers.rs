@@ -1,8 +1,11 @@
 //! Runs the real binary in a folder of its own.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -106,6 +109,33 @@ impl RunningServer {
         assert!(sent.success());
     }
 
+    /// Sends SIGINT until the server has ended. Two that come at once may count as one.
+    pub(crate) fn end_by_interrupts(&mut self) -> ExitStatus {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            self.signal("-INT");
+            thread::sleep(Duration::from_millis(200));
+            if let Some(status) = self.try_wait() {
+                return status;
+            }
+            assert!(Instant::now() < until, "the server goes on");
+        }
+    }
+
+    /// Begins a deposit with a body of this length, and returns when the server waits for the body.
+    pub(crate) fn begin_deposit(&self, length: usize) -> TcpStream {
+        let mut connection = TcpStream::connect(&self.address).unwrap();
+        let head = format!(
+            "POST /v1/payment/topup HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\n\
+             content-type: application/json\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n"
+        );
+        connection.write_all(head.as_bytes()).unwrap();
+        let mut go_on = [0; 25];
+        connection.read_exact(&mut go_on).unwrap();
+        assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+        connection
+    }
+
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
@@ -117,7 +147,7 @@ impl RunningServer {
 
     pub(crate) fn rest_of_output(&mut self) -> String {
         let mut rest = String::new();
-        std::io::Read::read_to_string(&mut self.stdout, &mut rest).unwrap();
+        self.stdout.read_to_string(&mut rest).unwrap();
         rest
     }
 }

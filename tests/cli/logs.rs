@@ -1,8 +1,9 @@
 //! The log on stderr, as text and as JSON.
 
 use std::fs;
-use std::io::{self, PipeReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, PipeReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -151,24 +152,33 @@ fn serve_into_full_pipe(work_folder: &WorkFolder) -> (RunningServer, PipeReader)
     (server, reader)
 }
 
+/// The text behind the number of lines that the log lost.
+const LOST: &str = " lines of the log are lost";
+
 #[test]
 fn a_log_that_nothing_reads_stops_no_request_and_tells_how_much_it_lost() {
     let work_folder = WorkFolder::new();
-    let (mut server, mut reader) = serve_into_full_pipe(&work_folder);
+    let (mut server, reader) = serve_into_full_pipe(&work_folder);
+    let (tell, told) = channel();
     let reading = thread::spawn(move || {
-        let mut log = String::new();
-        reader.read_to_string(&mut log).unwrap();
-        log
+        let mut lines: Vec<Value> = Vec::new();
+        for line in BufReader::new(reader).lines() {
+            let line = line.unwrap();
+            lines.push(serde_json::from_str(&line).unwrap());
+            if line.contains(LOST) {
+                tell.send(()).unwrap();
+            }
+        }
+        lines
     });
-    thread::sleep(Duration::from_millis(500));
+    told.recv_timeout(Duration::from_secs(20)).unwrap();
     server.signal("-TERM");
     assert!(server.wait().success());
-    let log = reading.join().unwrap();
-    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = reading.join().unwrap();
     assert_eq!(lines.last().unwrap()["message"], "stopped");
     let written = lines.iter().filter(|line| line["status"] == 404).count();
     let lost = lines.iter().filter_map(|line| {
-        let (lost, _) = line["message"].as_str()?.split_once(" lines of the log are lost")?;
+        let (lost, _) = line["message"].as_str()?.split_once(LOST)?;
         lost.parse::<usize>().ok()
     });
     let lost: usize = lost.sum();

@@ -38,6 +38,38 @@ fn copy(from: &WorkFolder, to: &WorkFolder, names: &[&str]) {
     }
 }
 
+/// Lets more and more customers appear and kills the server, until it has not moved its log into
+/// the file. Returns the number of customers.
+fn kill_in_use(folder: &WorkFolder, mut server: RunningServer) -> u32 {
+    let mut customers = 20;
+    loop {
+        write(&server, customers);
+        drop(server);
+        if log_bytes(folder) > 0 {
+            return customers;
+        }
+        customers += 20;
+        server = folder.serve(&DATABASE);
+    }
+}
+
+fn log_bytes(folder: &WorkFolder) -> u64 {
+    fs::metadata(folder.path().join("test.db-wal")).unwrap().len()
+}
+
+/// Waits until the log has moved into the file. The mark is closed in a commit of its own, after the
+/// log is empty for the first time.
+#[track_caller]
+fn wait_until_settled(folder: &WorkFolder) {
+    let until = Instant::now() + Duration::from_secs(30);
+    let mut empty_in_a_row = 0;
+    while empty_in_a_row < 50 {
+        assert!(Instant::now() < until, "the log is not moved into the file");
+        thread::sleep(Duration::from_millis(20));
+        empty_in_a_row = if log_bytes(folder) == 0 { empty_in_a_row + 1 } else { 0 };
+    }
+}
+
 /// Waits for the end of a server that must stop by itself.
 #[track_caller]
 fn assert_ends(server: &mut RunningServer) -> Option<i32> {
@@ -55,9 +87,17 @@ fn assert_ends(server: &mut RunningServer) -> Option<i32> {
 fn a_copy_of_a_running_file_is_refused_until_the_loss_is_accepted() {
     let folder = WorkFolder::new();
     let server = folder.serve(&DATABASE);
-    write(&server, 20);
     let copied = WorkFolder::new();
-    copy(&folder, &copied, &["test.db"]);
+    let mut customers = 0;
+    loop {
+        customers += 20;
+        write(&server, customers);
+        copy(&folder, &copied, &["test.db", "test.db-wal"]);
+        if log_bytes(&copied) > 0 {
+            break;
+        }
+    }
+    fs::remove_file(copied.path().join("test.db-wal")).unwrap();
     assert_refused(&copied, &["is missing or empty", "transfer", "--accept-loss"]);
 
     let log = copied.path().join("log.txt");
@@ -119,10 +159,7 @@ fn a_folder_for_backups_is_not_accepted_for_postgresql() {
 #[test]
 fn a_killed_server_needs_its_log_and_starts_with_it() {
     let folder = WorkFolder::new();
-    let mut server = folder.serve(&DATABASE);
-    write(&server, 20);
-    server.signal("-KILL");
-    server.wait();
+    let customers = kill_in_use(&folder, folder.serve(&DATABASE));
     let without = WorkFolder::new();
     copy(&folder, &without, &["test.db"]);
     assert_refused(&without, &["is missing or empty"]);
@@ -132,7 +169,8 @@ fn a_killed_server_needs_its_log_and_starts_with_it() {
     server.signal("-TERM");
     assert_eq!(server.wait().code(), Some(0));
     let check = folder.run(&["check", "test.db"]);
-    assert!(stdout(&check).contains("transfers 20,"), "{}", stdout(&check));
+    let transfers = format!("transfers {customers},");
+    assert!(stdout(&check).contains(&transfers), "{}", stdout(&check));
 
     // After a clean stop, the file alone is whole.
     let copied = WorkFolder::new();
@@ -155,12 +193,10 @@ fn a_restored_file_beside_a_newer_log_is_refused_and_not_called_damaged() {
     server.wait();
     let backup = WorkFolder::new();
     copy(&folder, &backup, &["test.db"]);
-    let mut server = folder.serve(&DATABASE);
+    let server = folder.serve(&DATABASE);
     write(&server, 10);
-    std::thread::sleep(Duration::from_millis(1_200));
-    write(&server, 20);
-    server.signal("-KILL");
-    server.wait();
+    wait_until_settled(&folder);
+    kill_in_use(&folder, server);
     copy(&folder, &backup, &["test.db-wal"]);
     assert_refused(&backup, &["test.db-wal does not belong to", "move the log away"]);
     fs::remove_file(backup.path().join("test.db-wal")).unwrap();
@@ -190,12 +226,7 @@ fn a_file_beside_a_database_is_taken_for_no_database() {
     let folder = WorkFolder::new();
     let mut server = folder.serve(&DATABASE);
     write(&server, 1);
-    let log = folder.path().join("test.db-wal");
-    let until = Instant::now() + Duration::from_secs(20);
-    while fs::metadata(&log).unwrap().len() > 0 {
-        assert!(Instant::now() < until, "the log is not moved into the file");
-        thread::sleep(Duration::from_millis(20));
-    }
+    wait_until_settled(&folder);
     for suffix in ["-wal", "-shm", "-journal", ".lock", ".partial"] {
         let name = format!("test.db{suffix}");
         let second = folder.run(&["--listen", "127.0.0.1:0", "--database", &name]);
@@ -271,7 +302,7 @@ fn a_health_check_does_not_write() {
     let folder = WorkFolder::new();
     let server = folder.serve(&DATABASE);
     write(&server, 1);
-    std::thread::sleep(Duration::from_millis(1_200));
+    wait_until_settled(&folder);
     let content = || {
         let mut bytes = Vec::new();
         for name in ["test.db", "test.db-wal"] {
