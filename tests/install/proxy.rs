@@ -98,7 +98,7 @@ fn events_leave_the_proxy_as_they_happen() {
         }
     });
     // The stream begins with a line of its own, so the event below comes behind it.
-    let next = |what: &str| lines.recv_timeout(Duration::from_secs(5)).expect(what);
+    let next = |what: &str| lines.recv_timeout(Duration::from_secs(20)).expect(what);
     let _opened = next("the stream opens at once");
     proxy.ok(
         "/v1/payment/topup",
@@ -115,9 +115,9 @@ fn a_connection_that_the_service_has_closed_fails_no_request() {
     let Some(proxy) = Proxy::start(&[("ESCROWD_LIMITS_KEEP_ALIVE_SECONDS", "1")]) else {
         return;
     };
-    for _ in 0..3 {
+    for _ in 0..2 {
         assert_eq!(proxy.curl("/healthz", &[]).0, 200);
-        thread::sleep(Duration::from_millis(1_300));
+        thread::sleep(Duration::from_secs(3));
     }
     assert_eq!(proxy.curl("/healthz", &[]).0, 200);
 }

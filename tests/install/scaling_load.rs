@@ -19,7 +19,7 @@ const CLIENTS: u8 = 8;
 const AMOUNT: u64 = 1_000;
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(5);
 /// The longest time that events and webhooks take after the load.
-const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+const SETTLED_WITHIN: Duration = Duration::from_secs(20);
 
 /// The customers whose deposits have an idempotency key, and have none.
 const KEYED: &str = "kim";
@@ -132,6 +132,16 @@ impl Load {
         assert_eq!(self.seen.unknown.load(Ordering::SeqCst), 0, "{when}");
     }
 
+    /// Waits until there were enough requests of each kind.
+    pub(crate) fn wait_until_enough(&self) {
+        let until = Instant::now() + Duration::from_mins(1);
+        let counters = [&self.seen.reads, &self.seen.keyed, &self.seen.plain];
+        while counters.iter().any(|counter| counter.load(Ordering::SeqCst) <= 100) {
+            assert!(Instant::now() < until, "too few requests");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Stops the clients, and compares what they have seen with the balances, the events and the
     /// webhooks.
     pub(crate) fn stop_and_check(self, nginx: &Nginx, receiver: &Receiver) {
@@ -145,10 +155,6 @@ impl Load {
         assert_eq!(*seen.failures.lock().unwrap(), [""; 0]);
         let count = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
         let (keyed, plain, unknown) = (count(&seen.keyed), count(&seen.plain), count(&seen.unknown));
-        assert!(
-            count(&seen.reads) > 100 && keyed > 100 && plain > 100,
-            "{keyed} {plain}"
-        );
         let after = balances(nginx);
         let made: Vec<u64> = (0..2).map(|n| (after[n] - self.balances_before[n]) / AMOUNT).collect();
         assert_eq!(made[0], keyed, "each deposit with an idempotency key is made once");
