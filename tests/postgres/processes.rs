@@ -289,10 +289,7 @@ fn another_process_takes_over_from_one_that_hangs() {
     first.signal("STOP");
     while receiver.accept().is_ok() {}
     // It may have stopped in the middle of a group, with the lock of the mark.
-    let until = Instant::now() + Duration::from_secs(30);
-    while set_balance(&second).unwrap().status != 200 {
-        assert!(Instant::now() < until, "the lock is not free");
-    }
+    wait_for_a_write(&second);
     second.funded();
     wait_for_connection(&receiver);
 }
@@ -305,6 +302,15 @@ fn set_balance(service: &Service) -> Result<Answer, ureq::Error> {
     service.send("PUT", "/sandbox/balance", "ada", &body)
 }
 
+/// Waits until a write succeeds.
+#[track_caller]
+fn wait_for_a_write(service: &Service) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while set_balance(service).unwrap().status != 200 {
+        assert!(Instant::now() < until, "no write succeeds");
+    }
+}
+
 /// A server that hangs keeps its connections and answers nothing on them, nor on new ones.
 #[test]
 fn requests_are_answered_while_the_server_hangs() {
@@ -314,7 +320,7 @@ fn requests_are_answered_while_the_server_hangs() {
     let folder = tempfile::tempdir().unwrap();
     let cluster = cluster::Cluster::start(folder.path(), &[]);
     let service = Service::start_with(&cluster.url("postgres"), &[("ESCROWD_STORAGE_READ_SECONDS_MAX", "1")]);
-    service.funded();
+    wait_for_a_write(&service);
     cluster.signal("STOP");
     let read = service.send("GET", "/v1/wallet", "ada", &Value::Null).unwrap();
     assert_eq!((read.status, &read.body["code"]), (503, &json!("database_unreachable")));
@@ -322,11 +328,11 @@ fn requests_are_answered_while_the_server_hangs() {
     assert_eq!(written.status, 503, "{}", written.body);
     assert_eq!(service.send("GET", "/readyz", "", &Value::Null).unwrap().status, 503);
     cluster.signal("CONT");
-    let until = Instant::now() + Duration::from_secs(15);
+    let until = Instant::now() + Duration::from_secs(30);
     while service.send("GET", "/v1/wallet", "ada", &Value::Null).unwrap().status != 200 {
         assert!(Instant::now() < until, "the service does not go on");
     }
-    service.funded();
+    wait_for_a_write(&service);
 }
 
 /// A commit waits for a synchronous standby for any time.
@@ -411,13 +417,16 @@ fn a_clock_that_is_advanced_at_another_process_makes_a_retry_due() {
     wait_for_connection(&receiver);
     let other = Service::start_with(&url, &environment);
     // The connections end without an answer, so the attempts fail.
-    let mut failed_at = Instant::now();
-    while failed_at.elapsed() < Duration::from_secs(2) {
-        if receiver.accept().is_ok() {
-            failed_at = Instant::now();
-        }
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    let untried = "SELECT count(*) FROM delivery WHERE attempts = 0 AND due_at IS NOT NULL";
+    let until = Instant::now() + Duration::from_secs(30);
+    while client.query_one(untried, &[]).unwrap().get::<_, i64>(0) > 0 {
+        assert!(Instant::now() < until, "an attempt goes on");
+        drop(receiver.accept());
         thread::sleep(Duration::from_millis(20));
     }
+    // The leader sets its timer meanwhile.
+    thread::sleep(Duration::from_millis(500));
     other.post("/sandbox/clock/advance", "", &json!({ "by": "2h" }));
     wait_for_connection(&receiver);
 }
@@ -436,22 +445,28 @@ fn a_stream_shows_an_event_that_was_committed_while_its_process_did_not_listen()
     stream
         .write_all(b"GET /sandbox/events/stream HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     read_until(&mut stream, "\nid: ");
     let mut client = Client::connect(&url, NoTls).unwrap();
     // The process that does not lead asks for the lock again and again.
     let end_listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                          WHERE datname = current_database() AND query LIKE 'SELECT pg_try_advisory_lock%'";
     thread::sleep(Duration::from_secs(1));
-    assert!(!client.query(end_listening, &[]).unwrap().is_empty());
+    let until = Instant::now() + Duration::from_secs(30);
+    while client.query(end_listening, &[]).unwrap().is_empty() {
+        assert!(Instant::now() < until, "no process asks for the lock");
+        thread::sleep(Duration::from_millis(50));
+    }
     other.funded();
     read_until(&mut stream, "event: ");
 }
 
 /// Reads until this text has come.
 fn read_until(stream: &mut std::net::TcpStream, text: &str) {
+    let until = Instant::now() + Duration::from_secs(30);
     let mut received = Vec::new();
     while !String::from_utf8_lossy(&received).contains(text) {
+        assert!(Instant::now() < until, "the text has not come");
         let mut piece = [0; 4096];
         let read = stream.read(&mut piece).expect("the text has not come");
         assert_ne!(read, 0, "the stream ended");

@@ -197,11 +197,12 @@ fn sessions_that_were_idle_for_long_are_kept() {
     let mut client = Client::connect(&url, NoTls).unwrap();
     let name = url.rsplit_once('/').unwrap().1;
     client
-        .batch_execute(&format!("ALTER DATABASE {name} SET idle_session_timeout = '300ms'"))
+        .batch_execute(&format!("ALTER DATABASE {name} SET idle_session_timeout = '1s'"))
         .unwrap();
     let service = Service::start(&url);
-    for _ in 0..3 {
+    service.funded();
+    for _ in 0..2 {
+        thread::sleep(Duration::from_secs(2));
         service.funded();
-        thread::sleep(Duration::from_millis(700));
     }
 }
