@@ -1,8 +1,8 @@
 //! A system's clock that is stepped, or stands still, while many commands write.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use escrowd::commands::{Error as CommandError, payments, standard_escrows};
 use escrowd::domain::fees::WhoPays;
@@ -19,6 +19,8 @@ const TICK_MILLIS: i64 = 50;
 const TICKS: i64 = 60;
 /// The time in which the commands of a step run.
 const TICK_PAUSE: Duration = Duration::from_millis(2);
+/// The time in which a command must be refused.
+const REFUSAL_MAX: Duration = Duration::from_secs(20);
 /// The difference that is no jump.
 const TOLERANCE_MILLIS: i64 = 2_000;
 const HOUR: i64 = 3_600_000;
@@ -52,9 +54,9 @@ const CLOCKS: [SystemClock; 12] = [
     WrongBy(-DAY),
 ];
 
-/// Tops up until the clocks are done. Returns the number of refusals.
-fn top_up_until(stop: &AtomicBool, trade: &Trade, customer: &str) -> usize {
-    let (mut newest, mut refused) = ((0, 0), 0);
+/// Tops up until the clocks are done, and counts the refusals.
+fn top_up_until(stop: &AtomicBool, trade: &Trade, customer: &str, refused: &AtomicUsize) {
+    let mut newest = (0, 0);
     while !stop.load(Ordering::SeqCst) {
         let actor = trade.actor(customer);
         let written = wait_for(trade.store.write(move |tx| {
@@ -69,11 +71,12 @@ fn top_up_until(stop: &AtomicBool, trade: &Trade, customer: &str) -> usize {
                 );
                 newest = (time, id);
             }
-            Err(CommandError::Store(Error::ClockJumped { .. })) => refused += 1,
+            Err(CommandError::Store(Error::ClockJumped { .. })) => {
+                refused.fetch_add(1, Ordering::SeqCst);
+            }
             Err(other) => panic!("{other:?}"),
         }
     }
-    refused
 }
 
 /// Claims an escrow again and again. Returns the ledger time of the claim that succeeded.
@@ -95,8 +98,9 @@ fn claim_until(stop: &AtomicBool, trade: &Trade, token: &PaymentToken) -> Option
     None
 }
 
-/// Steps the clock, and checks how far ledger time goes on by each of [`CLOCKS`].
-fn step_clocks(database: &TestDatabase, store: &Store, follows_all: bool) {
+/// Steps the clock, and checks how far ledger time goes on by each of [`CLOCKS`]. A clock that is refused
+/// stays until a command was refused.
+fn step_clocks(database: &TestDatabase, store: &Store, follows_all: bool, refused: &AtomicUsize) {
     for clock in CLOCKS {
         if let WrongBy(millis) = clock {
             database.clock.jump_to(database.clock.right() + millis);
@@ -107,6 +111,14 @@ fn step_clocks(database: &TestDatabase, store: &Store, follows_all: bool) {
                 WrongBy(_) => database.clock.pass(TICK_MILLIS),
                 StandsStill => database.clock.stand_still(TICK_MILLIS),
             }
+            thread::sleep(TICK_PAUSE);
+        }
+        let until = Instant::now() + REFUSAL_MAX;
+        while clock == WrongBy(TEN_YEARS)
+            && !follows_all
+            && refused.load(Ordering::SeqCst) == 0
+            && Instant::now() < until
+        {
             thread::sleep(TICK_PAUSE);
         }
         let passed = store.ledger_time().millis() - before;
@@ -134,22 +146,24 @@ fn run(mode: Mode) {
     let trade = Trade::of_key(&store, 1);
     let escrow = trade.offer_standard("ada", 100_000, WhoPays::Seller);
     trade.fund("ben", escrow.id);
-    let stop = AtomicBool::new(false);
+    let (stop, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
     let customers = ["cleo", "dayo", "efe", "femi"];
     thread::scope(|scope| {
         let writing: Vec<_> = (0..WRITERS)
             .map(|writer| {
-                let (trade, stop) = (&trade, &stop);
-                scope.spawn(move || top_up_until(stop, trade, customers[writer]))
+                let (trade, stop, refused) = (&trade, &stop, &refused);
+                scope.spawn(move || top_up_until(stop, trade, customers[writer], refused))
             })
             .collect();
         let claiming = scope.spawn(|| claim_until(&stop, &trade, &escrow.payment_token));
         let stepped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            step_clocks(&database, &store, follows_all);
+            step_clocks(&database, &store, follows_all, &refused);
         }));
         stop.store(true, Ordering::SeqCst);
         let claimed = claiming.join().unwrap();
-        let refused: usize = writing.into_iter().map(|writer| writer.join().unwrap()).sum();
+        for writer in writing {
+            writer.join().unwrap();
+        }
         if let Err(panic) = stepped {
             std::panic::resume_unwind(panic);
         }
@@ -161,6 +175,7 @@ fn run(mode: Mode) {
         } else {
             assert_eq!(claimed, None, "a clock that is refused made something due");
         }
+        let refused = refused.load(Ordering::SeqCst);
         assert_eq!(refused > 0, !follows_all, "{refused} refusals");
     });
     for table in ["transfer", "payment_transaction", "event"] {

@@ -13,7 +13,9 @@ use escrowd::domain::mode::Mode;
 use escrowd::store::{Error, OpenError, backup};
 use rusqlite::Connection;
 
-use crate::helpers::{TestFile, Trade, beside, history, is_named, name_merchant, outcome_of, wait_for, write};
+use crate::helpers::{
+    TestFile, Trade, beside, copied_in_use, history, is_named, name_merchant, outcome_of, wait_for, write,
+};
 
 /// Returns every file in a folder with its bytes, except the lock.
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -58,12 +60,7 @@ fn killed_file() -> TestFile {
     let running = TestFile::new();
     let store = running.open();
     history(&store, &running.clock);
-    let killed = TestFile::new();
-    for suffix in ["", "-wal"] {
-        fs::copy(running.beside(suffix), killed.beside(suffix)).unwrap();
-    }
-    assert!(fs::metadata(killed.beside("-wal")).unwrap().len() > 0);
-    killed
+    copied_in_use(&running, &Trade::of_key(&store, 1))
 }
 
 #[test]

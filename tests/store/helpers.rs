@@ -7,7 +7,8 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use escrowd::app;
 use escrowd::commands::customers::{self, BalanceRequest};
@@ -272,6 +273,63 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+/// Copies the files with these suffixes as they are at one moment. If a store changes one of them
+/// meanwhile, it copies them again.
+pub(crate) fn copy(from: &TestFile, to: &TestFile, suffixes: &[&str]) {
+    let states = || -> Vec<(SystemTime, u64)> {
+        let files = suffixes.iter().map(|suffix| fs::metadata(from.beside(suffix)).unwrap());
+        files.map(|file| (file.modified().unwrap(), file.len())).collect()
+    };
+    loop {
+        let before = states();
+        for suffix in suffixes {
+            fs::copy(from.beside(suffix), to.beside(suffix)).unwrap();
+        }
+        if states() == before {
+            return;
+        }
+    }
+}
+
+/// Copies a file of a running store, with these suffixes, into a folder of its own.
+pub(crate) fn copied(from: &TestFile, suffixes: &[&str]) -> TestFile {
+    let to = TestFile::new();
+    copy(from, &to, suffixes);
+    to
+}
+
+/// Copies file and log before an idle store has moved the log into the file. On a busy machine
+/// that may take some attempts, and a top-up for each.
+pub(crate) fn copied_in_use(file: &TestFile, trade: &Trade) -> TestFile {
+    loop {
+        trade.top_up("ada", 100_000);
+        let copy = copied(file, &["", "-wal"]);
+        if log_bytes(&copy) > 0 {
+            return copy;
+        }
+    }
+}
+
+pub(crate) fn log_bytes(file: &TestFile) -> u64 {
+    fs::metadata(file.beside("-wal")).map_or(0, |log| log.len())
+}
+
+/// Waits until an idle store has moved the log into the file.
+#[track_caller]
+pub(crate) fn wait_until_settled(file: &TestFile) {
+    let started = Instant::now();
+    let mut empty_in_a_row = 0;
+    // The mark is closed in a commit of its own, after the log is empty for the first time.
+    while empty_in_a_row < 20 {
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "the log is still not empty"
+        );
+        thread::sleep(Duration::from_millis(10));
+        empty_in_a_row = if log_bytes(file) == 0 { empty_in_a_row + 1 } else { 0 };
+    }
 }
 
 /// Waits for a future on this thread.

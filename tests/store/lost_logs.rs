@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use escrowd::store::{Error, OpenError, Store, audit};
 
-use crate::helpers::{TestFile, Trade, beside, outcome_of, wait_for, write};
+use crate::helpers::{
+    TestFile, Trade, beside, copied, copied_in_use, copy, log_bytes, outcome_of, wait_for, wait_until_settled, write,
+};
 
 fn top_up(trade: &Trade, times: u64) {
     for _ in 0..times {
@@ -25,50 +27,6 @@ fn count_after(file: &TestFile, trade: &Trade, times: u64) -> u64 {
     let after = transfers(file);
     assert!(after >= before + times);
     after
-}
-
-fn copy(from: &TestFile, to: &TestFile, suffixes: &[&str]) {
-    for suffix in suffixes {
-        fs::copy(from.beside(suffix), to.beside(suffix)).unwrap();
-    }
-}
-
-/// Copies a file of a running store, with these suffixes, into a folder of its own.
-fn copied(from: &TestFile, suffixes: &[&str]) -> TestFile {
-    let to = TestFile::new();
-    copy(from, &to, suffixes);
-    to
-}
-
-/// Copies file and log before an idle store has moved the log into the file. On a busy machine
-/// that may take some attempts, and a top-up for each.
-fn copied_in_use(file: &TestFile, trade: &Trade) -> TestFile {
-    loop {
-        top_up(trade, 1);
-        let copy = copied(file, &["", "-wal"]);
-        if log_bytes(&copy) > 0 {
-            return copy;
-        }
-    }
-}
-
-fn log_bytes(file: &TestFile) -> u64 {
-    fs::metadata(file.beside("-wal")).map_or(0, |log| log.len())
-}
-
-#[track_caller]
-fn wait_until_settled(file: &TestFile) {
-    let started = Instant::now();
-    let mut empty_in_a_row = 0;
-    // The mark is closed in a commit of its own, after the log is empty for the first time.
-    while empty_in_a_row < 20 {
-        assert!(
-            started.elapsed() < Duration::from_secs(10),
-            "the log is still not empty"
-        );
-        thread::sleep(Duration::from_millis(10));
-        empty_in_a_row = if log_bytes(file) == 0 { empty_in_a_row + 1 } else { 0 };
-    }
 }
 
 /// Asserts that both the store and the audit refuse the file with these words.
@@ -305,8 +263,8 @@ fn a_copy_that_sqlite_makes_of_a_running_file_is_whole() {
         assert_eq!(transfers_after_start(&backup), topped_up);
         // Copied as a file while its service runs, it needs its log again.
         let store_of_backup = backup.open();
-        top_up(&Trade::of_key(&store_of_backup, 2), 1);
-        both_refuse(&copied(&backup, &[""]), &["missing"]);
+        let in_use = copied_in_use(&backup, &Trade::of_key(&store_of_backup, 2));
+        both_refuse(&copied(&in_use, &[""]), &["missing"]);
         store_of_backup.close();
         drop(store_of_backup);
         store.close();
@@ -323,8 +281,8 @@ fn a_killed_file_that_another_program_has_recovered_is_whole() {
     let trade = Trade::of_key(&store, 1);
     for times in [0, 30] {
         top_up(&trade, times);
-        let expected = transfers(&file);
-        let killed = copied(&file, &["", "-wal"]);
+        let killed = copied_in_use(&file, &trade);
+        let expected = transfers(&copied(&killed, &["", "-wal"]));
         let read: i64 = killed
             .sqlite()
             .query_row("SELECT count(*) FROM transfer", [], |row| row.get(0))
@@ -347,8 +305,8 @@ fn a_long_read_of_another_program_delays_the_mark_and_no_commit() {
     top_up(&trade, 5);
     reader.execute_batch("COMMIT").unwrap();
     thread::sleep(Duration::from_secs(3));
-    top_up(&trade, 5);
-    both_refuse(&copied(&file, &[""]), &["missing"]);
+    let in_use = copied_in_use(&file, &trade);
+    both_refuse(&copied(&in_use, &[""]), &["missing"]);
 }
 
 /// The log of an idle store reaches the file although a reader of the newest state keeps
@@ -362,8 +320,8 @@ fn a_reader_of_an_idle_file_hides_no_later_loss() {
     reader.execute_batch("BEGIN; SELECT count(*) FROM transfer").unwrap();
     thread::sleep(Duration::from_millis(500));
     reader.execute_batch("COMMIT").unwrap();
-    top_up(&trade, 1);
-    both_refuse(&copied(&file, &[""]), &["missing"]);
+    let in_use = copied_in_use(&file, &trade);
+    both_refuse(&copied(&in_use, &[""]), &["missing"]);
 }
 
 #[test]
@@ -372,8 +330,9 @@ fn accepting_a_loss_changes_nothing_for_a_whole_file() {
     file.settings.accept_loss = true;
     let store = file.open();
     let trade = Trade::of_key(&store, 1);
-    let topped_up = count_after(&file, &trade, 10);
-    let mut killed = copied(&file, &["", "-wal"]);
+    top_up(&trade, 10);
+    let mut killed = copied_in_use(&file, &trade);
+    let topped_up = transfers(&copied(&killed, &["", "-wal"]));
     killed.settings.accept_loss = true;
     assert_eq!(transfers_after_start(&killed), topped_up);
     assert!(!killed.beside("-wal.aside-1").exists());
@@ -447,7 +406,7 @@ fn write_until_gone(store: &Store, words: &[&str]) -> u64 {
     let started = Instant::now();
     for acknowledged in 0.. {
         match wait_for(store.write(|tx| tx.insert_merchant(None, None))) {
-            Ok(_) => assert!(started.elapsed() < Duration::from_secs(5), "the store goes on"),
+            Ok(_) => assert!(started.elapsed() < Duration::from_secs(20), "the store goes on"),
             Err(Error::FileGone(problem)) => {
                 for word in words {
                     assert!(problem.contains(word), "{word:?} is not in {problem:?}");
@@ -501,12 +460,17 @@ fn an_idle_store_notices_that_its_file_is_gone() {
 /// The store still has the log open and copies it into the file before it stops.
 #[test]
 fn a_removed_log_stops_the_store_and_loses_nothing() {
-    let file = TestFile::new();
-    let (store, ended) = file.try_open().unwrap();
-    fs::remove_file(file.beside("-wal")).unwrap();
-    let acknowledged = write_until_gone(&store, &["-wal", "removed"]);
-    assert!(acknowledged > 0);
-    assert!(wait_for(outcome_of(ended)).is_err());
+    let lose_log = |_| {
+        let file = TestFile::new();
+        let (store, ended) = file.try_open().unwrap();
+        fs::remove_file(file.beside("-wal")).unwrap();
+        let acknowledged = write_until_gone(&store, &["-wal", "removed"]);
+        assert!(wait_for(outcome_of(ended)).is_err());
+        (file, acknowledged)
+    };
+    // A store that sees the loss before its first command acknowledges none.
+    let mut lost = (0..5).map(lose_log);
+    let (file, acknowledged) = lost.find(|(_, acknowledged)| *acknowledged > 0).unwrap();
     let alone = copied(&file, &[""]);
     let store = alone.open();
     store.close();

@@ -1,6 +1,7 @@
 //! Group commit: the guarantees for a command, and the meaning of its reply.
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -318,9 +319,12 @@ async fn commands_behind_the_stop_get_a_reply() {
         let store = store.clone();
         thread::spawn(move || store.close())
     };
-    tokio::task::spawn_blocking(|| thread::sleep(Duration::from_millis(300)))
-        .await
-        .unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while store.read_writer().waiting == 0 && Instant::now() < until {
+        sleep(Duration::from_millis(10)).await;
+    }
+    // The message to stop is counted right before it is in the queue.
+    sleep(Duration::from_millis(300)).await;
     let behind = send(&store, name_merchant("behind")).await;
     gate.release().await.unwrap();
     assert!(matches!(behind.await.unwrap(), Err(Error::Stopped)));
@@ -614,10 +618,14 @@ fn a_reader_sees_one_snapshot_while_writes_go_on() {
             Account::PlatformFees,
         ]
     };
+    let is_enough = Arc::<AtomicBool>::default();
     let writer = {
-        let trade = trade.clone();
+        let (trade, is_enough) = (trade.clone(), Arc::clone(&is_enough));
         thread::spawn(move || {
-            for _ in 0..40 {
+            for round in 0..1_000 {
+                if round >= 40 && is_enough.load(Ordering::SeqCst) {
+                    break;
+                }
                 let escrow = trade.offer_milestones("ada", &[400_000, 600_000]);
                 trade.fund("ben", escrow.id);
                 trade.confirm_milestones("ben", &escrow, &[0, 1]);
@@ -639,6 +647,7 @@ fn a_reader_sees_one_snapshot_while_writes_go_on() {
         });
         assert_eq!(balances.iter().sum::<i64>(), inside.minor(), "{balances:?}");
         snapshots.insert(balances);
+        is_enough.store(snapshots.len() > 20, Ordering::SeqCst);
     }
     writer.join().unwrap();
     assert!(snapshots.len() > 20, "only {} different snapshots", snapshots.len());
