@@ -79,19 +79,22 @@ fn a_power_failure_loses_no_acknowledged_command_and_leaves_none_half_done() {
 #[test]
 fn without_a_fsync_for_each_commit_a_power_failure_loses_acknowledged_commands() {
     let _turn = turn();
-    let (outcome, unsynced) = power_failures(4, |disk, _| {
-        let mut environment = shim::environment(disk);
-        environment.push(("ESCROWD_STORAGE_SYNCHRONOUS".to_owned(), "normal".to_owned()));
-        environment
-    });
+    let lose_power = |_| {
+        power_failures(4, |disk, _| {
+            let mut environment = shim::environment(disk);
+            environment.push(("ESCROWD_STORAGE_SYNCHRONOUS".to_owned(), "normal".to_owned()));
+            environment
+        })
+    };
+    // All failures of a run may come right after a checkpoint, which syncs.
+    let mut runs = (0..3).map(lose_power);
+    let (outcome, unsynced) = runs
+        .find(|(outcome, _)| !outcome.lost.is_empty() || outcome.is_wrong())
+        .expect("nothing was lost, so the proof is void");
     println!(
         "{} of {} acknowledged commands were lost, {unsynced:?}",
         outcome.lost.len(),
         outcome.acknowledged
-    );
-    assert!(
-        !outcome.lost.is_empty(),
-        "nothing was lost, so the proof is void: {outcome:?}"
     );
     assert!(!outcome.is_wrong(), "{}", outcome.findings());
 }

@@ -1,5 +1,6 @@
 //! Runs the real binary on a file that outlives it.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -27,6 +28,17 @@ impl Disk {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
+    }
+
+    /// Copies the database and its write-ahead log. No server may run on them.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self::new();
+        for name in [DATABASE.to_owned(), format!("{DATABASE}-wal")] {
+            if self.path(&name).exists() {
+                fs::copy(self.path(&name), copy.path(&name)).unwrap();
+            }
+        }
+        copy
     }
 
     /// Starts a server and waits until it is ready.
@@ -97,16 +109,20 @@ impl Server {
 
     /// Makes the power fail under a server that runs on the shim.
     pub(crate) fn fail_power(&mut self) {
+        self.signal_the_shim();
+        assert_eq!(self.process.wait().unwrap().code(), Some(POWER_FAILED));
+    }
+
+    fn signal_the_shim(&self) {
         let id = self.process.id().to_string();
         let sent = Command::new("kill").args(["-USR2", &id]).status().unwrap();
         assert!(sent.success());
-        assert_eq!(self.process.wait().unwrap().code(), Some(POWER_FAILED));
     }
-}
 
-impl Server {
-    /// Waits until the server ends by itself with exit code 1.
-    pub(crate) fn gives_up(&mut self) {
+    /// Makes the disk fail under a server that runs on the shim, and waits until the server ends by
+    /// itself with exit code 1.
+    pub(crate) fn fail_disk(&mut self) {
+        self.signal_the_shim();
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(30) {
             if let Some(status) = self.process.try_wait().unwrap() {

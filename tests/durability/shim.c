@@ -11,10 +11,10 @@
  * repeats each of those changes with that chance in percent, since a real disk
  * may have written any of them. A fsync that has not returned covers nothing.
  *
- * Failing disk: with DURABILITY_FAIL_SYNC at N, the Nth fsync of the database
- * fails, once. As on Linux, the disk then never writes the changes that this
- * fsync was to cover, although later fsyncs succeed. The shim drops these
- * changes when the process ends by itself.
+ * Failing disk: with DURABILITY_FAIL_SYNC at N, SIGUSR2 lets the Nth fsync of
+ * the database from then on fail, once. As on Linux, the disk then never writes
+ * the changes that this fsync was to cover, although later fsyncs succeed. The
+ * shim drops these changes when the process ends by itself.
  *
  * Log: one line for each event, in the order of the events, in the file that
  * DURABILITY_LOG names. A call that this model does not cover is logged as
@@ -83,7 +83,7 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static const char *database_name;
 static int log_descriptor = -1;
 static unsigned keep_percent;
-static int syncs_to_failure;
+static int fail_sync, syncs_to_failure;
 static uint64_t random_state;
 
 /* Each wrapper calls the real function through `real_NAME()`. */
@@ -277,10 +277,15 @@ static size_t lose_unsynced(struct file *file) {
 
 /* Every thread blocks the signal and only this one waits for it, so that it
    interrupts no wrapper. */
-static void *wait_for_power_failure(void *signals) {
+static void *wait_for_failure(void *signals) {
     int received;
     if (sigwait(signals, &received) != 0) abort();
     pthread_mutex_lock(&mutex);
+    if (fail_sync) {
+        syncs_to_failure = fail_sync;
+        pthread_mutex_unlock(&mutex);
+        return NULL;
+    }
     size_t unsynced = wal.count + database.count;
     size_t kept = lose_unsynced(&wal) + lose_unsynced(&database);
     note("power-failure %zu %zu", unsynced, kept);
@@ -292,8 +297,8 @@ __attribute__((constructor)) static void start(void) {
     const char *log_path = getenv("DURABILITY_LOG"), *keep = getenv("DURABILITY_KEEP"), *seed = getenv("DURABILITY_SEED");
     database_name = getenv("DURABILITY_DATABASE");
     if (!database_name || !log_path) abort();
-    const char *fail_sync = getenv("DURABILITY_FAIL_SYNC");
-    syncs_to_failure = fail_sync ? atoi(fail_sync) : 0;
+    const char *failing = getenv("DURABILITY_FAIL_SYNC");
+    fail_sync = failing ? atoi(failing) : 0;
     keep_percent = keep ? (unsigned)atoi(keep) : 0;
     random_state = seed ? strtoull(seed, NULL, 10) : 0;
     log_descriptor = real_open()(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -302,7 +307,7 @@ __attribute__((constructor)) static void start(void) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGUSR2);
     if (pthread_sigmask(SIG_BLOCK, &signals, NULL) != 0) abort();
-    if (pthread_create(&thread, NULL, wait_for_power_failure, &signals) != 0) abort();
+    if (pthread_create(&thread, NULL, wait_for_failure, &signals) != 0) abort();
 }
 
 /* Drops the changes that a failed fsync lost, so that the next process does not
