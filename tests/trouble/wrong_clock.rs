@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -174,13 +174,16 @@ impl Machine {
         millis / 1_000
     }
 
-    /// Writes from several clients at once for a while. Returns the statuses of the answers.
+    /// Writes from several clients at once for a while, and at least until there are more answers
+    /// than clients. Returns the statuses of the answers.
     fn load(&self, server: &RunningServer) -> Vec<u16> {
         let ends = Instant::now() + LOAD;
+        let answers = AtomicUsize::new(0);
         let client = || {
             let mut statuses = Vec::new();
-            while Instant::now() < ends {
+            while Instant::now() < ends || answers.load(Ordering::SeqCst) <= CLIENTS {
                 statuses.push(self.write(server).0);
+                answers.fetch_add(1, Ordering::SeqCst);
             }
             statuses
         };
