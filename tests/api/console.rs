@@ -639,13 +639,16 @@ fn a_page_is_told_of_new_rows_twice_a_second_at_most() {
             app.top_up("ada", 1000 + amount).ok();
         }
         let halves_max = started.elapsed().as_millis() / 500 + 2;
-        let mut told = 0;
-        // A heartbeat has no name.
-        while stream.next_name() == "change" {
-            told += 1;
+        let (mut told, mut heartbeats) = (0, 0);
+        // A heartbeat has no name. If the top-ups pause, some come between the changes.
+        while heartbeats < 2 || (told == 0 && heartbeats < 20) {
+            if stream.next_name() == "change" {
+                (told, heartbeats) = (told + 1, 0);
+            } else {
+                heartbeats += 1;
+            }
         }
         assert!((1..=halves_max).contains(&told), "{rows}: told {told} times");
-        assert_eq!(stream.next_name(), "", "{rows}: nothing is new");
         app.top_up("ada", 1000).ok();
         let mut names = std::iter::from_fn(|| Some(stream.next_name()));
         assert!(names.any(|name| name == "change"), "{rows}");

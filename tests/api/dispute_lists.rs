@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::cluster;
-use crate::helpers::{Answer, Deal, TestApp, day_in, spawn_app, standard_terms};
+use crate::helpers::{Answer, Deal, TestApp, spawn_app, standard_terms};
 
 const NO_ID: &str = "0123456789abcdef01234567";
 
@@ -53,10 +53,6 @@ fn set_created_at(app: &TestApp, deal: &Deal, day: &str) {
                WHERE payment_token = ?2";
     assert_eq!(app.sqlite().execute(sql, [day, &deal.token]).unwrap(), 1);
     app.wallet(&format!("someone-{}", deal.token)).ok();
-}
-
-fn today() -> String {
-    day_in(0)
 }
 
 #[test]
@@ -259,9 +255,12 @@ fn date_filters_include_their_days_and_use_the_escrows_creation_time() {
         return;
     }
     let app = spawn_app();
-    let (early, late) = (disputed(&app, "ada", "ben"), disputed(&app, "ada", "ben"));
+    let early = disputed(&app, "ada", "ben");
+    let today = app
+        .column("SELECT date(created_at / 1000, 'unixepoch') FROM escrow")
+        .remove(0);
+    let late = disputed(&app, "ada", "ben");
     set_created_at(&app, &late, "2999-06-30 23:59:59");
-    let today = today();
     for (path, customer) in [
         ("/v1/escrow/dispute/get", "ben"),
         ("/v1/escrow/all-dispute", ""),

@@ -179,8 +179,8 @@ fn a_filter_lets_its_events_pass_alone() {
 #[test]
 fn a_quiet_stream_sends_heartbeats() {
     let app = spawn_app_with(|config| config.sandbox.event_stream_heartbeat_seconds = 1);
-    let (mut listener, _) = Listener::open(&app, "", "");
     let began = Instant::now();
+    let (mut listener, _) = Listener::open(&app, "", "");
     for _ in 0..2 {
         assert_eq!(listener.next().unwrap().comments, ["heartbeat"]);
     }
@@ -232,7 +232,8 @@ fn a_stop_ends_the_stream() {
     let (mut listener, _) = Listener::open(&app, "", "");
     let began = Instant::now();
     app.stop();
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    // A stop that waits for a client does so for 10 seconds.
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
     while let Some(block) = listener.next() {
         assert!(block.data.is_null(), "{block:?}");
     }

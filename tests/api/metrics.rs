@@ -50,6 +50,17 @@ fn scrape_from(address: SocketAddr) -> String {
     body.to_owned()
 }
 
+/// Returns the metrics once this sample is not 0, or those after 20 seconds.
+fn scrape_counted(app: &TestApp, sample: &str) -> String {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let text = scrape(app);
+        if value(&text, sample) > 0.0 || Instant::now() > until {
+            return text;
+        }
+    }
+}
+
 /// Returns the value of the sample with this name and these labels.
 #[track_caller]
 pub(crate) fn value(text: &str, sample: &str) -> f64 {
@@ -209,7 +220,7 @@ fn the_writer_its_files_and_the_process_are_measured() {
     for _ in 0..3 {
         app.top_up("ada", 1000).ok();
     }
-    let text = scrape(&app);
+    let text = scrape_counted(&app, "escrowd_checkpoints_total");
     assert!(value(&text, "escrowd_writer_commit_duration_seconds_count") >= 4.0);
     assert!(value(&text, "escrowd_writer_group_commands_sum") >= 4.0);
     assert_value(&text, "escrowd_writer_queue_commands", 0);
@@ -341,10 +352,10 @@ fn pending_deliveries_and_attempts_are_counted() {
     app.as_merchant("PUT", "/sandbox/callback", Some(&url)).ok();
     app.offered();
     app.top_up("ada", 1000).ok();
-    thread::sleep(Duration::from_millis(500));
-    let text = scrape(&app);
+    let failed = "escrowd_webhook_attempts_total{outcome=\"failed\"}";
+    let text = scrape_counted(&app, failed);
     assert!(value(&text, "escrowd_webhook_pending_deliveries") >= 1.0);
-    assert!(value(&text, "escrowd_webhook_attempts_total{outcome=\"failed\"}") >= 1.0);
+    assert!(value(&text, failed) >= 1.0);
     assert_value(&text, "escrowd_webhook_attempts_total{outcome=\"delivered\"}", 0);
     let age = value(&text, "escrowd_webhook_oldest_pending_seconds");
     assert!((0.5..60.0).contains(&age), "{age}");
@@ -354,21 +365,23 @@ fn pending_deliveries_and_attempts_are_counted() {
 fn a_stopping_service_is_not_ready() {
     let mut app = spawn_app_with(|config| {
         with_metrics(config);
-        config.limits.stop_seconds_max = 5;
+        config.limits.stop_seconds_max = 20;
     });
     // The workers have started when they answer.
     app.wallet("ada").ok();
     // The body of a request in flight holds the stop up.
     let mut slow = app.connect();
     let head = "POST /v1/payment/topup HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\n\
-                content-type: application/json\r\ncontent-length: 15\r\n\r\n{";
+                content-type: application/json\r\ncontent-length: 15\r\nexpect: 100-continue\r\n\r\n";
     slow.write_all(head.as_bytes()).unwrap();
-    thread::sleep(Duration::from_millis(200));
+    assert_eq!(Answer::read_from(&slow).status, 100);
     let metrics = app.metrics_address.unwrap();
     thread::scope(|scope| {
         let stop = scope.spawn(|| app.stop());
-        assert_value(&scrape_from(metrics), "escrowd_ready", 0);
-        slow.write_all(b"\"amount\":1000}").unwrap();
+        // The stop may begin late.
+        let is_ready = |_| whole(&scrape_from(metrics), "escrowd_ready") == 1;
+        assert!(!(0..4).all(is_ready));
+        slow.write_all(b"{\"amount\":1000}").unwrap();
         assert_eq!(Answer::read_from(&slow).status, 200);
         stop.join().unwrap();
     });
@@ -400,17 +413,19 @@ fn connections_to_the_metrics_are_bounded() {
 fn many_scrapes_at_once_get_one_text() {
     let app = spawn_app_with(with_metrics);
     scrape(&app);
-    thread::sleep(Duration::from_millis(1_100));
     let request = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    let texts: Vec<String> = thread::scope(|scope| {
-        let scrapes: Vec<_> = (0..8).map(|_| scope.spawn(|| exchange(&app, request))).collect();
-        scrapes.into_iter().map(|scrape| scrape.join().unwrap()).collect()
-    });
-    let bodies: Vec<&str> = texts
-        .iter()
-        .map(|text| text.split_once("\r\n\r\n").unwrap().1)
-        .collect();
-    assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
+    let get_one_text = |_| {
+        thread::sleep(Duration::from_millis(1_100));
+        let texts: Vec<String> = thread::scope(|scope| {
+            let scrapes: Vec<_> = (0..8).map(|_| scope.spawn(|| exchange(&app, request))).collect();
+            scrapes.into_iter().map(|scrape| scrape.join().unwrap()).collect()
+        });
+        let mut bodies = texts.iter().map(|text| text.split_once("\r\n\r\n").unwrap().1);
+        let first = bodies.next().unwrap();
+        bodies.all(|body| body == first)
+    };
+    // The scrapes of a busy machine may take longer than a text is kept.
+    assert!((0..5).any(get_one_text));
 }
 
 #[test]
