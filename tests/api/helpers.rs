@@ -913,8 +913,8 @@ impl TestApp {
         deal
     }
 
-    /// Returns every row of every table as text, without those that health checks and commits
-    /// themselves write.
+    /// Returns every row of every table as text, without what health checks, commits themselves and the
+    /// uses of keys write.
     pub(crate) fn dump(&self) -> String {
         database::dump(&self.database)
     }
