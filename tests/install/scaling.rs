@@ -212,7 +212,6 @@ fn requests_events_and_webhooks_go_on_when_a_process_or_the_primary_ends() {
     load.check_that_none_failed("one was stopped");
     processes[1].service.kill();
     thread::sleep(Duration::from_millis(500));
-    load.wait_until_enough();
     load.stop_and_check(&nginx, &receiver);
 
     // The steps of docs/scaling.md after the loss of the primary.

@@ -133,7 +133,7 @@ impl Load {
     }
 
     /// Waits until there were enough requests of each kind.
-    pub(crate) fn wait_until_enough(&self) {
+    fn wait_until_enough(&self) {
         let until = Instant::now() + Duration::from_mins(1);
         let counters = [&self.seen.reads, &self.seen.keyed, &self.seen.plain];
         while counters.iter().any(|counter| counter.load(Ordering::SeqCst) <= 100) {
@@ -142,9 +142,10 @@ impl Load {
         }
     }
 
-    /// Stops the clients, and compares what they have seen with the balances, the events and the
-    /// webhooks.
+    /// Stops the clients once they have made enough requests, and compares what they have seen with
+    /// the balances, the events and the webhooks.
     pub(crate) fn stop_and_check(self, nginx: &Nginx, receiver: &Receiver) {
+        self.wait_until_enough();
         let seen = &self.seen;
         seen.stop.store(true, Ordering::SeqCst);
         let mut clients = self.clients.into_iter();
