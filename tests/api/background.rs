@@ -1,8 +1,5 @@
 //! Work in the background that panics: the metrics count it, and the work goes on.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -10,17 +7,7 @@ use crate::cluster;
 use crate::helpers::{SERVICE_THREAD, TestApp, spawn_app_that_panics_on, spawn_app_with};
 use crate::intents::withdrawal;
 use crate::metrics::{scrape, value, with_metrics};
-
-const WAIT_MAX: Duration = Duration::from_secs(30);
-
-#[track_caller]
-fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + WAIT_MAX;
-    while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
+use crate::waiting::until;
 
 /// Checks that one task has panicked once, and no other has.
 #[track_caller]
@@ -47,8 +34,8 @@ fn webhooks_go_on_after_a_panic() {
     app.as_merchant("PUT", "/sandbox/callback", Some(&url)).ok();
     app.plan_panic_on("webhooks");
     app.offered();
-    wait_until("the deliverer panics", || app.has_panicked());
-    wait_until("an attempt is made", || {
+    until("the deliverer panics", || app.has_panicked());
+    until("an attempt is made", || {
         value(&scrape(&app), "escrowd_webhook_attempts_total{outcome=\"failed\"}") >= 1.0
     });
     assert_panicked(&app, "webhooks");
@@ -61,9 +48,9 @@ fn settlements_go_on_after_a_panic() {
     app.create_intent("ada", &withdrawal("w-1", 1000, "0000000003")).ok();
     app.verify_payment("ada", "w-1").ok();
     app.plan_panic_on(SERVICE_THREAD);
-    wait_until("the settlements panic", || app.has_panicked());
+    until("the settlements panic", || app.has_panicked());
     app.pass_seconds(3_601);
-    wait_until("the withdrawal is settled", || app.count("slow_withdrawal") == 0);
+    until("the withdrawal is settled", || app.count("slow_withdrawal") == 0);
     assert_panicked(&app, "settlements");
 }
 
@@ -91,9 +78,9 @@ fn retention_goes_on_after_a_panic() {
         config.database.clone_from(&app.database);
         with_metrics(config);
     });
-    wait_until("retention panics", || app.has_panicked());
+    until("retention panics", || app.has_panicked());
     assert_eq!(app.count("idempotency_record"), 1, "the test is void");
-    wait_until("the record is removed", || app.count("idempotency_record") == 0);
+    until("the record is removed", || app.count("idempotency_record") == 0);
     assert_panicked(&app, "retention");
 }
 
@@ -108,8 +95,8 @@ fn backups_go_on_after_a_panic() {
         with_metrics(config);
         config.backups.folder = Some(folder.path().join("backups"));
     });
-    wait_until("the thread of backups panics", || app.has_panicked());
-    wait_until("a backup is made", || {
+    until("the thread of backups panics", || app.has_panicked());
+    until("a backup is made", || {
         value(&scrape(&app), "escrowd_backup_last_success_timestamp_seconds") > 0.0
     });
     assert_panicked(&app, "backups");

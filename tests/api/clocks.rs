@@ -10,6 +10,7 @@ use crate::helpers::{
     Answer, Deal, LIVE_KEY, TestApp, day_in, new_customer, spawn_app, spawn_app_with, spawn_live_app,
 };
 use crate::helpers::{standard_terms, two_milestones};
+use crate::waiting::until;
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -295,15 +296,7 @@ fn an_advance_reports_how_many_deliveries_became_due() {
         .ok();
     app.offered();
     let attempts = || app.column("SELECT count(*) FROM delivery_attempt").remove(0);
-    let started_waiting = Instant::now();
-    while attempts() != "1" {
-        assert!(
-            started_waiting.elapsed() < Duration::from_secs(20),
-            "{} attempts",
-            attempts()
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until("one attempt is made", || attempts() == "1");
     let due = |by: &str| app.advance(by).ok().data()["deliveries"].clone();
     assert_eq!((due("50s"), attempts()), (json!(0), "1".to_owned()));
     assert_eq!((due("10s"), attempts()), (json!(2), "2".to_owned()));

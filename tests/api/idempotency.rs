@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::cluster;
 use crate::helpers::{Deal, TestApp, form_of, kobo, spawn_app, spawn_app_with, standard_terms, two_milestones};
+use crate::waiting::until;
 
 const DAY: i64 = 86_400;
 /// The first bytes of a PNG picture.
@@ -802,10 +803,7 @@ fn replies_survive_a_restart_and_expire() {
     assert_eq!(file.execute(an_hour_ahead, []).unwrap(), 1);
     drop(file);
     let later = restart(&app);
-    let patience = Instant::now() + Duration::from_secs(10);
-    while later.count("idempotency_record") > 1 && Instant::now() < patience {
-        thread::sleep(Duration::from_millis(10));
-    }
+    until("one record is left", || later.count("idempotency_record") <= 1);
     assert_eq!(later.column("SELECT merchant_id FROM idempotency_record"), ["2"]);
     assert_eq!(of_another.send(&later).body, other.body);
 }

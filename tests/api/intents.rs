@@ -9,6 +9,7 @@ use crate::helpers::{
     Answer, LIVE_KEY, TestApp, kobo, new_customer, spawn_app, spawn_app_with, spawn_live_app, two_milestones,
 };
 use crate::shapes::{REFERENCE, assert_shape};
+use crate::waiting::until;
 
 const OFF: &str = "This feature is not enabled on your merchant account, please enable to access this route";
 const ADDRESS: &str = "0x0123456789abcdefABCDEF0123456789abcdef01";
@@ -580,10 +581,7 @@ fn a_slow_withdrawal_settles_by_the_merchants_clock() {
     // A clock that goes on by itself settles it too.
     let reference = withdraw(1000);
     app.pass_seconds(3_601);
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    while status(&reference) == "pending" && std::time::Instant::now() < until {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
+    until("the clock settles it", || status(&reference) != "pending");
     assert_eq!(status(&reference), "success");
 }
 

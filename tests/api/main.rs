@@ -111,6 +111,9 @@ mod transfers;
 mod treasury_races;
 mod unknown_fields;
 mod vaults;
+#[path = "../shared/waiting.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod waiting;
 mod wallets;
 mod ways_on;
 mod webhook_endpoints;

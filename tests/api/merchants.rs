@@ -1,12 +1,11 @@
 //! Merchants, their keys and their settings, as operators keep them while the service runs.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use crate::cluster;
 use crate::desk::{ADA, EFE, spawn_desk};
 use crate::helpers::{Answer, LIVE_KEY, TestApp, new_customer, standard_terms};
+use crate::waiting::{until, until_some};
 
 /// Creates a merchant and returns its name and its key.
 fn create(app: &TestApp, name: &str, settings: &Value) -> String {
@@ -143,13 +142,11 @@ fn the_last_use_of_a_key_is_kept_to_the_hour() {
     assert_eq!(last_used(), None);
     // It is saved beside the request.
     let used_after = |before: Option<String>| {
-        loop {
+        until("the use is saved", || {
             countries(&app, &key).ok();
-            let used = last_used();
-            if used.is_some() && used != before {
-                return used;
-            }
-        }
+            last_used().is_some_and(|used| before.as_ref() != Some(&used))
+        });
+        last_used()
     };
     let first = used_after(None);
     app.pass_seconds(30 * 60);
@@ -178,11 +175,10 @@ fn the_last_use_of_a_rotated_key_is_kept_to_the_minute() {
         .ok();
     app.pass_seconds(61);
     // It is saved beside the request.
-    let until = Instant::now() + Duration::from_secs(20);
-    while old()["lastUsedAt"] == before {
-        assert!(Instant::now() < until, "{before}");
+    until("the use is saved", || {
         countries(&app, &key).ok();
-    }
+        old()["lastUsedAt"] != before
+    });
 }
 
 #[test]
@@ -246,13 +242,12 @@ fn events_of_live_mode_are_listed_and_sent_again() {
         .ok();
     app.by(ADA, "POST", &resend, &json!({})).ok();
     let path = format!("/events/{}", event["id"].as_str().unwrap());
-    loop {
+    let attempt = until_some("an attempt is listed", || {
         let shown = app.by(EFE, "GET", &path, &Value::Null).ok();
-        if let [attempt] = shown.data()["delivery"]["attempts"].as_array().unwrap().as_slice() {
-            assert!(attempt["error"].as_str().unwrap().contains("loopback"), "{attempt}");
-            break;
-        }
-    }
+        let attempts = shown.data()["delivery"]["attempts"].as_array().unwrap();
+        attempts.first().cloned()
+    });
+    assert!(attempt["error"].as_str().unwrap().contains("loopback"), "{attempt}");
     app.refuses(403, "An operator with the role auditor cannot do this", |app| {
         app.by(EFE, "POST", &resend, &json!({}))
     });

@@ -1,11 +1,11 @@
 //! The reset of a sandbox merchant.
 
 use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::helpers::{Answer, Deal, TestApp, spawn_app, spawn_app_with, two_milestones};
+use crate::waiting::until;
 
 const KEY: &str = "sk_test_suite";
 
@@ -352,15 +352,7 @@ fn a_merchant_from_before_a_reset_does_not_stay_in_the_file() {
         funded(&app);
         app.reset(KEY).ok();
     }
-    let until = Instant::now() + Duration::from_secs(30);
-    while app.count("merchant") > 2 {
-        assert!(
-            Instant::now() < until,
-            "{} merchants are still there",
-            app.count("merchant")
-        );
-        thread::sleep(Duration::from_millis(50));
-    }
+    until("two merchants are left", || app.count("merchant") <= 2);
     assert_eq!(app.count("transfer"), transfers);
     assert_eq!(app.verify(&other.token).ok().body, before);
     funded(&app);

@@ -5,11 +5,12 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use escrowd::domain::time::Timestamp;
 
 use crate::helpers::{RunningServer, WorkFolder, get, stderr, stdout};
+use crate::waiting::until;
 
 /// A picture that an offer shows, and a form with it.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n a boat";
@@ -440,16 +441,6 @@ fn a_damaged_backup_is_not_restored() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// Waits until a condition holds.
-#[track_caller]
-fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
 #[test]
 fn the_service_makes_backups_and_keeps_the_newest() {
     let folder = used_folder();
@@ -481,7 +472,7 @@ fn the_service_makes_backups_and_keeps_the_newest() {
     let own = |name: &String| name.starts_with("escrowd-202") && name.ends_with("Z.db") && !name.contains("-202013");
     let backups = || names(&kept).into_iter().filter(own).collect::<Vec<_>>();
     let mut server = folder.serve(&[]);
-    wait_until("a backup is made at the start, since the newest is old", || {
+    until("a backup is made at the start, since the newest is old", || {
         backups().len() == 2 && !backups().contains(&"escrowd-20200101T000000Z.db".to_owned())
     });
     let made = backups().pop().unwrap();
@@ -521,7 +512,7 @@ fn a_failed_backup_is_told_and_the_service_goes_on() {
     folder.write("config.toml", "[backups]\nfolder = \"no/such/folder\"\n");
     let log = folder.path().join("log.txt");
     let mut server = folder.serve_with_log(&[], &log);
-    wait_until("the failure is told", || {
+    until("the failure is told", || {
         fs::read_to_string(&log).unwrap().contains("no backup was made")
     });
     let said = fs::read_to_string(&log).unwrap();

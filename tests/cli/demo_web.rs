@@ -5,10 +5,11 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::helpers::{WorkFolder, get, stderr};
 use crate::ports::free_address;
+use crate::waiting::until;
 
 /// A demo in its own process. Dropping it kills the process.
 struct Demo {
@@ -107,11 +108,7 @@ fn the_port_is_chosen_and_a_port_in_use_is_named() {
     assert!(message.contains("--port"), "{message}");
     drop(taken);
     // A child process that another test is starting has a copy of it for an instant.
-    let until = Instant::now() + Duration::from_secs(20);
-    while TcpStream::connect(address).is_ok() {
-        assert!(Instant::now() < until, "the port is still in use");
-        thread::sleep(Duration::from_millis(10));
-    }
+    until("the port is free", || TcpStream::connect(address).is_err());
     let demo = Demo::start(&work_folder, &["--no-open", "--port", &port], &[]);
     assert_eq!(demo.url, format!("http://127.0.0.1:{port}/demo"));
 }

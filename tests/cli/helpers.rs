@@ -5,8 +5,9 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::waiting::until_some;
 use tempfile::TempDir;
 
 /// A working folder for the program.
@@ -111,15 +112,11 @@ impl RunningServer {
 
     /// Sends SIGINT until the server has ended. Two that come at once may count as one.
     pub(crate) fn end_by_interrupts(&mut self) -> ExitStatus {
-        let until = Instant::now() + Duration::from_secs(20);
-        loop {
+        until_some("the server ends", || {
             self.signal("-INT");
             thread::sleep(Duration::from_millis(200));
-            if let Some(status) = self.try_wait() {
-                return status;
-            }
-            assert!(Instant::now() < until, "the server goes on");
-        }
+            self.try_wait()
+        })
     }
 
     /// Begins a deposit with a body of this length, and returns when the server waits for the body.

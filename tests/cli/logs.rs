@@ -5,12 +5,13 @@ use std::io::{self, BufRead as _, BufReader, PipeReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::helpers::{RunningServer, WorkFolder, get};
 use crate::ports::free_address;
+use crate::waiting::{until, until_ok, until_some};
 
 /// Starts a server that logs every request into a file, with these settings.
 pub(crate) fn serve_logging(work_folder: &WorkFolder, settings: &str) -> RunningServer {
@@ -24,15 +25,11 @@ pub(crate) fn serve_logging(work_folder: &WorkFolder, settings: &str) -> Running
 /// Waits until the log has a line with this text, and returns the line.
 #[track_caller]
 pub(crate) fn line_with(work_folder: &WorkFolder, text: &str) -> String {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
+    until_ok(&format!("the log has {text:?}"), || {
         let log = fs::read_to_string(work_folder.path().join("log")).unwrap();
-        if let Some(line) = log.lines().find(|line| line.contains(text)) {
-            return line.to_owned();
-        }
-        assert!(Instant::now() < deadline, "no {text:?} in the log:\n{log}");
-        thread::sleep(Duration::from_millis(20));
-    }
+        let line = log.lines().find(|line| line.contains(text)).map(str::to_owned);
+        line.ok_or(log)
+    })
 }
 
 const SECRET_KEY: &str = "sk_test_a_secret";
@@ -191,14 +188,7 @@ fn a_log_that_nothing_reads_keeps_no_stop() {
     let work_folder = WorkFolder::new();
     let (mut server, _reader) = serve_into_full_pipe(&work_folder);
     server.signal("-TERM");
-    let until = Instant::now() + Duration::from_secs(20);
-    let status = loop {
-        match server.try_wait() {
-            Some(status) => break status,
-            None => assert!(Instant::now() < until, "the service goes on"),
-        }
-        thread::sleep(Duration::from_millis(20));
-    };
+    let status = until_some("the service ends", || server.try_wait());
     assert!(status.success(), "{status}");
 }
 
@@ -211,11 +201,7 @@ fn a_greeting_that_nothing_reads_keeps_no_start() {
     let address = free_address();
     let mut command = work_folder.command(&["--listen", &address.to_string()]);
     let mut server = command.env("ESCROWD_LOG", "warn").stdout(writer).spawn().unwrap();
-    let until = Instant::now() + Duration::from_secs(20);
-    while TcpStream::connect(address).is_err() {
-        assert!(Instant::now() < until, "the service does not start");
-        thread::sleep(Duration::from_millis(20));
-    }
+    until("the service starts", || TcpStream::connect(address).is_ok());
     assert_eq!(get(&format!("http://{address}/livez"), &[]).0, 200);
     assert!(!filling.is_finished(), "the pipe is full");
     server.kill().unwrap();

@@ -3,10 +3,9 @@
 
 use std::fs;
 use std::io::Read;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::helpers::{RunningServer, WorkFolder, get, stderr, stdout};
+use crate::waiting::{until, until_some};
 
 const DATABASE: [&str; 2] = ["--database", "test.db"];
 
@@ -61,26 +60,17 @@ fn log_bytes(folder: &WorkFolder) -> u64 {
 /// log is empty for the first time.
 #[track_caller]
 fn wait_until_settled(folder: &WorkFolder) {
-    let until = Instant::now() + Duration::from_secs(30);
     let mut empty_in_a_row = 0;
-    while empty_in_a_row < 50 {
-        assert!(Instant::now() < until, "the log is not moved into the file");
-        thread::sleep(Duration::from_millis(20));
+    until("the log has moved into the file", || {
         empty_in_a_row = if log_bytes(folder) == 0 { empty_in_a_row + 1 } else { 0 };
-    }
+        empty_in_a_row == 100
+    });
 }
 
 /// Waits for the end of a server that must stop by itself.
 #[track_caller]
 fn assert_ends(server: &mut RunningServer) -> Option<i32> {
-    let started = Instant::now();
-    loop {
-        if let Some(status) = server.try_wait() {
-            return status.code();
-        }
-        assert!(started.elapsed() < Duration::from_secs(20), "the server goes on");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until_some("the server ends", || server.try_wait()).code()
 }
 
 #[test]
@@ -267,16 +257,11 @@ fn a_signal_that_reloads_other_servers_does_not_end_this_one() {
         ("USR2", "does nothing"),
     ] {
         server.signal(&format!("-{signal}"));
-        let until = Instant::now() + Duration::from_secs(10);
-        let line = loop {
+        let line = until_some("a signal is told", || {
             let said = fs::read_to_string(&log).unwrap();
             let line = said.lines().find(|line| line.contains(&format!("SIG{signal}")));
-            if let Some(line) = line {
-                break line.to_owned();
-            }
-            assert!(Instant::now() < until, "nothing is said of SIG{signal}: {said}");
-            std::thread::sleep(Duration::from_millis(20));
-        };
+            line.map(str::to_owned)
+        });
         assert!(line.contains(told), "{line}");
         assert_eq!(get(&server.url("/healthz"), &[]).0, 200, "{signal}");
     }

@@ -26,3 +26,6 @@ mod self_hosting;
 mod serve;
 mod shells;
 mod snapshots;
+#[path = "../shared/waiting.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod waiting;

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::helpers::{RunningServer, WorkFolder, get, stderr, stdout};
 use crate::ports::free_address;
+use crate::waiting::{until, until_ok};
 
 /// A certificate of an authority of its own.
 const CERTIFICATE: &str = "\
@@ -63,15 +64,10 @@ fn certificates_that_come_late_are_used_by_the_next_attempt() {
     );
     top_up(&server);
     let wait_for = |words: &str| {
-        let until = Instant::now() + Duration::from_secs(20);
-        loop {
+        until_ok(&format!("{words:?} is listed"), || {
             let (_, events) = get(&server.url("/sandbox/events"), &[]);
-            if events.contains(words) {
-                return;
-            }
-            assert!(Instant::now() < until, "{words:?} is not in {events}");
-            thread::sleep(Duration::from_millis(50));
-        }
+            if events.contains(words) { Ok(()) } else { Err(events) }
+        });
     };
     wait_for("No CA certificates were loaded");
     folder.write("ca.pem", CERTIFICATE);
@@ -104,11 +100,10 @@ fn a_full_output_is_told_in_one_line_and_stops_no_service() {
         .stdout(full())
         .spawn()
         .unwrap();
-    let until = Instant::now() + Duration::from_secs(20);
-    while ureq::get(format!("http://{address}/readyz")).call().is_err() {
-        assert!(Instant::now() < until && server.try_wait().unwrap().is_none());
-        thread::sleep(Duration::from_millis(20));
-    }
+    until("the service is ready", || {
+        assert!(server.try_wait().unwrap().is_none());
+        ureq::get(format!("http://{address}/readyz")).call().is_ok()
+    });
     drop(server.kill());
     drop(server.wait());
 }

@@ -7,12 +7,13 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::helpers::{RunningServer, WorkFolder, get};
 use crate::logs::{line_with, serve_logging};
+use crate::waiting::{until, until_ok};
 
 /// Writes a configuration, sends SIGHUP and returns the line of the log that tells the outcome.
 #[track_caller]
@@ -22,11 +23,9 @@ fn reload(work_folder: &WorkFolder, server: &RunningServer, settings: &str) -> S
     let before = told(&log());
     work_folder.write("config.toml", settings);
     server.signal("-HUP");
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while told(&log()) == before {
-        assert!(Instant::now() < deadline, "SIGHUP was not told:\n{}", log());
-        thread::sleep(Duration::from_millis(10));
-    }
+    until_ok("SIGHUP is told", || {
+        if told(&log()) == before { Err(log()) } else { Ok(()) }
+    });
     // The log is replaced after the line.
     thread::sleep(Duration::from_millis(50));
     log()
@@ -279,10 +278,7 @@ fn a_storm_of_signals_fails_no_request() {
     work_folder.write("config.toml", "log = \"warn\"\n[fees]\nplatform_bps = 100\n");
     running.signal("-HUP");
     // A signal of the storm that is still waiting may read this configuration first.
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while fee_of_offer(&server) != 100 {
-        assert!(Instant::now() < deadline, "the last configuration is not applied");
-    }
+    until("the last configuration is applied", || fee_of_offer(&server) == 100);
     server.signal("-TERM");
     assert_eq!(server.wait().code(), Some(0));
 }

@@ -4,12 +4,11 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::helpers::{RunningServer, WorkFolder, get, stderr, stdout};
+use crate::waiting::until_ok;
 
 const EVENTS: [&str; 19] = [
     "escrow.created",
@@ -272,17 +271,9 @@ fn a_listener_goes_on_where_its_stream_ended() {
     // A listener that ended connects no more, and the test must not wait for it.
     sandbox.set_nonblocking(true).unwrap();
     let accept = || {
-        let until = Instant::now() + Duration::from_secs(20);
-        loop {
-            match sandbox.accept() {
-                Ok((stream, _)) => {
-                    stream.set_nonblocking(false).unwrap();
-                    return stream;
-                }
-                Err(_) => assert!(Instant::now() < until, "the listener did not connect"),
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
+        let (stream, _) = until_ok("the listener connects", || sandbox.accept());
+        stream.set_nonblocking(false).unwrap();
+        stream
     };
     let clock = r#"{"status":200,"message":"","data":{}}"#;
     assert_eq!(answer(accept(), "application/json", clock).0, "/sandbox/clock");

@@ -52,3 +52,6 @@ mod seed;
 mod server;
 #[cfg(target_os = "linux")]
 mod shim;
+#[path = "../shared/waiting.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod waiting;

@@ -15,6 +15,7 @@ use crate::campaign::turn;
 use crate::released::{FILES, SCHEMAS, statements, statements_of};
 use crate::seed::{Random, number_from_environment};
 use crate::server::{DATABASE, Disk};
+use crate::waiting::until;
 
 /// Customers that make the migration long enough to be met by most kills.
 const CUSTOMERS: u32 = 8_000;
@@ -93,11 +94,9 @@ fn state_after_kill(disk: &Disk) -> At {
 
 /// Waits until the copy of the old file is kept.
 fn wait_for_copy(disk: &Disk) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !disk.path(&format!("{DATABASE}.version-1")).exists() {
-        assert!(Instant::now() < deadline, "no copy was kept");
-        thread::sleep(Duration::from_millis(1));
-    }
+    until("a copy is kept", || {
+        disk.path(&format!("{DATABASE}.version-1")).exists()
+    });
 }
 
 #[test]

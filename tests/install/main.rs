@@ -16,3 +16,6 @@ mod scaling_load;
 mod service;
 mod systemd;
 mod tools;
+#[path = "../shared/waiting.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod waiting;

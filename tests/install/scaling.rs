@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -16,6 +16,7 @@ use crate::ports::free_address;
 use crate::scaling_load::{Load, Receiver};
 use crate::service::Service;
 use crate::tools::printed;
+use crate::waiting::until_ok;
 
 const COMPOSE: &str = include_str!("../../packaging/scaling/compose.yaml");
 const NGINX: &str = include_str!("../../packaging/scaling/nginx.conf");
@@ -140,11 +141,10 @@ impl Nodes {
 
     /// Waits until a node says this in its log.
     fn wait_for(&self, node: usize, line: &str) {
-        let until = Instant::now() + Duration::from_mins(1);
-        while !self.log(node).contains(line) {
-            assert!(Instant::now() < until, "{line:?} is not in {}", self.log(node));
-            thread::sleep(Duration::from_millis(20));
-        }
+        until_ok(&format!("{line:?} is told"), || {
+            let log = self.log(node);
+            if log.contains(line) { Ok(()) } else { Err(log) }
+        });
     }
 }
 
@@ -234,16 +234,11 @@ fn requests_events_and_webhooks_go_on_when_a_process_or_the_primary_ends() {
 
 /// Makes deposits until one succeeds.
 fn wait_for_a_write(nginx: &Nginx) {
-    let until = Instant::now() + Duration::from_secs(30);
     let deposit = ["-H", "customer-id: ada", "--json", "{\"amount\": 1000}"];
-    loop {
-        let (status, reply) = nginx.curl("/v1/payment/topup", &deposit);
-        if status == 200 {
-            return;
-        }
-        assert!(Instant::now() < until, "no write: {status} {reply}");
-        thread::sleep(Duration::from_millis(50));
-    }
+    until_ok("a write succeeds", || match nginx.curl("/v1/payment/topup", &deposit) {
+        (200, _) => Ok(()),
+        (_, reply) => Err(reply),
+    });
 }
 
 /// Asserts the parts that both examples share, with other addresses and ways to the files.

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Certificate, Client, RequestBuilder};
 
 use crate::nginx::{NAME, Nginx};
+use crate::waiting::until;
 
 /// The addresses from which requests come, over which the proxy spreads them.
 const CLIENTS: u8 = 8;
@@ -134,12 +135,10 @@ impl Load {
 
     /// Waits until there were enough requests of each kind.
     fn wait_until_enough(&self) {
-        let until = Instant::now() + Duration::from_mins(1);
         let counters = [&self.seen.reads, &self.seen.keyed, &self.seen.plain];
-        while counters.iter().any(|counter| counter.load(Ordering::SeqCst) <= 100) {
-            assert!(Instant::now() < until, "too few requests");
-            thread::sleep(Duration::from_millis(20));
-        }
+        until("there were enough requests", || {
+            counters.iter().all(|counter| counter.load(Ordering::SeqCst) > 100)
+        });
     }
 
     /// Stops the clients once they have made enough requests, and compares what they have seen with

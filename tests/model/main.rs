@@ -34,6 +34,9 @@ mod service;
 mod standard;
 mod treasury;
 mod vaults;
+#[path = "../shared/waiting.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
+use crate::waiting::until_ok;
 use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 
@@ -119,12 +118,10 @@ impl Cluster {
             folder: folder.to_owned(),
             shell,
         };
-        let until = Instant::now() + Duration::from_mins(1);
-        while let Err(error) = Client::connect(&cluster.url("postgres"), NoTls) {
+        until_ok("PostgreSQL starts", || {
             let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
-            assert!(Instant::now() < until, "PostgreSQL does not start: {error}\n{log}");
-            thread::sleep(Duration::from_millis(50));
-        }
+            Client::connect(&cluster.url("postgres"), NoTls).map_err(|error| format!("{error}\n{log}"))
+        });
         cluster
     }
 
@@ -197,13 +194,11 @@ pub(crate) fn copy_database(from: &str, to: &str) {
     let (_, to) = to.rsplit_once('/').unwrap();
     let mut client = Client::connect(&format!("{server}/postgres"), NoTls).unwrap();
     let sql = format!("CREATE DATABASE {to} TEMPLATE {from}");
-    let until = Instant::now() + Duration::from_secs(10);
     // The server ends a session some time after its connection is closed.
-    while let Err(error) = client.batch_execute(&sql) {
-        let is_in_use = error.code() == Some(&SqlState::OBJECT_IN_USE);
-        assert!(is_in_use && Instant::now() < until, "{error:?}");
-        thread::sleep(Duration::from_millis(50));
-    }
+    until_ok("nothing is connected to it", || {
+        let copied = client.batch_execute(&sql);
+        copied.inspect_err(|error| assert_eq!(error.code(), Some(&SqlState::OBJECT_IN_USE), "{error:?}"))
+    });
 }
 
 /// Returns a new folder, in memory where there is such a folder: no test that uses it cuts the

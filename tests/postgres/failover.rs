@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::cluster::{self, Cluster, base_backup};
 use crate::service::{Service, check};
+use crate::waiting::until;
 
 /// The longest time from the promotion to the first write that is acknowledged.
 const BACK_WITHIN: Duration = Duration::from_secs(10);
@@ -64,11 +65,9 @@ impl Pair {
         let mut client = Client::connect(&self.primary.as_ref().unwrap().url("postgres"), NoTls).unwrap();
         let state = if is_synchronous { "sync" } else { "async" };
         let sql = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = $1";
-        let until = Instant::now() + Duration::from_secs(30);
-        while client.query_one(sql, &[&state]).unwrap().get::<_, i64>(0) == 0 {
-            assert!(Instant::now() < until, "the standby does not follow");
-            thread::sleep(Duration::from_millis(50));
-        }
+        until("the standby follows", || {
+            client.query_one(sql, &[&state]).unwrap().get::<_, i64>(0) > 0
+        });
     }
 
     /// Returns the URL that leads to the one of both that takes writes.
@@ -185,11 +184,9 @@ fn round(is_synchronous: bool) -> Vec<(String, i64)> {
 
 /// Waits until so many deals were acknowledged.
 fn wait_for(acknowledged: &Acknowledged, enough: usize) {
-    let until = Instant::now() + Duration::from_mins(1);
-    while acknowledged.lock().unwrap().len() < enough {
-        assert!(Instant::now() < until, "fewer than {enough} deals were made");
-        thread::sleep(Duration::from_millis(5));
-    }
+    until(&format!("{enough} deals are made"), || {
+        acknowledged.lock().unwrap().len() >= enough
+    });
 }
 
 /// Ends the standby's reception of the log.
@@ -197,12 +194,10 @@ fn stop_receiving(pair: &Pair) {
     let mut client = Client::connect(&pair.standby.url("postgres"), NoTls).unwrap();
     client.batch_execute("ALTER SYSTEM SET primary_conninfo = ''").unwrap();
     client.batch_execute("SELECT pg_reload_conf()").unwrap();
-    let until = Instant::now() + Duration::from_secs(30);
     let receivers = "SELECT count(*) FROM pg_stat_wal_receiver";
-    while client.query_one(receivers, &[]).unwrap().get::<_, i64>(0) > 0 {
-        assert!(Instant::now() < until, "the standby still follows");
-        thread::sleep(Duration::from_millis(10));
-    }
+    until("the standby follows no more", || {
+        client.query_one(receivers, &[]).unwrap().get::<_, i64>(0) == 0
+    });
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use postgres::{Client, NoTls};
 use serde_json::{Value, json};
 
 use crate::cluster::{self, Cluster};
 use crate::service::{Service, escrowd, said};
+use crate::waiting::{until, until_some};
 
 /// The session of the server for a process that is not the leader, which listens to the others. It
 /// stands still until it is dropped.
@@ -17,16 +17,14 @@ struct StoppedListener(String);
 impl StoppedListener {
     fn of(client: &mut Client) -> Self {
         let sql = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND state = 'idle'";
-        let until = Instant::now() + Duration::from_secs(10);
-        loop {
-            if let [row] = client.query(sql, &[]).unwrap().as_slice() {
-                let stopped = Self(row.get::<_, i32>(0).to_string());
-                stopped.signal("STOP");
-                return stopped;
+        let stopped = until_some("a single process listens beside the leader", || {
+            match client.query(sql, &[]).unwrap().as_slice() {
+                [row] => Some(Self(row.get::<_, i32>(0).to_string())),
+                _ => None,
             }
-            assert!(Instant::now() < until, "no single process listens beside the leader");
-            thread::sleep(Duration::from_millis(50));
-        }
+        });
+        stopped.signal("STOP");
+        stopped
     }
 
     fn signal(&self, name: &str) {
@@ -43,11 +41,9 @@ impl Drop for StoppedListener {
 
 fn wait_for_leader(client: &mut Client) {
     let sql = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted";
-    let until = Instant::now() + Duration::from_secs(10);
-    while client.query(sql, &[]).unwrap().is_empty() {
-        assert!(Instant::now() < until, "no process is the leader");
-        thread::sleep(Duration::from_millis(50));
-    }
+    until("a process is the leader", || {
+        !client.query(sql, &[]).unwrap().is_empty()
+    });
 }
 
 /// A process that hears nothing of the others learns of a change with its next command, in the
@@ -141,11 +137,7 @@ fn an_operator_revoked_meanwhile_discards_no_deliveries() {
     let refused = thread::scope(|scope| {
         let refused = scope.spawn(|| set(json!("https://shop.example/events")));
         let sql = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
-        let until = Instant::now() + Duration::from_secs(30);
-        while watcher.query(sql, &[]).unwrap().is_empty() {
-            assert!(Instant::now() < until, "no write waits");
-            thread::sleep(Duration::from_millis(10));
-        }
+        until("a write waits", || !watcher.query(sql, &[]).unwrap().is_empty());
         client
             .batch_execute("UPDATE operator SET revoked_at = 1; COMMIT")
             .unwrap();

@@ -23,3 +23,6 @@ mod refusals;
 mod schema;
 mod service;
 mod tls;
+#[path = "../shared/waiting.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod waiting;

@@ -6,7 +6,6 @@
 
 use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use escrowd::domain::mode::Mode;
 use escrowd::domain::time::Timestamp;
@@ -16,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::cluster;
 use crate::service::{Answer, Service, check, refusal, refusal_to_serve};
+use crate::waiting::until;
 
 /// Turns a database of this build into one of an earlier version, with an index and a view of an
 /// operator.
@@ -90,11 +90,9 @@ fn wait_for_sessions(client: &mut Client, count: i64, condition: &str) {
         "SELECT count(*) FROM pg_stat_activity
          WHERE datname = current_database() AND pid <> pg_backend_pid() AND {condition}"
     );
-    let until = Instant::now() + Duration::from_secs(30);
-    while client.query_one(&sql, &[]).unwrap().get::<_, i64>(0) < count {
-        assert!(Instant::now() < until, "no {count} sessions with {condition}");
-        thread::sleep(Duration::from_millis(10));
-    }
+    until(&format!("{count} sessions have {condition}"), || {
+        client.query_one(&sql, &[]).unwrap().get::<_, i64>(0) >= count
+    });
 }
 
 /// Checks that a start, and every command that only reads, refuses the database for this reason.

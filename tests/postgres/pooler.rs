@@ -3,14 +3,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use postgres::{Client, NoTls};
 use tempfile::TempDir;
 
 use crate::cluster;
 use crate::service::{Service, check, refusal};
+use crate::waiting::until_ok;
 
 /// `PgBouncer` in front of a new database. Dropping it ends it.
 struct Pooler {
@@ -46,11 +45,7 @@ impl Pooler {
             .spawn()
             .unwrap();
         let pooler = Self { process, folder };
-        let until = Instant::now() + Duration::from_secs(10);
-        while let Err(error) = Client::connect(&pooler.url(), NoTls) {
-            assert!(Instant::now() < until, "PgBouncer does not start: {error}");
-            thread::sleep(Duration::from_millis(20));
-        }
+        until_ok("PgBouncer starts", || Client::connect(&pooler.url(), NoTls));
         Some(pooler)
     }
 

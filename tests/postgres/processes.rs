@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::cluster;
 use crate::service::{Answer, Service, check, escrowd, said};
+use crate::waiting::{until, until_some};
 
 /// The deals of each worker.
 const DEALS: usize = 30;
@@ -305,10 +306,7 @@ fn set_balance(service: &Service) -> Result<Answer, ureq::Error> {
 /// Waits until a write succeeds.
 #[track_caller]
 fn wait_for_a_write(service: &Service) {
-    let until = Instant::now() + Duration::from_secs(30);
-    while set_balance(service).unwrap().status != 200 {
-        assert!(Instant::now() < until, "no write succeeds");
-    }
+    until("a write succeeds", || set_balance(service).unwrap().status == 200);
 }
 
 /// A server that hangs keeps its connections and answers nothing on them, nor on new ones.
@@ -328,10 +326,9 @@ fn requests_are_answered_while_the_server_hangs() {
     assert_eq!(written.status, 503, "{}", written.body);
     assert_eq!(service.send("GET", "/readyz", "", &Value::Null).unwrap().status, 503);
     cluster.signal("CONT");
-    let until = Instant::now() + Duration::from_secs(30);
-    while service.send("GET", "/v1/wallet", "ada", &Value::Null).unwrap().status != 200 {
-        assert!(Instant::now() < until, "the service does not go on");
-    }
+    until("the service goes on", || {
+        service.send("GET", "/v1/wallet", "ada", &Value::Null).unwrap().status == 200
+    });
     wait_for_a_write(&service);
 }
 
@@ -354,12 +351,10 @@ fn a_stop_gives_up_a_commit_that_waits_for_a_standby() {
     thread::scope(|scope| {
         // The server takes a moment to read its settings.
         let waits = scope.spawn(|| while set_balance(&service).is_ok_and(|answer| answer.status == 200) {});
-        let until = Instant::now() + Duration::from_secs(10);
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-        while client.query_one(waiting, &[]).unwrap().get::<_, i64>(0) == 0 {
-            assert!(Instant::now() < until, "no commit waits");
-            thread::sleep(Duration::from_millis(20));
-        }
+        until("a commit waits", || {
+            client.query_one(waiting, &[]).unwrap().get::<_, i64>(0) > 0
+        });
         service.signal("TERM");
         waits.join().unwrap();
     });
@@ -384,14 +379,9 @@ fn a_leader_whose_session_ends_takes_the_lock_and_listens_again() {
         Some(client.query_opt(sql, &[]).unwrap()?.get(0))
     };
     let wait_for_leader = |client: &mut Client, not: i32| {
-        let until = Instant::now() + Duration::from_secs(10);
-        loop {
-            match leader(client) {
-                Some(pid) if pid != not => return pid,
-                _ => assert!(Instant::now() < until, "no process is the leader"),
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
+        until_some("another process is the leader", || {
+            leader(client).filter(|&pid| pid != not)
+        })
     };
     let first = wait_for_leader(&mut client, 0);
     client.query_one("SELECT pg_terminate_backend($1)", &[&first]).unwrap();
@@ -419,12 +409,10 @@ fn a_clock_that_is_advanced_at_another_process_makes_a_retry_due() {
     // The connections end without an answer, so the attempts fail.
     let mut client = Client::connect(&url, NoTls).unwrap();
     let untried = "SELECT count(*) FROM delivery WHERE attempts = 0 AND due_at IS NOT NULL";
-    let until = Instant::now() + Duration::from_secs(30);
-    while client.query_one(untried, &[]).unwrap().get::<_, i64>(0) > 0 {
-        assert!(Instant::now() < until, "an attempt goes on");
+    until("each attempt has ended", || {
         drop(receiver.accept());
-        thread::sleep(Duration::from_millis(20));
-    }
+        client.query_one(untried, &[]).unwrap().get::<_, i64>(0) == 0
+    });
     // The leader sets its timer meanwhile.
     thread::sleep(Duration::from_millis(500));
     other.post("/sandbox/clock/advance", "", &json!({ "by": "2h" }));
@@ -452,11 +440,9 @@ fn a_stream_shows_an_event_that_was_committed_while_its_process_did_not_listen()
     let end_listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                          WHERE datname = current_database() AND query LIKE 'SELECT pg_try_advisory_lock%'";
     thread::sleep(Duration::from_secs(1));
-    let until = Instant::now() + Duration::from_secs(30);
-    while client.query(end_listening, &[]).unwrap().is_empty() {
-        assert!(Instant::now() < until, "no process asks for the lock");
-        thread::sleep(Duration::from_millis(50));
-    }
+    until("a process asks for the lock", || {
+        !client.query(end_listening, &[]).unwrap().is_empty()
+    });
     other.funded();
     read_until(&mut stream, "event: ");
 }
@@ -476,9 +462,5 @@ fn read_until(stream: &mut std::net::TcpStream, text: &str) {
 
 /// Waits until a webhook arrives.
 pub(crate) fn wait_for_connection(receiver: &std::net::TcpListener) {
-    let until = Instant::now() + Duration::from_secs(20);
-    while receiver.accept().is_err() {
-        assert!(Instant::now() < until, "no webhook arrived");
-        thread::sleep(Duration::from_millis(20));
-    }
+    until("a webhook arrives", || receiver.accept().is_ok());
 }

@@ -2,9 +2,9 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::waiting::until_some;
 use serde_json::{Value, json};
 use ureq::http::Request;
 use ureq::{Agent, AsSendBody};
@@ -190,14 +190,7 @@ impl Service {
     /// Waits until the process ends by itself, and returns what it has told.
     #[track_caller]
     pub(crate) fn ended(mut self) -> (ExitStatus, String) {
-        let until = Instant::now() + Duration::from_secs(30);
-        let status = loop {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < until, "the service goes on");
-            thread::sleep(Duration::from_millis(10));
-        };
+        let status = until_some("the service ends", || self.process.try_wait().unwrap());
         let mut told = String::new();
         let stderr = self.process.stderr.take();
         stderr.unwrap().read_to_string(&mut told).unwrap();

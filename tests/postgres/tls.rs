@@ -3,13 +3,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use postgres::{Client, NoTls};
 
 use crate::cluster::{self, Cluster};
 use crate::service::{Service, refusal, run};
+use crate::waiting::until;
 
 /// The host in the server's certificates, which no resolver needs to know: `hostaddr` leads to
 /// the server.
@@ -69,11 +68,7 @@ impl Secured {
         };
         let before = loaded();
         self.client().batch_execute("SELECT pg_reload_conf()").unwrap();
-        let until = Instant::now() + Duration::from_secs(10);
-        while loaded() == before {
-            assert!(Instant::now() < until, "the server does not load its settings");
-            thread::sleep(Duration::from_millis(5));
-        }
+        until("the server loads its settings", || loaded() != before);
     }
 
     /// Shows another certificate from now on.
@@ -111,11 +106,7 @@ impl Secured {
         let encrypted = |ssl: bool| -> i64 { self.client().query_one(sql, &[&ssl]).unwrap().get(0) };
         let is_plain = options.contains("disable");
         // The server ends a session some time after its connection is closed.
-        let until = Instant::now() + Duration::from_secs(30);
-        while encrypted(is_plain) > 0 {
-            assert!(Instant::now() < until, "{options}");
-            thread::sleep(Duration::from_millis(20));
-        }
+        until(options, || encrypted(is_plain) == 0);
         assert!(encrypted(!is_plain) > 0, "{options}");
     }
 }

@@ -7,8 +7,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use escrowd::app;
 use escrowd::commands::customers::{self, BalanceRequest};
@@ -38,6 +37,7 @@ use tempfile::TempDir;
 
 use crate::cluster::folder_in_memory;
 use crate::database::{self, Engine, Outside};
+use crate::waiting::{until, until_some};
 
 /// The time when every test begins, 2026-06-22T10:15:00Z, in milliseconds.
 pub(crate) const START: i64 = 1_782_123_300_000;
@@ -303,13 +303,11 @@ pub(crate) fn copied(from: &TestFile, suffixes: &[&str]) -> TestFile {
 /// Copies file and log before an idle store has moved the log into the file. On a busy machine
 /// that may take some attempts, and a top-up for each.
 pub(crate) fn copied_in_use(file: &TestFile, trade: &Trade) -> TestFile {
-    loop {
+    until_some("a copy is in use", || {
         trade.top_up("ada", 100_000);
         let copy = copied(file, &["", "-wal"]);
-        if log_bytes(&copy) > 0 {
-            return copy;
-        }
-    }
+        (log_bytes(&copy) > 0).then_some(copy)
+    })
 }
 
 pub(crate) fn log_bytes(file: &TestFile) -> u64 {
@@ -319,17 +317,12 @@ pub(crate) fn log_bytes(file: &TestFile) -> u64 {
 /// Waits until an idle store has moved the log into the file.
 #[track_caller]
 pub(crate) fn wait_until_settled(file: &TestFile) {
-    let started = Instant::now();
-    let mut empty_in_a_row = 0;
     // The mark is closed in a commit of its own, after the log is empty for the first time.
-    while empty_in_a_row < 20 {
-        assert!(
-            started.elapsed() < Duration::from_secs(20),
-            "the log is still not empty"
-        );
-        thread::sleep(Duration::from_millis(10));
+    let mut empty_in_a_row = 0;
+    until("the log is empty", || {
         empty_in_a_row = if log_bytes(file) == 0 { empty_in_a_row + 1 } else { 0 };
-    }
+        empty_in_a_row == 20
+    });
 }
 
 /// Waits for a future on this thread.

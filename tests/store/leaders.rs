@@ -2,7 +2,7 @@
 //! one that refuses writes means for the others.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use escrowd::domain::mode::Mode;
 use escrowd::store::{Error, Store};
@@ -10,6 +10,7 @@ use escrowd::store::{Error, Store};
 use crate::cluster;
 use crate::database::Engine;
 use crate::helpers::{START, TestClock, TestDatabase, Trade, name_merchant, wait_for};
+use crate::waiting::until;
 
 const DAY: i64 = 86_400_000;
 
@@ -17,15 +18,6 @@ const DAY: i64 = 86_400_000;
 fn open_beside(database: &TestDatabase, clock: &TestClock) -> Store {
     let (clock, entropy) = (Box::new(clock.clone()), Box::new(database.entropy.clone()));
     Store::open(&database.settings, clock, entropy).unwrap().0
-}
-
-#[track_caller]
-fn wait_until(is_so: impl Fn() -> bool) {
-    let until = Instant::now() + Duration::from_secs(20);
-    while !is_so() {
-        assert!(Instant::now() < until, "it does not come about");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn leads(store: &Store) -> bool {
@@ -41,18 +33,18 @@ fn a_leader_whose_clock_is_refused_leaves_the_work_to_another_process() {
     database.settings.mode = Mode::Live;
     let clocks = [TestClock::new(), TestClock::new()];
     let first = open_beside(&database, &clocks[0]);
-    wait_until(|| leads(&first));
+    until("the first leads", || leads(&first));
     let second = open_beside(&database, &clocks[1]);
     clocks[0].jump_to(START + 400 * DAY);
-    wait_until(|| leads(&second));
+    until("the second leads", || leads(&second));
     assert!(!leads(&first), "both lead");
     clocks[1].jump_to(START + 400 * DAY);
-    wait_until(|| !leads(&second));
+    until("the second leads no more", || !leads(&second));
     // None leads while each refuses writes.
     thread::sleep(Duration::from_secs(2));
     assert!(!leads(&first) && !leads(&second));
     clocks[0].jump_to(START);
-    wait_until(|| leads(&first));
+    until("the first leads", || leads(&first));
 }
 
 /// The one that starts finds the damage, by its check of all transfers.
@@ -64,18 +56,20 @@ fn damage_that_one_process_finds_ends_the_writes_of_all() {
     let database = TestDatabase::on(Engine::Postgres);
     let first = database.open();
     Trade::of_key(&first, 1).top_up("ada", 100_000);
-    wait_until(|| leads(&first));
+    until("the first leads", || leads(&first));
     let outside = database.outside();
     outside.allow_damage();
     let damage = "UPDATE account SET balance = balance + 7 WHERE purpose = 'CUSTOMER_MAIN'";
     assert_eq!(outside.execute(damage, &[]), Ok(1));
     let second = database.open();
     for store in [&second, &first] {
-        wait_until(|| matches!(wait_for(store.check_ready()), Err(Error::LedgerBroken(_))));
+        until("the damage is known", || {
+            matches!(wait_for(store.check_ready()), Err(Error::LedgerBroken(_)))
+        });
         let refused = wait_for(store.write(name_merchant("refused")));
         assert!(matches!(refused, Err(Error::LedgerBroken(_))), "{refused:?}");
     }
-    wait_until(|| !leads(&first));
+    until("the first leads no more", || !leads(&first));
     assert!(!leads(&second), "a process that refuses writes leads");
     // When the one that has found it is gone, a process on the mended ledger may write.
     second.close();

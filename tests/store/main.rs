@@ -39,6 +39,9 @@ mod resends;
 mod schema;
 mod seeds;
 mod treasury;
+#[path = "../shared/waiting.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod waiting;
 mod writer;
 mod wrong_clocks;
 

@@ -11,26 +11,13 @@ use std::time::{Duration, Instant};
 use escrowd::domain::ids::MerchantId;
 use escrowd::store::{Error, Store};
 
-use crate::helpers::{TestFile, Trade, name_merchant, wait_for};
+use crate::helpers::{TestFile, Trade, log_bytes, name_merchant, wait_for, wait_until_settled};
+use crate::waiting::until;
 use crate::writer::{Gate, are_named, send};
 
 fn top_up(trade: &Trade, times: u64) {
     for _ in 0..times {
         trade.top_up("ada", 100_000);
-    }
-}
-
-fn log_bytes(file: &TestFile) -> u64 {
-    fs::metadata(file.beside("-wal")).map_or(0, |log| log.len())
-}
-
-fn wait_until_settled(file: &TestFile) {
-    let until = Instant::now() + Duration::from_secs(10);
-    let mut empty_in_a_row = 0;
-    while empty_in_a_row < 20 {
-        assert!(Instant::now() < until, "the log is still not empty");
-        thread::sleep(Duration::from_millis(10));
-        empty_in_a_row = if log_bytes(file) == 0 { empty_in_a_row + 1 } else { 0 };
     }
 }
 
@@ -54,11 +41,7 @@ fn assert_gone(store: &Store, words: &str) {
         matches!(&refused, Error::FileGone(said) if said.contains(words)),
         "{refused}"
     );
-    let until = Instant::now() + Duration::from_secs(10);
-    while wait_for(store.check_ready()).is_ok() {
-        assert!(Instant::now() < until, "the store is still ready");
-        thread::sleep(Duration::from_millis(10));
-    }
+    until("the store is not ready", || wait_for(store.check_ready()).is_err());
 }
 
 #[test]

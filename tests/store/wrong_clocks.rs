@@ -1,13 +1,13 @@
 //! A system's clock that is wrong for a while: ledger time goes on, and in live mode a jump
 //! beyond the bound is refused until the clock is right or confirmed.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use escrowd::domain::mode::Mode;
 use escrowd::store::{Error, Store};
 
 use crate::helpers::{START, TestDatabase, Trade, is_named, name_merchant, wait_for, write};
+use crate::waiting::until;
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -199,15 +199,7 @@ fn a_quiet_service_keeps_its_time_in_the_database() {
     };
     for day in 1..=5 {
         database.clock.pass(DAY);
-        let started = Instant::now();
-        while marked_at() != START + day * DAY {
-            assert!(
-                started.elapsed() < Duration::from_secs(20),
-                "the mark stays at {}",
-                marked_at()
-            );
-            thread::sleep(Duration::from_millis(50));
-        }
+        until("the mark has the day", || marked_at() == START + day * DAY);
     }
     store.close();
     drop(store);

@@ -19,4 +19,7 @@ mod permissions;
 mod released;
 mod slow_reader;
 mod small_disk;
+#[path = "../shared/waiting.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod waiting;
 mod wrong_clock;

@@ -4,7 +4,8 @@
 use serde_json::json;
 
 use crate::receiver::{Receiver, Reply};
-use crate::service::{Disk, until};
+use crate::service::Disk;
+use crate::waiting::until;
 
 #[test]
 fn advancing_the_clock_makes_the_retries_that_fall_due() {

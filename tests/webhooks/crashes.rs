@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::deliveries::assert_all_in_order;
 use crate::receiver::{Receiver, Reply, Request};
-use crate::service::{Disk, until};
+use crate::service::Disk;
+use crate::waiting::until;
 
 /// Asserts that every request had the id and the payload of a stored event.
 #[track_caller]

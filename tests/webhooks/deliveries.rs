@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use crate::receiver::{Receiver, Reply};
-use crate::service::{Disk, Event, until};
+use crate::service::{Disk, Event};
+use crate::waiting::until;
 
 /// Returns the ids of the `escrow.*` events of each escrow, in the order of the events.
 pub(crate) fn by_escrow(events: &[Event]) -> HashMap<i64, Vec<String>> {

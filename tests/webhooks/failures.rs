@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::deliveries::{assert_all_in_order, by_escrow};
 use crate::ports::free_address;
 use crate::receiver::{Receiver, Reply, Request};
-use crate::service::{Disk, Event, until};
+use crate::service::{Disk, Event};
+use crate::waiting::until;
 
 /// A retry schedule of short pauses.
 const SHORT_RETRIES: (&str, &str) = ("ESCROWD_WEBHOOKS_RETRY_SECONDS", "1,1,1");

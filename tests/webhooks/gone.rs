@@ -6,7 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::receiver::{Receiver, Reply, Request};
-use crate::service::{Disk, Service, until};
+use crate::service::{Disk, Service};
+use crate::waiting::until;
 
 /// A retry schedule that is longer than a test.
 const LONG_RETRIES: (&str, &str) = ("ESCROWD_WEBHOOKS_RETRY_SECONDS", "600,600");

@@ -18,3 +18,6 @@ mod receiver;
 mod refusals;
 mod request;
 mod service;
+#[path = "../shared/waiting.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod waiting;

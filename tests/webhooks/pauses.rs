@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use crate::receiver::{Receiver, Reply};
-use crate::service::{Disk, Service, until};
+use crate::service::{Disk, Service};
+use crate::waiting::until;
 
 /// Sends a request without a customer.
 fn send(service: &Service, key: &str, method: &str, path: &str, body: &Value) -> Value {

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256, Sha512};
 use standardwebhooks::Webhook;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::service::until;
+use crate::waiting::until;
 
 /// A request that arrived.
 #[derive(Clone, Debug)]

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use serde_json::{Value, json};
 
 use crate::receiver::{Receiver, Reply, Request};
-use crate::service::{Disk, Service, until};
+use crate::service::{Disk, Service};
+use crate::waiting::until;
 
 /// A retry schedule that is longer than a test. A retry happens when the clock is advanced.
 const LONG_RETRIES: (&str, &str) = ("ESCROWD_WEBHOOKS_RETRY_SECONDS", "600,600");

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::waiting::until;
 use escrowd::domain::events::event;
 use escrowd::domain::time::Timestamp;
 use rusqlite::{Connection, OpenFlags};
@@ -14,19 +14,6 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(crate) const DATABASE: &str = "test.db";
-
-/// The time limit of a wait that should take milliseconds.
-const WAIT_MAX: Duration = Duration::from_mins(1);
-
-/// Waits until a condition is true. `what` names it in the failure message.
-#[track_caller]
-pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < WAIT_MAX, "waited {WAIT_MAX:?} in vain until {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
 
 /// A folder with one database file.
 pub(crate) struct Disk(TempDir);
