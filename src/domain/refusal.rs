@@ -1,11 +1,11 @@
-//! The rules that a request can break. This file states each refusal once, with its code,
-//! its message and, unless it is 400, its HTTP status.
+//! The rules that a request can break. This file states each refusal once, with its code and
+//! its message.
 //!
 //! Clients match on code and message, so both are part of the contract. The order of the
 //! checks is part of it too, and the documentation of each rule gives its order. A refused
 //! request changes nothing.
 
-use strum::{EnumDiscriminants, EnumProperty, IntoStaticStr, VariantArray, VariantNames};
+use strum::{EnumDiscriminants, IntoStaticStr, VariantArray, VariantNames};
 use thiserror::Error;
 
 use crate::domain::customers::owner_problem::OwnerProblem;
@@ -20,9 +20,9 @@ use crate::domain::time::Timestamp;
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum_discriminants(
     name(RefusalKind),
-    derive(EnumProperty, IntoStaticStr, VariantArray),
+    derive(IntoStaticStr, VariantArray),
     strum(serialize_all = "snake_case"),
-    doc = "A rule without the facts of the request that broke it. It has the code and the HTTP status."
+    doc = "A rule without the facts of the request that broke it. It has the code."
 )]
 pub enum Refusal {
     /// A field is missing or has a wrong value.
@@ -31,31 +31,24 @@ pub enum Refusal {
     Invalid(Invalid),
 
     /// The acting customer does not exist.
-    #[strum_discriminants(strum(props(status = 404)))]
     #[error("Customer not found")]
     CustomerNotFound,
     /// The `customer-id` header is not the id of any customer, because it has another shape.
-    #[strum_discriminants(strum(serialize = "customer_not_found", props(status = 404)))]
+    #[strum_discriminants(strum(serialize = "customer_not_found"))]
     #[error("Customer not found")]
     CustomerIdMalformed(Invalid),
     /// The merchant has no business account.
-    #[strum_discriminants(strum(props(status = 401)))]
     #[error("Merchant cannot create escrow for itself via API")]
     MerchantMayNotSell,
     /// The acting customer is another merchant's.
-    #[strum_discriminants(strum(props(status = 403)))]
     #[error("Customer does not belong to the merchant")]
     CustomerOfAnotherMerchant,
-    #[strum_discriminants(strum(props(status = 401)))]
     #[error("Your account is disabled. Please contact support")]
     CustomerBlocked,
-    #[strum_discriminants(strum(props(status = 401)))]
     #[error("Your account has been disabled from buying, please contact support")]
     BuyingDisabled,
-    #[strum_discriminants(strum(props(status = 401)))]
     #[error("Your account has been disabled from selling, please contact support")]
     SellingDisabled,
-    #[strum_discriminants(strum(props(status = 401)))]
     #[error("Your account has been disabled from withdrawing, please contact support")]
     WithdrawingDisabled,
     /// The merchant has no customer with the id in the path.
@@ -92,7 +85,6 @@ pub enum Refusal {
     #[error("Escrow not found")]
     EscrowNotFound,
     /// The acting customer has no part in the escrow, or not the one that may do this.
-    #[strum_discriminants(strum(props(status = 401)))]
     #[error("Access denied")]
     AccessDenied,
     /// The escrow's status does not allow this.
@@ -121,10 +113,8 @@ pub enum Refusal {
         /// The first moment at which the seller may claim.
         claimable_at: Timestamp,
     },
-    #[strum_discriminants(strum(props(status = 401)))]
     #[error("Type is required")]
     ListTypeMissing,
-    #[strum_discriminants(strum(props(status = 401)))]
     #[error("Invalid type provider, allowed types: sales | buy")]
     ListTypeUnknown,
     #[error("Escrow is not a milestone escrow")]
@@ -263,16 +253,13 @@ pub enum Refusal {
     /// The reference belongs to another payment.
     #[error("Duplicate reference")]
     DuplicateReference,
-    #[strum_discriminants(strum(props(status = 403)))]
     #[error("This route is only available on staging environment")]
     SandboxOnly,
     /// The last top-up was less than 24 hours ago.
-    #[strum_discriminants(strum(props(status = 401)))]
     #[error("You can only top up your account once a day")]
     ToppedUpToday,
     /// The merchant may not use this feature, or the server is in live mode and has
     /// nothing behind it.
-    #[strum_discriminants(strum(props(status = 403)))]
     #[error("This feature is not enabled on your merchant account, please enable to access this route")]
     FeatureNotEnabled,
     /// The acting customer has no payment with the reference.
@@ -283,20 +270,17 @@ pub enum Refusal {
     TestAccountNotFound,
 
     /// The operator's role does not have the right that the route takes.
-    #[strum_discriminants(strum(props(status = 403)))]
     #[error("An operator with the role {role} cannot do this")]
     RoleNotAllowed {
         role: &'static str,
         /// The roles that can.
         allowed: Vec<&'static str>,
     },
-    #[strum_discriminants(strum(props(status = 403)))]
     #[error("An amount above {alone_max} needs a second operator; you recorded or requested this one")]
     SamePerson {
         /// The largest amount that one person may move alone.
         alone_max: Amount,
     },
-    #[strum_discriminants(strum(props(status = 409)))]
     #[error("The {object} is {status} and cannot be {done}")]
     NotInStatus {
         object: &'static str,
@@ -306,75 +290,56 @@ pub enum Refusal {
         done: &'static str,
     },
     /// The owner of a withdrawal was blocked, or may not withdraw any more.
-    #[strum_discriminants(strum(props(status = 409)))]
     #[error("The customer {}; reject the pay-out, or change that first", .problem.words())]
     OwnerMayNotWithdraw { problem: OwnerProblem },
     /// Another receipt or pay-out has this reference of the bank.
-    #[strum_discriminants(strum(props(status = 409)))]
     #[error("This bank reference is already recorded")]
     BankReferenceUsed {
         /// The id of the other. `None` if it is of a merchant that the operator may not act for.
         id: Option<String>,
     },
-    #[strum_discriminants(strum(props(status = 409)))]
     #[error("No request is waiting for a second operator")]
     NothingAsked,
     /// The account does not hold the money any more.
-    #[strum_discriminants(strum(props(status = 409)))]
     #[error("The money is already spent")]
     AlreadySpent { needed: Amount, available: Amount },
-    #[strum_discriminants(strum(props(status = 403)))]
     #[error(
         "Only live mode has operators, merchants and keys to manage; in a sandbox every key is a merchant, and its \
          owner does all that operators do"
     )]
     LiveOnly,
-    #[strum_discriminants(strum(props(status = 404)))]
     #[error("Operator not found")]
     OperatorNotFound,
-    #[strum_discriminants(strum(props(status = 409)))]
     #[error("An operator with this name exists")]
     OperatorNameTaken,
-    #[strum_discriminants(strum(props(status = 409)))]
     #[error("This operator's key is already revoked")]
     OperatorAlreadyRevoked,
-    #[strum_discriminants(strum(props(status = 409)))]
     #[error("The last admin cannot be revoked")]
     LastAdmin,
     /// The deployment has no such merchant, or the operator may not act for it.
-    #[strum_discriminants(strum(props(status = 404)))]
     #[error("Merchant not found")]
     MerchantNotFound,
-    #[strum_discriminants(strum(props(status = 409)))]
     #[error("A merchant with this name exists")]
     MerchantNameTaken,
     /// The operator is limited to some merchants, and the act concerns others.
-    #[strum_discriminants(strum(props(status = 403)))]
     #[error("An operator who is limited to some merchants cannot create others")]
     OperatorLimited,
-    #[strum_discriminants(strum(props(status = 404)))]
     #[error("Key not found")]
     KeyNotFound,
-    #[strum_discriminants(strum(props(status = 409)))]
     #[error("This key has expired or is revoked already")]
     KeyEnded,
     /// The deployment has several merchants, and the request names none.
     #[error("merchant-id header is required")]
     MerchantIdRequired,
-    #[strum_discriminants(strum(props(status = 404)))]
     #[error("Receipt not found")]
     ReceiptNotFound,
-    #[strum_discriminants(strum(props(status = 404)))]
     #[error("Pay-out not found")]
     PayoutNotFound,
-    #[strum_discriminants(strum(props(status = 404)))]
     #[error("Deposit not found")]
     DepositNotFound,
     /// The reference is the one that the merchant chose for the payment.
-    #[strum_discriminants(strum(props(status = 409)))]
     #[error("Other merchants may use this reference too; send the depositReference that the payer was asked to quote")]
     ReferenceNotQuoted { quoted: Reference },
-    #[strum_discriminants(strum(props(status = 409)))]
     #[error("Money for this deposit was recorded and waits for a second operator; decide on its receipt first")]
     DepositHasReceipt,
 
@@ -434,8 +399,7 @@ pub enum Refusal {
 
     #[error("This seed was loaded before; POST /sandbox/reset starts over")]
     SeededBefore,
-    /// An entry of a seed broke a rule. The code and the facts are that rule's; the
-    /// status is 400.
+    /// An entry of a seed broke a rule. The code and the facts are that rule's.
     #[error("{entry}: {refusal}")]
     SeedEntry {
         /// The entry's path, such as `escrows[2]`.
@@ -454,12 +418,6 @@ impl RefusalKind {
             kind => vec![kind.into()],
         }
     }
-
-    /// Returns the HTTP status.
-    pub fn status(self) -> u16 {
-        let status = self.get_int("status").unwrap_or(400);
-        u16::try_from(status).expect("a status has three digits")
-    }
 }
 
 impl Refusal {
@@ -470,11 +428,6 @@ impl Refusal {
             Self::CardDeclined(decline) => decline.into(),
             refusal => RefusalKind::from(refusal).into(),
         }
-    }
-
-    /// Returns the HTTP status.
-    pub fn status(&self) -> u16 {
-        RefusalKind::from(self).status()
     }
 
     /// Returns this refusal as one of the seed's entry at this path.

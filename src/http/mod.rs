@@ -45,6 +45,7 @@ mod payload;
 mod query;
 mod rate_limit;
 mod refusal_codes;
+mod refusal_status;
 mod refusals;
 mod request_meter;
 mod request_spec;

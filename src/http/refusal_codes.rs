@@ -10,6 +10,7 @@ use crate::domain::mode::{Mode, Variant};
 use crate::domain::refusal::RefusalKind;
 use crate::domain::treasury::operator::Role;
 use crate::http::error::ApiErrorKind;
+use crate::http::refusal_status::status_of;
 use crate::http::refusals::Work;
 use crate::http::request_spec::BodySpec;
 use crate::http::route::{Access, ActsAs, RouteFacts, Section};
@@ -181,13 +182,13 @@ impl CodesByStatus {
             }
         }
         for rule in own.of_entries.iter().copied().flatten().filter(can_be) {
-            self.add(RefusalKind::SeedEntry.status(), rule.codes());
+            self.add(status_of(RefusalKind::SeedEntry), rule.codes());
         }
     }
 
     fn add_rules(&mut self, rules: &[RefusalKind]) {
         for rule in rules {
-            self.add(rule.status(), rule.codes());
+            self.add(status_of(*rule), rule.codes());
         }
     }
 
