@@ -1,7 +1,8 @@
 //! The deposits that customers have announced: the escrows that one names, and the reference that its
 //! payer quotes at the bank.
 
-use crate::commands::{Error, Policy, load_escrow};
+use crate::commands::deals::load_escrow;
+use crate::commands::{Error, Policy};
 use crate::domain::escrow::{self, Escrow};
 use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, Reference};
 use crate::domain::mode::Mode;

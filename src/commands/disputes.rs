@@ -1,8 +1,9 @@
 //! Disputing an escrow and ruling on it (contract sections 4.6 and 9.4).
 
 use crate::commands::customers::admit;
+use crate::commands::deals::{explained, load_escrow};
 use crate::commands::operators::OperatorActor;
-use crate::commands::{Error, Policy, explained, load_escrow, outbox};
+use crate::commands::{Error, Policy, outbox};
 use crate::domain::customers::profile::Profile;
 use crate::domain::effects::Effects;
 use crate::domain::escrow::deal::Deal;

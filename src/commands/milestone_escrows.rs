@@ -2,7 +2,8 @@
 //! (contract section 4.1).
 
 use crate::commands::customers::{admit, admit_beneficiaries};
-use crate::commands::{Error, Policy, categories, explained, load_escrow, outbox};
+use crate::commands::deals::{explained, load_escrow};
+use crate::commands::{Error, Policy, categories, outbox};
 use crate::domain::escrow::terms::{Conversion, MilestoneOffer, MilestoneRequest, TermsRequest};
 use crate::domain::escrow::{Escrow, Progress};
 use crate::domain::ids::{EscrowId, EscrowKey, MilestoneId, PaymentToken};

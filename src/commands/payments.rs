@@ -1,7 +1,8 @@
 //! Paying for escrows and topping up wallets (contract sections 4.3.1, 4.3.9).
 
 use crate::commands::customers::admit;
-use crate::commands::{Error, Policy, cards, load_deal, outbox};
+use crate::commands::deals::load_deal;
+use crate::commands::{Error, Policy, cards, outbox};
 use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::{self, Escrow, PaymentOffer, Source};
 use crate::domain::ids::{EscrowKey, MerchantId, Reference};

@@ -3,7 +3,8 @@
 //! and 9.4).
 
 use crate::commands::customers::{admit, admit_party, admit_seller};
-use crate::commands::{Error, Policy, categories, explained, load_deal, load_escrow, outbox};
+use crate::commands::deals::{explained, load_deal, load_escrow};
+use crate::commands::{Error, Policy, categories, outbox};
 use crate::domain::effects::{Booking, Effects};
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::terms::{KeptTerms, Terms, TermsRequest};

@@ -1,7 +1,8 @@
 //! Opening and settling vaults (contract section 4.8).
 
 use crate::commands::customers::admit_customer;
-use crate::commands::{Error, Policy, categories, load_deal, outbox};
+use crate::commands::deals::load_deal;
+use crate::commands::{Error, Policy, categories, outbox};
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::vault::{Stake, Vault, VaultOffer, VaultOwner, VaultRequest};
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
