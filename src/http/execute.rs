@@ -12,11 +12,13 @@ use crate::commands::{self, Policy, customers};
 use crate::domain::escrow::deal::Deal;
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, PaymentToken};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::Refusal;
 use crate::http::auth::Caller;
 use crate::http::envelope::{Rendered, Reply};
 use crate::http::error::ApiError;
+use crate::http::query::ListWalk;
 use crate::http::state::AppState;
 use crate::store::{self, CommandError, Foreseen, Snapshot, Tx};
 use crate::views::ViewContext;
@@ -216,6 +218,22 @@ impl AppState {
         let read: AnyQuery =
             Box::new(move |snapshot, context| Ok(render(query(snapshot)?, context).map(Rendered::from)));
         self.read_any(caller, merchant, read).map_ok(Reply::of)
+    }
+
+    /// Reads a page of a list on a thread for long reads. A page that is part of a walk leaves out
+    /// the rows that came after the walk's first page.
+    pub(crate) async fn read_page<T: Send + 'static>(
+        &self,
+        merchant: MerchantId,
+        walk: ListWalk,
+        request: PageRequest,
+        read: impl FnOnce(&Snapshot<'_>, PageRequest) -> Result<Page<T>, store::Error> + Send + 'static,
+    ) -> Result<Page<T>, ApiError> {
+        let request = walk.bounded(request);
+        let read = move |snapshot: &Snapshot<'_>| read(snapshot, request);
+        let page = self.store.read_long(merchant, read).await?;
+        walk.note(&page);
+        Ok(page)
     }
 
     async fn read_any(&self, caller: &Caller, merchant: MerchantId, read: AnyQuery) -> Result<Rendered, ApiError> {

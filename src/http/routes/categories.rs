@@ -19,7 +19,6 @@ use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec};
 use crate::http::routes::shared_fields::{DESCRIPTION, description};
 use crate::http::state::AppState;
 use crate::http::uploads::{self, Uploads};
-use crate::store::Snapshot;
 use crate::views::{CategoryPositionView, CategoryView, PageView};
 
 /// The form field with the picture of a category.
@@ -104,12 +103,12 @@ pub(crate) async fn list(
 ) -> Result<Reply<PageView<CategoryView>>, ApiError> {
     let request = query.fields().and_then(|fields| query::page(&fields));
     let (merchant, request) = state.admit(&caller, request).await?;
-    let walk = query.walk();
-    let request = walk.bounded(request);
     let owner = caller.party().clone();
-    let categories = move |snapshot: &Snapshot<'_>| snapshot.categories(merchant, &owner, request);
-    let page = state.store.read_long(merchant, categories).await?;
-    walk.note(&page);
+    let page = state
+        .read_page(merchant, query.walk(), request, move |snapshot, request| {
+            snapshot.categories(merchant, &owner, request)
+        })
+        .await?;
     let policy = state.policy.load();
     let context = policy.view_context(None, caller.request.host.as_deref());
     let view = PageView::new(page, |category| CategoryView::new(category, &context));

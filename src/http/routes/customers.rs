@@ -101,12 +101,11 @@ pub(crate) async fn list(
     let country = country_of_merchant(&state, &caller).await?;
     let page = match (request, merchant) {
         (CustomersRequest::Page(request), Some(merchant)) => {
-            let walk = query.walk();
-            let request = walk.bounded(request);
-            let customers = move |snapshot: &Snapshot<'_>| snapshot.customers(merchant, request);
-            let page = state.store.read_long(merchant, customers).await?;
-            walk.note(&page);
-            page
+            state
+                .read_page(merchant, query.walk(), request, move |snapshot, request| {
+                    snapshot.customers(merchant, request)
+                })
+                .await?
         }
         (CustomersRequest::Page(request), None) => Page::empty(request),
         (CustomersRequest::One(key), _) => {

@@ -13,7 +13,7 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::query::{self, Query};
 use crate::http::state::AppState;
-use crate::store::{ActScope, RecordedAct, Snapshot};
+use crate::store::{ActScope, RecordedAct};
 use crate::views::{AsText, PageView, Words};
 
 /// `GET /operator/acts`: the record, newest first: of the merchant that the header names, of those
@@ -23,8 +23,7 @@ pub(super) async fn list(
     caller: Caller,
     query: Query,
 ) -> Result<Reply<PageView<ActView>>, ApiError> {
-    let walk = query.walk();
-    let request = walk.bounded(query::page(&query.fields()?)?);
+    let request = query::page(&query.fields()?)?;
     let mode = state.policy.load().mode;
     let (reader, scope) = match (caller.merchant(), mode) {
         (Some(merchant), _) => (merchant, ActScope::Of(merchant)),
@@ -34,9 +33,11 @@ pub(super) async fn list(
             (merchant, ActScope::Of(merchant))
         }
     };
-    let read = move |snapshot: &Snapshot<'_>| snapshot.acts(&scope, request);
-    let page = state.store.read_long(reader, read).await?;
-    walk.note(&page);
+    let page = state
+        .read_page(reader, query.walk(), request, move |snapshot, request| {
+            snapshot.acts(&scope, request)
+        })
+        .await?;
     Ok(Reply::ok(
         "Acts fetched successfully",
         PageView::new(page, ActView::new),

@@ -21,7 +21,6 @@ use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::operator::acting::act;
 use crate::http::routes::operator::fields::{REASON, reason_field};
 use crate::http::state::AppState;
-use crate::store::Snapshot;
 use crate::views::{AsText, MajorUnits, PageView, Words};
 
 /// The request of [`expire`].
@@ -36,12 +35,13 @@ pub(super) async fn list(
     caller: Caller,
     query: Query,
 ) -> Result<Reply<PageView<DepositView>>, ApiError> {
-    let walk = query.walk();
-    let page = walk.bounded(query::page(&query.fields()?)?);
+    let request = query::page(&query.fields()?)?;
     let merchant = state.merchant_of(&caller).await?;
-    let read = move |snapshot: &Snapshot<'_>| snapshot.expected_deposits(merchant, page);
-    let page = state.store.read_long(merchant, read).await?;
-    walk.note(&page);
+    let page = state
+        .read_page(merchant, query.walk(), request, move |snapshot, request| {
+            snapshot.expected_deposits(merchant, request)
+        })
+        .await?;
     let mode = state.policy.load().mode;
     let view = |payment| DepositView::new(&payment, mode);
     Ok(Reply::ok(

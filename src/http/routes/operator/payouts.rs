@@ -30,7 +30,7 @@ use crate::http::routes::operator::fields::{
     BANK_ENTRY, DESTINATION, REASON, bank_entry, destination, reason, reason_field,
 };
 use crate::http::state::AppState;
-use crate::store::{Snapshot, Tx};
+use crate::store::Tx;
 use crate::views::Words;
 use crate::views::{AsText, MajorUnits, PageView};
 
@@ -61,12 +61,13 @@ pub(super) async fn list(
 ) -> Result<Reply<PageView<PayoutView>>, ApiError> {
     let fields = query.fields()?;
     let statuses = fields.field("status").optional(Field::several_words)?;
-    let walk = query.walk();
-    let page = walk.bounded(query::page(&fields)?);
+    let request = query::page(&fields)?;
     let merchant = state.merchant_of(&caller).await?;
-    let read = move |snapshot: &Snapshot<'_>| payouts::list(snapshot, merchant, statuses.as_deref(), page);
-    let page = state.store.read_long(merchant, read).await?;
-    walk.note(&page);
+    let page = state
+        .read_page(merchant, query.walk(), request, move |snapshot, request| {
+            payouts::list(snapshot, merchant, statuses.as_deref(), request)
+        })
+        .await?;
     Ok(Reply::ok(
         "Pay-outs fetched successfully",
         PageView::new(page, PayoutView::new),
