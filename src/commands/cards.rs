@@ -1,6 +1,6 @@
 //! Saving and removing test cards (contract section 4.10).
 
-use crate::commands::customers::admit;
+use crate::commands::admission::admit;
 use crate::commands::{Error, Policy};
 use crate::domain::ids::{CardId, IdSource};
 use crate::domain::invalid::Parsed;

@@ -1,6 +1,6 @@
 //! Commands on categories, and the lookup of an escrow's category (contract section 4.9).
 
-use crate::commands::customers::admit_party;
+use crate::commands::admission::admit_party;
 use crate::commands::{Error, Policy};
 use crate::domain::escrow::category::{self, Category, CategoryRequest};
 use crate::domain::ids::{CategoryId, IdSource, MerchantId};

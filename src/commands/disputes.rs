@@ -1,6 +1,6 @@
 //! Disputing an escrow and ruling on it (contract sections 4.6 and 9.4).
 
-use crate::commands::customers::admit;
+use crate::commands::admission::admit;
 use crate::commands::deals::{explained, load_escrow};
 use crate::commands::operators::OperatorActor;
 use crate::commands::{Error, Policy, outbox};

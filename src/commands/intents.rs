@@ -1,7 +1,7 @@
 //! Deposits, withdrawals and wallet transfers: an intent, then its verification
 //! (contract sections 4.3.2 and 4.3.3).
 
-use crate::commands::customers::admit;
+use crate::commands::admission::admit;
 use crate::commands::payments::first_payment;
 use crate::commands::{Error, Policy, cards, deposits, outbox, payouts, receipts};
 use crate::domain::customers::customer::CustomerAccess;

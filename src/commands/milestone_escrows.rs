@@ -1,7 +1,7 @@
 //! Commands on milestone escrows: offer, edit, convert a standard escrow, and confirm
 //! (contract section 4.1).
 
-use crate::commands::customers::{admit, admit_beneficiaries};
+use crate::commands::admission::{admit, admit_beneficiaries};
 use crate::commands::deals::{explained, load_escrow};
 use crate::commands::{Error, Policy, categories, outbox};
 use crate::domain::escrow::terms::{Conversion, MilestoneOffer, MilestoneRequest, TermsRequest};

@@ -6,6 +6,7 @@
 //! the stored objects, because the order in which refusals are found is part of the contract
 //! (section 9.3, row 64).
 
+pub mod admission;
 pub mod cards;
 pub mod categories;
 pub mod clocks;

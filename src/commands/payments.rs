@@ -1,6 +1,6 @@
 //! Paying for escrows and topping up wallets (contract sections 4.3.1, 4.3.9).
 
-use crate::commands::customers::admit;
+use crate::commands::admission::admit;
 use crate::commands::deals::load_deal;
 use crate::commands::{Error, Policy, cards, outbox};
 use crate::domain::escrow::deal::DealRef;

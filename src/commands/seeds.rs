@@ -1,8 +1,9 @@
 //! Loading a seed. The server offers, funds and completes each escrow by the commands that
 //! clients send, so that history, ledger and events are the same as if clients had sent them.
 
+use crate::commands::admission::register;
 use crate::commands::clocks::{self, CLOCK_END, MerchantClock};
-use crate::commands::customers::{bring_balance_to, check_unused, register};
+use crate::commands::customers::{bring_balance_to, check_unused};
 use crate::commands::disputes::{self, ResolutionRequest};
 use crate::commands::milestone_escrows::{self, MilestoneEscrowRequest};
 use crate::commands::payments;

@@ -2,7 +2,7 @@
 //! delete one that is unpaid, and to give back what is held (contract sections 4.2, 4.6.1
 //! and 9.4).
 
-use crate::commands::customers::{admit, admit_party, admit_seller};
+use crate::commands::admission::{admit, admit_party, admit_seller};
 use crate::commands::deals::{explained, load_deal, load_escrow};
 use crate::commands::{Error, Policy, categories, outbox};
 use crate::domain::effects::{Booking, Effects};

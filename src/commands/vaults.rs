@@ -1,6 +1,6 @@
 //! Opening and settling vaults (contract section 4.8).
 
-use crate::commands::customers::admit_customer;
+use crate::commands::admission::admit_customer;
 use crate::commands::deals::load_deal;
 use crate::commands::{Error, Policy, categories, outbox};
 use crate::domain::escrow::deal::Deal;

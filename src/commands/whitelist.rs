@@ -1,7 +1,7 @@
 //! Adding and removing addresses that crypto withdrawals may go to (contract
 //! section 4.11).
 
-use crate::commands::customers::admit;
+use crate::commands::admission::admit;
 use crate::commands::{Error, Policy};
 use crate::domain::ids::{IdSource, WhitelistAddressId};
 use crate::domain::invalid::Parsed;

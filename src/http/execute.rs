@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::TryFutureExt;
 
 use crate::commands::idempotency::{self, IdempotentOutcome, IdempotentRequest};
-use crate::commands::{self, Policy, customers};
+use crate::commands::{self, Policy, admission};
 use crate::domain::escrow::deal::Deal;
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, PaymentToken};
@@ -183,7 +183,7 @@ impl AppState {
     /// Creates a new caller's merchant and customer, unless the request is refused.
     async fn register(&self, caller: &Caller, refusal: Option<Refusal>) -> Result<MerchantId, ApiError> {
         let register = move |tx: &mut Tx<'_>, policy: &Policy, actor: &Actor| {
-            customers::admit_party(tx, policy, actor)?;
+            admission::admit_party(tx, policy, actor)?;
             match refusal {
                 Some(refusal) => Err(commands::Error::from(refusal)),
                 None => Ok(actor.merchant),

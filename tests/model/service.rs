@@ -8,7 +8,7 @@ use escrowd::commands::disputes::{self};
 use escrowd::commands::milestone_escrows::{self, ConversionRequest};
 use escrowd::commands::payments;
 use escrowd::commands::standard_escrows::{self, AdditionalFeeRequest, StandardEditRequest};
-use escrowd::commands::{Error, Policy, customers, merchants};
+use escrowd::commands::{Error, Policy, admission, merchants};
 use escrowd::domain::customers::customer::Admission;
 use escrowd::domain::escrow::category::Category;
 use escrowd::domain::escrow::deal::Deal as StoredDeal;
@@ -254,7 +254,7 @@ impl Service {
                 .map(|_| Reply::default())
             }
             Action::SeeWallet => self
-                .run(policy, move |tx, policy| customers::admit(tx, policy, &actor))
+                .run(policy, move |tx, policy| admission::admit(tx, policy, &actor))
                 .map(|_| Reply::default()),
         };
         reply.map_err(|error| match error {

@@ -1,6 +1,6 @@
 //! Merchants' clocks and ledger time.
 
-use escrowd::commands::{Error as CommandError, customers};
+use escrowd::commands::{Error as CommandError, admission};
 use escrowd::domain::ids::{CustomerId, MerchantId};
 use escrowd::domain::party::Actor;
 use escrowd::domain::sandbox::clock_offset::ClockOffset;
@@ -35,7 +35,7 @@ fn register(store: &Store, merchant: MerchantId, customer: &str) {
     write(store, move |tx| {
         tx.act_for(merchant)?;
         let party = Some(customer).into();
-        customers::admit_party(tx, &policy(), &Actor { merchant, party })?;
+        admission::admit_party(tx, &policy(), &Actor { merchant, party })?;
         Ok::<_, CommandError>(())
     });
 }
