@@ -1,14 +1,14 @@
-//! Batches of pay-outs: the results with which one comes back from the bank.
+//! Batches of pay-outs: their export for the bank, and the results with which they come back.
 
 use crate::commands::operators::OperatorActor;
-use crate::commands::payouts::{self, PayoutWithWithdrawal};
-use crate::commands::{Error, Policy};
+use crate::commands::{Error, Policy, payouts};
 use crate::domain::ids::PayoutId;
-use crate::domain::invalid::Parsed;
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Date;
+use crate::domain::treasury::act::ActKind;
 use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus, check_value_date};
-use crate::store::Tx;
+use crate::store::{self, PayoutWithWithdrawal, Tx};
 
 /// The most pay-outs in a batch. Its commit keeps other writes waiting.
 pub const BATCH_MAX: usize = 1_000;
@@ -47,6 +47,57 @@ pub enum BatchEffect {
     Refused(Refusal),
 }
 
+/// Puts the `max` oldest approved pay-outs that are in no batch into a new one for the bank, and
+/// returns them, oldest first. Records the export, unless there are none.
+pub fn export(tx: &mut Tx<'_>, actor: &OperatorActor, max: usize) -> Result<Vec<PayoutWithWithdrawal>, Error> {
+    let batch = tx
+        .newest_payout_batch(actor.merchant)?
+        .map_or(1, |newest| newest.saturating_add(1));
+    let now = tx.now();
+    let mut exported = Vec::new();
+    for mut stored in tx.payouts_to_export(actor.merchant, max)? {
+        stored.payout.export(batch, now)?;
+        tx.save_payout(&stored.payout)?;
+        exported.push(tx.with_withdrawal(stored)?);
+    }
+    if !exported.is_empty() {
+        record_export(tx, actor, batch, exported.len())?;
+    }
+    Ok(exported)
+}
+
+/// Returns the `max` oldest pay-outs of an earlier batch that are still approved, oldest first, because
+/// its file was lost. Records the export.
+///
+/// # Errors
+///
+/// Names the field `batch` if the merchant has no batch with this number.
+pub fn export_again(
+    tx: &mut Tx<'_>,
+    actor: &OperatorActor,
+    batch: Parsed<u32>,
+    max: usize,
+) -> Result<Vec<PayoutWithWithdrawal>, Error> {
+    let batch = batch?;
+    let newest = tx.newest_payout_batch(actor.merchant)?.unwrap_or_default();
+    if !(1..=newest).contains(&batch) {
+        let expected = match newest {
+            0 => "left out, since no batch was exported yet".to_owned(),
+            newest => format!("the number of an exported batch, from 1 to {newest}"),
+        };
+        return Err(Invalid::wrong("batch", expected, &batch.to_string()).into());
+    }
+    let approved = tx.approved_payouts_of_batch(actor.merchant, batch, max)?;
+    record_export(tx, actor, batch, approved.len())?;
+    let exported = approved.into_iter().map(|stored| tx.with_withdrawal(stored));
+    Ok(exported.collect::<Result<_, _>>()?)
+}
+
+fn record_export(tx: &mut Tx<'_>, actor: &OperatorActor, batch: u32, count: usize) -> Result<(), store::Error> {
+    let subject = format!("batch {batch}, {count} pay-outs");
+    actor.record(tx, ActKind::PayoutsExported, subject, None)
+}
+
 /// Applies the results of a batch, each for itself: one that cannot be applied does not keep
 /// the others from it. The same results again change nothing, but for the large returns for which
 /// another operator has asked: those take effect.
@@ -80,7 +131,9 @@ fn apply_one(
 ) -> Result<BatchEffect, Error> {
     let outcome = result.outcome.clone()?;
     let id = PayoutId::named(&result.payout);
-    let known = payouts::get(tx, actor.merchant, id)?.ok_or(Refusal::PayoutNotFound)?;
+    let known = tx
+        .payout_with_withdrawal(actor.merchant, id)?
+        .ok_or(Refusal::PayoutNotFound)?;
     if has_ended(&known.payout, &outcome) {
         return Ok(BatchEffect::Already(known.payout.status));
     }

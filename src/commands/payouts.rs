@@ -2,13 +2,11 @@
 
 use crate::commands::operators::OperatorActor;
 use crate::commands::{Error, Policy, outbox};
-use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::effects::Effects;
 use crate::domain::ids::{IdSource, MerchantId, PayoutId, ReceiptId, Reference, TransactionId};
-use crate::domain::invalid::{Invalid, Parsed};
+use crate::domain::invalid::Parsed;
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
-use crate::domain::page::{Page, PageRequest};
 use crate::domain::payments::intent::IntentOutcome;
 use crate::domain::payments::payment::Payment;
 use crate::domain::refusal::Refusal;
@@ -19,16 +17,7 @@ use crate::domain::treasury::act::ActKind;
 use crate::domain::treasury::operator::TwoPersonRule;
 use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus, PayoutStep, PayoutTerms, check_value_date};
 use crate::domain::treasury::receipt::Receipt;
-use crate::store::{self, Snapshot, StoredPayout, Tx};
-
-/// A pay-out with its withdrawal, as replies show it.
-#[derive(Clone, Debug)]
-pub struct PayoutWithWithdrawal {
-    pub payout: Payout,
-    pub withdrawal: Option<Payment>,
-    /// What keeps the owner of an open pay-out from withdrawing now.
-    pub owner_problem: Option<OwnerProblem>,
-}
+use crate::store::{PayoutWithWithdrawal, StoredPayout, Tx};
 
 /// The parsed request of an operator for a pay-out.
 #[derive(Clone, Debug)]
@@ -222,7 +211,7 @@ pub fn record_return(
         .record_return(returned.withdrawal.as_mut(), reason.clone(), inside, now)?;
     let step = PayoutStep::Return;
     if !asked.payout.ask(step, actor.agent.operator, policy.two_person, now)? {
-        return note(tx, actor, asked, ActKind::PayoutReturnRequested, reason);
+        return save_request(tx, actor, asked, ActKind::PayoutReturnRequested, reason);
     }
     save(tx, policy, merchant, &returned, &effects)?;
     actor.record(tx, ActKind::PayoutReturned, id.to_string(), reason)?;
@@ -257,10 +246,10 @@ pub fn reopen(
         .reopen(reopened.withdrawal.as_mut(), inside, fees, now)?;
     let step = PayoutStep::Reopening;
     if !asked.payout.ask(step, actor.agent.operator, policy.two_person, now)? {
-        return note(tx, actor, asked, ActKind::PayoutReopeningRequested, reason);
+        return save_request(tx, actor, asked, ActKind::PayoutReopeningRequested, reason);
     }
     save(tx, policy, merchant, &reopened, &effects)?;
-    reopened.owner_problem = owner_problem(tx, merchant, &reopened.payout)?;
+    reopened.owner_problem = tx.payout_owner_problem(merchant, &reopened.payout)?;
     actor.record(tx, ActKind::PayoutReopened, id.to_string(), reason)?;
     Ok(reopened)
 }
@@ -279,11 +268,11 @@ pub fn retract(
     let reason = Some(reason?);
     let mut loaded = load(tx, actor.merchant, id)?;
     loaded.payout.retract(tx.now())?;
-    note(tx, actor, loaded, ActKind::PayoutRequestRetracted, reason)
+    save_request(tx, actor, loaded, ActKind::PayoutRequestRetracted, reason)
 }
 
 /// Saves what an operator asks for, which moves nothing, and the act.
-fn note(
+fn save_request(
     tx: &mut Tx<'_>,
     actor: &OperatorActor,
     asked: PayoutWithWithdrawal,
@@ -330,111 +319,12 @@ pub(super) fn settle_by_bank(
     Ok(withdrawal)
 }
 
-/// Puts the `max` oldest approved pay-outs that are in no batch into a new one for the bank, and
-/// returns them, oldest first. Records the export, unless there are none.
-pub fn export(tx: &mut Tx<'_>, actor: &OperatorActor, max: usize) -> Result<Vec<PayoutWithWithdrawal>, Error> {
-    let batch = tx
-        .newest_payout_batch(actor.merchant)?
-        .map_or(1, |newest| newest.saturating_add(1));
-    let now = tx.now();
-    let mut exported = Vec::new();
-    for mut stored in tx.payouts_to_export(actor.merchant, max)? {
-        stored.payout.export(batch, now)?;
-        tx.save_payout(&stored.payout)?;
-        exported.push(with_withdrawal(tx, stored)?);
-    }
-    if !exported.is_empty() {
-        record_export(tx, actor, batch, exported.len())?;
-    }
-    Ok(exported)
-}
-
-/// Returns the `max` oldest pay-outs of an earlier batch that are still approved, oldest first, because
-/// its file was lost. Records the export.
-///
-/// # Errors
-///
-/// Names the field `batch` if the merchant has no batch with this number.
-pub fn export_again(
-    tx: &mut Tx<'_>,
-    actor: &OperatorActor,
-    batch: Parsed<u32>,
-    max: usize,
-) -> Result<Vec<PayoutWithWithdrawal>, Error> {
-    let batch = batch?;
-    let newest = tx.newest_payout_batch(actor.merchant)?.unwrap_or_default();
-    if !(1..=newest).contains(&batch) {
-        let expected = match newest {
-            0 => "left out, since no batch was exported yet".to_owned(),
-            newest => format!("the number of an exported batch, from 1 to {newest}"),
-        };
-        return Err(Invalid::wrong("batch", expected, &batch.to_string()).into());
-    }
-    let approved = tx.approved_payouts_of_batch(actor.merchant, batch, max)?;
-    record_export(tx, actor, batch, approved.len())?;
-    let exported = approved.into_iter().map(|stored| with_withdrawal(tx, stored));
-    Ok(exported.collect::<Result<_, _>>()?)
-}
-
-fn record_export(tx: &mut Tx<'_>, actor: &OperatorActor, batch: u32, count: usize) -> Result<(), store::Error> {
-    let subject = format!("batch {batch}, {count} pay-outs");
-    actor.record(tx, ActKind::PayoutsExported, subject, None)
-}
-
-/// Returns a merchant's pay-out with its withdrawal, or `None` if the merchant has none with
-/// this id.
-pub fn get(
-    snapshot: &Snapshot<'_>,
-    merchant: MerchantId,
-    id: PayoutId,
-) -> Result<Option<PayoutWithWithdrawal>, store::Error> {
-    let stored = snapshot.payout(merchant, id)?;
-    stored.map(|stored| with_withdrawal(snapshot, stored)).transpose()
-}
-
-/// Returns a page of a merchant's pay-outs with their withdrawals, newest first.
-pub fn list(
-    snapshot: &Snapshot<'_>,
-    merchant: MerchantId,
-    statuses: Option<&[PayoutStatus]>,
-    request: PageRequest,
-) -> Result<Page<PayoutWithWithdrawal>, store::Error> {
-    let page = snapshot.payouts(merchant, statuses, request)?;
-    page.try_map(|stored| with_withdrawal(snapshot, stored))
-}
-
 fn load(tx: &Tx<'_>, merchant: MerchantId, id: PayoutId) -> Result<PayoutWithWithdrawal, Error> {
     let stored = tx.payout(merchant, id)?.ok_or(Refusal::PayoutNotFound)?;
     if let Some(withdrawal) = stored.withdrawal {
         tx.payment_to_settle(withdrawal)?;
     }
-    Ok(with_withdrawal(tx, stored)?)
-}
-
-fn with_withdrawal(snapshot: &Snapshot<'_>, stored: StoredPayout) -> Result<PayoutWithWithdrawal, store::Error> {
-    Ok(PayoutWithWithdrawal {
-        owner_problem: owner_problem(snapshot, stored.merchant, &stored.payout)?,
-        withdrawal: match stored.withdrawal {
-            Some(id) => snapshot.payment(id)?,
-            None => None,
-        },
-        payout: stored.payout,
-    })
-}
-
-/// Returns what keeps the owner of an open pay-out from withdrawing now.
-fn owner_problem(
-    snapshot: &Snapshot<'_>,
-    merchant: MerchantId,
-    payout: &Payout,
-) -> Result<Option<OwnerProblem>, store::Error> {
-    let owner = payout.source.customer().filter(|_| payout.status.is_open());
-    Ok(match owner {
-        Some(owner) => snapshot
-            .customer_access(merchant, owner)?
-            .and_then(|access| access.owner_problem()),
-        None => None,
-    })
+    Ok(tx.with_withdrawal(stored)?)
 }
 
 fn save(

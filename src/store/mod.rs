@@ -67,7 +67,7 @@ pub use tables::journal::MadeStatement;
 pub use tables::left_behind::Removal;
 pub use tables::operators::{ActScope, RecordedAct};
 pub use tables::payments::UsedReference;
-pub use tables::payouts::StoredPayout;
+pub use tables::payouts::{PayoutWithWithdrawal, StoredPayout};
 pub use tables::position::FoundMovements;
 pub use tables::totals::{Differences, Totals};
 pub use tx::{Snapshot, Tx};

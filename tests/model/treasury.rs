@@ -15,7 +15,7 @@ use escrowd::domain::transaction::BankAccount;
 use escrowd::domain::treasury::act::Agent;
 use escrowd::domain::treasury::operator::Role;
 use escrowd::domain::treasury::payout::BankEntry;
-use escrowd::store::Store;
+use escrowd::store::{PayoutWithWithdrawal, Store};
 
 use crate::generator::{Random, any_customer};
 use crate::helpers::{kobo, read, write};
@@ -522,7 +522,7 @@ fn of_receipt(outcome: ReceiptOutcome) -> Reply {
     }
 }
 
-fn of_payout(outcome: payouts::PayoutWithWithdrawal) -> Reply {
+fn of_payout(outcome: PayoutWithWithdrawal) -> Reply {
     Reply {
         payout: Some(outcome.payout),
         ..Reply::default()

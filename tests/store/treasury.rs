@@ -154,7 +154,7 @@ impl<'a> Desk<'a> {
         let request = escrowd::domain::page::PageRequest::numbered(1, 1);
         let merchant = self.trade.merchant;
         let page = read(&self.trade.store, move |snapshot| {
-            payouts::list(snapshot, merchant, None, request)
+            snapshot.payouts(merchant, None, request)
         });
         page.rows[0].payout.id
     }

@@ -1,8 +1,10 @@
 //! Pay-outs.
 
+use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::ids::{MerchantId, OperatorId, PayoutId, ReceiptId, TransactionId};
 use crate::domain::money::Amount;
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::payments::payment::Payment;
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::BankAccount;
 use crate::domain::treasury::payout::{BankEntry, Payout, PayoutAsked, PayoutStatus, PayoutStep};
@@ -19,6 +21,15 @@ pub struct StoredPayout {
     pub merchant: MerchantId,
     /// The withdrawal of a customer or of the merchant.
     pub withdrawal: Option<TransactionId>,
+}
+
+/// A pay-out with its withdrawal, as replies show it.
+#[derive(Clone, Debug)]
+pub struct PayoutWithWithdrawal {
+    pub payout: Payout,
+    pub withdrawal: Option<Payment>,
+    /// What keeps the owner of an open pay-out from withdrawing now.
+    pub owner_problem: Option<OwnerProblem>,
 }
 
 stored_as_word!(PayoutStatus, "the status of a pay-out");
@@ -126,6 +137,51 @@ impl Snapshot<'_> {
         let count = self.count(COUNT, params![merchant.0, &statuses, request.newest_counted()])?;
         let key = |payout: &StoredPayout| payout.payout.id.number();
         Ok(Page::of(rows, count, request, key))
+    }
+
+    /// Returns a merchant's pay-out with its withdrawal, or `None` if the merchant has none with
+    /// this id.
+    pub fn payout_with_withdrawal(
+        &self,
+        merchant: MerchantId,
+        id: PayoutId,
+    ) -> Result<Option<PayoutWithWithdrawal>, Error> {
+        let stored = self.payout(merchant, id)?;
+        stored.map(|stored| self.with_withdrawal(stored)).transpose()
+    }
+
+    /// Returns a page of [`Self::payouts`] with their withdrawals.
+    pub fn payouts_with_withdrawals(
+        &self,
+        merchant: MerchantId,
+        statuses: Option<&[PayoutStatus]>,
+        request: PageRequest,
+    ) -> Result<Page<PayoutWithWithdrawal>, Error> {
+        let page = self.payouts(merchant, statuses, request)?;
+        page.try_map(|stored| self.with_withdrawal(stored))
+    }
+
+    /// Returns a pay-out with its withdrawal.
+    pub fn with_withdrawal(&self, stored: StoredPayout) -> Result<PayoutWithWithdrawal, Error> {
+        Ok(PayoutWithWithdrawal {
+            owner_problem: self.payout_owner_problem(stored.merchant, &stored.payout)?,
+            withdrawal: match stored.withdrawal {
+                Some(id) => self.payment(id)?,
+                None => None,
+            },
+            payout: stored.payout,
+        })
+    }
+
+    /// Returns what keeps the owner of an open pay-out from withdrawing now.
+    pub fn payout_owner_problem(&self, merchant: MerchantId, payout: &Payout) -> Result<Option<OwnerProblem>, Error> {
+        let owner = payout.source.customer().filter(|_| payout.status.is_open());
+        Ok(match owner {
+            Some(owner) => self
+                .customer_access(merchant, owner)?
+                .and_then(|access| access.owner_problem()),
+            None => None,
+        })
     }
 
     /// Returns the `max` oldest of a merchant's approved pay-outs that are in no batch, oldest first.

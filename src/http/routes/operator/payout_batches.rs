@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::commands::payout_batches::{self, BATCH_MAX, BatchEffect, BatchOutcome, BatchResult};
-use crate::commands::payouts::{self, PayoutWithWithdrawal};
 use crate::csv::payout_results::{PayoutOutcome, PayoutResult, read_payout_results};
 use crate::csv::report::{Cell, Report};
 use crate::domain::invalid::{Invalid, Parsed, shortened};
@@ -29,6 +28,7 @@ use crate::http::refusals::Refusals;
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::operator::acting::{act, act_rendered};
 use crate::http::state::AppState;
+use crate::store::PayoutWithWithdrawal;
 use crate::views::Words;
 
 /// The columns of the exported file.
@@ -62,8 +62,8 @@ pub(super) async fn export(
         &state,
         &caller,
         |tx, _policy, actor| match batch.transpose() {
-            None => payouts::export(tx, actor, BATCH_MAX),
-            Some(batch) => payouts::export_again(tx, actor, batch, BATCH_MAX),
+            None => payout_batches::export(tx, actor, BATCH_MAX),
+            Some(batch) => payout_batches::export_again(tx, actor, batch, BATCH_MAX),
         },
         move |exported| Rendered::csv(file_of(&exported, &currency)),
     )

@@ -6,7 +6,7 @@ use serde::Serialize;
 use strum::{IntoStaticStr, VariantArray};
 
 use crate::commands::operators::OperatorActor;
-use crate::commands::payouts::{self, PayoutRequest, PayoutWithWithdrawal, RequestedSource};
+use crate::commands::payouts::{self, PayoutRequest, RequestedSource};
 use crate::commands::{self, Policy};
 use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::ids::{CustomerId, OperatorId, PayoutId, ReceiptId};
@@ -30,7 +30,7 @@ use crate::http::routes::operator::fields::{
     BANK_ENTRY, DESTINATION, REASON, bank_entry, destination, reason, reason_field,
 };
 use crate::http::state::AppState;
-use crate::store::Tx;
+use crate::store::{PayoutWithWithdrawal, Tx};
 use crate::views::Words;
 use crate::views::{AsText, MajorUnits, PageView};
 
@@ -65,7 +65,7 @@ pub(super) async fn list(
     let merchant = state.merchant_of(&caller).await?;
     let page = state
         .read_page(merchant, query.walk(), request, move |snapshot, request| {
-            payouts::list(snapshot, merchant, statuses.as_deref(), request)
+            snapshot.payouts_with_withdrawals(merchant, statuses.as_deref(), request)
         })
         .await?;
     Ok(Reply::ok(
@@ -87,7 +87,7 @@ pub(super) async fn get(
     let id = PayoutId::named(&payout);
     let payout = state
         .store
-        .read(move |snapshot| payouts::get(snapshot, merchant, id))
+        .read(move |snapshot| snapshot.payout_with_withdrawal(merchant, id))
         .await?;
     let payout = payout.ok_or(Refusal::PayoutNotFound)?;
     Ok(Reply::ok("Pay-out fetched successfully", PayoutView::new(payout)))
