@@ -22,8 +22,8 @@ use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::mode::Mode;
 use crate::domain::page::{LIMIT_MAX, PageRequest};
 use crate::domain::refusal::Refusal;
-use crate::domain::treasury::act::Agent;
-use crate::domain::treasury::operator::Role;
+use crate::domain::treasury::act::{Agent, check_reason};
+use crate::domain::treasury::operator::{Role, check_name};
 use crate::entropy;
 use crate::store::{Place, Store, Tx};
 use crate::views::{NewOperatorView, OperatorView};
@@ -163,7 +163,7 @@ async fn create(store: &Store, name: String, role: Role, merchants: &[i64]) -> a
     let merchants = merchants.iter().copied().map(MerchantId).collect();
     let key = entropy::operator_key();
     let hashed = key.clone();
-    let request = operators::check_name("NAME", name).map(|name| operators::OperatorRequest { name, role, merchants });
+    let request = check_name("NAME", name).map(|name| operators::OperatorRequest { name, role, merchants });
     let made = store.write(move |tx: &mut Tx<'_>| operators::create(tx, &on_this_machine(), request, &hashed));
     let operator = OperatorView::new(made.await?);
     Ok(serde_json::to_value(NewOperatorView { operator, key })?)
@@ -184,7 +184,7 @@ async fn list(store: &Store) -> anyhow::Result<Value> {
 }
 
 async fn revoke(store: &Store, id: OperatorId, reason: String) -> anyhow::Result<Value> {
-    let reason = operators::check_reason("--reason", reason).map_err(Refusal::from)?;
+    let reason = check_reason("--reason", reason).map_err(Refusal::from)?;
     let revoked = store.write(move |tx: &mut Tx<'_>| operators::revoke(tx, &on_this_machine(), id, Some(reason)));
     Ok(serde_json::to_value(OperatorView::new(revoked.await?))?)
 }

@@ -1,16 +1,13 @@
 //! Commands on the keys of live merchants.
 
 use crate::commands::Error;
-use crate::commands::last_use;
 use crate::commands::operators::OperatorActor;
 use crate::domain::invalid::Parsed;
-use crate::domain::merchant::key::{KeyId, KeyScope, MerchantKey, NewKey};
+use crate::domain::last_use;
+use crate::domain::merchant::key::{KeyId, KeyScope, MerchantKey, NewKey, overlap_seconds};
 use crate::domain::refusal::Refusal;
 use crate::domain::treasury::act::ActKind;
 use crate::store::{self, Tx};
-
-/// The longest overlap of a rotation: 90 days.
-pub const OVERLAP_HOURS_MAX: u32 = 90 * 24;
 
 /// The parsed request for a new key.
 #[derive(Clone, Debug)]
@@ -57,12 +54,6 @@ pub fn rotate(
     tx.insert_merchant_key(actor.merchant, &new)?;
     record(tx, actor, ActKind::KeyRotated, &old, None)?;
     Ok((old, new))
-}
-
-/// Returns the seconds of the overlap of a rotation.
-pub(super) fn overlap_seconds(hours: u32) -> i64 {
-    const HOUR_SECONDS: i64 = 3_600;
-    i64::from(hours) * HOUR_SECONDS
 }
 
 /// Ends a key at once.

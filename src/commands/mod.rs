@@ -19,7 +19,6 @@ mod error;
 pub mod events;
 pub mod idempotency;
 pub mod intents;
-pub mod last_use;
 pub mod merchant_keys;
 pub mod merchants;
 pub mod milestone_escrows;

@@ -2,13 +2,14 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::commands::{Error, last_use};
+use crate::commands::Error;
 use crate::domain::ids::{IdSource, MerchantId, OperatorId};
 use crate::domain::invalid::Parsed;
+use crate::domain::last_use;
 use crate::domain::refusal::Refusal;
 use crate::domain::text;
-use crate::domain::treasury::act::{ActKind, Agent, NewAct, REASON_CHARS_MAX};
-use crate::domain::treasury::operator::{NAME_CHARS_MAX, Operator, Role};
+use crate::domain::treasury::act::{ActKind, Agent, NewAct};
+use crate::domain::treasury::operator::{Operator, Role};
 use crate::store::{self, Tx};
 
 /// The parsed request for a new operator.
@@ -71,24 +72,6 @@ impl OperatorActor {
             id: may_see.then(|| id.to_string()),
         })
     }
-}
-
-/// Returns the name of an operator.
-///
-/// # Errors
-///
-/// Names `field` if [`text::name`] refuses the text.
-pub fn check_name(field: &str, name: String) -> Parsed<String> {
-    text::name(field, name, NAME_CHARS_MAX)
-}
-
-/// Returns the reason of an act.
-///
-/// # Errors
-///
-/// Names `field` if [`text::line_up_to`] refuses the text.
-pub fn check_reason(field: &str, reason: String) -> Parsed<String> {
-    text::line_up_to(field, reason, REASON_CHARS_MAX)
 }
 
 /// Creates an operator whose key is `key`. Only the hash of the key is stored.

@@ -5,9 +5,8 @@ use crate::commands::{Error, Policy, payouts};
 use crate::domain::ids::PayoutId;
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::refusal::Refusal;
-use crate::domain::time::Date;
 use crate::domain::treasury::act::ActKind;
-use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus, check_value_date};
+use crate::domain::treasury::payout::{BatchOutcome, PayoutStatus, check_value_date};
 use crate::store::{self, PayoutWithWithdrawal, Tx};
 
 /// The most pay-outs in a batch. Its commit keeps other writes waiting.
@@ -21,17 +20,6 @@ pub struct BatchResult {
     /// The id of the pay-out, as the file has it.
     pub payout: String,
     pub outcome: Parsed<BatchOutcome>,
-}
-
-/// The end of a pay-out at the bank.
-#[derive(Clone, Debug)]
-pub enum BatchOutcome {
-    Paid(BankEntry),
-    /// The bank has sent it back on this day, for this reason.
-    Returned {
-        value_date: Date,
-        reason: String,
-    },
 }
 
 /// The effect of a result.
@@ -134,7 +122,7 @@ fn apply_one(
     let known = tx
         .payout_with_withdrawal(actor.merchant, id)?
         .ok_or(Refusal::PayoutNotFound)?;
-    if has_ended(&known.payout, &outcome) {
+    if known.payout.has_ended_as(&outcome) {
         return Ok(BatchEffect::Already(known.payout.status));
     }
     let changed = match outcome {
@@ -149,18 +137,4 @@ fn apply_one(
         Some(_) => BatchEffect::Asked(payout.status),
         None => BatchEffect::Applied(payout.status),
     })
-}
-
-/// Returns true if a pay-out has had exactly this end.
-fn has_ended(payout: &Payout, outcome: &BatchOutcome) -> bool {
-    match outcome {
-        BatchOutcome::Paid(entry) => {
-            let is_same =
-                |paid: &BankEntry| paid.value_date == entry.value_date && paid.reference_key() == entry.reference_key();
-            payout.status == PayoutStatus::Paid && payout.paid.as_ref().is_some_and(is_same)
-        }
-        BatchOutcome::Returned { reason, .. } => {
-            payout.status == PayoutStatus::Returned && payout.reason.as_ref() == Some(reason)
-        }
-    }
 }

@@ -340,7 +340,7 @@ fn save(
         tx.save_settled(withdrawal)?;
         tx.delete_slow_withdrawal(merchant, withdrawal.transaction.id)?;
     }
-    let is_given_back = matches!(changed.payout.status, PayoutStatus::Rejected | PayoutStatus::Returned);
+    let is_given_back = changed.payout.status.is_given_back();
     if let Some(receipt) = changed.payout.receipt.filter(|_| is_given_back) {
         take_into_suspense(tx, merchant, receipt)?;
     }

@@ -1,6 +1,5 @@
 //! Commands on a merchant's webhook endpoint.
 
-use crate::commands::merchant_keys::overlap_seconds;
 use crate::commands::operators::OperatorActor;
 use crate::commands::{Error, Policy, deliveries};
 use crate::domain::events::choice::EventChoice;
@@ -10,6 +9,7 @@ use crate::domain::events::webhook_endpoint::{
 };
 use crate::domain::ids::MerchantId;
 use crate::domain::invalid::Parsed;
+use crate::domain::merchant::key::overlap_seconds;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::act::ActKind;

@@ -22,6 +22,7 @@ pub mod file;
 pub mod idempotency;
 pub mod ids;
 pub mod invalid;
+pub mod last_use;
 pub mod ledger;
 pub mod ledger_time;
 pub mod merchant;

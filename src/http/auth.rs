@@ -12,10 +12,11 @@ use actix_web::http::header::{AUTHORIZATION, HeaderName, ORIGIN};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use sha2::{Digest, Sha256};
 
-use crate::commands::{last_use, merchant_keys, merchants};
+use crate::commands::{merchant_keys, merchants};
 use crate::domain::address_range::AddressRange;
 use crate::domain::idempotency::Principal;
 use crate::domain::ids::{CustomerId, MerchantId, OperatorId};
+use crate::domain::last_use;
 use crate::domain::merchant::key::{KeyAccess, KeyOwner, KeyScope, LIVE_KEY_PREFIX, SandboxKey, hash_of};
 use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::mode::Mode;

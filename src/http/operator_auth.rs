@@ -4,8 +4,9 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 
-use crate::commands::{last_use, operators};
+use crate::commands::operators;
 use crate::domain::ids::{MerchantId, OperatorId};
+use crate::domain::last_use;
 use crate::domain::refusal::Refusal;
 use crate::domain::treasury::operator::{Operator, Right};
 use crate::http::error::ApiError;

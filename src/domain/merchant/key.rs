@@ -22,6 +22,9 @@ pub const LIVE_KEY_PREFIX: &str = "sk_live_";
 /// The most characters in the label of a key.
 pub const LABEL_CHARS_MAX: usize = 100;
 
+/// The longest overlap of a rotation: 90 days.
+pub const OVERLAP_HOURS_MAX: u32 = 90 * 24;
+
 /// The key of a sandbox's default merchant, which signs its webhooks. A request without a key has
 /// this one.
 const DEFAULT_KEY: &str = "sk_test_default";
@@ -68,6 +71,12 @@ impl KeyAccess {
 /// Returns the time from which a key opens nothing, if it expires or is revoked.
 pub fn end_of(expires_at: Option<Timestamp>, revoked_at: Option<Timestamp>) -> Option<Timestamp> {
     expires_at.into_iter().chain(revoked_at).min()
+}
+
+/// Returns the seconds of the overlap of a rotation.
+pub fn overlap_seconds(hours: u32) -> i64 {
+    const HOUR_SECONDS: i64 = 3_600;
+    i64::from(hours) * HOUR_SECONDS
 }
 
 /// A sandbox key. Its first use creates a merchant.
@@ -271,6 +280,13 @@ mod tests {
         assert_eq!((new.scope, new.label.as_deref()), (KeyScope::Business, Some("shop")));
         assert_eq!(new.ending.as_deref(), Some("two2"));
         assert_ne!(new.id(), old.id());
+    }
+
+    #[test]
+    fn an_overlap_is_a_number_of_hours() {
+        for (hours, seconds) in [(0, 0), (1, 3_600), (OVERLAP_HOURS_MAX, 7_776_000)] {
+            assert_eq!(overlap_seconds(hours), seconds, "{hours}");
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::chain_hash::Chained;
 use crate::domain::ids::{MerchantId, OperatorId};
+use crate::domain::invalid::Parsed;
+use crate::domain::text;
 
 /// The kind of an act. Its stored name is part of the act's hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
@@ -66,6 +68,15 @@ pub enum ActKind {
 
 /// The most characters of the reason of an act.
 pub const REASON_CHARS_MAX: usize = 500;
+
+/// Returns the reason of an act.
+///
+/// # Errors
+///
+/// Names `field` if [`text::line_up_to`] refuses the text.
+pub fn check_reason(field: &str, reason: String) -> Parsed<String> {
+    text::line_up_to(field, reason, REASON_CHARS_MAX)
+}
 
 /// The caller of an operator's route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,6 +164,20 @@ mod tests {
             first_transfer: Some(8),
             last_transfer: Some(9),
             created_at: 1_782_123_300_000,
+        }
+    }
+
+    #[test]
+    fn a_reason_is_one_line_of_so_many_characters() {
+        for (reason, is_valid) in [
+            ("wrong customer", true),
+            ("a".repeat(REASON_CHARS_MAX).as_str(), true),
+            ("a".repeat(REASON_CHARS_MAX + 1).as_str(), false),
+            ("", false),
+            ("wrong\ncustomer", false),
+        ] {
+            let checked = check_reason("reason", reason.to_owned());
+            assert_eq!(checked.ok().as_deref(), is_valid.then_some(reason), "{reason:?}");
         }
     }
 

@@ -4,8 +4,10 @@
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::ids::{MerchantId, OperatorId};
+use crate::domain::invalid::Parsed;
 use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
+use crate::domain::text;
 use crate::domain::time::Timestamp;
 
 /// The part that an operator plays.
@@ -57,6 +59,15 @@ impl Right {
 
 /// The most characters in the name of an operator.
 pub const NAME_CHARS_MAX: usize = 100;
+
+/// Returns the name of an operator.
+///
+/// # Errors
+///
+/// Names `field` if [`text::name`] refuses the text.
+pub fn check_name(field: &str, name: String) -> Parsed<String> {
+    text::name(field, name, NAME_CHARS_MAX)
+}
 
 /// The beginning of an operator's key, which tells it from a merchant's.
 pub const KEY_PREFIX: &str = "op_live_";
@@ -190,6 +201,20 @@ mod tests {
                 allowed: vec!["admin", "cashier"]
             })
         );
+    }
+
+    #[test]
+    fn a_name_is_one_line_of_so_many_characters() {
+        for (name, is_valid) in [
+            ("Ada Obi", true),
+            ("a".repeat(NAME_CHARS_MAX).as_str(), true),
+            ("a".repeat(NAME_CHARS_MAX + 1).as_str(), false),
+            ("", false),
+            ("Ada\nObi", false),
+        ] {
+            let checked = check_name("name", name.to_owned());
+            assert_eq!(checked.ok().as_deref(), is_valid.then_some(name), "{name:?}");
+        }
     }
 
     #[test]

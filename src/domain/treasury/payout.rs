@@ -46,6 +46,11 @@ impl PayoutStatus {
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Requested | Self::Approved)
     }
+
+    /// Returns true if its owner has the money back.
+    pub const fn is_given_back(self) -> bool {
+        matches!(self, Self::Rejected | Self::Returned)
+    }
 }
 
 /// An act for which two operators ask, if the pay-out is large.
@@ -84,6 +89,17 @@ impl BankEntry {
             key.as_str().to_owned()
         }
     }
+}
+
+/// The end of a pay-out at the bank.
+#[derive(Clone, Debug)]
+pub enum BatchOutcome {
+    Paid(BankEntry),
+    /// The bank has sent it back on this day, for this reason.
+    Returned {
+        value_date: Date,
+        reason: String,
+    },
 }
 
 /// Checks the day of a movement at the bank: from 1970-01-01 to tomorrow in UTC, since the day may
@@ -374,6 +390,21 @@ impl Payout {
         self.asked.take().ok_or(Refusal::NothingAsked)?;
         self.updated_at = now;
         Ok(())
+    }
+
+    /// Returns true if the pay-out has had exactly this end.
+    pub fn has_ended_as(&self, outcome: &BatchOutcome) -> bool {
+        match outcome {
+            BatchOutcome::Paid(entry) => {
+                let is_same = |paid: &BankEntry| {
+                    paid.value_date == entry.value_date && paid.reference_key() == entry.reference_key()
+                };
+                self.status == PayoutStatus::Paid && self.paid.as_ref().is_some_and(is_same)
+            }
+            BatchOutcome::Returned { reason, .. } => {
+                self.status == PayoutStatus::Returned && self.reason.as_ref() == Some(reason)
+            }
+        }
     }
 
     fn check_status(&self, allowed: &[PayoutStatus], done: &'static str) -> Result<(), Refusal> {

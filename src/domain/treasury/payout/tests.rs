@@ -434,3 +434,61 @@ fn the_reason_and_the_banks_words_are_kept() {
     assert_eq!(payout.reason.as_deref(), Some("account closed"));
     assert_eq!(payout.paid, Some(entry()), "the payment happened");
 }
+
+#[test]
+fn the_same_end_at_the_bank_is_known_again() {
+    let paid = |reference: &str, day: &str| {
+        BatchOutcome::Paid(BankEntry {
+            reference: reference.to_owned(),
+            value_date: Date::parse(day).unwrap(),
+        })
+    };
+    let returned = |reason: &str, day: &str| BatchOutcome::Returned {
+        value_date: Date::parse(day).unwrap(),
+        reason: reason.to_owned(),
+    };
+    let mut sent_back = in_status(PayoutStatus::Paid);
+    sent_back
+        .record_return(None, Some("account closed".to_owned()), Amount::ZERO, at(9))
+        .unwrap();
+    for (payout, outcome, has_ended) in [
+        (in_status(PayoutStatus::Paid), paid("FT26", "2026-06-22"), true),
+        (in_status(PayoutStatus::Paid), paid("ft-26", "2026-06-22"), true),
+        (in_status(PayoutStatus::Paid), paid("FT27", "2026-06-22"), false),
+        (in_status(PayoutStatus::Paid), paid("FT26", "2026-06-23"), false),
+        (
+            in_status(PayoutStatus::Paid),
+            returned("account closed", "2026-06-22"),
+            false,
+        ),
+        (in_status(PayoutStatus::Approved), paid("FT26", "2026-06-22"), false),
+        (sent_back.clone(), returned("account closed", "2026-06-22"), true),
+        (sent_back.clone(), returned("account closed", "2026-06-23"), true),
+        (sent_back.clone(), returned("unknown account", "2026-06-22"), false),
+        (sent_back, paid("FT26", "2026-06-22"), false),
+    ] {
+        assert_eq!(
+            payout.has_ended_as(&outcome),
+            has_ended,
+            "{:?} {outcome:?}",
+            payout.status
+        );
+    }
+}
+
+#[test]
+fn money_is_in_transit_paid_or_given_back() {
+    for (status, is_open, is_given_back) in [
+        (PayoutStatus::Requested, true, false),
+        (PayoutStatus::Approved, true, false),
+        (PayoutStatus::Rejected, false, true),
+        (PayoutStatus::Paid, false, false),
+        (PayoutStatus::Returned, false, true),
+    ] {
+        assert_eq!(
+            (status.is_open(), status.is_given_back()),
+            (is_open, is_given_back),
+            "{status:?}"
+        );
+    }
+}

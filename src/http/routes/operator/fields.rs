@@ -1,7 +1,7 @@
 //! Request fields that several routes of operators have.
 
-use crate::commands::merchant_keys::OVERLAP_HOURS_MAX;
 use crate::domain::invalid::Parsed;
+use crate::domain::merchant::key::OVERLAP_HOURS_MAX;
 use crate::domain::money::{Amount, NotAnAmount};
 use crate::domain::payments::bank::BankCodes;
 use crate::domain::transaction::BankAccount;

@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use strum::VariantArray;
 
-use crate::commands::merchant_keys::{self, KeyRequest, OVERLAP_HOURS_MAX};
+use crate::commands::merchant_keys::{self, KeyRequest};
 use crate::commands::operators::OperatorActor;
 use crate::commands::{Error, Policy};
 use crate::domain::invalid::Parsed;
-use crate::domain::merchant::key::{KeyId, KeyScope, LABEL_CHARS_MAX, MerchantKey, NewKey};
+use crate::domain::merchant::key::{KeyId, KeyScope, LABEL_CHARS_MAX, MerchantKey, NewKey, OVERLAP_HOURS_MAX};
 use crate::domain::refusal::RefusalKind;
 use crate::domain::time::Timestamp;
 use crate::entropy;

@@ -8,7 +8,7 @@ use crate::commands::operators::{self, OperatorRequest};
 use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::invalid::Parsed;
 use crate::domain::refusal::{Refusal, RefusalKind};
-use crate::domain::treasury::operator::{NAME_CHARS_MAX, Role};
+use crate::domain::treasury::operator::{NAME_CHARS_MAX, Role, check_name};
 use crate::entropy;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
@@ -121,7 +121,7 @@ fn parse_operator(body: &JsonBody) -> Parsed<OperatorRequest> {
         None => Vec::new(),
     };
     Ok(OperatorRequest {
-        name: operators::check_name("name", fields.field("name").text()?)?,
+        name: check_name("name", fields.field("name").text()?)?,
         role: fields.field("role").one_of(Role::VARIANTS)?,
         merchants,
     })

@@ -7,14 +7,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::commands::payout_batches::{self, BATCH_MAX, BatchEffect, BatchOutcome, BatchResult};
+use crate::commands::payout_batches::{self, BATCH_MAX, BatchEffect, BatchResult};
 use crate::csv::payout_results::{PayoutOutcome, PayoutResult, read_payout_results};
 use crate::csv::report::{Cell, Report};
 use crate::domain::invalid::{Invalid, Parsed, shortened};
 use crate::domain::refusal::Refusal;
 use crate::domain::text;
 use crate::domain::treasury::act::REASON_CHARS_MAX;
-use crate::domain::treasury::payout::{BankEntry, PayoutStatus, bank_account_of};
+use crate::domain::treasury::payout::{BankEntry, BatchOutcome, PayoutStatus, bank_account_of};
 use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;
 use crate::http::auth::Caller;
 use crate::http::blocking::on_thread;

@@ -5,11 +5,11 @@ use actix_web::web::{Data, Path};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::commands::merchant_keys::OVERLAP_HOURS_MAX;
 use crate::commands::operators::OperatorActor;
 use crate::commands::{Policy, merchants, webhook_endpoints};
 use crate::domain::events::webhook_endpoint::{SigningSecret, StoredWebhookEndpoint, WebhookUrl};
 use crate::domain::invalid::{Invalid, Parsed};
+use crate::domain::merchant::key::OVERLAP_HOURS_MAX;
 use crate::domain::mode::Mode;
 use crate::domain::refusal::RefusalKind;
 use crate::domain::time::Timestamp;

@@ -23,3 +23,26 @@ pub fn is_outdated(last_used_at: Option<Timestamp>, precision: Duration, now: Ti
     let precision = i64::try_from(precision.as_millis()).expect("an hour is short");
     last_used_at.is_none_or(|last| last.millis_later(precision) <= now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_use_is_saved_once_the_stored_one_is_as_old_as_the_precision() {
+        let at = |seconds: i64| Timestamp::EPOCH.seconds_later(seconds);
+        let (endless, ending) = (precision_of_key(None), precision_of_key(Some(at(90_000))));
+        for (last, precision, now, is_saved) in [
+            (None, endless, 0, true),
+            (Some(at(0)), endless, 3_599, false),
+            (Some(at(0)), endless, 3_600, true),
+            (Some(at(0)), ending, 59, false),
+            (Some(at(0)), ending, 60, true),
+            // A clock that was set back.
+            (Some(at(7_200)), endless, 0, false),
+        ] {
+            let outdated = is_outdated(last, precision, at(now));
+            assert_eq!(outdated, is_saved, "{last:?} {precision:?} {now}");
+        }
+    }
+}
