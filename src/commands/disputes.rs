@@ -107,8 +107,8 @@ pub fn resolve_as_operator(
     let asked = tx.asked_ruling(open.id)?;
     let first = asked.filter(|asked| asked.ruling == ruling).map(|asked| asked.by);
     let (operator, subject) = (actor.agent.operator, open.id.to_string());
-    let is_decided = policy.two_person.decides(open.held(), first, operator)?;
-    if let Some(by) = operator.filter(|_| !is_decided) {
+    let decision = policy.two_person.decide(open.held(), first, operator)?;
+    if let Some(by) = decision.asked_by() {
         let asked = AskedRuling { by, ruling };
         tx.save_asked_ruling(open.id, &asked)?;
         actor.record(tx, ActKind::DealRulingRequested, subject, reason)?;

@@ -14,7 +14,7 @@ use crate::domain::transaction::{
     BankAccount, CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType,
 };
 use crate::domain::treasury::act::ActKind;
-use crate::domain::treasury::operator::TwoPersonRule;
+use crate::domain::treasury::operator::{Decision, TwoPersonRule};
 use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus, PayoutStep, PayoutTerms, check_value_date};
 use crate::domain::treasury::receipt::Receipt;
 use crate::store::{PayoutWithWithdrawal, StoredPayout, Tx};
@@ -210,7 +210,8 @@ pub fn record_return(
         .payout
         .record_return(returned.withdrawal.as_mut(), reason.clone(), inside, now)?;
     let step = PayoutStep::Return;
-    if !asked.payout.ask(step, actor.agent.operator, policy.two_person, now)? {
+    let decision = asked.payout.ask(step, actor.agent.operator, policy.two_person, now)?;
+    if let Decision::AfterSecond { .. } = decision {
         return save_request(tx, actor, asked, ActKind::PayoutReturnRequested, reason);
     }
     save(tx, policy, merchant, &returned, &effects)?;
@@ -245,7 +246,8 @@ pub fn reopen(
         .payout
         .reopen(reopened.withdrawal.as_mut(), inside, fees, now)?;
     let step = PayoutStep::Reopening;
-    if !asked.payout.ask(step, actor.agent.operator, policy.two_person, now)? {
+    let decision = asked.payout.ask(step, actor.agent.operator, policy.two_person, now)?;
+    if let Decision::AfterSecond { .. } = decision {
         return save_request(tx, actor, asked, ActKind::PayoutReopeningRequested, reason);
     }
     save(tx, policy, merchant, &reopened, &effects)?;

@@ -15,6 +15,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::Date;
 use crate::domain::transaction::PaymentStatus;
 use crate::domain::treasury::act::ActKind;
+use crate::domain::treasury::operator::Decision;
 use crate::domain::treasury::payout::{BankEntry, check_value_date};
 use crate::domain::treasury::receipt::{self, Receipt, ReceiptFacts, ReceiptSource};
 use crate::store::Tx;
@@ -75,11 +76,9 @@ pub fn record(
     let request = request?;
     check_value_date(request.entry.value_date, tx.now())?;
     let mut receipt = insert(tx, policy, actor, &request, ReceiptSource::Operator)?;
-    let takes_two = actor.agent.operator.is_some() && policy.two_person.takes_two(receipt.amount);
-    let outcome = if takes_two {
-        ReceiptOutcome::of(receipt)
-    } else {
-        take_in(tx, policy, actor.merchant, &mut receipt)?
+    let outcome = match policy.two_person.decide(receipt.amount, None, actor.agent.operator)? {
+        Decision::Now => take_in(tx, policy, actor.merchant, &mut receipt)?,
+        Decision::AfterSecond { .. } => ReceiptOutcome::of(receipt),
     };
     let (kind, subject) = (ActKind::ReceiptRecorded, outcome.receipt.id.to_string());
     actor.record(tx, kind, subject, request.note)?;
@@ -214,7 +213,8 @@ pub fn assign(
     let (customer, expected) = resolve(tx, policy, actor.merchant, &target)?;
     let customer = customer.ok_or(Refusal::NoSuchCustomer)?;
     let expected = expected.map(|payment| payment.transaction.id);
-    if !receipt.ask_to_assign(customer, expected, operator, policy.two_person, now)? {
+    let decision = receipt.ask_to_assign(customer, expected, operator, policy.two_person, now)?;
+    if let Decision::AfterSecond { .. } = decision {
         return note(tx, actor, receipt, ActKind::ReceiptAssignmentRequested, None);
     }
     let outcome = take_in(tx, policy, actor.merchant, &mut receipt)?;
@@ -240,7 +240,8 @@ pub fn reverse(
     let mut receipt = load(tx, actor.merchant, id)?;
     let now = tx.now();
     let available = tx.balance(actor.merchant, &receipt.holder("reversed")?)?;
-    if !receipt.ask_to_reverse(actor.agent.operator, policy.two_person, available, now)? {
+    let decision = receipt.ask_to_reverse(actor.agent.operator, policy.two_person, available, now)?;
+    if let Decision::AfterSecond { .. } = decision {
         return note(tx, actor, receipt, ActKind::ReceiptReversalRequested, Some(reason));
     }
     let deposit = receipt.deposit.map(|deposit| tx.payment_to_settle(deposit));

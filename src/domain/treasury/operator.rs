@@ -115,6 +115,25 @@ impl Operator {
     }
 }
 
+/// The moment at which an act takes effect that an operator asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Takes effect now.
+    Now,
+    /// Takes effect when a second operator asks for the same.
+    AfterSecond { asked_by: OperatorId },
+}
+
+impl Decision {
+    /// Returns the operator whose request waits for a second one.
+    pub const fn asked_by(self) -> Option<OperatorId> {
+        match self {
+            Self::Now => None,
+            Self::AfterSecond { asked_by } => Some(asked_by),
+        }
+    }
+}
+
 /// The rule that above an amount a second person approves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TwoPersonRule {
@@ -147,20 +166,23 @@ impl TwoPersonRule {
         }
     }
 
-    /// Returns true if what an operator asks for takes effect now: alone, or as the second one who
-    /// asks for it. `first` is the operator who has asked for the same before.
+    /// Decides if what an operator asks for takes effect now: alone, or as the second one who asks
+    /// for it. `first` is the operator who has asked for the same before.
     ///
     /// # Errors
     ///
     /// Refuses the operator who has asked before, if the amount takes two.
-    pub fn decides(
+    pub fn decide(
         self,
         amount: Amount,
         first: Option<OperatorId>,
         operator: Option<OperatorId>,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<Decision, Refusal> {
         self.check(amount, first, operator)?;
-        Ok(first.is_some() || operator.is_none() || !self.takes_two(amount))
+        Ok(match operator {
+            Some(asked_by) if first.is_none() && self.takes_two(amount) => Decision::AfterSecond { asked_by },
+            _ => Decision::Now,
+        })
     }
 }
 
@@ -264,16 +286,23 @@ mod tests {
             assert_eq!(TwoPersonRule::OFF.check(kobo(amount), first, second), Ok(()));
         }
         let same = Err(Refusal::SamePerson { alone_max: kobo(100) });
-        for (amount, first, second, decides) in [
-            (100, None, ada, Ok(true)),
-            (101, None, ada, Ok(false)),
+        for (amount, first, second, asked_by) in [
+            (100, None, ada, Ok(None)),
+            (101, None, ada, Ok(ada)),
             (101, ada, ada, same),
-            (101, ada, ben, Ok(true)),
-            (101, None, None, Ok(true)),
+            (101, ada, ben, Ok(None)),
+            (101, None, None, Ok(None)),
         ] {
-            let outcome = rule.decides(kobo(amount), first, second);
-            assert_eq!(outcome, decides, "{amount} {first:?} {second:?}");
-            assert_eq!(TwoPersonRule::OFF.decides(kobo(amount), first, second), Ok(true));
+            let outcome = rule.decide(kobo(amount), first, second);
+            assert_eq!(
+                outcome.map(Decision::asked_by),
+                asked_by,
+                "{amount} {first:?} {second:?}"
+            );
+            assert_eq!(
+                TwoPersonRule::OFF.decide(kobo(amount), first, second),
+                Ok(Decision::Now)
+            );
         }
         assert!(rule.takes_two(kobo(101)) && !rule.takes_two(kobo(100)));
         assert!(!TwoPersonRule::OFF.takes_two(Amount::MAX));

@@ -13,7 +13,7 @@ use crate::domain::payments::payment::Payment;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::{BankAccount, Method, PaymentStatus};
-use crate::domain::treasury::operator::TwoPersonRule;
+use crate::domain::treasury::operator::{Decision, TwoPersonRule};
 use crate::domain::treasury::reference::ReferenceKey;
 
 /// The status of a pay-out.
@@ -361,8 +361,8 @@ impl Payout {
         Ok(effects)
     }
 
-    /// Asks for a step. Returns true if it is to be taken, and false if a second operator has to ask for
-    /// the same first. So no operator alone takes back what the bank has paid, or has it paid once more.
+    /// Asks for a step, and decides if it is to be taken now, or if a second operator has to ask for the
+    /// same first. So no operator alone takes back what the bank has paid, or has it paid once more.
     ///
     /// # Errors
     ///
@@ -373,12 +373,12 @@ impl Payout {
         operator: Option<OperatorId>,
         rule: TwoPersonRule,
         now: Timestamp,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<Decision, Refusal> {
         let first = self.asked.filter(|asked| asked.step == step).map(|asked| asked.by);
-        let is_decided = rule.decides(self.amount, first, operator)?;
-        self.asked = operator.filter(|_| !is_decided).map(|by| PayoutAsked { by, step });
+        let decision = rule.decide(self.amount, first, operator)?;
+        self.asked = decision.asked_by().map(|by| PayoutAsked { by, step });
         self.updated_at = now;
-        Ok(is_decided)
+        Ok(decision)
     }
 
     /// Ends what one operator has asked for, before a second one asks for the same.

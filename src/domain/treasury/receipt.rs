@@ -12,7 +12,7 @@ use crate::domain::payments::payment::Payment;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType};
-use crate::domain::treasury::operator::TwoPersonRule;
+use crate::domain::treasury::operator::{Decision, TwoPersonRule};
 use crate::domain::treasury::payout::BankEntry;
 
 /// The most characters in a bank's reference of a movement.
@@ -196,8 +196,8 @@ impl Receipt {
     }
 
     /// Asks to assign money in suspense to a customer, who may have announced it by the
-    /// `expected` deposit. Returns true if the money is to be credited, and false if a second
-    /// operator has to ask for the same first.
+    /// `expected` deposit. Decides if the money is to be credited now, or if a second operator has to
+    /// ask for the same first.
     ///
     /// Above the limit of the rule two operators name the customer, and the deposit that it is for,
     /// which decides what the money funds. The one who recorded the receipt may be one of them.
@@ -213,18 +213,18 @@ impl Receipt {
         operator: Option<OperatorId>,
         rule: TwoPersonRule,
         now: Timestamp,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<Decision, Refusal> {
         self.check_in_suspense("assigned")?;
         let is_the_same = self.customer.as_ref() == Some(&customer) && self.expected == expected;
-        let is_decided = self.ask(is_the_same, operator, rule, now)?;
+        let decision = self.ask(is_the_same, operator, rule, now)?;
         self.expected = expected;
         self.customer = Some(customer);
-        Ok(is_decided)
+        Ok(decision)
     }
 
-    /// Asks to reverse a receipt. Returns true if it is to be reversed, and false if a second
-    /// operator has to ask for the same first, as in [`Self::ask_to_assign`]. `available` is the
-    /// balance of the account that has the money.
+    /// Asks to reverse a receipt. Decides if it is to be reversed now, or if a second operator has to
+    /// ask for the same first, as in [`Self::ask_to_assign`]. `available` is the balance of the account
+    /// that has the money.
     ///
     /// # Errors
     ///
@@ -236,30 +236,30 @@ impl Receipt {
         rule: TwoPersonRule,
         available: Amount,
         now: Timestamp,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<Decision, Refusal> {
         self.check_status(ReceiptStatus::TO_REVERSE, "reversed")?;
         self.check_unspent(available)?;
         let is_the_same = self.status == ReceiptStatus::Credited || self.customer.is_none();
-        let is_decided = self.ask(is_the_same, operator, rule, now)?;
+        let decision = self.ask(is_the_same, operator, rule, now)?;
         if self.status == ReceiptStatus::Suspense {
             (self.customer, self.expected) = (None, None);
         }
-        Ok(is_decided)
+        Ok(decision)
     }
 
-    /// Returns true if an operator decides now. Keeps the operator as the asker otherwise.
+    /// Decides if what an operator asks for takes effect now. Keeps the operator as the asker otherwise.
     fn ask(
         &mut self,
         is_the_same: bool,
         operator: Option<OperatorId>,
         rule: TwoPersonRule,
         now: Timestamp,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<Decision, Refusal> {
         let first = self.asker.filter(|_| is_the_same);
-        let is_decided = rule.decides(self.amount, first, operator)?;
-        self.asker = operator.filter(|_| !is_decided);
+        let decision = rule.decide(self.amount, first, operator)?;
+        self.asker = decision.asked_by();
         self.updated_at = now;
-        Ok(is_decided)
+        Ok(decision)
     }
 
     /// Reverses a receipt that was recorded by mistake. `available` is the balance of the

@@ -27,6 +27,13 @@ fn operator(number: i64) -> OperatorId {
     OperatorId::new(number, 7)
 }
 
+/// Returns the decision that waits for a second operator after this one.
+fn waiting_after(number: i64) -> Decision {
+    Decision::AfterSecond {
+        asked_by: operator(number),
+    }
+}
+
 fn entry() -> BankEntry {
     BankEntry {
         reference: "FT26".to_owned(),
@@ -329,7 +336,7 @@ fn two_operators_ask_for_the_return_or_the_reopening_of_a_large_pay_out() {
             (PayoutStep::Reopening, PayoutStep::Return),
         ] {
             let mut payout = in_status(status);
-            assert_eq!(payout.ask(step, payer, rule, at(8)), Ok(false));
+            assert_eq!(payout.ask(step, payer, rule, at(8)), Ok(waiting_after(3)));
             let asked = PayoutAsked { by: operator(3), step };
             assert_eq!(
                 (payout.status, payout.asked, payout.updated_at),
@@ -342,13 +349,13 @@ fn two_operators_ask_for_the_return_or_the_reopening_of_a_large_pay_out() {
             );
             assert_eq!(payout, before, "a refusal changes nothing");
             // Another request takes its place.
-            assert_eq!(payout.ask(other, approver, rule, at(9)), Ok(false));
-            assert_eq!(payout.ask(step, payer, rule, at(9)), Ok(false));
-            assert_eq!(payout.ask(step, approver, rule, at(9)), Ok(true));
+            assert_eq!(payout.ask(other, approver, rule, at(9)), Ok(waiting_after(2)));
+            assert_eq!(payout.ask(step, payer, rule, at(9)), Ok(waiting_after(3)));
+            assert_eq!(payout.ask(step, approver, rule, at(9)), Ok(Decision::Now));
             assert_eq!(payout.asked, None);
             // One decides up to the limit, and where no operator acts.
             for (by, rule) in [(payer, at_limit), (payer, TwoPersonRule::OFF), (None, rule)] {
-                assert_eq!(in_status(status).ask(step, by, rule, at(9)), Ok(true));
+                assert_eq!(in_status(status).ask(step, by, rule, at(9)), Ok(Decision::Now));
             }
         }
     }
@@ -362,14 +369,14 @@ fn a_request_is_retracted_once_and_lapses_with_the_next_status() {
     let ask = |payout: &mut Payout, by| payout.ask(PayoutStep::Return, Some(operator(by)), rule, at(8));
     let mut payout = in_status(PayoutStatus::Approved);
     assert_eq!(payout.retract(at(9)), Err(Refusal::NothingAsked));
-    assert_eq!(ask(&mut payout, 1), Ok(false));
+    assert_eq!(ask(&mut payout, 1), Ok(waiting_after(1)));
     assert_eq!(payout.retract(at(9)), Ok(()));
     assert_eq!(payout.retract(at(9)), Err(Refusal::NothingAsked));
-    assert_eq!(ask(&mut payout, 2), Ok(false));
+    assert_eq!(ask(&mut payout, 2), Ok(waiting_after(2)));
     // A return before the payment gives back the fee too, so it is another one.
     payout.pay(None, Some(entry()), at(9)).unwrap();
-    assert_eq!(ask(&mut payout, 1), Ok(false));
-    assert_eq!(ask(&mut payout, 2), Ok(true));
+    assert_eq!(ask(&mut payout, 1), Ok(waiting_after(1)));
+    assert_eq!(ask(&mut payout, 2), Ok(Decision::Now));
 }
 
 /// A payment that never was has moved nothing and cost nothing.
@@ -485,10 +492,7 @@ fn money_is_in_transit_paid_or_given_back() {
         (PayoutStatus::Paid, false, false),
         (PayoutStatus::Returned, false, true),
     ] {
-        assert_eq!(
-            (status.is_open(), status.is_given_back()),
-            (is_open, is_given_back),
-            "{status:?}"
-        );
+        let found = (status.is_open(), status.is_given_back());
+        assert_eq!(found, (is_open, is_given_back), "{status:?}");
     }
 }

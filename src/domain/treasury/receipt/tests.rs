@@ -41,6 +41,13 @@ fn operator(number: i64) -> OperatorId {
     OperatorId::new(number, 7)
 }
 
+/// Returns the decision that waits for a second operator after this one.
+fn waiting_after(number: i64) -> Decision {
+    Decision::AfterSecond {
+        asked_by: operator(number),
+    }
+}
+
 fn recorded() -> Receipt {
     let facts = ReceiptFacts {
         amount: kobo(AMOUNT),
@@ -288,13 +295,13 @@ fn a_reversal_refuses_the_status_then_spent_money_then_the_person() {
     for status in [ReceiptStatus::Credited, ReceiptStatus::Suspense] {
         let mut receipt = in_status(status);
         assert_eq!(ask(&mut receipt, 1, available), Err(spent.clone()));
-        assert_eq!(ask(&mut receipt, 1, kobo(AMOUNT)), Ok(false));
+        assert_eq!(ask(&mut receipt, 1, kobo(AMOUNT)), Ok(waiting_after(1)));
         assert_eq!(ask(&mut receipt, 1, available), Err(spent.clone()));
         assert_eq!(
             ask(&mut receipt, 1, kobo(AMOUNT)),
             Err(Refusal::SamePerson { alone_max })
         );
-        assert_eq!(ask(&mut receipt, 2, kobo(AMOUNT)), Ok(true));
+        assert_eq!(ask(&mut receipt, 2, kobo(AMOUNT)), Ok(Decision::Now));
         let asked = receipt.clone();
         let outcome = receipt.reverse(None, available, at(9)).map(drop);
         assert_eq!((outcome, &receipt), (Err(spent.clone()), &asked));
@@ -351,7 +358,7 @@ fn two_ask_for_the_same(in_suspense: fn() -> Receipt) {
     let reverse = |receipt: &mut Receipt, by| receipt.ask_to_reverse(Some(operator(by)), large, kobo(AMOUNT), at(9));
 
     let mut receipt = in_suspense();
-    assert_eq!(assign(&mut receipt, ada(), 1), Ok(false));
+    assert_eq!(assign(&mut receipt, ada(), 1), Ok(waiting_after(1)));
     assert_eq!(
         (receipt.status, receipt.asker),
         (ReceiptStatus::Suspense, Some(operator(1)))
@@ -360,37 +367,37 @@ fn two_ask_for_the_same(in_suspense: fn() -> Receipt) {
     assert_eq!(assign(&mut receipt, ada(), 1), same);
     assert_eq!(receipt, before, "a refusal changes nothing");
     // Another customer, or a reversal, begins anew.
-    assert_eq!(assign(&mut receipt, ben(), 2), Ok(false));
-    assert_eq!(reverse(&mut receipt, 1), Ok(false));
+    assert_eq!(assign(&mut receipt, ben(), 2), Ok(waiting_after(2)));
+    assert_eq!(reverse(&mut receipt, 1), Ok(waiting_after(1)));
     assert_eq!(receipt.customer, None);
-    assert_eq!(assign(&mut receipt, ben(), 2), Ok(false));
-    assert_eq!(assign(&mut receipt, ben(), 1), Ok(true));
+    assert_eq!(assign(&mut receipt, ben(), 2), Ok(waiting_after(2)));
+    assert_eq!(assign(&mut receipt, ben(), 1), Ok(Decision::Now));
     assert_eq!((receipt.customer.clone(), receipt.asker), (Some(ben()), None));
     // The request of one operator lapses when the money is sent back.
     let mut returned = in_suspense();
-    assert_eq!(assign(&mut returned, ada(), 1), Ok(false));
+    assert_eq!(assign(&mut returned, ada(), 1), Ok(waiting_after(1)));
     returned.send_back(at(9)).unwrap();
     returned.return_to_suspense(at(9)).unwrap();
     assert_eq!((returned.customer.clone(), returned.asker), (None, None));
-    assert_eq!(assign(&mut returned, ada(), 2), Ok(false));
+    assert_eq!(assign(&mut returned, ada(), 2), Ok(waiting_after(2)));
     // The operator who assigned it cannot reverse it alone.
     credit(&mut receipt, None, Amount::ZERO).unwrap();
-    assert_eq!(reverse(&mut receipt, 1), Ok(false));
+    assert_eq!(reverse(&mut receipt, 1), Ok(waiting_after(1)));
     assert_eq!(reverse(&mut receipt, 1), same);
-    assert_eq!(reverse(&mut receipt, 2), Ok(true));
+    assert_eq!(reverse(&mut receipt, 2), Ok(Decision::Now));
     let mut receipt = in_suspense();
-    assert_eq!(reverse(&mut receipt, 1), Ok(false));
-    assert_eq!(reverse(&mut receipt, 2), Ok(true));
+    assert_eq!(reverse(&mut receipt, 1), Ok(waiting_after(1)));
+    assert_eq!(reverse(&mut receipt, 2), Ok(Decision::Now));
 
     // One decides up to the limit, and where no operator acts.
     for (operator, rule) in [(Some(operator(1)), small), (None, TwoPersonRule::OFF)] {
         assert_eq!(
             in_suspense().ask_to_assign(ada(), None, operator, rule, at(9)),
-            Ok(true)
+            Ok(Decision::Now)
         );
         assert_eq!(
             in_suspense().ask_to_reverse(operator, rule, kobo(AMOUNT), at(9)),
-            Ok(true)
+            Ok(Decision::Now)
         );
     }
 }
@@ -423,19 +430,19 @@ fn a_request_is_retracted_once_and_then_asked_anew() {
     let mut receipt = reported();
     assert_eq!(receipt.retract(at(9)), Err(Refusal::NothingAsked));
     let assign = |receipt: &mut Receipt, by| receipt.ask_to_assign(ada(), None, Some(operator(by)), large, at(9));
-    assert_eq!(assign(&mut receipt, 1), Ok(false));
+    assert_eq!(assign(&mut receipt, 1), Ok(waiting_after(1)));
     assert_eq!(receipt.retract(at(9)), Ok(()));
     assert_eq!((receipt.customer.clone(), receipt.asker), (None, None));
     assert_eq!(receipt.retract(at(9)), Err(Refusal::NothingAsked));
     // The next operator to ask is the first again, also the same one.
-    assert_eq!(assign(&mut receipt, 2), Ok(false));
-    assert_eq!(assign(&mut receipt, 1), Ok(true));
+    assert_eq!(assign(&mut receipt, 2), Ok(waiting_after(2)));
+    assert_eq!(assign(&mut receipt, 1), Ok(Decision::Now));
     credit(&mut receipt, None, Amount::ZERO).unwrap();
     let reverse = |receipt: &mut Receipt, by| receipt.ask_to_reverse(Some(operator(by)), large, kobo(AMOUNT), at(9));
-    assert_eq!(reverse(&mut receipt, 1), Ok(false));
+    assert_eq!(reverse(&mut receipt, 1), Ok(waiting_after(1)));
     assert_eq!(receipt.retract(at(9)), Ok(()));
     assert_eq!((receipt.customer.clone(), receipt.asker), (Some(ada()), None));
-    assert_eq!(reverse(&mut receipt, 2), Ok(false));
+    assert_eq!(reverse(&mut receipt, 2), Ok(waiting_after(2)));
 }
 
 #[test]
@@ -447,9 +454,9 @@ fn a_request_for_another_deposit_takes_the_place_of_the_first() {
     for (before, after) in [(first, second), (first, None), (None, second)] {
         let mut receipt = reported();
         let mut ask = |deposit, by| receipt.ask_to_assign(ada(), deposit, Some(operator(by)), rule, at(8));
-        assert_eq!(ask(before, 1), Ok(false));
-        assert_eq!(ask(after, 2), Ok(false));
-        assert_eq!(ask(after, 1), Ok(true));
+        assert_eq!(ask(before, 1), Ok(waiting_after(1)));
+        assert_eq!(ask(after, 2), Ok(waiting_after(2)));
+        assert_eq!(ask(after, 1), Ok(Decision::Now));
         assert_eq!(receipt.expected, after);
     }
 }
