@@ -84,7 +84,7 @@ fn print_figures(figures: &Figures) {
         ("in transit", Some(figures.in_transit)),
         ("suspense", Some(figures.suspense)),
         ("together", figures.sum()),
-        ("the bank should hold", Some(figures.bank)),
+        ("the bank should hold", Some(figures.bank_should_hold)),
     ] {
         say!("  {name:<26} {:>24}", shown(amount));
     }

@@ -110,20 +110,13 @@ struct PairView {
 
 impl ReconciliationView {
     pub(crate) fn new(found: &Reconciliation, period: Period, currency: &str, as_of: Timestamp) -> Self {
-        let is_whole = found.near_misses.is_empty()
-            && found.missing_here.is_empty()
-            && found.missing_there.is_empty()
-            && found.duplicates.is_empty();
-        let balance = &found.balance;
-        let is_known = found.outside_matches.is_empty() || balance.difference.is_some();
-        let mut rests = balance.statement_gap.iter().chain(&balance.difference);
         Self {
             as_of: AsText(as_of),
             currency: currency.to_owned(),
             from: period.from.map(AsText),
             to: period.to.map(AsText),
-            agrees: is_whole && is_known && rests.all(|rest| rest.is_zero()),
-            balance: BalanceView::new(balance),
+            agrees: found.agrees(),
+            balance: BalanceView::new(&found.balance),
             sums: SumsView::new(&found.sums),
             near_misses: found
                 .near_misses

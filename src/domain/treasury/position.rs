@@ -28,7 +28,7 @@ pub struct Figures {
     pub suspense: Amount,
     /// All that came in from the outside world less all that went out: the sum that the bank
     /// should hold.
-    pub bank: Amount,
+    pub bank_should_hold: Amount,
     /// Pay-outs that are neither paid nor given up, with their fees.
     pub open_payouts: Tally,
     pub receipts_in_suspense: Tally,
@@ -84,7 +84,7 @@ impl Figures {
         platform_fees: Amount::ZERO,
         in_transit: Amount::ZERO,
         suspense: Amount::ZERO,
-        bank: Amount::ZERO,
+        bank_should_hold: Amount::ZERO,
         open_payouts: Tally::NONE,
         receipts_in_suspense: Tally::NONE,
         receipts_to_approve: Tally::NONE,
@@ -106,7 +106,7 @@ impl Figures {
     /// Returns true if the accounts add up to what the bank should hold, the money in transit
     /// is that of the open pay-outs, and suspense is that of the receipts in it.
     pub fn agrees(&self) -> bool {
-        self.sum() == Some(self.bank)
+        self.sum() == Some(self.bank_should_hold)
             && self.open_payouts.amount == Some(self.in_transit)
             && self.receipts_in_suspense.amount == Some(self.suspense)
     }
@@ -119,7 +119,7 @@ impl Figures {
             platform_fees: self.platform_fees.checked_add(other.platform_fees)?,
             in_transit: self.in_transit.checked_add(other.in_transit)?,
             suspense: self.suspense.checked_add(other.suspense)?,
-            bank: self.bank.checked_add(other.bank)?,
+            bank_should_hold: self.bank_should_hold.checked_add(other.bank_should_hold)?,
             open_payouts: self.open_payouts.plus(other.open_payouts),
             receipts_in_suspense: self.receipts_in_suspense.plus(other.receipts_in_suspense),
             receipts_to_approve: self.receipts_to_approve.plus(other.receipts_to_approve),
@@ -179,7 +179,7 @@ mod tests {
             platform_fees: kobo(4),
             in_transit: kobo(50),
             suspense: kobo(6),
-            bank: kobo(183),
+            bank_should_hold: kobo(183),
             open_payouts: tally(2, 50),
             receipts_in_suspense: tally(1, 6),
             receipts_to_approve: tally(1, 9),
@@ -205,18 +205,18 @@ mod tests {
         let both = position(vec![merchant(1, figures()), merchant(2, figures())]);
         assert!(both.agrees());
         let total = both.require_total().unwrap();
-        assert_eq!(total.bank, kobo(366));
+        assert_eq!(total.bank_should_hold, kobo(366));
         assert_eq!(total.sum(), Some(kobo(366)));
         assert_eq!(total.expected_deposits, tally(6, 140));
         let nothing = position(Vec::new());
-        assert!(nothing.agrees() && nothing.require_total().unwrap().bank.is_zero());
+        assert!(nothing.agrees() && nothing.require_total().unwrap().bank_should_hold.is_zero());
     }
 
     #[test]
     fn each_disagreement_shows_for_one_merchant_among_others() {
         let changes: [fn(&mut Figures); 4] = [
             |figures| figures.wallets = kobo(101),
-            |figures| figures.bank = kobo(182),
+            |figures| figures.bank_should_hold = kobo(182),
             |figures| figures.open_payouts = tally(2, 49),
             |figures| figures.receipts_in_suspense = tally(1, 7),
         ];
@@ -243,7 +243,7 @@ mod tests {
     fn sums_beyond_the_largest_amount_are_told() {
         let most = Figures {
             wallets: Amount::MAX,
-            bank: Amount::MAX,
+            bank_should_hold: Amount::MAX,
             ..Figures::NONE
         };
         let both = position(vec![merchant(1, most), merchant(2, figures())]);
@@ -254,7 +254,7 @@ mod tests {
             merchant(
                 2,
                 Figures {
-                    bank: kobo(182),
+                    bank_should_hold: kobo(182),
                     ..figures()
                 },
             ),

@@ -125,6 +125,22 @@ pub struct Reconciliation {
     pub balance: BalanceEquation,
 }
 
+impl Reconciliation {
+    /// Returns true if nothing is missing on either side and no difference is left. A line that has a
+    /// movement of other days agrees only with a balance: without one, the bank may have booked the
+    /// movement twice.
+    pub fn agrees(&self) -> bool {
+        let is_whole = self.near_misses.is_empty()
+            && self.missing_here.is_empty()
+            && self.missing_there.is_empty()
+            && self.duplicates.is_empty();
+        let balance = &self.balance;
+        let is_known = self.outside_matches.is_empty() || balance.difference.is_some();
+        let mut rests = balance.statement_gap.iter().chain(&balance.difference);
+        is_whole && is_known && rests.all(|rest| rest.is_zero())
+    }
+}
+
 /// The error of sums that are beyond [`SignedAmount::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the sum of the {of} is beyond {max}, the largest amount of the service", max = SignedAmount::MAX)]

@@ -205,6 +205,79 @@ fn the_balance_is_explained_to_the_kobo() {
 }
 
 #[test]
+fn a_comparison_agrees_if_nothing_is_left() {
+    let days = Period {
+        from: Some(november(2)),
+        to: Some(november(5)),
+    };
+    let own = || line(2, 2, 100, "DEP1");
+    let (inside, outside) = (|| movement("a", 2, 100, "DEP1"), || movement("a", 1, 100, "DEP1"));
+    for (name, lines, movements, opening, closing, agrees) in [
+        ("nothing on either side", vec![], vec![], None, None, true),
+        ("the same", vec![own()], vec![inside()], None, None, true),
+        (
+            "the same, and the balance",
+            vec![own()],
+            vec![inside()],
+            Some(0),
+            Some(100),
+            true,
+        ),
+        ("another balance", vec![own()], vec![inside()], None, Some(101), false),
+        (
+            "a gap in the statement",
+            vec![own()],
+            vec![inside()],
+            Some(1),
+            Some(100),
+            false,
+        ),
+        (
+            "missing here",
+            vec![own(), line(3, 2, 50, "X")],
+            vec![inside()],
+            None,
+            None,
+            false,
+        ),
+        ("missing there", vec![], vec![inside()], None, None, false),
+        (
+            "another amount",
+            vec![line(2, 2, 150, "DEP1")],
+            vec![inside()],
+            None,
+            None,
+            false,
+        ),
+        (
+            "twice",
+            vec![own(), line(3, 2, 100, "DEP1")],
+            vec![inside()],
+            None,
+            None,
+            false,
+        ),
+        ("of other days", vec![own()], vec![outside()], None, None, false),
+        (
+            "of other days, and the balance",
+            vec![own()],
+            vec![outside()],
+            None,
+            Some(100),
+            true,
+        ),
+    ] {
+        let balances = Balances {
+            opening: opening.map(minor),
+            closing: closing.map(minor),
+            booked: minor(100),
+        };
+        let found = reconcile(lines, movements, days, &balances).unwrap();
+        assert_eq!(found.agrees(), agrees, "{name}");
+    }
+}
+
+#[test]
 fn sums_beyond_the_largest_amount_are_refused() {
     let max = SignedAmount::MAX.minor();
     let lines = vec![line(2, 1, max, "A"), line(3, 1, max, "B")];

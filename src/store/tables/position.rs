@@ -142,7 +142,7 @@ impl Snapshot<'_> {
             platform_fees: sum_of(Account::PlatformFees.into_str(), 1)?,
             in_transit: sum_of(Account::InTransit.into_str(), 1)?,
             suspense: sum_of(Account::Suspense.into_str(), 1)?,
-            bank: sum_of(Account::OutsideWorld.into_str(), -1)?,
+            bank_should_hold: sum_of(Account::OutsideWorld.into_str(), -1)?,
             open_payouts: self.tally(
                 concat!(
                     tally_of!("amount + fee"),

@@ -136,7 +136,7 @@ pub(super) async fn reconcile(
         };
         let position = scope.position(snapshot, ledger_time)?;
         let bank = match position.require_total() {
-            Ok(total) => total.bank,
+            Ok(total) => total.bank_should_hold,
             Err(error) => return Ok(Err(error.into())),
         };
         let period = compared_days(&lines, request.period);
