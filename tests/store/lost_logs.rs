@@ -457,6 +457,33 @@ fn an_idle_store_notices_that_its_file_is_gone() {
     assert!(matches!(outcome, Err(Error::FileGone(_))), "{outcome:?}");
 }
 
+/// The questions come more often than the writer looks at its files, and none of them ends its pause.
+#[test]
+fn a_store_that_is_asked_for_its_health_all_the_time_moves_its_log_and_notices_that_its_file_is_gone() {
+    let file = TestFile::new();
+    let (store, _ended) = file.try_open().unwrap();
+    write(&store, |tx| tx.insert_merchant(None, None));
+    let started = Instant::now();
+    let ask = || {
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "the questions keep the writer from its work"
+        );
+        thread::sleep(Duration::from_millis(50));
+        wait_for(store.check_health())
+    };
+    while log_bytes(&file) > 0 {
+        ask().unwrap();
+    }
+    fs::remove_file(&file.path).unwrap();
+    let gone = loop {
+        if let Err(error) = ask() {
+            break error;
+        }
+    };
+    assert!(matches!(gone, Error::FileGone(_)), "{gone:?}");
+}
+
 /// The store still has the log open and copies it into the file before it stops.
 #[test]
 fn a_removed_log_stops_the_store_and_loses_nothing() {

@@ -14,7 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::store::engine::command::{Command, CommandError, Purpose, QueuedCommand};
 use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
-use crate::store::engine::inbox::{Inbox, WriterMessage};
+use crate::store::engine::inbox::{Inbox, Question, WriterMessage};
 use crate::store::engine::ledger_clock::LedgerClock;
 use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::foreseen::Foreseen;
@@ -77,10 +77,7 @@ impl Writer {
         ended: oneshot::Sender<Result<(), Error>>,
     ) -> io::Result<(Self, WriterThread)> {
         let (queue, messages) = sync_channel(queue_commands_max);
-        let waiting = Inbox {
-            messages,
-            meter: Arc::clone(&meter),
-        };
+        let waiting = Inbox::new(messages, Arc::clone(&meter));
         let group_health = Arc::clone(&health);
         let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || {
             let outcome = group_commit.run(&waiting);
@@ -253,6 +250,14 @@ pub(crate) fn refuse_all(first: Box<dyn Command>, waiting: &Inbox, error: &Error
         }
     }
     stop_after
+}
+
+/// Answers these questions.
+pub(crate) fn answer_questions(questions: Vec<Question>, can_begin: &Result<(), Error>) {
+    for question in questions {
+        // The caller may have stopped waiting.
+        drop(question.send(can_begin.clone()));
+    }
 }
 
 pub(crate) fn answer_all(group: Vec<Box<dyn Command>>, commit: &Result<(), Error>) {

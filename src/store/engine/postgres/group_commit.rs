@@ -34,14 +34,16 @@ use crate::store::engine::postgres::peers::PeerNotice;
 use crate::store::engine::postgres::reconnecting_session::{IDLE_TIMEOUT, ReconnectingSession};
 use crate::store::engine::postgres::session::Session;
 use crate::store::engine::sql::Connection;
-use crate::store::engine::writer::{GroupCommit, admit, answer_all, keep_time, next_in_group, refuse_all};
+use crate::store::engine::writer::{
+    GroupCommit, admit, answer_all, answer_questions, keep_time, next_in_group, refuse_all,
+};
 use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::foreseen::Foreseen;
 use crate::store::group_memory::GroupMemory;
 use crate::store::tx::Tx;
 
-/// The pause of an idle writer between two looks at the clock, so that a jump is logged when it
-/// happens.
+/// The pause between two looks at the clock, so that a jump is logged when it happens. Questions do
+/// not put them off.
 const CLOCK_PAUSE: Duration = Duration::from_secs(1);
 /// The longest search for the outcome of a commit. By its end the server has ended a transaction that was
 /// left open when the connection was lost, and with it the lock.
@@ -115,8 +117,10 @@ impl PostgresGroupCommit {
     ///
     /// [`Error::Migrated`] when the database has another schema than this build.
     fn commit_groups(&mut self, waiting: &Inbox) -> Result<(), Error> {
+        let mut now = Instant::now();
+        let mut next_look = now + CLOCK_PAUSE;
         loop {
-            match waiting.next_within(CLOCK_PAUSE) {
+            match waiting.next_within(next_look.saturating_duration_since(now)) {
                 Ok(WriterMessage::Run(first)) => {
                     if let Some(first) = admit(&self.clock, first)
                         && self.commit_group(first, waiting)?
@@ -124,22 +128,26 @@ impl PostgresGroupCommit {
                         return Ok(());
                     }
                 }
-                Ok(WriterMessage::Ask(reply)) => {
+                Ok(WriterMessage::Ask(first)) => {
+                    let questions = waiting.with_questions_behind(first);
                     let looked = self.session.begin(|session| session.begin(LOOK).map(drop));
-                    // The caller may have stopped waiting.
-                    drop(reply.send(self.clock.check().and_then(|()| looked.clone())));
+                    answer_questions(questions, &self.clock.check().and_then(|()| looked.clone()));
                     if let Err(migrated @ Error::Migrated { .. }) = looked {
                         return Err(migrated);
                     }
                 }
                 Ok(WriterMessage::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                Err(RecvTimeoutError::Timeout) => {
-                    if let Some(touch) = keep_time(&self.clock, &mut self.marked_at)
-                        && self.commit_group(touch, waiting)?
-                    {
-                        return Ok(());
-                    }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            now = Instant::now();
+            if now >= next_look {
+                if let Some(touch) = keep_time(&self.clock, &mut self.marked_at)
+                    && self.commit_group(touch, waiting)?
+                {
+                    return Ok(());
                 }
+                now = Instant::now();
+                next_look = now + CLOCK_PAUSE;
             }
         }
     }

@@ -14,22 +14,25 @@ use crate::store::engine::command::{Command, CommandOutcome};
 use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
-use crate::store::engine::inbox::{Inbox, WriterMessage};
+use crate::store::engine::inbox::{Inbox, Question, WriterMessage};
 use crate::store::engine::ledger_clock::LedgerClock;
 use crate::store::engine::sqlite::checkpoints::Checkpoints;
 use crate::store::engine::sqlite::mark;
 use crate::store::engine::sqlite::readers::Readers;
 use crate::store::engine::sqlite::vacuum::Vacuum;
 use crate::store::engine::sqlite::watch::{self, FileWatch, Gone};
-use crate::store::engine::writer::{GroupCommit, admit, answer_all, keep_time, next_in_group, refuse_all};
+use crate::store::engine::writer::{
+    GroupCommit, admit, answer_all, answer_questions, keep_time, next_in_group, refuse_all,
+};
 use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::group_memory::GroupMemory;
 use crate::store::tx::Tx;
 
-/// The pause after the last commit before the writer moves the log into the file, and
+/// The pause after the last command before the writer moves the log into the file, and
 /// between the steps of that.
 const IDLE_PAUSE: Duration = Duration::from_millis(100);
-/// The pause of an idle writer between two looks at its files.
+/// The pause between two looks at the files and the clock. Questions do not put them off, nor do
+/// commands that are refused.
 const WATCH_PAUSE: Duration = Duration::from_secs(1);
 
 /// The effect of one command on its group.
@@ -99,14 +102,15 @@ impl GroupCommit for FileGroupCommit {
 }
 
 impl FileGroupCommit {
+    /// Commits groups until the writer is told to stop. Work that could hold up commands is left to
+    /// times without them.
     fn commit_groups(&mut self, waiting: &Inbox) -> Result<(), Error> {
+        let mut now = Instant::now();
+        let (mut next_look, mut next_work) = (now + WATCH_PAUSE, now + self.pause_before_work());
         loop {
-            let pause = if self.checkpoints.is_checkpointed() {
-                WATCH_PAUSE
-            } else {
-                IDLE_PAUSE
-            };
-            match waiting.next_within(pause) {
+            let message = waiting.next_within(next_look.min(next_work).saturating_duration_since(now));
+            let is_command = matches!(message, Ok(WriterMessage::Run(_)));
+            match message {
                 Ok(WriterMessage::Run(first)) => {
                     if let Some(first) = admit(&self.clock, first) {
                         if self.commit_group(first, waiting)? {
@@ -116,27 +120,47 @@ impl FileGroupCommit {
                         self.look_at_files()?;
                     }
                 }
-                Ok(WriterMessage::Ask(reply)) => {
-                    let can_run = self.clock.check();
-                    let can_begin = can_run.and_then(|()| self.execute("BEGIN IMMEDIATE"));
-                    let can_begin = can_begin.and_then(|()| self.roll_back());
-                    let can_begin = can_begin.inspect_err(|error| self.health.heed(error));
-                    // The caller may have stopped waiting.
-                    drop(reply.send(can_begin));
-                }
+                Ok(WriterMessage::Ask(first)) => self.answer(waiting.with_questions_behind(first)),
                 Ok(WriterMessage::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                Err(RecvTimeoutError::Timeout) => {
-                    self.look_at_files()?;
-                    if let Some(touch) = keep_time(&self.clock, &mut self.marked_at)
-                        && self.commit_group(touch, waiting)?
-                    {
-                        return Ok(());
-                    }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            now = Instant::now();
+            let is_idle = !is_command && now >= next_work;
+            if is_idle || now >= next_look {
+                self.look_at_files()?;
+                if let Some(touch) = keep_time(&self.clock, &mut self.marked_at)
+                    && self.commit_group(touch, waiting)?
+                {
+                    return Ok(());
+                }
+                if is_idle {
                     self.checkpoints.while_idle(&self.connection, &self.readers)?;
                     self.vacuum_while_idle()?;
                 }
+                now = Instant::now();
+                next_look = now + WATCH_PAUSE;
+            }
+            if is_command || is_idle {
+                next_work = now + self.pause_before_work();
             }
         }
+    }
+
+    /// Returns the time without a command after which the writer does work that is left to such times.
+    const fn pause_before_work(&self) -> Duration {
+        if self.checkpoints.is_checkpointed() {
+            WATCH_PAUSE
+        } else {
+            IDLE_PAUSE
+        }
+    }
+
+    /// Answers these questions by beginning a transaction, which changes nothing.
+    fn answer(&self, questions: Vec<Question>) {
+        let can_run = self.clock.check();
+        let can_begin = can_run.and_then(|()| self.execute("BEGIN IMMEDIATE"));
+        let can_begin = can_begin.and_then(|()| self.roll_back());
+        answer_questions(questions, &can_begin.inspect_err(|error| self.health.heed(error)));
     }
 
     /// Makes the file smaller if it is due. Waits for the first commit of this start, which begins a
