@@ -105,7 +105,7 @@ pub enum Error {
     /// the next start recovers the state before or after the commit.
     #[error("the outcome of the commit is unknown: {0}")]
     OutcomeUnknown(String),
-    /// The disk failed during a checkpoint. The store stops, and the next start copies
+    /// The disk failed during a checkpoint, or in a commit of the mark alone. The store stops, and the next start copies
     /// the whole log again.
     #[error("the disk failed: {0}")]
     DiskFailed(String),

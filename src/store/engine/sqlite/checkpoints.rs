@@ -3,8 +3,8 @@
 //! short rest, so no command waits long for a checkpoint.
 //!
 //! When fsync fails, the operating system may drop the unwritten pages and report the
-//! error only once. After such a failure the store copies nothing more and stops. The
-//! log stays, and the next start copies all of it again.
+//! error only once. After such a failure, of the file or of a mark's commit in the log, the
+//! store copies nothing more and stops. The log stays, and the next start copies all of it again.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -14,10 +14,11 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::health::Health;
+use crate::store::engine::sqlite::disk_failures::{commit_mark, of_disk, unless_disk_failed};
 use crate::store::engine::sqlite::lock::LockedFile;
 use crate::store::engine::sqlite::readers::Readers;
 use crate::store::engine::sqlite::{connection, lock, mark};
@@ -38,6 +39,8 @@ const REST_PAGES_MAX: i64 = 1_000;
 /// Attempts to mark the file itself open, which a read under way prevents.
 const ARMING_ATTEMPTS_MAX: u32 = 20;
 const ARMING_PAUSE: Duration = Duration::from_millis(1);
+/// The warning of a checkpoint that failed and is tried again.
+const POSTPONED: &str = "checkpoint postponed, the write-ahead log grows meanwhile";
 /// The pause after a checkpoint of an idle log that a full disk or a reader prevented.
 const PREVENTED_PAUSE: Duration = Duration::from_millis(2_500);
 
@@ -219,10 +222,9 @@ impl Checkpoints {
             self.next_arming = Instant::now() + PREVENTED_PAUSE;
         }
         // On a full disk the mark of the next commit, or of the last checkpoint, is closed.
-        if let Err(error) = readers.commit_with(|| mark::count(writer, false)) {
-            log::warn!("the mark of the database stays open until the next commit: {error}");
-        }
-        Ok(())
+        let closed = commit_mark(readers, || mark::count(writer, false));
+        let warning = "the mark of the database stays open until the next commit";
+        unless_disk_failed(closed, warning).map(drop)
     }
 
     /// Begins a log as a commit does, and marks the file itself open. Returns false if a read
@@ -234,7 +236,7 @@ impl Checkpoints {
     pub(crate) fn open_mark(&mut self, writer: &Connection, readers: &Readers) -> Result<bool, Error> {
         if !self.is_armed {
             self.is_checkpointed = false;
-            readers.commit_with(|| mark::count(writer, true))?;
+            commit_mark(readers, || mark::count(writer, true))?;
             self.arm(writer, readers)?;
         }
         Ok(self.is_armed)
@@ -258,7 +260,7 @@ impl Checkpoints {
         let Some(CopyProgress { log, copied, .. }) = self.checkpoint(writer, NOOP)? else {
             return Ok(());
         };
-        if log - copied > REST_PAGES_MAX && self.begin_copy(writer, readers, log) {
+        if log - copied > REST_PAGES_MAX && self.begin_copy(writer, readers, log)? {
             return Ok(());
         }
         // Waits for no read under way.
@@ -270,7 +272,7 @@ impl Checkpoints {
             Err(error @ Error::DiskFailed(_)) => Err(error),
             Err(error) => {
                 if !matches!(error, Error::FileBusy) {
-                    log::warn!("checkpoint postponed, the write-ahead log grows meanwhile: {error}");
+                    log::warn!("{POSTPONED}: {error}");
                 }
                 self.next_attempt = Instant::now() + PREVENTED_PAUSE;
                 Ok(())
@@ -295,7 +297,7 @@ impl Checkpoints {
     /// [`Error::FileBusy`] if a reader prevents it, or the error of the disk.
     fn checkpoint_all(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
         if mark::is_open(writer)? {
-            readers.commit_with(|| mark::count(writer, false))?;
+            commit_mark(readers, || mark::count(writer, false))?;
         }
         // Closes the snapshots that are only kept.
         readers.commit_with(|| ());
@@ -357,21 +359,25 @@ impl Checkpoints {
         if log < due {
             return Ok(());
         }
-        if self.begin_copy(writer, readers, log) {
+        if self.begin_copy(writer, readers, log)? {
             return Ok(());
         }
         self.finish(writer, readers)
     }
 
-    /// Lets the thread copy, and returns true if it does.
-    fn begin_copy(&mut self, writer: &Connection, readers: &Readers, log: i64) -> bool {
+    /// Lets the thread copy, and returns true if it does, or if this is put off.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DiskFailed`] if the disk failed.
+    fn begin_copy(&mut self, writer: &Connection, readers: &Readers, log: i64) -> Result<bool, Error> {
         self.log_at_last_copy = log;
-        if let Err(error) = readers.commit_with(|| mark::count(writer, true)) {
-            log::warn!("checkpoint postponed, the write-ahead log grows meanwhile: {error}");
-            return true;
+        let opened = commit_mark(readers, || mark::count(writer, true));
+        if unless_disk_failed(opened, POSTPONED)?.is_none() {
+            return Ok(true);
         }
         self.is_copying = self.wake.as_ref().is_some_and(|wake| wake.try_send(()).is_ok());
-        self.is_copying
+        Ok(self.is_copying)
     }
 
     fn finish(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
@@ -423,14 +429,7 @@ fn copy_nearly_all(connection: &Connection, file: &SyncHandle, health: &Health) 
 ///
 /// [`Error::DiskFailed`] when the disk failed.
 fn checkpoint(connection: &Connection, pragma: &str, health: &Health) -> Result<Option<CopyProgress>, Error> {
-    match run_checkpoint(connection, pragma, health) {
-        Ok(progress) => Ok(progress),
-        Err(error @ Error::DiskFailed(_)) => Err(error),
-        Err(error) => {
-            log::warn!("checkpoint postponed, the write-ahead log grows meanwhile: {error}");
-            Ok(None)
-        }
-    }
+    unless_disk_failed(run_checkpoint(connection, pragma, health), POSTPONED).map(Option::flatten)
 }
 
 /// Runs a checkpoint pragma as [`checkpoint`] does, and returns every error.
@@ -446,12 +445,5 @@ fn run_checkpoint(connection: &Connection, pragma: &str, health: &Health) -> Res
             }))
         })
     });
-    outcome.map_err(|error| {
-        if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
-            return Error::DiskFailed(error.to_string());
-        }
-        let error = error.into();
-        health.heed(&error);
-        error
-    })
+    outcome.map_err(of_disk).inspect_err(|error| health.heed(error))
 }

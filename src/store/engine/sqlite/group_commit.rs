@@ -96,6 +96,10 @@ impl GroupCommit for FileGroupCommit {
         // If this fails nothing is lost: the next start reads the log.
         if let Err(problem) = self.checkpoints.close(&self.connection, &self.readers) {
             log::warn!("last checkpoint failed, keep the -wal file with the database: {problem}");
+            if matches!(problem, Error::DiskFailed(_)) {
+                // As above.
+                mem::forget(self.connection);
+            }
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ pub(crate) mod checkpoints;
 pub(crate) mod checksum;
 pub(crate) mod connection;
 pub(crate) mod deadline;
+pub(crate) mod disk_failures;
 pub(crate) mod file;
 pub(crate) mod format;
 pub(crate) mod group_commit;

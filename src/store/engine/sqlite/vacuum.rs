@@ -10,6 +10,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::store::engine::error::Error;
 use crate::store::engine::sqlite::checkpoints::Checkpoints;
+use crate::store::engine::sqlite::disk_failures::{commit_mark, unless_disk_failed};
 use crate::store::engine::sqlite::file::PAGE_BYTES;
 use crate::store::engine::sqlite::mark;
 use crate::store::engine::sqlite::readers::Readers;
@@ -83,9 +84,9 @@ impl Vacuum {
             Err(error) => return Err(Error::OutcomeUnknown(error.to_string())),
         }
         // If it fails, the file passes for a copy that SQLite made, until the next start.
-        if let Err(error) = readers.commit_with(|| mark::follow_schema_cookie(writer)) {
-            log::warn!("the mark of the database does not follow its schema until the next start: {error}");
-        }
+        let followed = commit_mark(readers, || mark::follow_schema_cookie(writer));
+        let warning = "the mark of the database does not follow its schema until the next start";
+        unless_disk_failed(followed, warning)?;
         let (_, after) = pages(writer)?;
         let (bytes, millis) = (
             before.saturating_sub(after) * u64::from(PAGE_BYTES),
