@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::background::{self, BackgroundTask};
 use crate::commands::deliveries;
 use crate::domain::time::Timestamp;
-use crate::store::{Error, Store, Tx};
+use crate::store::{Error, Store};
 
 /// The pause between two passes over the idempotency records.
 const IDEMPOTENCY_PERIOD: Duration = Duration::from_mins(1);
@@ -22,6 +22,10 @@ const EVENTS_PERIOD: Duration = Duration::from_hours(1);
 const EVENTS_PAUSE: Duration = Duration::from_millis(20);
 /// The pause between two looks for files that nothing refers to.
 const FILES_PERIOD: Duration = Duration::from_hours(1);
+/// The pause between two commits that remove such files.
+const FILES_PAUSE: Duration = Duration::from_millis(20);
+/// The most files that one commit removes. Each takes a round trip to the server.
+const FILES_MAX: u32 = 20;
 /// The pause after a pass over events or files that failed.
 const FAILED_PAUSE: Duration = Duration::from_mins(1);
 /// The most idempotency records that one commit removes.
@@ -79,9 +83,20 @@ async fn remove_unused_files(store: &Store) {
     loop {
         tokio::time::sleep(pause).await;
         store.until_leader().await;
-        let removed = store.write_patiently(|tx: &mut Tx<'_>| tx.remove_unused_files()).await;
+        let removed = remove_all_unused_files(store).await;
         pause = pause_after(&removed, FILES_PERIOD);
         warn_of(removed, "cannot remove files that nothing refers to");
+    }
+}
+
+async fn remove_all_unused_files(store: &Store) -> Result<(), Error> {
+    loop {
+        let unused = store.read(|snapshot| snapshot.unused_files(FILES_MAX)).await?;
+        if unused.is_empty() {
+            return Ok(());
+        }
+        store.write_patiently(move |tx| tx.remove_unused_files(&unused)).await?;
+        tokio::time::sleep(FILES_PAUSE).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! Blobs, across refusals, restarts and crashes.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use escrowd::domain::fees::WhoPays;
 use escrowd::domain::file::{FileKind, FileName};
 use escrowd::store::{OpenedFile, Store};
 
-use crate::helpers::{TestDatabase, TestFile, Trade, policy, terms, write};
+use crate::helpers::{TestDatabase, TestFile, Trade, policy, terms, wait_for, write};
 
 const PICTURE: &[u8] = b"\x89PNG a drawing";
 
@@ -92,6 +93,38 @@ fn an_upload_that_waits_keeps_no_other_upload_or_download_waiting() {
         assert_eq!(waits.join().unwrap(), name);
     });
     assert_eq!(content_of(&store, name).as_deref(), Some(PICTURE));
+}
+
+/// On PostgreSQL, which has the content of files in the database. Beside a file the folder has it.
+#[test]
+fn unused_files_are_found_some_at_a_time_and_checked_again_before_they_are_removed() {
+    let database = TestDatabase::new();
+    let store = database.open();
+    let unused = |max| wait_for(store.read(move |snapshot| snapshot.unused_files(max))).unwrap();
+    let used = keep(&store, PICTURE);
+    offer(&store, used);
+    let names: Vec<FileName> = (0..5_u8).map(|number| keep(&store, &[number])).collect();
+    if database.settings.place.path().is_some() {
+        assert_eq!(unused(10), []);
+        return;
+    }
+    assert_eq!(unused(10), [], "a command may be about to refer to them");
+    let outside = database.outside();
+    outside.batch("UPDATE file_content SET kept_at = now() - interval '25 hours'");
+    let found = unused(10);
+    assert_eq!(found.iter().collect::<HashSet<_>>(), names.iter().collect());
+    assert_eq!(unused(2).len(), 2);
+    // Meanwhile one is uploaded again, and an escrow comes to refer to another.
+    keep(&store, &[0]);
+    offer(&store, names[1]);
+    write(&store, move |tx| tx.remove_unused_files(&found));
+    let is_there = |name: &FileName| content_of(&store, *name).is_some();
+    assert_eq!(
+        names.iter().map(is_there).collect::<Vec<_>>(),
+        [true, true, false, false, false]
+    );
+    assert!(is_there(&used));
+    assert_eq!(unused(10), []);
 }
 
 #[test]
