@@ -317,11 +317,25 @@ impl Source<'_> {
 }
 
 /// Gives a finished copy its name, the files first: a database has its files from the first
-/// moment.
-pub(super) fn finish(copying: Copying, to: &Path) -> Result<(), BackupError> {
+/// moment. If it does not get the name, removes its files.
+pub(super) fn finish(mut copying: Copying, to: &Path) -> Result<(), BackupError> {
     let unfinished = copying.path().to_owned();
-    let finished = blobs::rename_all(&unfinished, to).and_then(|()| copying.keep_as(to));
-    finished
+    let has_files = is_there(&blobs::root_of(&unfinished));
+    let mut give_name = || {
+        if is_there(to) {
+            // A database that has appeared meanwhile must not get the files of this one.
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        blobs::rename_all(&unfinished, to)?;
+        copying.keep_as(to)
+    };
+    let named = give_name();
+    if has_files && !copying.is_kept() {
+        let is_renamed = !is_there(&blobs::root_of(&unfinished));
+        // The next backup with this name removes files that cannot be removed now.
+        drop(blobs::remove_all(if is_renamed { to } else { &unfinished }));
+    }
+    named
         .and_then(|()| blobs::mark_finished(to))
         .map_err(|error| failed(error.into(), to))
 }

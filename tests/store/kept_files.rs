@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::thread;
 
@@ -10,7 +11,7 @@ use escrowd::commands::standard_escrows;
 use escrowd::domain::escrow::Escrow;
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::file::{FileKind, FileName};
-use escrowd::store::{OpenedFile, Store};
+use escrowd::store::{OpenedFile, Step, Store, backup};
 
 use crate::helpers::{TestDatabase, TestFile, Trade, policy, terms, wait_for, write};
 
@@ -139,6 +140,32 @@ fn an_unreferenced_file_is_removed_with_its_last_mark() {
     store.unmark_files(&[name]).unwrap();
     assert_eq!(found(&file, name), (false, false));
     assert_eq!(content_of(&store, name), None);
+}
+
+/// Another program takes the name when the copy is whole, and may be about to put a database there.
+#[test]
+fn a_backup_whose_name_is_taken_meanwhile_leaves_no_files_there() {
+    let file = TestFile::new();
+    let store = file.open();
+    let name = keep(&store, PICTURE);
+    offer(&store, name);
+    store.close();
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("backup.db");
+    let mut take = |step| {
+        if matches!(step, Step::Audit { .. }) {
+            fs::write(&to, "of another program").unwrap();
+        }
+        ControlFlow::Continue(())
+    };
+    let refusal = backup(&file.path, &to, &mut take).unwrap_err().to_string();
+    assert!(refusal.contains("exists already"), "{refusal}");
+    let left: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["backup.db"]);
+    assert_eq!(fs::read(&to).unwrap(), b"of another program");
 }
 
 #[test]

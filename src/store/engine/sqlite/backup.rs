@@ -145,12 +145,17 @@ impl Copying {
         self.file.as_ref().map_or(Ok(()), |locked| locked.file().sync_all())
     }
 
+    /// Returns true if the copy has its name.
+    pub(crate) const fn is_kept(&self) -> bool {
+        self.file.is_none()
+    }
+
     /// Gives the copy its name, which must be free, and syncs the folder.
     ///
     /// # Errors
     ///
     /// Fails if there is such a file, or the folder cannot be written.
-    pub(crate) fn keep_as(mut self, to: &Path) -> io::Result<()> {
+    pub(crate) fn keep_as(&mut self, to: &Path) -> io::Result<()> {
         if is_there(to) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
