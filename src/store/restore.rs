@@ -85,7 +85,7 @@ pub fn restore(
         refuse_taken(to)?;
     }
     let lock = InstanceLock::take(to)?;
-    let restored = restore_locked(from, to, required, on_step);
+    let restored = restore_locked(from, to, replace, required, on_step);
     if restored.is_err() {
         lock.undo();
     }
@@ -96,9 +96,14 @@ pub fn restore(
 fn restore_locked(
     from: &Path,
     to: &Path,
+    replace: bool,
     required: Option<RequiredPurpose<'_>>,
     on_step: OnStep<'_>,
 ) -> Result<Restored, BackupError> {
+    if !replace {
+        // Another command may have made a database there before the lock was taken.
+        refuse_taken(to)?;
+    }
     refuse_in_use(to)?;
     let from = &file::resolve(from)?;
     let AtRest {
@@ -289,5 +294,25 @@ fn put_back(aside: &Path, to: &Path, error: BackupError) -> BackupError {
             "{problem}; the database that was there is now {}, and nothing of it was removed",
             aside.display()
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+
+    #[test]
+    fn a_database_that_was_made_before_the_lock_was_taken_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("escrowd.db");
+        fs::write(&to, "").unwrap();
+        let from = folder.path().join("backup.db");
+        let restored = restore_locked(&from, &to, false, None, &mut |_| ControlFlow::Continue(()));
+        assert!(
+            matches!(&restored, Err(BackupError::Exists { path, .. }) if *path == to),
+            "{restored:?}"
+        );
     }
 }
