@@ -73,8 +73,11 @@ impl Way<'_> {
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
             .map_err(OpenError::sqlite(self.path))?;
-        self.change(&mut connection, entropy)
-            .map_err(|problem| self.refused(&format!("{problem}; nothing was changed")))?;
+        let changed = self.change(&mut connection, entropy);
+        changed
+            .map_err(|problem| self.unchanged(&problem))?
+            .commit()
+            .map_err(|error| self.uncommitted(&error))?;
         self.tell_of_settings(&connection)?;
         self.checkpoint_all(&connection)?;
         let millis = started.elapsed().as_millis();
@@ -96,6 +99,22 @@ impl Way<'_> {
             );
         }
         Ok(())
+    }
+
+    fn unchanged(&self, problem: &str) -> OpenError {
+        self.refused(&format!("{problem}; nothing was changed"))
+    }
+
+    /// Returns the error of a commit that failed. If the disk failed, all of it may be in the log.
+    fn uncommitted(&self, error: &rusqlite::Error) -> OpenError {
+        if error.sqlite_error_code() != Some(ErrorCode::SystemIoFailure) {
+            return self.unchanged(&describe(error));
+        }
+        self.refused(&format!(
+            "the disk failed ({error}), and it is not known if the migration has taken effect; it may be in the \
+             write-ahead log, so keep {}-wal with the file and start again",
+            self.path.display()
+        ))
     }
 
     fn refused(&self, problem: &str) -> OpenError {
@@ -129,7 +148,7 @@ impl Way<'_> {
                 ))
             })?;
         } else {
-            let copying = Copying::begin(&kept).map_err(|error| unkept(&remedied(&error, &kept)))?;
+            let mut copying = Copying::begin(&kept).map_err(|error| unkept(&remedied(&error, &kept)))?;
             let copied = copying.pages(&snapshot, &mut |_, _| ControlFlow::Continue(()));
             copied.map_err(|error| unkept(&remedied(&error, &kept)))?;
             inspection::check_pages(copying.path()).map_err(|problem| unkept(&damaged(&kept, &problem)))?;
@@ -140,15 +159,10 @@ impl Way<'_> {
         Ok(kept)
     }
 
-    /// Runs the migrations in one transaction. An error says what is wrong, and nothing was
-    /// changed.
-    fn change(&self, connection: &mut Connection, entropy: &mut dyn Entropy) -> Result<(), String> {
-        let describe = |error: rusqlite::Error| match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => "there is no room for it; make room, about as much as the file has, and \
-                                          start again"
-                .to_owned(),
-            _ => error.to_string(),
-        };
+    /// Runs the migrations in one transaction, and returns it. An error says what is wrong, and
+    /// nothing was changed.
+    fn change<'c>(&self, connection: &'c mut Connection, entropy: &mut dyn Entropy) -> Result<Transaction<'c>, String> {
+        let describe = |error: rusqlite::Error| describe(&error);
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(describe)?;
@@ -165,7 +179,7 @@ impl Way<'_> {
         // The mark is open until the whole log is in the file. Its page is copied before those
         // of the schema, and a file with some of them is not whole without the log.
         mark::count_at(&transaction, true, Timestamp::EPOCH).map_err(describe)?;
-        transaction.commit().map_err(describe)
+        Ok(transaction)
     }
 
     /// Checks what the migrations made, before it is committed.
@@ -220,6 +234,15 @@ impl Way<'_> {
     }
 }
 
+fn describe(error: &rusqlite::Error) -> String {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "there is no room for it; make room, about as much as the file has, and start \
+                                      again"
+            .to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Returns a name for a copy of a file of this version.
 fn copy_name(path: &Path, version: u32, number: u32) -> PathBuf {
     match number {
@@ -255,4 +278,39 @@ fn remedied(error: &FileCopyError, kept: &Path) -> String {
         );
     }
     format!("{kept}: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    /// A failed fsync leaves all pages of the commit in the log, from which the next start may
+    /// recover them.
+    #[test]
+    fn a_commit_on_a_failing_disk_is_not_said_to_have_changed_nothing() {
+        let way = Way {
+            path: Path::new("/var/lib/escrowd.db"),
+            from: 1,
+            to: 2,
+            steps: &[],
+        };
+        let told = |code| {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            way.uncommitted(&error).to_string()
+        };
+        for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_WRITE] {
+            let problem = told(code);
+            assert!(!problem.contains("nothing was changed"), "{problem}");
+            for words in ["is not known", "keep /var/lib/escrowd.db-wal", "start again"] {
+                assert!(problem.contains(words), "{words:?} is not in {problem:?}");
+            }
+        }
+        let full = told(ffi::SQLITE_FULL);
+        assert!(
+            full.contains("make room") && full.ends_with("nothing was changed"),
+            "{full}"
+        );
+    }
 }
