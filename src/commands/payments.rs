@@ -3,6 +3,7 @@
 use crate::commands::admission::admit;
 use crate::commands::deals::load_deal;
 use crate::commands::{Error, Policy, cards, outbox};
+use crate::domain::effects::Effects;
 use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::{self, Escrow, PaymentOffer, Source};
 use crate::domain::ids::{EscrowKey, MerchantId, Reference};
@@ -56,7 +57,7 @@ pub(super) fn fund_with(
     if let Some(token) = &request.token {
         escrow::check_token(&escrows, token)?;
     }
-    take_from_links(tx, policy, &mut escrows)?;
+    let taken = take_from_links(tx, &mut escrows)?;
     let offer = PaymentOffer {
         reference: request.reference,
         amount: request.amount,
@@ -64,7 +65,9 @@ pub(super) fn fund_with(
     };
     let (Entry { transaction, detail }, effects) = escrow::fund(&mut escrows, actor.customer(), offer, tx.booking())?;
     let deals: Vec<DealRef<'_>> = escrows.iter().map(DealRef::from).collect();
-    outbox::apply(tx, policy, actor.merchant, &effects, &deals)?;
+    for effects in taken.iter().chain([&effects]) {
+        outbox::apply(tx, policy, actor.merchant, effects, &deals)?;
+    }
     for escrow in &escrows {
         tx.save_funding(escrow)?;
     }
@@ -162,16 +165,18 @@ fn load_each(tx: &Tx<'_>, merchant: MerchantId, keys: &[EscrowKey]) -> Result<Ve
 
 /// Replaces each link by a new escrow for this buyer. Keeps a link that is sold out, which
 /// funding then refuses. Sorts the escrows into funding order again, which is the order in
-/// which a repeated request reads them back.
-fn take_from_links(tx: &mut Tx<'_>, policy: &Policy, escrows: &mut [Escrow]) -> Result<(), Error> {
+/// which a repeated request reads them back. Returns the effects of each new escrow, which the
+/// caller applies when the escrow is funded: all events of one commit have the same data.
+fn take_from_links(tx: &mut Tx<'_>, escrows: &mut [Escrow]) -> Result<Vec<Effects>, Error> {
+    let mut all = Vec::new();
     for escrow in escrows.iter_mut() {
         if let Some((taken, effects)) = escrow.take_from_link(tx.booking()) {
             tx.save_link(escrow)?;
             tx.insert_escrow(&taken)?;
-            outbox::apply_of(tx, policy, &taken, &effects)?;
+            all.push(effects);
             *escrow = taken;
         }
     }
     escrow::sort_for_funding(escrows);
-    Ok(())
+    Ok(all)
 }
