@@ -77,6 +77,7 @@ pub fn is_of_request_alone(refusal: &Refusal) -> bool {
             | Refusal::SplitAmountsMissing
             | Refusal::SplitAmountsWithoutSplit
             | Refusal::TooFewMilestones
+            | Refusal::MilestonesDoNotAddUp { .. }
             | Refusal::TooFewParticipants
             | Refusal::ParticipantTwice
             | Refusal::PotTooSmall { .. }

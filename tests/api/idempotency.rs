@@ -406,6 +406,8 @@ fn a_request_that_is_wrong_by_itself_leaves_the_key_free() {
     let keyed = |method: &str, path: &str, customer: &str| Request::of(method, path, customer).keyed("order 1");
     let mut offer = two_milestones();
     offer["milestones"].as_array_mut().unwrap().truncate(1);
+    let mut unequal = two_milestones();
+    unequal["amount"] = json!(9_999);
     let pot = json!({
         "purpose": "A bet", "amount": 1_000, "participants": [{ "customerId": "ada", "amount": 1_000 }],
     });
@@ -423,6 +425,13 @@ fn a_request_that_is_wrong_by_itself_leaves_the_key_free() {
             "ada",
             offer,
             "A milestone escrow must have at least 2 milestones",
+        ),
+        (
+            "POST",
+            "/v1/escrow/milestone/create",
+            "ada",
+            unequal,
+            "The sum of milestone amounts must equal the escrow amount",
         ),
         (
             "POST",
