@@ -21,6 +21,7 @@ use crate::domain::payments::request::{IntentKind, IntentRequest};
 use crate::domain::payments::whitelist::EvmAddress;
 use crate::domain::refusal::Refusal;
 use crate::domain::transaction::{BlockchainTarget, Method, PaymentStatus, TransactionType, WalletTarget};
+use crate::domain::treasury::receipt;
 use crate::store::Tx;
 
 /// The most withdrawals that one command settles beside its own work.
@@ -156,11 +157,12 @@ pub fn settle_due(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId) -> Res
 }
 
 /// Pays the test account of a deposit in the sandbox, which settles the deposit. The deposit
-/// fails if the sandbox declines its amount. A second payment moves nothing.
+/// fails if the sandbox declines its amount. A second payment after a success moves nothing.
 ///
 /// # Errors
 ///
-/// Refuses an account number without a deposit, and an `amount` that is not the deposit's.
+/// Refuses an account number without a deposit, an `amount` that is not the deposit's, and a
+/// deposit that failed or was reversed: the money could not come in.
 pub fn pay_test_account(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -174,6 +176,9 @@ pub fn pay_test_account(
     let due = payment.transaction.amount;
     if let Some(offered) = amount.filter(|&offered| offered != due) {
         return Err(Refusal::AmountMismatch { due, offered }.into());
+    }
+    if payment.status() != PaymentStatus::Success {
+        receipt::check_pending(&payment, "paid")?;
     }
     settle(tx, policy, merchant, payment, decline::check_amount(due).into())
 }

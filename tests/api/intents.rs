@@ -88,6 +88,26 @@ fn a_deposit_waits_until_its_test_account_is_paid() {
 }
 
 #[test]
+fn the_test_account_of_a_failed_deposit_takes_no_money() {
+    let app = spawn_app();
+    let refuses = |intent: &Answer| {
+        app.refuses(409, "The deposit is failed and cannot be paid", |app| {
+            pay_test_account(app, intent, None)
+        });
+    };
+    let mut request = deposit("d-1", 1000);
+    request["amount"] = json!(1000.51);
+    let declined = app.create_intent("ada", &request).ok();
+    assert_eq!(pay_test_account(&app, &declined, None).ok().text("status"), "failed");
+    refuses(&declined);
+    let given_up = app.create_intent("ada", &deposit("d-2", 2500)).ok();
+    let expire = json!({ "reference": "d-2", "reason": "no money came" });
+    app.as_merchant("POST", "/operator/deposits/expire", Some(&expire)).ok();
+    refuses(&given_up);
+    assert_eq!(app.balances("ada"), (json!(1_000_000), json!(0)));
+}
+
+#[test]
 fn a_test_account_takes_only_the_due_amount() {
     let app = spawn_app();
     let intent = app.create_intent("ada", &deposit("d-1", 2500)).ok();

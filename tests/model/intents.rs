@@ -275,6 +275,9 @@ impl Reference {
         if let Some(offered) = amount {
             refuse_if(offered != due, &format!("AmountMismatch {due} {offered}"))?;
         }
+        let status = self.intents[place].status;
+        let may_be_paid = ["pending", "success"].contains(&status);
+        refuse_if(!may_be_paid, &format!("NotInStatus deposit {status} paid"))?;
         self.touched.push(place);
         if self.intents[place].is_open() {
             return self.settle(command, place, status_of_amount(due));

@@ -158,6 +158,7 @@ pub(crate) async fn verify(
 pub(crate) const PAY_TEST_ACCOUNT_REFUSALS: Refusals = Refusals::of(&[&[
     RefusalKind::TestAccountNotFound,
     RefusalKind::AmountMismatch,
+    RefusalKind::NotInStatus,
     RefusalKind::TooMuchMoney,
 ]]);
 
