@@ -304,7 +304,23 @@ fn wrong_files_of_results_are_refused_as_a_whole() {
             let answer = office.results(&format!("{},{line}\n", trade.open)).ok();
             assert_eq!(answer.data()["lines"][0]["code"], "invalid_request", "{line:?}");
         }
+        // The record has the day and the bank's reference in the reason too.
+        let returned = |reference: &str, chars: usize| {
+            let line = format!("{},returned,{reference},2026-11-09,{}\n", trade.open, "é".repeat(chars));
+            office.results(&line).ok()
+        };
+        for (reference, chars_max) in [("", 475), ("RV-1", 470)] {
+            let message = format!(
+                "reason must be a text of at most {chars_max} characters; got {} characters",
+                chars_max + 1
+            );
+            assert_eq!(
+                returned(reference, chars_max + 1).data()["lines"][0]["message"],
+                message
+            );
+        }
         assert_eq!(office.status_of(&trade.open), "approved");
+        assert_eq!(outcomes(&returned("RV-1", 470)), ["2 applied returned null"]);
     }
 }
 

@@ -115,7 +115,7 @@ fn batch_result(result: PayoutResult) -> BatchResult {
 }
 
 /// Returns the outcome as the record has it. The bank's reference and day of a return stand in
-/// its reason.
+/// its reason, so the file's reason may have that much less.
 fn batch_outcome(outcome: PayoutOutcome) -> Parsed<BatchOutcome> {
     match outcome {
         PayoutOutcome::Paid {
@@ -130,16 +130,14 @@ fn batch_outcome(outcome: PayoutOutcome) -> Parsed<BatchOutcome> {
             value_date,
             reason,
         } => {
-            let reason = text::line("reason", reason, REASON_CHARS_MAX)?;
             let by = match bank_reference {
                 Some(reference) => format!(" {}", text::line("bankReference", reference, BANK_REFERENCE_CHARS_MAX)?),
                 None => String::new(),
             };
-            let reason = format!("{reason} (returned{by} on {value_date})");
-            Ok(BatchOutcome::Returned {
-                value_date,
-                reason: text::line("reason", reason, REASON_CHARS_MAX)?,
-            })
+            let returned = format!(" (returned{by} on {value_date})");
+            let chars_max = REASON_CHARS_MAX - returned.chars().count();
+            let reason = text::line("reason", reason, chars_max)? + &returned;
+            Ok(BatchOutcome::Returned { value_date, reason })
         }
     }
 }
