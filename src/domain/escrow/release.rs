@@ -62,7 +62,7 @@ impl Escrow {
         booking.effects.events.push(released);
         self.updated_at = booking.now;
         if !self.milestones().iter().any(Milestone::is_pending) {
-            self.close(CloseReason::Completed, Some(&credit), &mut booking);
+            self.close(CloseReason::Completed, credit.as_ref(), &mut booking);
         }
         Ok(booking.effects)
     }
@@ -84,7 +84,7 @@ impl Escrow {
         }
         self.check_ongoing()?;
         let credit = self.release(&self.seller, self.pool(), &mut booking);
-        self.close(CloseReason::Completed, Some(&credit), &mut booking);
+        self.close(CloseReason::Completed, credit.as_ref(), &mut booking);
         Ok(booking.effects)
     }
 
@@ -108,7 +108,7 @@ impl Escrow {
             return Err(Refusal::ClaimTooEarly { claimable_at });
         }
         let credit = self.release(&self.seller, self.pool(), &mut booking);
-        self.close(CloseReason::Claimed, Some(&credit), &mut booking);
+        self.close(CloseReason::Claimed, credit.as_ref(), &mut booking);
         Ok(booking.effects)
     }
 
@@ -132,8 +132,8 @@ impl Escrow {
     }
 
     /// Moves money from the hold to a payee and records it in their history. Returns the
-    /// reference of the payee's transaction.
-    pub(super) fn release(&self, payee: &Party, amount: Amount, booking: &mut Booking<'_>) -> Reference {
+    /// reference of the payee's transaction, or `None` if the amount is zero, which has none.
+    pub(super) fn release(&self, payee: &Party, amount: Amount, booking: &mut Booking<'_>) -> Option<Reference> {
         let out = HoldTransfer {
             kind: TransferKind::Release,
             to: payee.main_account(),
@@ -141,7 +141,8 @@ impl Escrow {
             amount,
             reference: None,
         };
-        self.transfer_out(out, booking)
+        let reference = self.transfer_out(out, booking);
+        (!amount.is_zero()).then_some(reference)
     }
 
     /// Moves money from the hold to an account, records it in the receiver's history and

@@ -144,17 +144,17 @@ impl Escrow {
                 self.decide_additional_fee(additional_fee_refundable);
                 let credit = self.release(&self.seller, seller, booking);
                 self.pay_back(buyer, booking);
-                let credit = Some(credit).filter(|_| !seller.is_zero());
                 (CloseReason::Split(Split { seller, buyer }), credit)
             }
         }
     }
 
-    /// Releases all that the buyer has not confirmed, each part to its payee.
+    /// Releases all that the buyer has not confirmed, each part to its payee. Returns the
+    /// reference of the last payment.
     fn release_rest(&self, booking: &mut Booking<'_>) -> Option<Reference> {
         let mut credit = None;
         for (payee, amount) in self.unpaid() {
-            credit = Some(self.release(&payee, amount, booking));
+            credit = self.release(&payee, amount, booking).or(credit);
         }
         credit
     }

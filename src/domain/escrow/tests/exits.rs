@@ -1,11 +1,15 @@
 //! The ways out of a hold that escrowd adds (contract section 9.4), case by case.
 
+use crate::domain::effects::Effects;
 use crate::domain::escrow::dispute::{Ruling, Speaker, Statement};
+use crate::domain::escrow::limits::TermsLimits;
+use crate::domain::escrow::terms::Terms;
 use crate::domain::escrow::tests::helpers::{
-    EXITS, SequentialIds, at, customer, events, funded, hold, legs, main, naira, offered, offered_standard,
+    EXITS, LIMITS, SequentialIds, at, customer, events, funded, hold, kobo, legs, main, naira, offered,
+    offered_standard, seller, terms_request,
 };
-use crate::domain::escrow::{Escrow, ReleaseOrder, Status};
-use crate::domain::fees::WhoPays;
+use crate::domain::escrow::{Escrow, ReleaseOrder, Seller, Status};
+use crate::domain::fees::{Rates, WhoPays};
 use crate::domain::ledger::{Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
@@ -48,6 +52,34 @@ fn a_refund_pays_as_a_ruling_for_the_buyer_does() {
         assert_eq!(refunded.closed_at(), Some(at(4)));
         let statements = refunded.dispute().unwrap().statements().count();
         assert_eq!(statements, 1, "the merchant has not spoken");
+    }
+}
+
+#[test]
+fn the_additional_fee_of_a_seller_who_is_paid_nothing_names_the_payment() {
+    let exits: [fn(&mut Escrow, &mut SequentialIds) -> Effects; 3] = [
+        |escrow, ids| escrow.confirm_payment(&customer("ben"), ids.booking_at(3)).unwrap(),
+        |escrow, ids| escrow.claim(&ada(), 0, ids.booking_at(400 * DAY)).unwrap(),
+        |escrow, ids| escrow.resolve(Ruling::Completed, said(400 * DAY), EXITS, ids).unwrap(),
+    ];
+    for exit in exits {
+        let ids = &mut SequentialIds::default();
+        let limits = TermsLimits {
+            amount_min: kobo(1),
+            ..LIMITS
+        };
+        let terms = Terms::new(terms_request(kobo(1), WhoPays::Seller), None, &limits).unwrap();
+        let seller = Seller {
+            rates: Rates::new(5_000, 0).unwrap(),
+            ..seller("ada", 0)
+        };
+        let (mut escrow, _) = Escrow::offer_standard(seller, terms, Vec::new(), ids.booking_at(1)).unwrap();
+        escrow.set_additional_fee(naira(5), None, at(2)).unwrap();
+        let mut escrow = funded(escrow, ids);
+        assert_eq!(escrow.pool(), Amount::ZERO);
+        let effects = exit(&mut escrow, ids);
+        let references = effects.entries.iter().map(|entry| entry.transaction.reference.as_str());
+        assert_eq!(references.collect::<Vec<_>>(), ["DLV-REF"]);
     }
 }
 
