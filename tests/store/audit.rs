@@ -220,6 +220,15 @@ fn a_closed_escrow_opened_again_is_found() {
     }
 }
 
+/// The last release closes an escrow, so it cannot be open after it.
+#[test]
+fn an_open_escrow_whose_milestones_are_all_released_is_found() {
+    let escrow = SOUND.1.closed;
+    let audit = audit_after("UPDATE escrow SET state = 'OPENED' WHERE id = ?1", &[escrow.number()]);
+    let problem = format!("escrow {escrow} is open and its milestones released all of 1000000");
+    assert_finds(&audit, &[6, 4], &problem);
+}
+
 fn pending_again(escrow: EscrowId) -> Audit {
     let sql = "UPDATE milestone SET is_released = 0 WHERE escrow_id = ?1 AND position = 0";
     audit_after(sql, &[escrow.number()])

@@ -118,6 +118,11 @@ impl StoredEscrow {
         if self.kind == Kind::Vault && all != amount {
             problems.push(format!("vault {id} is over {amount}, and its stakes add up to {all}"));
         }
+        if self.kind == Kind::Milestones && self.state == State::Opened && released == all {
+            problems.push(format!(
+                "escrow {id} is open and its milestones released all of {amount}"
+            ));
+        }
         if self.kind == Kind::Milestones && self.end == Some(StoredClose::Released) && released != amount {
             problems.push(format!(
                 "escrow {id} is closed and its milestones released {released} of {amount}"
