@@ -48,7 +48,7 @@ enum OperatorCommand {
     Create {
         /// The person's name, which stands in the record of acts
         name: String,
-        /// The part that the operator plays
+        /// The operator's role, which decides what the key may do
         #[arg(long, value_enum)]
         role: RoleArgument,
         /// The id of a merchant that the operator is limited to; give it again for more
@@ -81,9 +81,9 @@ fn operator_id(text: &str) -> Result<OperatorId, &'static str> {
 enum RoleArgument {
     /// May do everything, and makes and revokes operators
     Admin,
-    /// Records what came in and what was paid
+    /// Records money in and out, requests pay-outs, assigns and reverses receipts
     Cashier,
-    /// Approves pay-outs and large receipts, and rules on deals
+    /// Approves or rejects receipts and pay-outs, and rules on deals
     Approver,
     /// May only read
     Auditor,
