@@ -63,9 +63,9 @@ pub(crate) enum ActsAs {
 /// The keys that may use a route (contract section 1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// The keys of every business account.
+    /// Every key of the merchant, also one with the scope `business`.
     Business,
-    /// The keys of merchant super-admins only.
+    /// Keys with the scope `super_admin`.
     SuperAdmin,
     /// Live mode: the keys of operators with this right. In a sandbox every key.
     Operator(Right),

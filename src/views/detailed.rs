@@ -39,7 +39,7 @@ pub(super) struct EventDealView {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct RecordView {
-    /// None when the merchant itself sells, and for a vault.
+    /// Null when the merchant itself sells, and for a vault.
     seller_id: Option<AsText<CustomerId>>,
     buyer_id: Option<AsText<CustomerId>>,
     payment_id: Option<AsText<TransactionId>>,

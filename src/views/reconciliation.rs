@@ -20,7 +20,7 @@ pub(crate) struct ReconciliationView {
     from: Option<AsText<Date>>,
     to: Option<AsText<Date>>,
     /// True if nothing is missing on either side and no difference is left. False if a line has a movement
-    /// of other days and no balance was sent: then nobody can tell if the bank has booked it twice.
+    /// of other days and no balance was sent: it is then unknown whether the bank has booked it twice.
     agrees: bool,
     balance: BalanceView,
     sums: SumsView,

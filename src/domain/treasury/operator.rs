@@ -25,7 +25,8 @@ pub enum Role {
 }
 
 /// The right that a route takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum Right {
     /// To read.
     Read,

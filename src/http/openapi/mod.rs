@@ -21,7 +21,7 @@ pub(super) use operation::{DescribedRoute, PATH};
 
 /// The rules that hold for all fields, so that their schemas leave them out.
 const DESCRIPTION: &str = "Milestone escrow. Amounts are numbers of the major unit with at most two decimals. \
-    An empty text counts as null, unless the field's schema refuses it, and a field that is null as left out. \
+    A field that is null counts as left out. An empty text counts as null, unless the field's schema refuses it. \
     The words of gateway and transactionType may come in any letter case.";
 
 /// Returns the document of these routes.

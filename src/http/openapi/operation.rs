@@ -95,10 +95,16 @@ fn access(route: &DescribedRoute) -> String {
     let keys = match (route.facts.section, route.facts.access) {
         (Section::Open, _) => "Needs no key.".to_owned(),
         (Section::Checkout, _) => "Takes the publishable key in the body.".to_owned(),
-        (_, Access::Business) => "For the keys of every business account.".to_owned(),
-        (_, Access::SuperAdmin) => "For the keys of merchant super-admins.".to_owned(),
+        (_, Access::Business) => "For every key of the merchant, also one with the scope `business`.".to_owned(),
+        (_, Access::SuperAdmin) => "For keys with the scope `super_admin`.".to_owned(),
         (_, Access::Operator(right)) => {
-            format!("For operators with the right {right:?}; in a sandbox for every key.")
+            let right = right.into_str();
+            match route.facts.refusals.only_in {
+                Some((Mode::Live, _)) => format!(
+                    "For operators with the right `{right}`, in live mode alone: a sandbox answers 403 `live_only`."
+                ),
+                _ => format!("For operators with the right `{right}`; in a sandbox for every key."),
+            }
         }
     };
     format!("{party} {keys}")

@@ -24,7 +24,7 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply<P
     Ok(Reply::ok("Publishable key fetched successfully", view))
 }
 
-/// The key that names the merchant in its web pages. `None` if a reset has moved it while this
+/// The key that names the merchant in its web pages. Null if a reset has moved it while this
 /// request was answered.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

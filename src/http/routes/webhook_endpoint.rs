@@ -27,8 +27,10 @@ use crate::webhooks::signing;
 /// The request of [`set`].
 pub(crate) const SETTING: RequestSpec = RequestSpec::of_body(&[&[
     FieldSpec::required_or_null("url", Kind::Url).about("Null sends no events"),
-    FieldSpec::optional("events", Kind::List(&Kind::Text, ListMax::Is(usize::MAX)))
-        .about("Names of events and patterns such as escrow.*; all, if left out"),
+    FieldSpec::optional("events", Kind::List(&Kind::Text, ListMax::Is(usize::MAX))).about(
+        "Names of events and patterns such as escrow.*. If left out: all events of the contract, which \
+             milestone.released is not; name it or milestone.*",
+    ),
 ]]);
 
 /// `GET /sandbox/callback`.
@@ -155,14 +157,15 @@ fn webhook_url(field: &Field<'_>, mode: Mode) -> Result<WebhookUrl, Invalid> {
     WebhookUrl::parse(&text, mode).map_err(|problem| field.must_be(problem.to_string()))
 }
 
-/// A merchant's webhook endpoint. It holds secrets, so it has no `Debug`; the route shows
-/// them to the merchant itself only.
+// It has no `Debug`: the route shows the secrets to the merchant itself only.
+/// A merchant's webhook endpoint, with its secrets.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WebhookEndpointView {
     /// Null when the merchant has no endpoint.
     pub(crate) url: Option<String>,
-    /// The names and patterns of the events that it gets. Null for all.
+    /// The names and patterns of the events that it gets. Null for all of the contract, without
+    /// `milestone.released`.
     pub(crate) events: Option<Vec<String>>,
     /// Set if it answered 410 Gone: the time of the oldest event that was not sent. Null while it gets events.
     pub(crate) gone_at: Option<AsText<Timestamp>>,

@@ -165,13 +165,15 @@ fn parse_secret(body: &JsonBody) -> Parsed<Option<SigningSecret>> {
     fields.field("secret").optional(secret)
 }
 
-/// A merchant's webhook endpoint. It may hold a secret, so it has no `Debug`.
+// It has no `Debug`, since it may hold a secret.
+/// A merchant's webhook endpoint. A reply has its secret only when one was made.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CallbackView {
     /// Without its query, which may hold a secret. Null when the merchant has no endpoint.
     url: Option<AsText<WebhookUrl>>,
-    /// The names and patterns of the events that it gets. Null for all.
+    /// The names and patterns of the events that it gets. Null for all of the contract, without
+    /// `milestone.released`.
     events: Option<Vec<String>>,
     /// Set if it answered 410 Gone: the time of the oldest event that was not sent. Null while it gets events.
     gone_at: Option<AsText<Timestamp>>,
