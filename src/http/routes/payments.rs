@@ -131,9 +131,10 @@ pub(crate) async fn wallet(state: Data<AppState>, caller: Caller) -> Result<Repl
 /// an absent `gateway` means a card.
 fn parse_payment(body: &JsonBody, state: &AppState) -> Parsed<PaymentRequest> {
     let fields = body.fields()?;
-    let strict = state.policy.load().strict;
+    let policy = state.policy.load();
+    let strict = policy.strict;
     let amount = fields.field("amount");
-    let smallest = state.policy.load().terms_limits.amount_min;
+    let smallest = policy.terms_limits.amount_min;
     let offered = if strict {
         Some(amount.amount_of(AmountShape::AtLeast(smallest))?)
     } else {
@@ -154,7 +155,7 @@ fn parse_payment(body: &JsonBody, state: &AppState) -> Parsed<PaymentRequest> {
     } else {
         Gateway::Wallet
     };
-    check_currency(&fields, &state.policy.load().currency)?;
+    check_currency(&fields, &policy.currency)?;
     let details = fields.field("escrowDetails");
     let (escrows, token) = escrows_to_pay(&details, state.limits.escrows_per_payment_max)?;
     Ok(PaymentRequest {
