@@ -30,7 +30,7 @@ const FILES_MAX: u32 = 20;
 const FAILED_PAUSE: Duration = Duration::from_mins(1);
 /// The most idempotency records that one commit removes.
 const RECORDS_MAX: u32 = 100;
-/// The same on a PostgreSQL server, where each record takes a round trip.
+/// The most records that one command deletes on a PostgreSQL server, where each takes a round trip.
 const RECORDS_ON_SERVER_MAX: u32 = 20;
 /// The longest pause between two looks for merchants that resets left behind.
 const LEFT_BEHIND_PERIOD_MAX: Duration = Duration::from_mins(1);

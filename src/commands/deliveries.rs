@@ -119,7 +119,7 @@ pub fn hasten_some(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<bool, Error>
 
 /// The most events that one command deletes, so that other commands do not wait long.
 const EVENTS_PER_COMMAND_MAX: usize = 500;
-/// The same on a PostgreSQL server, where each event takes two round trips.
+/// The most events that one command deletes on a PostgreSQL server, where each takes two round trips.
 const EVENTS_ON_SERVER_MAX: usize = 20;
 
 /// Deletes events older than `before`, at most as many as one command deletes. Returns true

@@ -1,5 +1,5 @@
-//! The success of a route, as the type of its handler tells it. The API document is made of
-//! these, so that it cannot tell another status or other data than the handler returns.
+//! Describes the success of a route from the return type of its handler, so that the API
+//! document cannot state another status or other data.
 
 use std::marker::PhantomData;
 

@@ -6,7 +6,7 @@
 //! left. `Forwarded` (RFC 7239) is not read. A proxy that is told to write one of the two
 //! headers passes the other on as the client wrote it.
 //!
-//! That a client has such a header at all is a sign of a proxy, also of one that is not trusted.
+//! Such a header on a request is a sign of a proxy, also of one that is not trusted.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

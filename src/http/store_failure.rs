@@ -4,7 +4,7 @@ use strum::{EnumProperty, IntoStaticStr, VariantArray};
 
 use crate::store;
 
-/// A failure of the store, as its code tells it. The status is 503 unless the variant states
+/// A failure of the store that clients tell apart by its code. The status is 503 unless the variant states
 /// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumProperty, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]

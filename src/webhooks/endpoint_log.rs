@@ -1,4 +1,4 @@
-//! What the log says of an endpoint that begins or ceases to fail.
+//! Writes the log lines about an endpoint that begins or stops failing.
 
 use crate::domain::events::delivery::{Attempt, AttemptOutcome};
 use crate::domain::ids::MerchantId;

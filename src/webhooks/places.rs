@@ -10,7 +10,7 @@ const UNHEALTHY_MAX: usize = 192;
 #[derive(Debug, Default)]
 pub(super) struct Places {
     taken: usize,
-    /// Those of `taken` whose endpoint was not healthy when the attempt started.
+    /// The part of `taken` whose endpoint was not healthy when the attempt started.
     taken_by_unhealthy: usize,
 }
 

@@ -102,8 +102,8 @@ impl Source {
         }
     }
 
-    /// Returns the details of the buyer's payment. That of a card names the card, since the
-    /// money never was in the wallet. That of a wallet has none.
+    /// Returns the details of the buyer's payment. A card payment names the card, since the
+    /// money never was in the wallet. A wallet payment has no details.
     fn detail(&self, now: Timestamp) -> Option<Detail> {
         match self {
             Self::Wallet { .. } => None,

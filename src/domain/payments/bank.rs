@@ -218,9 +218,9 @@ pub enum BankCodes {
     /// Any 3 to 6 digits: payment processors number the same banks in ways of their own, and
     /// the sandbox takes a code that no bank has as a test bank's.
     Any,
-    /// Those of the list.
+    /// The codes of the list.
     Listed,
-    /// Those of the list without the sandbox's own bank.
+    /// The codes of the list without the sandbox's own bank.
     Real,
 }
 

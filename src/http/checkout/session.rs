@@ -122,7 +122,7 @@ impl SessionSigner {
         TransactionId::parse(payment)
     }
 
-    /// What is signed for a payment is no JSON, so it never passes as a session.
+    /// The text signed for a payment is no JSON, so it never passes as a session.
     fn of_payment(&self, session: &str, payment: &str) -> Hmac<Sha256> {
         self.0.clone().chain_update(format!("{session} paid {payment}"))
     }

@@ -211,7 +211,7 @@ pub(super) fn position(field: &Field<'_>, now: Timestamp) -> Result<EventId, Inv
     }
 }
 
-/// What is right in the place of an id that is no [`position`].
+/// The expected value in the refusal of an id that is no [`position`].
 pub(super) const NO_POSITION: &str = "the id of an event that there is or was, or 24 zeros for the beginning";
 
 /// Numbers of ids run ahead of the clock if many are taken in a millisecond, or if it was set back.

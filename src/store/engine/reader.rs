@@ -16,7 +16,7 @@ pub(crate) type Query<'a> = dyn FnMut(&Snapshot<'_>) -> Result<(), Error> + 'a;
 /// compiled once.
 pub(crate) type AnyQuery = Box<dyn FnOnce(&Snapshot<'_>) -> Result<Found, Error> + Send>;
 
-/// What a query without a type found.
+/// The result of a query whose type is erased.
 pub(crate) type Found = Box<dyn Any + Send>;
 
 /// A connection that reads from snapshots.

@@ -71,7 +71,7 @@ const COUNT: &str = concat!(
     has_status_of!("?2")
 );
 
-/// Reads a receipt. What an operator asked for who was revoked since does not count, so it is left out.
+/// Reads a receipt. Leaves out the request of an operator who was revoked since: it does not count.
 fn read_receipt(row: Row<'_>) -> Result<Receipt, Error> {
     let row = ReceiptRow::read(row)?;
     let transaction = |number: Option<i64>, guard: Option<u32>| Some(TransactionId::new(number?, guard?));
