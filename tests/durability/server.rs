@@ -113,7 +113,7 @@ impl Server {
         assert_eq!(self.process.wait().unwrap().code(), Some(POWER_FAILED));
     }
 
-    fn signal_the_shim(&self) {
+    pub(crate) fn signal_the_shim(&self) {
         let id = self.process.id().to_string();
         let sent = Command::new("kill").args(["-USR2", &id]).status().unwrap();
         assert!(sent.success());
@@ -123,6 +123,11 @@ impl Server {
     /// itself with exit code 1.
     pub(crate) fn fail_disk(&mut self) {
         self.signal_the_shim();
+        self.wait_for_end();
+    }
+
+    /// Waits until the server ends by itself with exit code 1.
+    pub(crate) fn wait_for_end(&mut self) {
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(30) {
             if let Some(status) = self.process.try_wait().unwrap() {

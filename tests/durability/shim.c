@@ -12,7 +12,8 @@
  * may have written any of them. A fsync that has not returned covers nothing.
  *
  * Failing disk: with DURABILITY_FAIL_SYNC at N, SIGUSR2 lets the Nth fsync of
- * the database from then on fail, once. As on Linux, the disk then never writes
+ * the database from then on fail, once, or of the log if DURABILITY_FAIL_SYNC_OF
+ * is "wal". As on Linux, the disk then never writes
  * the changes that this fsync was to cover, although later fsyncs succeed. The
  * shim drops these changes when the process ends by itself.
  *
@@ -26,7 +27,8 @@
  *                                   "restart" if it overwrites the log from its start
  *   sync-begin wal|database THREAD  a fsync is about to start
  *   sync-end wal|database THREAD    a fsync has returned with success
- *   sync-failed database            the shim made a fsync fail
+ *   sync-will-fail wal|database     the signal has come, and one of the next fsyncs will fail
+ *   sync-failed wal|database        the shim made a fsync fail
  *   close FD                        a descriptor was closed
  *   power-failure UNSYNCED KEPT     the number of uncovered changes, and of those kept
  *
@@ -84,6 +86,7 @@ static const char *database_name;
 static int log_descriptor = -1;
 static unsigned keep_percent;
 static int fail_sync, syncs_to_failure;
+static struct file *failing_file = &database;
 static uint64_t random_state;
 
 /* Each wrapper calls the real function through `real_NAME()`. */
@@ -283,6 +286,7 @@ static void *wait_for_failure(void *signals) {
     pthread_mutex_lock(&mutex);
     if (fail_sync) {
         syncs_to_failure = fail_sync;
+        note("sync-will-fail %s", failing_file->name);
         pthread_mutex_unlock(&mutex);
         return NULL;
     }
@@ -299,6 +303,8 @@ __attribute__((constructor)) static void start(void) {
     if (!database_name || !log_path) abort();
     const char *failing = getenv("DURABILITY_FAIL_SYNC");
     fail_sync = failing ? atoi(failing) : 0;
+    const char *of = getenv("DURABILITY_FAIL_SYNC_OF");
+    if (of && strcmp(of, wal.name) == 0) failing_file = &wal;
     keep_percent = keep ? (unsigned)atoi(keep) : 0;
     random_state = seed ? strtoull(seed, NULL, 10) : 0;
     log_descriptor = real_open()(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -314,7 +320,7 @@ __attribute__((constructor)) static void start(void) {
    see them. */
 __attribute__((destructor)) static void end(void) {
     pthread_mutex_lock(&mutex);
-    if (database.has_failed) lose_unsynced(&database);
+    if (failing_file->has_failed) lose_unsynced(failing_file);
     pthread_mutex_unlock(&mutex);
 }
 
@@ -435,7 +441,7 @@ static int sync_with(fsync_function real, int fd) {
     pthread_mutex_lock(&mutex);
     size_t safe = file->covered + file->count;
     note("sync-begin %s %d", file->name, (int)gettid());
-    if (file == &database && syncs_to_failure && --syncs_to_failure == 0) {
+    if (file == failing_file && syncs_to_failure && --syncs_to_failure == 0) {
         file->has_failed = 1;
         note("sync-failed %s", file->name);
         pthread_mutex_unlock(&mutex);
