@@ -104,6 +104,12 @@ impl Door {
         }
     }
 
+    /// Makes every request of an operator act for this merchant, or for none, unless the request
+    /// names another one.
+    pub(crate) fn choose(&mut self, merchant: Option<MerchantId>) {
+        self.merchant = merchant;
+    }
+
     /// Sends a request to its route and waits for the whole answer. A refusal is an answer
     /// too.
     ///

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::domain::ids::CustomerId;
+use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::invalid::shortened;
 use crate::domain::money::Amount;
 use crate::http::{ApiError, CSV, Call, CallReply, Door, EVENT_STREAM, JSON, media_type_of};
@@ -259,6 +259,12 @@ impl Api {
         let mut headers = Vec::new();
         headers.extend(request.customer.map(|customer| ("customer-id", customer)));
         headers.extend(request.merchant.map(|merchant| ("merchant-id", merchant)));
+    /// Makes the requests of an operator act for this merchant, or for none, unless a request names
+    /// another one.
+    pub(super) fn choose(&mut self, merchant: Option<MerchantId>) {
+        self.door.choose(merchant);
+    }
+
         headers.extend(request.idempotency_key.map(|key| ("idempotency-key", key)));
         let call = Call {
             method: request.method,

@@ -8,7 +8,7 @@ use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::http::{ApiError, AppState, Person, Visitor};
 use crate::web::assets::{CHECKOUT_PAGE, SCRIPT, STYLE};
-use crate::web::layout::{Page, Unframed};
+use crate::web::layout::{Chosen, Page, Unframed};
 use crate::web::parts::Part;
 use crate::web::sections::{SECTIONS, page_of_desk, section_of};
 
@@ -69,7 +69,7 @@ impl Frame {
                     @if page.is_bare() { script src=(CHECKOUT_PAGE.path()) defer {} }
                 }
                 body {
-                    @if !page.is_bare() { (self.header(page, unframed.merchant)) }
+                    @if !page.is_bare() { (self.header(page, unframed.chosen)) }
                     main #main .narrow[page.is_narrow()] { (content) }
                     @if !page.is_bare() {
                         footer.site-footer {
@@ -82,7 +82,7 @@ impl Frame {
         }
     }
 
-    fn header(&self, page: &Page, shown: Option<MerchantId>) -> Markup {
+    fn header(&self, page: &Page, shown: Option<Chosen>) -> Markup {
         html! {
                     a.skip.visually-hidden href="#main" { "Skip to the content" }
                     header.site-header {
@@ -108,9 +108,9 @@ impl Frame {
         SECTIONS.into_iter().filter(move |(_, path)| is_shown(path))
     }
 
-    /// Shows who has logged in, with the way out, or the way in. `shown` is the merchant that the request
-    /// has chosen, if it has chosen one.
-    fn person(&self, shown: Option<MerchantId>) -> Markup {
+    /// Shows who has logged in, with the way out, or the way in. `shown` is the choice that the request
+    /// itself has made, if it has made one.
+    fn person(&self, shown: Option<Chosen>) -> Markup {
         let name = match self.visitor.as_ref().map(|visitor| &visitor.person) {
             None => return html! { div.person { a href="/login" { "Log in" } } },
             Some(Person::Local(_)) => {
@@ -137,12 +137,12 @@ impl Frame {
     }
 
     /// Shows the merchant that an operator has chosen, and the form to choose another.
-    fn chooser(&self, shown: Option<MerchantId>) -> Markup {
+    fn chooser(&self, shown: Option<Chosen>) -> Markup {
         let Some(Person::Operator { merchants, chosen, .. }) = self.visitor.as_ref().map(|visitor| &visitor.person)
         else {
             return html! {};
         };
-        let chosen = shown.or(*chosen);
+        let chosen = shown.map_or(*chosen, |Chosen(merchant)| merchant);
         let label = |(MerchantId(id), name): &(MerchantId, Option<String>)| match name {
             Some(name) => format!("{name} ({id})"),
             None => id.to_string(),

@@ -24,12 +24,16 @@ pub(super) struct Page {
     is_bare: bool,
 }
 
+/// The merchant that a request of an operator has chosen, or all of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chosen(pub(super) Option<MerchantId>);
+
 /// The content of a response that waits for its frame.
 pub(super) struct Unframed {
     pub(super) page: Page,
     pub(super) content: Markup,
-    /// The merchant that the page shows, if the request itself has chosen it.
-    pub(super) merchant: Option<MerchantId>,
+    /// The choice that the page shows, if the request itself has made one.
+    pub(super) chosen: Option<Chosen>,
     /// True for the page of a [`Refused`].
     is_refusal: bool,
     /// True if the page has a link by which the reader goes on.
@@ -111,7 +115,7 @@ impl Page {
         response.extensions_mut().insert(Unframed {
             page: self,
             content,
-            merchant: None,
+            chosen: None,
             is_refusal: false,
             has_way_on: false,
         });
@@ -119,10 +123,10 @@ impl Page {
     }
 }
 
-/// Names the merchant that a page shows, if the request itself has chosen it.
+/// Names the merchant that a page shows, since the request itself has chosen it or all of them.
 pub(super) fn of_merchant(mut page: HttpResponse, merchant: Option<MerchantId>) -> HttpResponse {
     if let Some(unframed) = page.extensions_mut().get_mut::<Unframed>() {
-        unframed.merchant = merchant;
+        unframed.chosen = Some(Chosen(merchant));
     }
     page
 }
@@ -190,6 +194,12 @@ impl Refused {
     pub(super) fn no_merchant() -> Self {
         let message = "This page shows one merchant. Choose it at the top of the page.";
         Self::new(400, Page::new("Choose a merchant"), message)
+    }
+
+    /// A form for a merchant that the operator may not act for.
+    pub(super) fn unknown_merchant() -> Self {
+        let message = "There is no merchant with this id that you may act for. Nothing was changed.";
+        Self::new(404, Page::new("No such merchant"), message)
     }
 
     /// Makes it a page in a frame of another site.

@@ -155,21 +155,32 @@ impl Reader {
         Err(Refused::new(status, Page::new(title), message))
     }
 
-    /// Chooses a merchant for an operator, or none. Returns false if there is none of this id
-    /// that the operator may act for.
+    /// Chooses a merchant for an operator, or none: for the pages, and for the requests of this page
+    /// from now on. Returns false if there is none of this id that the operator may act for.
     pub(super) fn choose(&mut self, merchant: Option<MerchantId>) -> bool {
-        self.visitor.choose(&self.state, merchant)
+        let is_chosen = self.visitor.choose(&self.state, merchant);
+        if is_chosen {
+            self.api.choose(merchant);
+        }
+        is_chosen
     }
 
     /// Chooses the merchant that a form acts for, since the page after the form shows what the form
-    /// has done. The operator may have chosen another one since the page of the form was shown.
-    pub(super) fn choose_of_form(&mut self, merchant: Option<&str>) {
-        let merchant = merchant.and_then(|merchant| merchant.parse().ok());
-        if let Some(merchant) = merchant.map(MerchantId)
-            && self.merchant() != Some(merchant)
-        {
-            self.choose(Some(merchant));
+    /// has done. The operator may have chosen another one since the page of the form was shown. A form
+    /// without a merchant, and one of a reader who is no operator, chooses none.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a merchant that the operator may not act for.
+    pub(super) fn choose_of_form(&mut self, merchant: Option<&str>) -> Result<(), Refused> {
+        let Some(named) = merchant.filter(|named| !named.is_empty() && self.is_operator()) else {
+            return Ok(());
+        };
+        let id = named.parse().ok().map(MerchantId);
+        if id.is_some() && (self.merchant() == id || self.choose(id)) {
+            return Ok(());
         }
+        Err(Refused::unknown_merchant())
     }
 
     /// Keeps the outcome of a form for the next page, which shows it once.

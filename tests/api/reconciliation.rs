@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cluster;
 use crate::console::Form;
-use crate::desk::{ADA, BEN, spawn_desk_of_two, spawn_desk_with};
+use crate::desk::{ADA, BEN, receipt, spawn_desk_of_two, spawn_desk_with};
 use crate::helpers::{Answer, kobo, spawn_app_with};
 use crate::live_console::Browser;
 use crate::notices::{charge, notify};
@@ -282,6 +282,46 @@ fn one_merchant_s_money_is_compared_with_a_warning_on_a_shared_account() {
     other
         .execute_batch("UPDATE merchant SET deposit_account = NULL WHERE id = 1")
         .unwrap();
+}
+
+#[test]
+fn a_comparison_is_of_the_merchant_whose_page_showed_the_form() {
+    const AGREES: &str = "The bank and the ledger agree.";
+    let app = spawn_desk_of_two();
+    for (merchant, major) in [("1", 100), ("2", 30)] {
+        let body = receipt(major, &format!("in-{merchant}"), &json!({}));
+        app.by_for(BEN, merchant, "POST", "/receipts", &body).ok();
+    }
+    let browser = Browser::logged_in(&app, BEN);
+    for (shown, closing) in [("1", "100"), ("2", "30"), ("", "130")] {
+        browser.choose(shown);
+        let form = Form::of(&browser.page(PAGE), "Compare").with("closing", closing);
+        for other in ["1", "2", ""] {
+            // In another tab.
+            browser.choose(other);
+            let compared = browser.send_to(&form, PAGE);
+            assert_eq!(compared.status, 200, "{}", compared.text);
+            says(&compared.text, &[AGREES]);
+            for merchant in ["1", "2"] {
+                let is_named = compared.text.contains(&format!("value=\"{merchant}\" selected"));
+                assert_eq!(is_named, merchant == shown, "{}", compared.text);
+            }
+        }
+    }
+    // A merchant that the operator may not act for is not exchanged for another one.
+    let limited = json!({ "name": "Limited", "role": "cashier", "merchantIds": [1] });
+    let made = app.by(ADA, "POST", "/operators", &limited).ok();
+    let limited = Browser::logged_in(&app, &made.text("key"));
+    let form = Form::of(&limited.page(PAGE), "Compare").with("closing", "100");
+    says(&limited.send_to(&form, PAGE).text, &[AGREES]);
+    for foreign in ["2", "3", "stall"] {
+        let refused = limited.send_to(&form.clone().with("merchant", foreign), PAGE);
+        assert_eq!(refused.status, 404, "{}", refused.text);
+        says(
+            &refused.text,
+            &["There is no merchant with this id that you may act for"],
+        );
+    }
 }
 
 #[test]

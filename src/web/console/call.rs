@@ -87,7 +87,7 @@ pub(super) async fn send(
     } = parse(&fields)?;
     reader.check_visitor(&visitor)?;
     request.merchant = request.merchant.filter(|_| reader.is_operator());
-    reader.choose_of_form(request.merchant.as_deref());
+    reader.choose_of_form(request.merchant.as_deref())?;
     if reader.state.policy.load().strict {
         add_reference(&mut request);
     }

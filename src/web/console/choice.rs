@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::domain::ids::MerchantId;
 use crate::web::form::Form;
-use crate::web::layout::{Page, Refused};
+use crate::web::layout::Refused;
 use crate::web::reader::Reader;
 use crate::web::text;
 
@@ -25,8 +25,7 @@ pub(super) async fn choose(mut reader: Reader, Form(choice): Form<Choice>) -> Re
     let named = choice.merchant.trim();
     let id = named.parse().ok().map(MerchantId);
     if !(named.is_empty() || id.is_some()) || !reader.choose(id) {
-        let message = "There is no merchant with this id that you may act for.";
-        return Err(Refused::new(404, Page::new("No such merchant"), message));
+        return Err(Refused::unknown_merchant());
     }
     let back = text::own_path(&choice.back).unwrap_or("/");
     Ok(HttpResponse::SeeOther().insert_header((LOCATION, back)).finish())

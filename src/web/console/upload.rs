@@ -105,7 +105,7 @@ pub(super) async fn send(
     let mut asked = Request::new(Method::POST, path);
     asked.customer = Some(target.customer).filter(|customer| !customer.is_empty());
     asked.merchant = Some(target.merchant).filter(|merchant| reader.is_operator() && !merchant.is_empty());
-    reader.choose_of_form(asked.merchant.as_deref());
+    reader.choose_of_form(asked.merchant.as_deref())?;
     asked.idempotency_key = Some(key_of(&target.once, asked.customer.clone(), body.clone(), boundary).await?);
     let back = text::own_path(&target.back).unwrap_or("/console/deals");
     let from = text::own_path(&target.from).unwrap_or_else(|| place_of(back));

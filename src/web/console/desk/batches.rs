@@ -84,7 +84,7 @@ pub(super) async fn export(
 ) -> Result<HttpResponse, Refused> {
     reader.check_visitor(&form.visitor)?;
     let mut request = Request::new(Method::POST, EXPORT);
-    reader.choose_of_form(form.merchant.as_deref());
+    reader.choose_of_form(form.merchant.as_deref())?;
     request.merchant = form.merchant.filter(|_| reader.is_operator());
     let batch = form.batch.trim();
     if !batch.is_empty() {
@@ -106,7 +106,7 @@ pub(super) async fn apply(
 ) -> Result<HttpResponse, Refused> {
     reader.check_visitor(&form.visitor)?;
     let mut request = Request::new(Method::POST, RESULTS);
-    reader.choose_of_form(form.merchant.as_deref());
+    reader.choose_of_form(form.merchant.as_deref())?;
     request.merchant = form.merchant.filter(|_| reader.is_operator());
     let answer = reader.api.send_csv(request, pasted(&form.results)).await?;
     if !answer.status.is_success() {

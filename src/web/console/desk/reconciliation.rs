@@ -133,7 +133,7 @@ pub(super) async fn compare(
     if typed.merchant.is_empty() && reader.is_operator() {
         reader.choose(None);
     }
-    reader.choose_of_form(Some(&typed.merchant));
+    reader.choose_of_form(Some(&typed.merchant))?;
     let statement = pasted(&typed.statement);
     if statement.is_empty() && typed.closing.trim().is_empty() {
         let nothing = html! {
