@@ -62,6 +62,12 @@ pub(super) fn put_right(request: &mut ServiceRequest) {
     }
 }
 
+/// Returns the path that a client means, with the query of the address. Both stay escaped.
+pub(crate) fn meant_address(address: &str) -> String {
+    let (path, query) = address.split_at(address.find('?').unwrap_or(address.len()));
+    meant_path(path).map_or_else(|| address.to_owned(), |path| path + query)
+}
+
 /// Returns the path that a client means, or `None` if it is this one.
 pub(super) fn meant_path(path: &str) -> Option<String> {
     if is_checkout_page(path) {
@@ -98,6 +104,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_query_of_an_address_stays() {
+        assert_eq!(
+            meant_address("/v1//operator/keys?a=/v1/b?c"),
+            "/operator/keys?a=/v1/b?c"
+        );
+        assert_eq!(meant_address("/wallet"), "/v1/wallet");
+        assert_eq!(meant_address("/v1/x?y"), "/v1/x?y");
     }
 
     #[test]

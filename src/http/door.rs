@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_http::{Payload, Request};
-use actix_web::body::{self, BoxBody, MessageBody};
+use actix_web::body::{self, BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, Uri};
@@ -115,8 +115,8 @@ impl Door {
     ///
     /// # Errors
     ///
-    /// [`ApiError::Internal`] if the path or a header cannot stand in a request, and
-    /// [`store::Error::Stopped`] if the service is stopping.
+    /// [`ApiError::Internal`] if the path or a header cannot stand in a request or the answer is a
+    /// stream, and [`store::Error::Stopped`] if the service is stopping.
     pub(crate) async fn call(&self, call: Call) -> Result<CallReply, ApiError> {
         let request = self.request(call).ok_or(ApiError::Internal)?;
         let answer = self.worker.0.get().and_then(|routes| routes(request));
@@ -128,8 +128,12 @@ impl Door {
         let status = response.status();
         let request_id = response.headers().get(&REQUEST_ID);
         let request_id = request_id.and_then(|id| id.to_str().ok()).map(str::to_owned);
-        let body = body::to_bytes(response.into_body()).await;
-        let body = body.map_err(|_| ApiError::Internal)?;
+        let body = response.into_body();
+        if body.size() == BodySize::Stream {
+            // It may have no end, and a page waits for the whole.
+            return Err(ApiError::Internal);
+        }
+        let body = body::to_bytes(body).await.map_err(|_| ApiError::Internal)?;
         Ok(CallReply {
             status,
             body,

@@ -2,7 +2,7 @@
 
 use std::future::{Ready, ready};
 
-use actix_web::dev::Payload;
+use actix_web::dev::{Payload, Url};
 use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
@@ -119,6 +119,12 @@ impl Request {
     pub(super) fn curl(&self, base_url: &str, takes_key: bool) -> String {
         let mut words = vec!["curl".to_owned()];
         if self.method != Method::GET && !(self.method == Method::POST && self.body.is_some()) {
+    /// Returns the path without its query and its escapes, by which the server finds the route.
+    pub(super) fn route(&self) -> String {
+        let uri = self.path.parse::<Uri>();
+        uri.map_or_else(|_| self.path.clone(), |uri| Url::new(uri).path().to_owned())
+    }
+
             words.push(format!("-X {}", self.method));
         }
         words.push(quoted(&format!("{base_url}{}", self.path)));

@@ -1,3 +1,38 @@
+#[test]
+fn a_form_shows_a_new_key_whatever_the_spelling_of_its_path() {
+    let app = spawn_desk();
+    let ada = Browser::logged_in(&app, ADA);
+    ada.choose("1");
+    for path in ["/operator/keys", "/v1/operator/keys", "/operator/%6beys"] {
+        let form = Form::of(&ada.page("/console/desk/keys"), "Make the key").with("s:scope", "business");
+        let done = ada.done(&form.with("path", path));
+        assert!(
+            done.contains("shown once and never again") && done.contains("sk_live_"),
+            "{path}: {done}"
+        );
+    }
+}
+
+#[test]
+fn a_payment_by_a_form_names_its_total_whatever_the_spelling_of_its_path() {
+    let app = spawn_app();
+    for path in ["/v1/payment/escrow", "/v1/v1/payment/escrow", "/v1/payment/%65scrow"] {
+        let form = Form::new(&[
+            ("method", "POST"),
+            ("path", path),
+            ("customer", "ada"),
+            ("visitor", "none"),
+        ]);
+        let refused = form.send(&app);
+        assert_eq!(refused.status, 400, "{path}: {}", refused.text);
+        assert!(
+            refused.text.contains("The total that the page showed is missing"),
+            "{path}: {}",
+            refused.text
+        );
+    }
+}
+
 //! Bodies that cannot be read as their request says.
 
 use serde_json::json;
@@ -215,6 +250,8 @@ fn a_form_whose_reply_is_a_stream_is_refused_at_once() {
         ("GET", "/sandbox/events/stream"),
         ("GET", "/sandbox/events/stream?type=payment"),
         ("GET", "/sandbox/events/strea%6d"),
+        ("GET", "/v1/sandbox/events/stream"),
+        ("GET", "/v1//v1/sandbox/events/stream?type=payment"),
         ("HEAD", "/sandbox/events/stream"),
     ] {
         let form = Form::new(&[("method", method), ("path", path), ("visitor", "none")]);
@@ -245,6 +282,7 @@ fn a_form_whose_reply_is_a_file_changes_nothing() {
     for (method, path) in [
         ("POST", "/operator/payouts/export"),
         ("POST", "/operator/payouts/%65xport"),
+        ("POST", "/v1/operator/payouts/export"),
         ("GET", "/operator/journal"),
     ] {
         let form = Form::new(&[("method", method), ("path", path), ("visitor", &visitor)]);

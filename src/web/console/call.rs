@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::ids::MerchantId;
 use crate::entropy;
-use crate::http::Outcome;
+use crate::http::{Outcome, meant_address};
 use crate::web::api::{ApiReply, Request};
 use crate::web::console::call::body::{body, check_sent_once, flat_fields};
 use crate::web::console::payments::{PAYMENT, add_reference, leads_to};
@@ -158,7 +158,8 @@ fn shows_secrets(request: &Request) -> bool {
         "/operator/keys",
         "/operator/callback",
     ];
-    starts.iter().any(|start| request.path.starts_with(start))
+    let route = request.route();
+    starts.iter().any(|start| route.starts_with(start))
 }
 
 /// Returns the new keys and secrets in the data of a reply.
@@ -241,7 +242,7 @@ fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
     // The route pays the present total if it is told none. Every form of a payment tells the one that
     // its page has shown.
     let total = request.body.as_ref().and_then(|body| body.get("amount"));
-    if leads_to(&request.path, PAYMENT) && total.is_none() {
+    if leads_to(&request, PAYMENT) && total.is_none() {
         return Err(bad("The total that the page showed"));
     }
     let once = field("once").filter(|once| once.len() <= ONCE_BYTES_MAX);
@@ -260,10 +261,11 @@ pub(super) fn place_of(back: &str) -> &str {
     if back.contains(MADE) { "/console/deals" } else { back }
 }
 
-/// Returns the path if it is one that a form may call.
-pub(super) fn route_of(path: &str) -> Option<&str> {
+/// Returns the path that the server takes this one for, if it is one that a form may call.
+pub(super) fn route_of(path: &str) -> Option<String> {
+    let path = text::own_path(path).map(meant_address)?;
     let is_called = CALLED.iter().any(|start| path.starts_with(start));
-    text::own_path(path).filter(|_| is_called)
+    is_called.then_some(path)
 }
 
 /// Returns the key under which the request of a form is done once, unless the form has no id. A form

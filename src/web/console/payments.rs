@@ -14,17 +14,16 @@ pub(super) const INTENT: &str = "/v1/payment/create-intent";
 /// The bytes of a made reference, which has two characters for each.
 const REFERENCE_BYTES: usize = 12;
 
-/// Returns true for a path that leads to this route.
-pub(super) fn leads_to(path: &str, route: &str) -> bool {
-    let path = path.split_once('?').map_or(path, |(path, _)| path);
-    path.trim_end_matches('/') == route
+/// Returns true for a request that leads to this route.
+pub(super) fn leads_to(request: &Request, route: &str) -> bool {
+    request.route().trim_end_matches('/') == route
 }
 
 /// Adds a reference to a request for a payment that has none, since the routes demand one with
 /// `strict`. It stays the same when a form is sent again, and is another once the form is filled in
 /// otherwise, as the key under which the request is done once.
 pub(super) fn add_reference(request: &mut Request) {
-    if ![PAYMENT, INTENT].iter().any(|route| leads_to(&request.path, route)) {
+    if ![PAYMENT, INTENT].iter().any(|route| leads_to(request, route)) {
         return;
     }
     let key = request.idempotency_key.clone();
