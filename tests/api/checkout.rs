@@ -766,8 +766,14 @@ fn a_link_to_real_money_leads_a_customer_to_a_transfer() {
         paid.contains("This offer is paid") && !paid.contains("10,200"),
         "{paid}"
     );
-    let late = submit(&live.app, &format!("{path}/transfer"), &[("buyer", &live.buyer)]);
-    assert_eq!(late.status, 400, "{}", late.text);
+    for buyer in ["", &live.buyer, &live.seller] {
+        let late = submit(&live.app, &format!("{path}/transfer"), &[("buyer", buyer)]);
+        assert_eq!(late.status, 409, "{buyer}: {}", late.text);
+        assert!(late.text.contains("This offer is paid"), "{buyer}: {}", late.text);
+        for hidden in ["10,200", "<form", live.buyer.as_str(), live.seller.as_str()] {
+            assert!(!late.text.contains(hidden), "{hidden}: {}", late.text);
+        }
+    }
     assert_eq!(live.app.send("GET", "/pay/PY_NOTHING", &[], None).status, 404);
     assert_eq!(submit(&live.app, "/pay/PY_NOTHING/transfer", &[]).status, 404);
 }
@@ -785,6 +791,14 @@ fn a_shop_without_a_bank_account_offers_no_bank_transfer() {
         );
         assert!(!page.text.contains("/transfer\""), "{}", page.text);
     }
+    let path = format!("/pay/{}/transfer", live.deal.token);
+    let refused = submit(&live.app, &path, &[("buyer", &live.buyer)]);
+    assert_eq!(refused.status, 409, "{}", refused.text);
+    assert!(
+        refused.text.contains("takes no bank transfers") && !refused.text.contains("/transfer\""),
+        "{}",
+        refused.text
+    );
     let shop = Browser::logged_in(&live.app, LIVE_KEY);
     let customer = shop.page(&format!("/console/customers/{}", live.buyer));
     for act in ["Announce", "Withdraw"] {
@@ -963,7 +977,12 @@ fn a_deal_below_the_least_transfer_has_no_checkout() {
     assert!(!page.text.contains("/transfer\""), "{}", page.text);
     let form = [("buyer", live.buyer.as_str())];
     let begun = submit(&live.app, &format!("/pay/{}/transfer", deal.token), &form);
-    assert_eq!(begun.status, 400, "{}", begun.text);
+    assert_eq!(begun.status, 409, "{}", begun.text);
+    assert!(
+        begun.text.contains("A bank transfer is of 100 or more"),
+        "{}",
+        begun.text
+    );
 }
 
 #[test]

@@ -76,6 +76,34 @@ impl Offer {
         )
     }
 
+    /// Returns the page that takes the place of the form if nothing can be paid here by a bank
+    /// transfer. It says no more of a deal that is paid, since anyone may have the link.
+    fn closed(&self, status: StatusCode) -> Option<HttpResponse> {
+        let content = if self.escrow.check_open_to_buyers().is_err() {
+            html! {
+                h1 { (self.escrow.terms.purpose) }
+                div.notice { p {
+                    @if self.escrow.is_link { "This offer is sold out. " (self.shop) " shows each buyer their deal." }
+                    @else { "This offer is paid. " (self.shop) " shows the deal to its buyer." }
+                } }
+            }
+        } else if !self.takes_transfers {
+            html! {
+                (paying::offer(&self.escrow, &self.seller, &self.currency))
+                (paying::no_transfers(&self.shop))
+            }
+        } else if check_pays_by_transfer(self.escrow.charge()).is_err() {
+            html! {
+                (paying::offer(&self.escrow, &self.seller, &self.currency))
+                div.notice { p { "A bank transfer is of 100 or more, and less is due here. Pay for this at " (self.shop) "." } }
+            }
+        } else {
+            return None;
+        };
+        let page = Page::new(self.escrow.terms.purpose.as_str()).narrow();
+        Some(page.show_with(status, &content))
+    }
+
     fn message_of(&self, error: &ApiError) -> String {
         match error {
             ApiError::Refused(Refusal::CustomerNotFound) => format!("{} has no customer with this id.", self.shop),
@@ -104,29 +132,8 @@ impl Offer {
 /// Shows the offer. `buyer` is the customer whom the link names, or empty.
 pub(super) async fn show(state: &AppState, token: PaymentToken, buyer: &str) -> Result<HttpResponse, Refused> {
     let offer = Offer::of(state, token).await?;
-    if offer.escrow.check_open_to_buyers().is_err() {
-        let page = Page::new(offer.escrow.terms.purpose.as_str()).narrow();
-        return Ok(page.show(&html! {
-            h1 { (offer.escrow.terms.purpose) }
-            div.notice { p {
-                @if offer.escrow.is_link { "This offer is sold out. " (offer.shop) " shows each buyer their deal." }
-                @else { "This offer is paid. " (offer.shop) " shows the deal to its buyer." }
-            } }
-        }));
-    }
-    if !offer.takes_transfers {
-        let page = Page::new(offer.escrow.terms.purpose.as_str()).narrow();
-        return Ok(page.show(&html! {
-            (paying::offer(&offer.escrow, &offer.seller, &offer.currency))
-            (paying::no_transfers(&offer.shop))
-        }));
-    }
-    if check_pays_by_transfer(offer.escrow.charge()).is_err() {
-        let page = Page::new(offer.escrow.terms.purpose.as_str()).narrow();
-        return Ok(page.show(&html! {
-            (paying::offer(&offer.escrow, &offer.seller, &offer.currency))
-            div.notice { p { "A bank transfer is of 100 or more, and less is due here. Pay for this at " (offer.shop) "." } }
-        }));
+    if let Some(closed) = offer.closed(StatusCode::OK) {
+        return Ok(closed);
     }
     Ok(offer.render(buyer.trim(), None))
 }
@@ -143,6 +150,9 @@ pub(super) async fn begin(
         return Err(Refused::new(403, Page::new("Not in a sandbox").narrow(), message));
     }
     let offer = Offer::of(&state, PaymentToken::named(&token)).await?;
+    if let Some(closed) = offer.closed(StatusCode::CONFLICT) {
+        return Ok(closed);
+    }
     let customer = CustomerId::parse(buyer.buyer.trim()).ok_or(ApiError::Refused(Refusal::CustomerNotFound));
     let session = match customer {
         Ok(customer) => begin_checkout_by_link(&state, &request, &offer.escrow, customer).await,
