@@ -46,11 +46,20 @@ impl Frame {
             _ => None,
         };
         Ok(Self {
-            mode: state.policy.load().mode,
             visitor,
             merchant_name: settings.and_then(|merchant| merchant.name),
-            path: request.path().to_owned(),
+            ..Self::without_visitor(request, state)
         })
+    }
+
+    /// Returns the frame of a page that tells nothing about the visitor.
+    pub(super) fn without_visitor(request: &HttpRequest, state: &AppState) -> Self {
+        Self {
+            mode: state.policy.load().mode,
+            visitor: None,
+            merchant_name: None,
+            path: request.path().to_owned(),
+        }
     }
 
     /// Returns the whole page.

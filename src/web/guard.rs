@@ -11,7 +11,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
 
-use crate::http::{AppState, Visitor, check_host};
+use crate::http::{ApiError, AppState, Visitor, check_host};
 use crate::web::frame::Frame;
 use crate::web::layout::{Page, Refused, Unframed};
 use crate::web::reader::form_page_of;
@@ -40,16 +40,23 @@ pub(super) async fn page(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = AppState::of(request.request())?.clone();
     let checked = check(request.request(), &state);
-    // A refusal tells nothing about the visitor.
-    let visitor = match &checked {
-        Ok(()) => Visitor::of(request.request(), &state).await?,
-        Err(_) => None,
-    };
-    let frame = Frame::new(request.request(), &state, visitor.clone()).await?;
-    if let Some(visitor) = visitor {
-        request.extensions_mut().insert(visitor);
-    }
     let is_own_form = checked.is_ok() && ![Method::GET, Method::HEAD].contains(request.method());
+    let (checked, frame) = match checked {
+        Ok(()) => match known(request.request(), &state).await {
+            Ok((visitor, frame)) => {
+                if let Some(visitor) = visitor {
+                    request.extensions_mut().insert(visitor);
+                }
+                (Ok(()), frame)
+            }
+            Err(error) => (
+                Err(Refused::from(error)),
+                Frame::without_visitor(request.request(), &state),
+            ),
+        },
+        // A refusal tells nothing about the visitor.
+        Err(refused) => (Err(refused), Frame::without_visitor(request.request(), &state)),
+    };
     if request.method() == Method::HEAD {
         // The server leaves the body out.
         request.head_mut().method = Method::GET;
@@ -58,7 +65,8 @@ pub(super) async fn page(
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
         Err(refused) => request.error_response(refused),
     };
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+    let is_page = response.response().extensions().get::<Unframed>().is_some();
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED && !is_page {
         // The answer of the framework, which names the methods of the address.
         let allow = response.headers().get(ALLOW).cloned();
         let refused = wrong_method(response.request().method(), allow);
@@ -82,6 +90,13 @@ pub(super) async fn page(
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     Ok(response)
+}
+
+/// Returns the visitor who sent a request, and the frame of the pages that the visitor gets.
+async fn known(request: &HttpRequest, state: &AppState) -> Result<(Option<Visitor>, Frame), ApiError> {
+    let visitor = Visitor::of(request, state).await?;
+    let frame = Frame::new(request, state, visitor.clone()).await?;
+    Ok((visitor, frame))
 }
 
 fn check(request: &HttpRequest, state: &AppState) -> Result<(), Refused> {

@@ -5,9 +5,11 @@ use std::io::Write as _;
 
 use escrowd::domain::address_range::AddressRange;
 use escrowd::domain::events::webhook_endpoint::SigningSecret;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::checkout::LiveDeal;
+use crate::cluster;
 use crate::console::Form;
 use crate::desk::{
     ADA, BEN, CLEO, DAYO, EFE, STALL_KEY, paid, payout_of, receipt, spawn_desk, spawn_desk_of_two, spawn_desk_with,
@@ -234,6 +236,38 @@ fn a_form_acts_for_the_merchant_whose_page_showed_it() {
     ben.choose("");
     let form = form.with("s:bankReference", "in-2").with("once", "another");
     assert!(ben.done(&form).contains("Receipt recorded successfully"));
+}
+
+#[test]
+fn a_failed_search_for_the_visitor_is_an_error_page() {
+    if cluster::is_wanted() {
+        // It changes rows of a file.
+        return;
+    }
+    let app = spawn_desk();
+    let ada = Browser::logged_in(&app, ADA);
+    let other = Connection::open(app.database_file()).unwrap();
+    let set_role = |from: &str, to: &str| {
+        let sql = format!("UPDATE operator SET role = '{to}' WHERE role = '{from}'");
+        assert_eq!(other.execute(&sql, []).unwrap(), 1);
+    };
+    other.execute_batch("PRAGMA ignore_check_constraints = ON").unwrap();
+    set_role("admin", "unknown");
+    // Reads see what another program has changed after the next write.
+    app.live_customer("ngozi", "08030000001");
+    let failed = ada.get("/console/deals");
+    assert_eq!(failed.status, 500, "{}", failed.text);
+    assert!(failed.text.contains("<h1>That did not work</h1>"), "{}", failed.text);
+    for (name, value) in [
+        ("content-type", "text/html"),
+        ("content-security-policy", "frame-ancestors 'none'"),
+        ("x-content-type-options", "nosniff"),
+        ("cache-control", "no-store"),
+    ] {
+        let found = failed.header(name).unwrap_or_default();
+        assert!(found.contains(value), "{name}: {found}");
+    }
+    set_role("unknown", "admin");
 }
 
 #[test]

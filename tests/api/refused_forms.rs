@@ -1,4 +1,30 @@
 #[test]
+fn a_refusal_of_status_405_by_a_fault_is_the_one_of_the_route() {
+    let app = spawn_app();
+    let example = Form::of(&page(&app, "/"), "Make an example deal");
+    let session = session(&app, &of(&app.offered()));
+    for (route, path, form) in [
+        ("POST /v1/escrow/milestone/create", "/console/example", example),
+        (
+            "POST /v1/payment/escrow",
+            &format!("/checkout/{session}/pay"),
+            Form::new(&[("once", "1"), ("total", "10200"), ("customer", "tunde")]),
+        ),
+    ] {
+        let fault = json!({ "status": 405, "route": route });
+        app.as_merchant("POST", "/sandbox/faults", Some(&fault)).ok();
+        let refused = form.send_to(&app, path, &[]);
+        assert_eq!(refused.status, 405, "{path}: {}", refused.text);
+        assert!(
+            !refused.text.contains("There is no page here"),
+            "{path}: {}",
+            refused.text
+        );
+        assert!(refused.text.contains("fault"), "{path}: {}", refused.text);
+    }
+}
+
+#[test]
 fn a_form_shows_a_new_key_whatever_the_spelling_of_its_path() {
     let app = spawn_desk();
     let ada = Browser::logged_in(&app, ADA);
