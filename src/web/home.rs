@@ -227,8 +227,8 @@ fn figure(label: &str, value: &Markup) -> Markup {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Point {
     at: i64,
-    held: i64,
-    released: i64,
+    held: i128,
+    released: i128,
 }
 
 /// Returns the money held and released after each transfer of a hold.
@@ -236,7 +236,7 @@ fn points(journal: &AccountStatement) -> Vec<Point> {
     let mut points: Vec<Point> = Vec::new();
     let mut point = Point::default();
     for row in &journal.rows {
-        let amount = row.line.transfer.amount.minor();
+        let amount = i128::from(row.line.transfer.amount.minor());
         match row.line.transfer.kind {
             TransferKind::Fund | TransferKind::Stake => point.held += amount,
             TransferKind::Release => {
@@ -267,8 +267,8 @@ fn chart(points: &[Point], currency: &str) -> Markup {
         .max()
         .unwrap_or_default();
     let x = |at: i64| scaled(at - first, last - first, WIDTH);
-    let y = |amount: i64| HEIGHT - scaled(amount, top, HEIGHT - 10);
-    let line = |value: fn(&Point) -> i64| {
+    let y = |amount: i128| HEIGHT - scaled(amount, top, HEIGHT - 10);
+    let line = |value: fn(&Point) -> i128| {
         let mut path = format!("M0 {HEIGHT}");
         for point in points {
             path.extend([format!(" H{}", x(point.at)), format!(" V{}", y(value(point)))]);
@@ -286,5 +286,47 @@ fn chart(points: &[Point], currency: &str) -> Markup {
             li { svg viewBox="0 0 10 10" aria-hidden="true" { rect.released y="3" width="10" height="4" {} } "released" }
             li.muted { "top: " (text::minor(top, currency)) }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::chain_hash::ChainHash;
+    use crate::domain::ledger::{Account, Transfer};
+    use crate::domain::money::Amount;
+    use crate::domain::time::Timestamp;
+    use crate::domain::treasury::account_statement::{PostedLine, StatementRow};
+
+    #[test]
+    fn the_money_of_many_large_deals_is_added_up() {
+        let row = |kind| StatementRow {
+            line: PostedLine {
+                number: 1,
+                at: Timestamp::from_millis(0).unwrap(),
+                transfer: Transfer {
+                    kind,
+                    debit: Account::OutsideWorld,
+                    credit: Account::MerchantMain,
+                    amount: Amount::MAX,
+                    escrow: None,
+                },
+                hash: ChainHash::START,
+            },
+            changes: Vec::new(),
+            balances: Vec::new(),
+        };
+        let kinds = [TransferKind::Fund, TransferKind::Release].repeat(1_100);
+        let journal = AccountStatement {
+            period: Period::default(),
+            opening: Vec::new(),
+            rows: kinds.into_iter().map(row).collect(),
+            closing: Vec::new(),
+            chain_head: ChainHash::START,
+        };
+        let points = points(&journal);
+        let last = points.last().unwrap();
+        assert_eq!((last.held, last.released), (0, 1_100 * i128::from(Amount::MAX.minor())));
+        assert!(chart(&points, "NGN").0.contains("top: "));
     }
 }
