@@ -60,6 +60,7 @@ pub use group_memory::GroupMemory;
 pub use place::{Place, PlaceError};
 pub use restore::{RequiredPurpose, Restored, restore};
 pub use settings::{Settings, WriterEnded};
+pub use tables::customers::SEARCH_WORDS_MAX;
 pub use tables::deliveries::Hastened;
 pub use tables::events::{NewEvent, ReplayedEvent};
 pub use tables::idempotency::ExpiredRecord;

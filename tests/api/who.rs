@@ -51,6 +51,12 @@ fn an_operator_finds_a_customer_by_what_the_bank_or_the_customer_says() {
         assert!(found.contains("No customer has these words"), "{nobody}: {found}");
     }
     assert!(ada.page("/console/customers?who=+").contains(&amaka));
+    // A word that does not count is named.
+    let left_out = "These did not count: Zainab";
+    let found = ada.page("/console/customers?who=ben+ude+ben+ude+Zainab");
+    assert!(found.contains(&ben) && found.contains(left_out), "{found}");
+    let found = ada.page("/console/customers?who=ben+ude+ben+ude");
+    assert!(found.contains(&ben) && !found.contains("did not count"), "{found}");
 }
 
 #[test]

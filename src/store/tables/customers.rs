@@ -93,6 +93,9 @@ macro_rules! words_of_customer {
     };
 }
 
+/// The most words of a search for customers that count.
+pub const SEARCH_WORDS_MAX: usize = 4;
+
 /// Returns the pattern of texts that have this word somewhere, for `LIKE` with `!` as its escape.
 fn like(word: &str) -> String {
     let mut pattern = String::from("%");
@@ -298,8 +301,8 @@ impl Snapshot<'_> {
     }
 
     /// Returns the newest of the merchant's customers whose id, name, email address and phone have
-    /// each of these words among them, in any letter case. Words after the fourth do not count. It
-    /// reads every customer of the merchant.
+    /// each of these words among them, in any letter case. Words after the first
+    /// [`SEARCH_WORDS_MAX`] do not count. It reads every customer of the merchant.
     pub fn customers_with_words(
         &self,
         merchant: MerchantId,
@@ -307,7 +310,7 @@ impl Snapshot<'_> {
         limit: u32,
     ) -> Result<Vec<Customer>, Error> {
         let pattern = |index: usize| like(words.get(index).copied().unwrap_or_default());
-        let patterns = [pattern(0), pattern(1), pattern(2), pattern(3)];
+        let patterns: [String; SEARCH_WORDS_MAX] = [pattern(0), pattern(1), pattern(2), pattern(3)];
         let mut statement = self.connection.prepare(select_customer!(
             words_of_customer!(),
             " LIKE ?2 ESCAPE '!' AND ",

@@ -17,6 +17,7 @@ use crate::domain::payments::history::{HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
 use crate::domain::text::counted;
 use crate::domain::transaction::CreditType;
+use crate::store::SEARCH_WORDS_MAX;
 use crate::web::api::Request;
 use crate::web::console::call::{MADE, hidden};
 use crate::web::console::done;
@@ -81,6 +82,12 @@ pub(super) struct Search {
 }
 
 impl Search {
+    /// Returns the words that do not count, if there are more than a search takes.
+    fn left_out(&self) -> Option<String> {
+        let words: Vec<&str> = self.who.split_whitespace().skip(SEARCH_WORDS_MAX).collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+
     /// Returns the words to look for: for a phone its last digits, which every spelling has.
     fn words(&self) -> Vec<&str> {
         self.who
@@ -105,6 +112,7 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Refused> {
     let words: Vec<String> = search.words().into_iter().map(str::to_owned).collect();
     let is_search = !words.is_empty();
+    let left_out = search.left_out();
     let done = done::notice(&reader, shown.done()).await?;
     let found = reader.read(move |snapshot, merchant| {
         let customers = if is_search {
@@ -137,6 +145,9 @@ pub(super) async fn list(
                 p.hint #who-hint { "Parts of the name, the e-mail address, the phone or the id." }
             }
             button { "Find" }
+        }
+        @if let Some(left_out) = &left_out {
+            div.notice { p { "A search takes " (SEARCH_WORDS_MAX) " words. These did not count: " (left_out) } }
         }
         @if customers.rows.is_empty() && is_search {
             p.empty { "No customer has these words. " a href="/console/customers" { "Show all customers" } }
