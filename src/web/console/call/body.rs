@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Number, Value};
 
 use crate::domain::invalid::shortened;
+use crate::domain::money::Amount;
 use crate::web::layout::{Page, Refused};
 
 /// The most elements of a list that a form may name.
@@ -32,7 +33,7 @@ pub(super) fn check_sent_once(fields: &[(String, String)]) -> Result<(), Refused
 ///
 /// Names a field that leads deeper or further than the body of any route, since a body is read
 /// and printed by a call for each level. Names a field whose place has a value already, such as `a[00]`
-/// after `a[0]`.
+/// after `a[0]`. Names a field whose amount a body would change.
 pub(super) fn body(fields: &[(String, String)]) -> Result<Option<Value>, Refused> {
     let mut body = Value::Object(Map::new());
     let mut places_left = PLACES_MAX;
@@ -50,7 +51,11 @@ pub(super) fn body(fields: &[(String, String)]) -> Result<Option<Value>, Refused
             // Browsers send the line breaks of a text in their long form.
             "s" | "c" => Value::String(text.replace("\r\n", "\n")),
             // A text that is not a number is sent unchanged, so that the route names the mistake.
-            "n" => text.parse::<Number>().map_or_else(|_| text.into(), Value::Number),
+            "n" => match text.parse::<Number>() {
+                Ok(number) if is_another(&number, text) => return Err(too_exact(name)),
+                Ok(number) => Value::Number(number),
+                Err(_) => text.into(),
+            },
             "b" => text.parse::<bool>().map_or_else(|_| text.into(), Value::Bool),
             _ => continue,
         };
@@ -66,6 +71,21 @@ pub(super) fn body(fields: &[(String, String)]) -> Result<Option<Value>, Refused
 fn sent_twice(name: &str) -> Refused {
     let message = format!(
         "The field {} must be sent once; got it twice. Nothing was changed.",
+        shortened(name)
+    );
+    Refused::new(400, Page::new("That form cannot be sent"), message)
+}
+
+/// Returns true if a number is another amount than the text that it was read from: with a fraction it
+/// is a floating-point number, which does not hold every amount.
+fn is_another(number: &Number, text: &str) -> bool {
+    Amount::parse_major(text).is_ok_and(|amount| Amount::parse_major(&number.to_string()) != Ok(amount))
+}
+
+/// Refuses an amount that the body would change.
+fn too_exact(name: &str) -> Refused {
+    let message = format!(
+        "The field {} has more digits than a form can send: use curl. Nothing was changed.",
         shortened(name)
     );
     Refused::new(400, Page::new("That form cannot be sent"), message)
@@ -231,6 +251,16 @@ mod tests {
         let lists: Vec<(&str, &str)> = lists.iter().map(|name| (name.as_str(), "x")).collect();
         assert!(body(&fields(&lists[..40])).unwrap().is_some());
         assert!(refused(&lists).starts_with("The field s:a40[99]"));
+    }
+
+    #[test]
+    fn no_amount_is_changed_on_its_way() {
+        let sent = |amount: &str| body(&fields(&[("n:balance", amount)]));
+        let refused = sent("90071992547409.91").unwrap_err().to_string();
+        assert!(refused.starts_with("The field n:balance has more digits"), "{refused}");
+        for amount in ["70368744177663.99", "90071992547409", "0.10", "3000.5"] {
+            assert!(sent(amount).is_ok(), "{amount}");
+        }
     }
 
     #[test]
