@@ -1,8 +1,11 @@
 //! The ledger: where the money is, the newest transfers, and whether it all adds up.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
+use actix_web::rt::time;
 use maud::{Markup, html};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::domain::text::counted;
 use crate::domain::treasury::account_statement::{AccountStatement, Period};
@@ -16,8 +19,10 @@ use crate::web::text;
 const TRANSFERS_MAX: usize = 20_000;
 const TRANSFERS_SHOWN: usize = 50;
 
-/// Held by the request whose page checks the file, since a check reads all of it.
+/// Held by the check of a file, since a check reads all of it.
 static CHECKING: Mutex<()> = Mutex::const_new(());
+/// The longest time that a page waits for the check of another page.
+const CHECK_WAIT: Duration = Duration::from_secs(5);
 
 /// The invariants of architecture section 4, by their numbers.
 const INVARIANTS: [&str; 12] = [
@@ -39,11 +44,8 @@ const INVARIANTS: [&str; 12] = [
 pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
     let read = reader.read(|snapshot, merchant| snapshot.journal(merchant, Period::default(), TRANSFERS_MAX));
     let journal = read.await?;
-    let checked = if reader.is_in_sandbox() {
-        Some(check(&reader).await?)
-    } else {
-        None
-    };
+    let in_sandbox = reader.is_in_sandbox();
+    let checked = if in_sandbox { check(&reader).await? } else { None };
     let currency = reader.currency();
     Ok(Page::new("Ledger").section("/console/ledger").show(&html! {
         h1 { "Ledger" }
@@ -62,6 +64,7 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
                 @match &checked {
                     Some(Ok(checked)) => (invariants(checked)),
                     Some(Err(error)) => p.notice.bad { "The file cannot be checked: " (error) },
+                    None if in_sandbox => p.notice { "Another page has the file checked, which takes a while. Load this page again later." },
                     None => p { "The service checks all transfers beside its work, and refuses writes if they do not add up. " code { "escrowd check" } " checks everything." },
                 }
             }
@@ -70,11 +73,23 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
 }
 
 /// Checks the whole file: in a sandbox, whose file is small and whose merchants are all of one
-/// developer.
-async fn check(reader: &Reader) -> Result<Result<Audit, OpenError>, Refused> {
+/// developer. Returns `None` while another check goes on.
+async fn check(reader: &Reader) -> Result<Option<Result<Audit, OpenError>>, Refused> {
     let place = reader.state.store.place().clone();
-    let _one_at_a_time = CHECKING.lock().await;
-    Ok(on_thread(move || audit(&place, &mut |_, _| {})).await?)
+    let Some(turn) = turn_within(CHECK_WAIT).await else {
+        return Ok(None);
+    };
+    let checked = on_thread(move || {
+        // Until the end of the check, also if the reader goes away before it.
+        let _turn = turn;
+        audit(&place, &mut |_, _| {})
+    });
+    Ok(Some(checked.await?))
+}
+
+/// Returns the turn to check a file, or `None` if there is none within this time.
+async fn turn_within(wait: Duration) -> Option<MutexGuard<'static, ()>> {
+    time::timeout(wait, CHECKING.lock()).await.ok()
 }
 
 fn nothing_moved() -> Markup {
@@ -133,5 +148,23 @@ fn invariants(audit: &Audit) -> Markup {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::rt::System;
+
+    use super::*;
+
+    #[test]
+    fn a_page_waits_for_the_check_of_another_page_only_for_a_while() {
+        System::new().block_on(async {
+            let turn = turn_within(Duration::ZERO).await;
+            assert!(turn.is_some());
+            assert!(turn_within(Duration::from_millis(1)).await.is_none());
+            drop(turn);
+            assert!(turn_within(Duration::ZERO).await.is_some());
+        });
     }
 }
