@@ -69,6 +69,11 @@ impl Envelope {
     pub(super) fn leaves_outcome_open(&self) -> bool {
         matches!(self.code.as_deref(), Some("outcome_unknown" | "internal"))
     }
+
+    /// Returns true for the refusal of a request whose other copy, with the same key, is being done.
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.code.as_deref() == Some("idempotency_key_in_flight")
+    }
 }
 
 /// An amount of a reply, which has major units.
@@ -114,17 +119,17 @@ impl Request {
         self
     }
 
-    /// Returns the command line that sends the same request to the service at `base_url`. If it
-    /// takes a key, the command names the variable `ESCROWD_KEY`.
-    pub(super) fn curl(&self, base_url: &str, takes_key: bool) -> String {
-        let mut words = vec!["curl".to_owned()];
-        if self.method != Method::GET && !(self.method == Method::POST && self.body.is_some()) {
     /// Returns the path without its query and its escapes, by which the server finds the route.
     pub(super) fn route(&self) -> String {
         let uri = self.path.parse::<Uri>();
         uri.map_or_else(|_| self.path.clone(), |uri| Url::new(uri).path().to_owned())
     }
 
+    /// Returns the command line that sends the same request to the service at `base_url`. If it
+    /// takes a key, the command names the variable `ESCROWD_KEY`.
+    pub(super) fn curl(&self, base_url: &str, takes_key: bool) -> String {
+        let mut words = vec!["curl".to_owned()];
+        if self.method != Method::GET && !(self.method == Method::POST && self.body.is_some()) {
             words.push(format!("-X {}", self.method));
         }
         words.push(quoted(&format!("{base_url}{}", self.path)));
@@ -254,6 +259,12 @@ impl Api {
         ApiReply::of(reply).map(Err)
     }
 
+    /// Makes the requests of an operator act for this merchant, or for none, unless a request names
+    /// another one.
+    pub(super) fn choose(&mut self, merchant: Option<MerchantId>) {
+        self.door.choose(merchant);
+    }
+
     async fn call(&self, mut request: Request) -> Result<CallReply, Refused> {
         let json = |body: Value| (JSON.to_owned(), Bytes::from(body.to_string()));
         let body = request.body.take().map(json);
@@ -265,12 +276,6 @@ impl Api {
         let mut headers = Vec::new();
         headers.extend(request.customer.map(|customer| ("customer-id", customer)));
         headers.extend(request.merchant.map(|merchant| ("merchant-id", merchant)));
-    /// Makes the requests of an operator act for this merchant, or for none, unless a request names
-    /// another one.
-    pub(super) fn choose(&mut self, merchant: Option<MerchantId>) {
-        self.door.choose(merchant);
-    }
-
         headers.extend(request.idempotency_key.map(|key| ("idempotency-key", key)));
         let call = Call {
             method: request.method,

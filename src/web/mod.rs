@@ -17,6 +17,7 @@ mod guard;
 mod home;
 mod layout;
 mod login;
+mod once;
 mod parts;
 mod pay;
 mod paying;

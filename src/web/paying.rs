@@ -93,6 +93,10 @@ pub(super) fn refusal_of(refusal: &Envelope, currency: &str) -> Markup {
         let look = "It may have been done. Open this page again, and look at it before you pay again.";
         return refused(reason::of(refusal, currency), look);
     }
+    if refusal.is_in_flight() {
+        let look = "Open this page again in a moment: it shows if it was paid.";
+        return refused(reason::of(refusal, currency), look);
+    }
     self::refusal(reason::of(refusal, currency))
 }
 

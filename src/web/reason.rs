@@ -77,7 +77,8 @@ const BANK_LABELS: [(&str, &str); 4] = [
 
 /// Returns the message of a refusal. A refusal of the total that a form had shown names both totals,
 /// and one that takes two persons names the limit as pages write amounts. The message of a failure
-/// that leaves the outcome open is for programs, so [`outcome`] says what to do.
+/// that leaves the outcome open, and that of a form whose first copy is still being done, is for
+/// programs, so [`outcome`] says what to do.
 pub(super) fn of(refusal: &Envelope, currency: &str) -> Markup {
     let amount = |name: &str| {
         let Major(amount) = Major::deserialize(refusal.details.get(name)?).ok()?;
@@ -85,6 +86,9 @@ pub(super) fn of(refusal: &Envelope, currency: &str) -> Markup {
     };
     if refusal.leaves_outcome_open() {
         return html! { "Something went wrong on our side." };
+    }
+    if refusal.is_in_flight() {
+        return html! { "This form was sent before, and is still being done." };
     }
     let code = refusal.code.as_deref();
     match (code, amount("due"), amount("offered"), amount("aloneMax")) {
@@ -102,6 +106,8 @@ pub(super) fn of(refusal: &Envelope, currency: &str) -> Markup {
 pub(super) fn outcome<'o>(refusal: &Envelope, nothing: &'o str) -> &'o str {
     if refusal.leaves_outcome_open() {
         "It may have been done. Look at the page of the form before you send it again."
+    } else if refusal.is_in_flight() {
+        "Open the page of the form again in a moment: it shows if it was done."
     } else {
         nothing
     }

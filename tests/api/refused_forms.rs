@@ -1,64 +1,3 @@
-#[test]
-fn a_refusal_of_status_405_by_a_fault_is_the_one_of_the_route() {
-    let app = spawn_app();
-    let example = Form::of(&page(&app, "/"), "Make an example deal");
-    let session = session(&app, &of(&app.offered()));
-    for (route, path, form) in [
-        ("POST /v1/escrow/milestone/create", "/console/example", example),
-        (
-            "POST /v1/payment/escrow",
-            &format!("/checkout/{session}/pay"),
-            Form::new(&[("once", "1"), ("total", "10200"), ("customer", "tunde")]),
-        ),
-    ] {
-        let fault = json!({ "status": 405, "route": route });
-        app.as_merchant("POST", "/sandbox/faults", Some(&fault)).ok();
-        let refused = form.send_to(&app, path, &[]);
-        assert_eq!(refused.status, 405, "{path}: {}", refused.text);
-        assert!(
-            !refused.text.contains("There is no page here"),
-            "{path}: {}",
-            refused.text
-        );
-        assert!(refused.text.contains("fault"), "{path}: {}", refused.text);
-    }
-}
-
-#[test]
-fn a_form_shows_a_new_key_whatever_the_spelling_of_its_path() {
-    let app = spawn_desk();
-    let ada = Browser::logged_in(&app, ADA);
-    ada.choose("1");
-    for path in ["/operator/keys", "/v1/operator/keys", "/operator/%6beys"] {
-        let form = Form::of(&ada.page("/console/desk/keys"), "Make the key").with("s:scope", "business");
-        let done = ada.done(&form.with("path", path));
-        assert!(
-            done.contains("shown once and never again") && done.contains("sk_live_"),
-            "{path}: {done}"
-        );
-    }
-}
-
-#[test]
-fn a_payment_by_a_form_names_its_total_whatever_the_spelling_of_its_path() {
-    let app = spawn_app();
-    for path in ["/v1/payment/escrow", "/v1/v1/payment/escrow", "/v1/payment/%65scrow"] {
-        let form = Form::new(&[
-            ("method", "POST"),
-            ("path", path),
-            ("customer", "ada"),
-            ("visitor", "none"),
-        ]);
-        let refused = form.send(&app);
-        assert_eq!(refused.status, 400, "{path}: {}", refused.text);
-        assert!(
-            refused.text.contains("The total that the page showed is missing"),
-            "{path}: {}",
-            refused.text
-        );
-    }
-}
-
 //! Bodies that cannot be read as their request says.
 
 use serde_json::json;
@@ -353,6 +292,102 @@ fn a_form_with_a_field_that_occurs_twice_is_refused() {
         assert_eq!(app.dump(), before, "{name}");
     }
     place_after(&offer.send(&app));
+}
+
+#[test]
+fn a_form_shows_a_new_key_whatever_the_spelling_of_its_path() {
+    let app = spawn_desk();
+    let ada = Browser::logged_in(&app, ADA);
+    ada.choose("1");
+    for path in ["/operator/keys", "/v1/operator/keys", "/operator/%6beys"] {
+        let form = Form::of(&ada.page("/console/desk/keys"), "Make the key").with("s:scope", "business");
+        let done = ada.done(&form.with("path", path));
+        assert!(
+            done.contains("shown once and never again") && done.contains("sk_live_"),
+            "{path}: {done}"
+        );
+    }
+}
+
+#[test]
+fn a_payment_by_a_form_names_its_total_whatever_the_spelling_of_its_path() {
+    let app = spawn_app();
+    for path in ["/v1/payment/escrow", "/v1/v1/payment/escrow", "/v1/payment/%65scrow"] {
+        let form = Form::new(&[
+            ("method", "POST"),
+            ("path", path),
+            ("customer", "ada"),
+            ("visitor", "none"),
+        ]);
+        let refused = form.send(&app);
+        assert_eq!(refused.status, 400, "{path}: {}", refused.text);
+        assert!(
+            refused.text.contains("The total that the page showed is missing"),
+            "{path}: {}",
+            refused.text
+        );
+    }
+}
+
+#[test]
+fn a_form_whose_first_copy_is_still_being_done_does_not_say_that_nothing_was_changed() {
+    let app = spawn_app();
+    let in_flight = |route: &str, times: u32| {
+        let fault = json!({ "inFlight": true, "route": route, "times": times });
+        app.as_merchant("POST", "/sandbox/faults", Some(&fault)).ok();
+    };
+    let offers = "POST /v1/escrow/milestone/create";
+    let example = Form::of(&page(&app, "/"), "Make an example deal");
+    // It waits for the first copy.
+    in_flight(offers, 2);
+    place_after(&example.send_to(&app, "/console/example", &[]));
+    in_flight(offers, 7);
+    let offer = Form::of(&page(&app, "/console/offer"), "Offer");
+    let sent = offer.with("s:purpose", "A garden").with("n:amount", "3000").send(&app);
+    let session = session(&app, &of(&app.offered()));
+    in_flight("POST /v1/payment/escrow", 7);
+    let paid = submit(
+        &app,
+        &format!("/checkout/{session}/pay"),
+        &[("once", "1"), ("total", "10200")],
+    );
+    for (refused, told) in [(sent, "shows if it was done"), (paid, "shows if it was paid")] {
+        assert_eq!(refused.status, 409, "{}", refused.text);
+        assert!(
+            refused.text.contains("is still being done") && refused.text.contains(told),
+            "{}",
+            refused.text
+        );
+        for other in ["Nothing was", "Idempotency-Key"] {
+            assert!(!refused.text.contains(other), "{other}: {}", refused.text);
+        }
+    }
+}
+
+#[test]
+fn a_refusal_of_status_405_by_a_fault_is_the_one_of_the_route() {
+    let app = spawn_app();
+    let example = Form::of(&page(&app, "/"), "Make an example deal");
+    let session = session(&app, &of(&app.offered()));
+    for (route, path, form) in [
+        ("POST /v1/escrow/milestone/create", "/console/example", example),
+        (
+            "POST /v1/payment/escrow",
+            &format!("/checkout/{session}/pay"),
+            Form::new(&[("once", "1"), ("total", "10200"), ("customer", "tunde")]),
+        ),
+    ] {
+        let fault = json!({ "status": 405, "route": route });
+        app.as_merchant("POST", "/sandbox/faults", Some(&fault)).ok();
+        let refused = form.send_to(&app, path, &[]);
+        assert_eq!(refused.status, 405, "{path}: {}", refused.text);
+        assert!(
+            !refused.text.contains("There is no page here"),
+            "{path}: {}",
+            refused.text
+        );
+        assert!(refused.text.contains("fault"), "{path}: {}", refused.text);
+    }
 }
 
 #[test]

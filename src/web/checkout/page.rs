@@ -22,6 +22,7 @@ use crate::web::checkout::transfer;
 use crate::web::checkout::visit::{Found, Shown, Standing, Visit, data, page, refused};
 use crate::web::form::Form;
 use crate::web::layout::Refused;
+use crate::web::once;
 use crate::web::paying::{self, Card, DELETED, PAID_BY_ANOTHER, SOLD_OUT, Wallet, Way};
 use crate::web::text;
 
@@ -83,12 +84,15 @@ pub(super) async fn pay(
     };
     let total = Amount::parse_major(&sent.total).map_err(|_| no_total())?;
     // A reader who goes back and chooses another card sends another request.
-    let once = format!("{} {} {total} {:?}", sent.once, sent.card, visit.customer());
-    let once = hex::encode(Sha256::digest(once));
+    let asked = format!("{} {} {total} {:?}", sent.once, sent.card, visit.customer());
+    let key = hex::encode(Sha256::digest(asked));
     // With `strict` the route refuses a payment without a reference.
-    let made = Reference::parse(&once).filter(|_| is_strict);
-    let reply = money.pay(total, &source, &once, made.as_ref()).await;
-    finish(&visit, ApiReply::of(reply.map_err(refused)?)?).await
+    let made = Reference::parse(&key).filter(|_| is_strict);
+    let answer = once::answer(|| async {
+        let reply = money.pay(total, &source, &key, made.as_ref()).await;
+        ApiReply::of(reply.map_err(refused)?)
+    });
+    finish(&visit, answer.await?).await
 }
 
 /// `POST /checkout/{session}/cards`

@@ -22,6 +22,7 @@ use crate::web::console::call::body::{body, check_sent_once, flat_fields};
 use crate::web::console::payments::{PAYMENT, add_reference, leads_to};
 use crate::web::form::BodyForm;
 use crate::web::layout::{Page, Refused, of_merchant};
+use crate::web::once;
 use crate::web::reader::Reader;
 use crate::web::reason;
 use crate::web::sections::section_of;
@@ -98,7 +99,7 @@ pub(super) async fn send(
     {
         return Ok(see(&back, &form));
     }
-    let answer = reader.api.send(request.clone()).await;
+    let answer = once::answer(|| reader.api.send(request.clone())).await;
     let is_done = answer.as_ref().is_ok_and(|answer| answer.status.is_success());
     if let Some(once) = once.filter(|_| !is_done) {
         reader.unspend(&once);

@@ -9,6 +9,7 @@ use crate::web::api::{Major, Request};
 use crate::web::console::call::{MADE, go_back, refusal};
 use crate::web::form::Form;
 use crate::web::layout::Refused;
+use crate::web::once;
 use crate::web::reader::Reader;
 
 const SELLER: &str = "amaka";
@@ -38,20 +39,20 @@ struct Wallet {
 /// from there. A buyer who has enough money keeps it.
 pub(super) async fn make(reader: Reader, Form(sent): Form<Sent>) -> Result<HttpResponse, Refused> {
     reader.check_visitor(&sent.visitor)?;
-    let once = |step: &str| (!sent.once.is_empty()).then(|| format!("{}-{step}", sent.once));
+    let key = |step: &str| (!sent.once.is_empty()).then(|| format!("{}-{step}", sent.once));
     let wallet: Wallet = reader.api.data(Request::get("/v1/wallet").acting_for(BUYER)).await?;
     if wallet.main_balance.0.minor() < WALLET * 100 {
         let mut give =
             Request::new(Method::PUT, "/sandbox/balance").with(json!({"customerId": BUYER, "balance": WALLET}));
-        give.idempotency_key = once("wallet");
-        let answer = reader.api.send(give.clone()).await?;
+        give.idempotency_key = key("wallet");
+        let answer = once::answer(|| reader.api.send(give.clone())).await?;
         if !answer.status.is_success() {
             return Ok(refusal(&reader, &give, &answer, "/"));
         }
     }
     let mut offer = offer();
-    offer.idempotency_key = once("offer");
-    let answer = reader.api.send(offer.clone()).await?;
+    offer.idempotency_key = key("offer");
+    let answer = once::answer(|| reader.api.send(offer.clone())).await?;
     if !answer.status.is_success() {
         return Ok(refusal(&reader, &offer, &answer, "/"));
     }

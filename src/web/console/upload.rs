@@ -18,6 +18,7 @@ use crate::web::api::Request;
 use crate::web::console::call::{go_back, place_of, refusal_of, route_of};
 use crate::web::console::done::form_of;
 use crate::web::layout::{Page, Refused};
+use crate::web::once;
 use crate::web::reader::Reader;
 use crate::web::text;
 use crate::web::unreadable::of_form;
@@ -109,11 +110,13 @@ pub(super) async fn send(
     asked.idempotency_key = Some(key_of(&target.once, asked.customer.clone(), body.clone(), boundary).await?);
     let back = text::own_path(&target.back).unwrap_or("/console/deals");
     let from = text::own_path(&target.from).unwrap_or_else(|| place_of(back));
-    let answer = reader
-        .api
-        .send_form(asked.clone(), content_type.to_owned(), body)
-        .await
-        .map_err(|refused| refused.with_way_on(from, "Back"))?;
+    let send = || {
+        reader
+            .api
+            .send_form(asked.clone(), content_type.to_owned(), body.clone())
+    };
+    let answer = once::answer(send).await;
+    let answer = answer.map_err(|refused| refused.with_way_on(from, "Back"))?;
     if answer.status.is_success() {
         return Ok(go_back(&reader, &asked, None, &answer, back, &target.once));
     }

@@ -10,12 +10,12 @@ use serde_json::json;
 
 use crate::web::api::Request;
 use crate::web::console::refusal;
-use crate::web::demo::once;
 use crate::web::demo::run::{Run, RunId, people_with_wallets};
 use crate::web::demo::stories;
 use crate::web::demo::story::Story;
 use crate::web::form::Form;
 use crate::web::layout::{Page, Refused};
+use crate::web::once;
 use crate::web::reader::Reader;
 use crate::web::text;
 
@@ -99,7 +99,7 @@ pub(super) async fn start(
             let mut request = Request::new(Method::PUT, "/sandbox/balance")
                 .with(json!({"customerId": customer, "balance": person.wallet}));
             request.idempotency_key = Some(format!("story-{customer}"));
-            let answer = once::send(&reader, &request).await?;
+            let answer = once::answer(|| reader.api.send(request.clone())).await?;
             if !answer.status.is_success() {
                 let back = format!("/demo/{}", story.slug);
                 return Ok(refusal(&reader, &request, &answer, &back));

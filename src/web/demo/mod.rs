@@ -9,7 +9,6 @@
 mod choice;
 mod ending;
 mod money;
-mod once;
 mod run;
 mod stories;
 mod story;

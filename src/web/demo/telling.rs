@@ -15,11 +15,11 @@ use crate::web::console::refusal;
 use crate::web::demo::choice::{start_button, story};
 use crate::web::demo::ending;
 use crate::web::demo::money::{self, Picture};
-use crate::web::demo::once;
 use crate::web::demo::run::{Run, RunId};
 use crate::web::demo::story::{Done, Step};
 use crate::web::form::Form;
 use crate::web::layout::{Page, Refused};
+use crate::web::once;
 use crate::web::reader::Reader;
 
 /// The most characters of the key of a form.
@@ -91,7 +91,7 @@ pub(super) async fn next(
         pay_only(&form.total, &mut request)?;
     }
     request.idempotency_key = Some(key(&form.once)?);
-    let answer = once::send(&reader, &request).await?;
+    let answer = once::answer(|| reader.api.send(request.clone())).await?;
     if answer.status.is_success() {
         return Ok(see(&run, number + 1));
     }
