@@ -79,7 +79,7 @@ pub(super) fn no_transfers(shop: &str) -> Markup {
 
 /// Says that the money is play money.
 pub(super) fn sandbox_notice() -> Markup {
-    html! { div.notice { p { "This is a sandbox: nobody pays with real money here." } } }
+    html! { div.notice { p { "This is a sandbox: no real money is paid here." } } }
 }
 
 /// Says why an attempt to pay was refused, if nothing was paid for sure.
@@ -288,19 +288,19 @@ pub(super) fn receipt(escrow: &Escrow, funding: &Funding, transfer: Option<&str>
     }
 }
 
-/// Says whose money a bank transfer becomes. A page cannot know who reads it: whoever began the
-/// checkout may have given its address to somebody else.
+/// Says whose money a bank transfer becomes. A page cannot know who reads it: the customer who began the
+/// checkout may have given its address to another person.
 pub(super) fn whose_transfer(customer: &CustomerId) -> Markup {
     html! {
-        p { "What comes by this transfer belongs to the customer " strong { (customer) } " of the shop, whoever makes it." }
+        p { "What comes by this transfer belongs to the customer " strong { (customer) } " of the shop, also if another person makes it." }
     }
 }
 
-/// Asks a customer for a bank transfer, and nobody else.
+/// Asks a customer for a bank transfer, and no other person.
 pub(super) fn asked_to_transfer(customer: &CustomerId) -> Markup {
     html! {
         (whose_transfer(customer))
-        p { strong { "If you are somebody else, do not make it" } ": what you transfer would be theirs." }
+        p { strong { "If you are not this customer, do not make it" } ": what you transfer would be theirs." }
     }
 }
 

@@ -150,7 +150,7 @@ impl Reader {
         } else {
             let message = "Nothing was changed. This browser has logged in or out since the page of the form was \
                            shown, and the form acts only for the key of that page. To send it, log in with that key.";
-            (409, "You are now somebody else", message)
+            (409, "This browser has another login now", message)
         };
         Err(Refused::new(status, Page::new(title), message))
     }

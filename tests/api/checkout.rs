@@ -601,7 +601,7 @@ fn a_transfer_says_whose_money_it_becomes() {
     let live = LiveDeal::new();
     // The person who reads the page need not be the one who began the checkout.
     let named = format!("belongs to the customer <strong>{}</strong>", live.buyer);
-    let warned = "If you are somebody else, do not make it";
+    let warned = "If you are not this customer, do not make it";
     let page = live.page().text;
     let (above, _) = page.split_once("Show the account and the reference").unwrap();
     assert!(above.contains(&named) && above.contains(warned), "{page}");

@@ -11,7 +11,7 @@ use crate::live_console::Browser;
 #[track_caller]
 fn assert_is_of_another(answer: &Answer) {
     assert_eq!(answer.status, 409, "{}", answer.text);
-    for words in ["You are now somebody else", "Nothing was changed."] {
+    for words in ["This browser has another login now", "Nothing was changed."] {
         assert!(answer.text.contains(words), "{}", answer.text);
     }
 }

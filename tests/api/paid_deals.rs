@@ -243,7 +243,7 @@ fn the_page_of_an_offer_to_several_buyers_says_how_many_are_left() {
         "{shown}"
     );
     assert!(shown.contains("<dd>2 left</dd>"), "{shown}");
-    for wrong in ["nobody yet", "Nobody has paid yet"] {
+    for wrong in ["no buyer yet", "No payment yet"] {
         assert!(!shown.contains(wrong), "{shown}");
     }
     assert!(page(&app, "/console/deals").contains("to several buyers, 2 left"));

@@ -127,7 +127,7 @@ fn a_refused_form_is_marked_and_leads_back_to_its_page() {
             form.clone().with("customer", "Zo\u{eb}"),
         ),
         ("The path is missing", form.clone().without("path")),
-        ("You are now somebody else", form.with("visitor", "merchant-7")),
+        ("This browser has another login now", form.with("visitor", "merchant-7")),
     ] {
         let answer = form.send_to(&app, "/console/call", &[("referer", &referrer)]);
         assert!(answer.text.contains(refused), "{refused}: {}", answer.text);

@@ -202,7 +202,7 @@ fn framed_by(framing: &Framing) -> Markup {
     }
 }
 
-/// Asks who pays. What was typed before names no customer.
+/// Asks who pays. If the payer has typed a name, it names no customer.
 fn who(visit: &Visit) -> Markup {
     let typed = visit.typed_customer();
     let refusal = paying::refusal_of_name(typed);

@@ -191,7 +191,7 @@ fn people(reader: &Reader, deal: &Deal, parties: &who::People, currency: &str) -
                             @match escrow.funding() {
                                 Some(funding) => (parties.show(funding.buyer.as_str())),
                                 None if escrow.is_link => "several, each payment makes a deal of its own",
-                                None => span.muted { "nobody yet" },
+                                None => span.muted { "no buyer yet" },
                             }
                         }
                         @if escrow.is_link { dt { "For sale" } dd { (text::left(escrow.terms.total_quantity)) } }
@@ -285,7 +285,7 @@ fn transfers(deal: &Deal, statement: Option<&AccountStatement>, currency: &str) 
                 p.muted {
                     @match deal {
                         Deal::Escrow(escrow) if escrow.is_link => "The deal of each payment shows its transfers.",
-                        _ => "Nobody has paid yet.",
+                        _ => "No payment yet.",
                     }
                 }
             } @else {

@@ -335,7 +335,7 @@ fn reported() -> Receipt {
     }
 }
 
-/// Whoever recorded a receipt: who names its customer decides where the money goes.
+/// It does not matter who recorded the receipt: the operator who names its customer decides where the money goes.
 #[test]
 fn two_operators_ask_for_the_same_with_a_large_receipt() {
     two_ask_for_the_same(reported);
