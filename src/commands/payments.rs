@@ -3,7 +3,6 @@
 use crate::commands::admission::admit;
 use crate::commands::deals::load_deal;
 use crate::commands::{Error, Policy, cards, outbox};
-use crate::domain::effects::Effects;
 use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::{self, Escrow, PaymentOffer, Source};
 use crate::domain::ids::{EscrowKey, MerchantId, Reference};
@@ -57,7 +56,7 @@ pub(super) fn fund_with(
     if let Some(token) = &request.token {
         escrow::check_token(&escrows, token)?;
     }
-    let taken = take_from_links(tx, &mut escrows)?;
+    take_from_links(tx, policy, &mut escrows)?;
     let offer = PaymentOffer {
         reference: request.reference,
         amount: request.amount,
@@ -65,9 +64,7 @@ pub(super) fn fund_with(
     };
     let (Entry { transaction, detail }, effects) = escrow::fund(&mut escrows, actor.customer(), offer, tx.booking())?;
     let deals: Vec<DealRef<'_>> = escrows.iter().map(DealRef::from).collect();
-    for effects in taken.iter().chain([&effects]) {
-        outbox::apply(tx, policy, actor.merchant, effects, &deals)?;
-    }
+    outbox::apply(tx, policy, actor.merchant, &effects, &deals)?;
     for escrow in &escrows {
         tx.save_funding(escrow)?;
     }
@@ -165,18 +162,16 @@ fn load_each(tx: &Tx<'_>, merchant: MerchantId, keys: &[EscrowKey]) -> Result<Ve
 
 /// Replaces each link by a new escrow for this buyer. Keeps a link that is sold out, which
 /// funding then refuses. Sorts the escrows into funding order again, which is the order in
-/// which a repeated request reads them back. Returns the effects of each new escrow, which the
-/// caller applies when the escrow is funded: all events of one commit have the same data.
-fn take_from_links(tx: &mut Tx<'_>, escrows: &mut [Escrow]) -> Result<Vec<Effects>, Error> {
-    let mut all = Vec::new();
+/// which a repeated request reads them back.
+fn take_from_links(tx: &mut Tx<'_>, policy: &Policy, escrows: &mut [Escrow]) -> Result<(), Error> {
     for escrow in escrows.iter_mut() {
         if let Some((taken, effects)) = escrow.take_from_link(tx.booking()) {
             tx.save_link(escrow)?;
             tx.insert_escrow(&taken)?;
-            all.push(effects);
+            outbox::apply_of(tx, policy, &taken, &effects)?;
             *escrow = taken;
         }
     }
     escrow::sort_for_funding(escrows);
-    Ok(all)
+    Ok(())
 }

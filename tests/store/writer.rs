@@ -236,6 +236,8 @@ async fn a_full_queue_refuses_at_once() {
     let mut file = TestDatabase::new();
     file.settings.queue_commands_max = 2;
     let store = file.open();
+    // The session that listens to other processes has asked the writer before it leads.
+    store.until_leader().await;
     let gate = Gate::block(&store).await;
     let waiting = [
         send(&store, name_merchant("first")).await,
@@ -260,6 +262,8 @@ async fn work_in_the_background_waits_for_a_place_in_a_full_queue() {
     let mut file = TestDatabase::new();
     file.settings.queue_commands_max = 1;
     let store = file.open();
+    // The session that listens to other processes has asked the writer before it leads.
+    store.until_leader().await;
     let gate = Gate::block(&store).await;
     let waiting = send(&store, name_merchant("waiting")).await;
 
