@@ -46,26 +46,24 @@ fn is_checkout_page(path: &str) -> bool {
 /// Puts the path of a request right, if a client joined it to another form of the base URL.
 pub(super) fn put_right(request: &mut ServiceRequest) {
     let uri = &request.head().uri;
-    let Some(path) = meant_path(uri.path()) else {
+    let address = uri.path_and_query().map(PathAndQuery::as_str);
+    let Some(meant) = address.and_then(meant_address) else {
         return;
     };
-    let with_query = match uri.query() {
-        Some(query) => format!("{path}?{query}"),
-        None => path,
-    };
     let mut parts = uri.clone().into_parts();
-    // Both parts come from a valid address, so the whole is valid.
-    parts.path_and_query = PathAndQuery::from_maybe_shared(with_query).ok();
+    // Its path and its query come from a valid address, so the whole is valid.
+    parts.path_and_query = PathAndQuery::from_maybe_shared(meant).ok();
     if let Ok(uri) = Uri::from_parts(parts) {
         request.match_info_mut().get_mut().update(&uri);
         request.head_mut().uri = uri;
     }
 }
 
-/// Returns the path that a client means, with the query of the address. Both stay escaped.
-pub(crate) fn meant_address(address: &str) -> String {
+/// Returns the path that a client means, with the query of the address, or `None` if it is this one.
+/// Both stay escaped.
+pub(crate) fn meant_address(address: &str) -> Option<String> {
     let (path, query) = address.split_at(address.find('?').unwrap_or(address.len()));
-    meant_path(path).map_or_else(|| address.to_owned(), |path| path + query)
+    meant_path(path).map(|path| path + query)
 }
 
 /// Returns the path that a client means, or `None` if it is this one.
@@ -108,12 +106,13 @@ mod tests {
 
     #[test]
     fn the_query_of_an_address_stays() {
-        assert_eq!(
-            meant_address("/v1//operator/keys?a=/v1/b?c"),
-            "/operator/keys?a=/v1/b?c"
-        );
-        assert_eq!(meant_address("/wallet"), "/v1/wallet");
-        assert_eq!(meant_address("/v1/x?y"), "/v1/x?y");
+        for (address, meant) in [
+            ("/v1//operator/keys?a=/v1/b?c", Some("/operator/keys?a=/v1/b?c")),
+            ("/wallet", Some("/v1/wallet")),
+            ("/v1/x?y", None),
+        ] {
+            assert_eq!(meant_address(address).as_deref(), meant, "{address}");
+        }
     }
 
     #[test]

@@ -41,19 +41,17 @@ pub(super) async fn page(
     let state = AppState::of(request.request())?.clone();
     let checked = check(request.request(), &state);
     let is_own_form = checked.is_ok() && ![Method::GET, Method::HEAD].contains(request.method());
-    let (checked, frame) = match checked {
-        Ok(()) => match known(request.request(), &state).await {
-            Ok((visitor, frame)) => {
-                if let Some(visitor) = visitor {
-                    request.extensions_mut().insert(visitor);
-                }
-                (Ok(()), frame)
+    let known = match checked {
+        Ok(()) => known(request.request(), &state).await.map_err(Refused::from),
+        Err(refused) => Err(refused),
+    };
+    let (checked, frame) = match known {
+        Ok((visitor, frame)) => {
+            if let Some(visitor) = visitor {
+                request.extensions_mut().insert(visitor);
             }
-            Err(error) => (
-                Err(Refused::from(error)),
-                Frame::without_visitor(request.request(), &state),
-            ),
-        },
+            (Ok(()), frame)
+        }
         // A refusal tells nothing about the visitor.
         Err(refused) => (Err(refused), Frame::without_visitor(request.request(), &state)),
     };

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read;
 
 use crate::helpers::{RunningServer, WorkFolder, get, stderr, stdout};
-use crate::waiting::{until, until_some};
+use crate::waiting::{until_in_a_row, until_some};
 
 const DATABASE: [&str; 2] = ["--database", "test.db"];
 
@@ -60,11 +60,7 @@ fn log_bytes(folder: &WorkFolder) -> u64 {
 /// log is empty for the first time.
 #[track_caller]
 fn wait_until_settled(folder: &WorkFolder) {
-    let mut empty_in_a_row = 0;
-    until("the log has moved into the file", || {
-        empty_in_a_row = if log_bytes(folder) == 0 { empty_in_a_row + 1 } else { 0 };
-        empty_in_a_row == 100
-    });
+    until_in_a_row("the log has moved into the file", 100, || log_bytes(folder) == 0);
 }
 
 /// Waits for the end of a server that must stop by itself.

@@ -14,6 +14,16 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     until_some(what, || holds().then_some(()));
 }
 
+/// Waits until a condition holds so many times in a row, with a pause of 10 ms between two looks.
+#[track_caller]
+pub(crate) fn until_in_a_row(what: &str, times: u32, mut holds: impl FnMut() -> bool) {
+    let mut in_a_row = 0;
+    until(what, || {
+        in_a_row = if holds() { in_a_row + 1 } else { 0 };
+        in_a_row == times
+    });
+}
+
 /// Waits until there is a value, and returns it.
 #[track_caller]
 pub(crate) fn until_some<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {

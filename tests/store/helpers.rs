@@ -37,7 +37,7 @@ use tempfile::TempDir;
 
 use crate::cluster::folder_in_memory;
 use crate::database::{self, Engine, Outside};
-use crate::waiting::{until, until_some};
+use crate::waiting::{until_in_a_row, until_some};
 
 /// The time when every test begins, 2026-06-22T10:15:00Z, in milliseconds.
 pub(crate) const START: i64 = 1_782_123_300_000;
@@ -318,11 +318,7 @@ pub(crate) fn log_bytes(file: &TestFile) -> u64 {
 #[track_caller]
 pub(crate) fn wait_until_settled(file: &TestFile) {
     // The mark is closed in a commit of its own, after the log is empty for the first time.
-    let mut empty_in_a_row = 0;
-    until("the log is empty", || {
-        empty_in_a_row = if log_bytes(file) == 0 { empty_in_a_row + 1 } else { 0 };
-        empty_in_a_row == 20
-    });
+    until_in_a_row("the log is empty", 20, || log_bytes(file) == 0);
 }
 
 /// Waits for a future on this thread.

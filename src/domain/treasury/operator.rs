@@ -148,7 +148,7 @@ impl TwoPersonRule {
     pub const OFF: Self = Self { alone_max: None };
 
     /// Returns true if an amount takes a second person.
-    pub fn takes_two(self, amount: Amount) -> bool {
+    fn takes_two(self, amount: Amount) -> bool {
         self.alone_max.is_some_and(|alone_max| amount > alone_max)
     }
 

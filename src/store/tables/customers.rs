@@ -1,5 +1,7 @@
 //! Customers, their profiles and their wallets.
 
+use std::array;
+
 use crate::domain::customers::country::Country;
 use crate::domain::customers::customer::{Block, Customer, CustomerAccess, CustomerKey, Permissions, Wallet};
 use crate::domain::customers::phone::Phone;
@@ -309,8 +311,8 @@ impl Snapshot<'_> {
         words: &[&str],
         limit: u32,
     ) -> Result<Vec<Customer>, Error> {
-        let pattern = |index: usize| like(words.get(index).copied().unwrap_or_default());
-        let patterns: [String; SEARCH_WORDS_MAX] = [pattern(0), pattern(1), pattern(2), pattern(3)];
+        let patterns: [String; SEARCH_WORDS_MAX] =
+            array::from_fn(|index| like(words.get(index).copied().unwrap_or_default()));
         let mut statement = self.connection.prepare(select_customer!(
             words_of_customer!(),
             " LIKE ?2 ESCAPE '!' AND ",

@@ -264,7 +264,8 @@ pub(super) fn place_of(back: &str) -> &str {
 
 /// Returns the path that the server takes this one for, if it is one that a form may call.
 pub(super) fn route_of(path: &str) -> Option<String> {
-    let path = text::own_path(path).map(meant_address)?;
+    let path = text::own_path(path)?;
+    let path = meant_address(path).unwrap_or_else(|| path.to_owned());
     let is_called = CALLED.iter().any(|start| path.starts_with(start));
     is_called.then_some(path)
 }
