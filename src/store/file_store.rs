@@ -1,11 +1,15 @@
 //! A store in a database file.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use crate::background::{BackgroundThread, Panics};
 use crate::domain::file::{FileKind, FileName};
-use crate::domain::ids::Entropy;
+use crate::domain::ids::{Entropy, MerchantId};
 use crate::domain::time::{Clock, Timestamp};
 use crate::store::audit::verification::check_newest;
 use crate::store::background_check;
@@ -14,14 +18,15 @@ use crate::store::engine::SCHEMA_VERSION;
 use crate::store::engine::error::{Error, LogLoss, OpenError};
 use crate::store::engine::health::Health;
 use crate::store::engine::read_threads::{ReadThreads, Sharing};
-use crate::store::engine::reader::Reader;
+use crate::store::engine::reader::{AnyQuery, Found, Reader};
 use crate::store::engine::sql;
 use crate::store::engine::sqlite::blobs::Blobs;
 use crate::store::engine::sqlite::checkpoints::{Checkpoints, SyncHandle};
-use crate::store::engine::sqlite::connection::ConnectionKind;
+use crate::store::engine::sqlite::connection::{ConnectionKind, Synchronous};
 use crate::store::engine::sqlite::file::Fresh;
 use crate::store::engine::sqlite::group_commit::FileGroupCommit;
 use crate::store::engine::sqlite::lock::InstanceLock;
+use crate::store::engine::sqlite::log_sync::{Durability, LogSync};
 use crate::store::engine::sqlite::mark::Mark;
 use crate::store::engine::sqlite::readers::Readers;
 use crate::store::engine::sqlite::vacuum::Vacuum;
@@ -38,8 +43,11 @@ pub(super) struct FileStore {
     pub(super) place: Place,
     path: PathBuf,
     pub(super) blobs: Blobs,
-    pub(super) readers: Arc<Readers>,
-    pub(super) long_reads: ReadThreads,
+    readers: Arc<Readers>,
+    long_reads: ReadThreads,
+    durability: Arc<Durability>,
+    /// The most time that a read may take.
+    read_time_max: Duration,
     pub(super) write_side: WriteSide,
     background_check: BackgroundThread,
     /// Declared after every connection, because fields drop in order: see [`SyncHandle`].
@@ -75,7 +83,8 @@ impl FileStore {
 
         let health = Arc::new(Health::of(Some(path)));
         let readers = Arc::new(Readers::open(path, settings.readers, settings.read_time_max)?);
-        let blobs = Blobs::open(path, is_referenced(Arc::clone(&readers), Arc::clone(&health)))?;
+        let durability = Arc::<Durability>::default();
+        let blobs = Blobs::open(path, is_referenced(&readers, &durability, &health))?;
         let long_reads = start_long_reads(path, settings)?;
         let checking = connection::open(path, ConnectionKind::Reader)?;
         let background_check =
@@ -92,6 +101,8 @@ impl FileStore {
             connection,
             readers: Arc::clone(&readers),
             checkpoints: start_checkpoints(path, settings, &file, &parts)?,
+            log_sync: start_log_sync(path, synchronous, &durability).map_err(io)?,
+            durability: Arc::clone(&durability),
             watch,
             health: Arc::clone(&parts.health),
             meter: Arc::clone(&parts.meter),
@@ -113,12 +124,41 @@ impl FileStore {
             blobs,
             readers,
             long_reads,
+            durability,
+            read_time_max: settings.read_time_max,
             background_check,
             write_side,
             _file: file,
             _lock: lock,
         };
         Ok((store, writer_ended))
+    }
+
+    /// Reads a few rows on the calling thread.
+    pub(super) async fn read<T>(
+        &self,
+        worker: usize,
+        query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let found = self.readers.read(worker, query)?;
+        self.until_durable().await?;
+        Ok(found)
+    }
+
+    /// Reads on a thread for reads that may take long.
+    pub(super) async fn read_long(&self, merchant: MerchantId, query: AnyQuery) -> Result<Found, Error> {
+        let found = self.long_reads.read(merchant, query).await?;
+        self.until_durable().await?;
+        Ok(found)
+    }
+
+    /// Waits until all that a read has found is durable, at most for the time that a read may take.
+    async fn until_durable(&self) -> Result<(), Error> {
+        if !self.durability.is_pending() {
+            return Ok(());
+        }
+        let reached = timeout(self.read_time_max, self.durability.reached()).await;
+        reached.unwrap_or(Err(Error::ReadTooLong))
     }
 
     /// Copies the database and its files to a new name, on the calling thread.
@@ -228,11 +268,25 @@ fn start_checkpoints(
     Checkpoints::start(connection, file.clone(), pages, meter, health).map_err(OpenError::io(path))
 }
 
-/// Returns a function that looks for a row that refers to a file.
-fn is_referenced(readers: Arc<Readers>, health: Arc<Health>) -> impl Fn(FileName) -> Result<bool, Error> {
+/// Starts the thread that syncs the log, if commits wait for the disk.
+fn start_log_sync(path: &Path, synchronous: Synchronous, durability: &Arc<Durability>) -> io::Result<Option<LogSync>> {
+    let starts = synchronous == Synchronous::Full;
+    starts.then(|| LogSync::start(path, Arc::clone(durability))).transpose()
+}
+
+/// Returns a function that looks for a row that refers to a file. A row that was removed counts
+/// until its removal is durable.
+fn is_referenced(
+    readers: &Arc<Readers>,
+    durability: &Arc<Durability>,
+    health: &Arc<Health>,
+) -> impl Fn(FileName) -> Result<bool, Error> + use<> {
+    let (readers, durability, health) = (Arc::clone(readers), Arc::clone(durability), Arc::clone(health));
     move |file| {
         let found = readers.read(0, |snapshot| snapshot.is_file_referenced(file));
-        found.inspect_err(|error| health.heed(error))
+        let found = found.inspect_err(|error| health.heed(error))?;
+        durability.reached_blocking()?;
+        Ok(found)
     }
 }
 
@@ -262,5 +316,95 @@ impl Drop for FileStore {
     /// waiting. The lock is released after that.
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::thread;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::domain::mode::Mode;
+    use crate::entropy::SystemEntropy;
+    use crate::store::{Inner, OpenedFile, Store};
+
+    /// The time in which a read that does not wait would end.
+    const PAUSE: Duration = Duration::from_millis(100);
+
+    fn open(folder: &Path, read_time_max: Duration) -> Store {
+        let settings = Settings {
+            place: folder.join("test.db").into(),
+            mode: Mode::Sandbox,
+            currency: "NGN".to_owned(),
+            synchronous: Synchronous::Full,
+            readers: 1,
+            long_readers: 1,
+            long_reads_waiting_max: 1,
+            read_time_max,
+            queue_commands_max: 8,
+            group_commands_max: 8,
+            checkpoint_pages: 1000,
+            accept_loss: false,
+            clock_jump_max: Duration::from_hours(72),
+            accept_clock: false,
+            vacuum_free_bytes_min: None,
+        };
+        let opened = Store::open(&settings, Box::new(SystemClock), Box::new(SystemEntropy::new()));
+        opened.unwrap().0
+    }
+
+    fn file_of(store: &Store) -> &FileStore {
+        match &*store.inner {
+            Inner::File(file) => file,
+            Inner::Postgres(_) => unreachable!("the place is a file"),
+        }
+    }
+
+    #[tokio::test]
+    async fn reads_return_only_what_is_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path(), Duration::from_mins(1));
+        let durability = &file_of(&store).durability;
+        durability.begin();
+        let mut short = pin!(store.read(|snapshot| snapshot.newest_transfer().map(drop)));
+        let mut long = pin!(store.read_long(MerchantId::NONE, |snapshot| snapshot.newest_transfer().map(drop)));
+        assert!(timeout(PAUSE, &mut short).await.is_err());
+        assert!(timeout(PAUSE, &mut long).await.is_err());
+        durability.end();
+        short.await.unwrap();
+        long.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_read_waits_for_the_disk_no_longer_than_it_may_take() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path(), PAUSE);
+        file_of(&store).durability.begin();
+        let read = store.read(|snapshot| snapshot.newest_transfer().map(drop)).await;
+        assert!(matches!(read, Err(Error::ReadTooLong)), "{read:?}");
+        file_of(&store).durability.end();
+        store
+            .read(|snapshot| snapshot.newest_transfer().map(drop))
+            .await
+            .unwrap();
+    }
+
+    #[test]
+    fn a_file_is_removed_only_after_the_removal_of_its_rows_is_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path(), Duration::from_mins(1));
+        let files = store.keep_files(&[(FileKind::Pdf, b"%PDF-1.7".to_vec())]).unwrap();
+        let durability = &file_of(&store).durability;
+        durability.begin();
+        thread::scope(|scope| {
+            let unmarking = scope.spawn(|| store.unmark_files(&files));
+            thread::sleep(PAUSE);
+            assert!(matches!(store.open_file(files[0]), Ok(OpenedFile::Whole { .. })));
+            durability.end();
+            unmarking.join().unwrap().unwrap();
+        });
+        assert!(matches!(store.open_file(files[0]), Ok(OpenedFile::Missing)));
     }
 }

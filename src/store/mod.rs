@@ -280,7 +280,7 @@ impl Store {
         query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.heed(match &*self.inner {
-            Inner::File(store) => store.readers.read(self.worker, query),
+            Inner::File(store) => store.read(self.worker, query).await,
             Inner::Postgres(store) => store.reads.read(MerchantId::NONE, any_query(query)).await.map(found),
         })
     }
@@ -301,11 +301,10 @@ impl Store {
     }
 
     async fn read_any(&self, merchant: MerchantId, query: AnyQuery) -> Result<Found, Error> {
-        let reads = match &*self.inner {
-            Inner::File(store) => &store.long_reads,
-            Inner::Postgres(store) => &store.long_reads,
-        };
-        self.heed(reads.read(merchant, query).await)
+        self.heed(match &*self.inner {
+            Inner::File(store) => store.read_long(merchant, query).await,
+            Inner::Postgres(store) => store.long_reads.read(merchant, query).await,
+        })
     }
 
     /// Returns the outcome of a read. One that found damage ends all writes.

@@ -10,7 +10,10 @@
 //! * if the request carries a text that the write stores (an offer's purpose, a payment's
 //!   reference), that fsync began after the text was written.
 //!
-//! This proves that a reply waits for the fsync of its own group. The control is a server
+//! The same holds for every reply that shows such a text, also to a client that only reads: meanwhile
+//! three clients ask for the newest offers of others.
+//!
+//! This proves that a reply waits for the fsync of its own group, and a read for that of what it shows. The control is a server
 //! with `storage.synchronous = "normal"`. It must break the rule. If it does not, the check
 //! detects nothing.
 //!
@@ -32,6 +35,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::campaign::turn;
+use crate::client::Connection;
 use crate::load::{self, Acknowledged};
 use crate::seed::Random;
 use crate::server::Disk;
@@ -39,6 +43,10 @@ use crate::shim;
 
 const CHECKPOINT_PAGES: &str = "ESCROWD_STORAGE_CHECKPOINT_PAGES";
 const CONNECTIONS: usize = 64;
+/// The connections that only read.
+const READERS: usize = 3;
+/// The time that a fsync of the log takes at least, so that many reads fall into one.
+const SYNC_MILLIS: &str = "5";
 const WRITES_MIN: usize = 1_000;
 /// The number of restarts of the write-ahead log to wait for.
 const RESTARTS_MIN: usize = 20;
@@ -51,6 +59,8 @@ struct Events {
     requests: HashMap<String, (usize, String)>,
     /// By descriptor: the positions of successful replies.
     replies: HashMap<String, Vec<usize>>,
+    /// The positions of replies that show a mark, and the mark.
+    shown: Vec<(usize, String)>,
     /// By mark: the position of its first write to the write-ahead log.
     stored: HashMap<String, usize>,
     /// Successful fsyncs of the write-ahead log: begun, returned.
@@ -76,8 +86,9 @@ impl Events {
                     let earlier = events.requests.insert(mark.to_owned(), (at, descriptor.to_owned()));
                     assert_eq!(earlier, None, "{mark} came in twice, or in parts");
                 }
-                ["reply", descriptor, status] if status.starts_with('2') => {
+                ["reply", descriptor, status, ref marks @ ..] if status.starts_with('2') => {
                     events.replies.entry(descriptor.to_owned()).or_default().push(at);
+                    events.shown.extend(marks.iter().map(|&mark| (at, mark.to_owned())));
                 }
                 ["write", "wal", ref rest @ ..] => {
                     events.commits += usize::from(rest.contains(&"commit"));
@@ -139,6 +150,16 @@ impl Events {
             .then(|| format!("{mark}: written at {from}, answered at {reply}, and no fsync between"))
     }
 
+    /// Describes each reply that showed what no fsync had covered, whoever had written it.
+    fn faults_of_shown(&self) -> Vec<String> {
+        let fault_of = |(at, mark): &(usize, String)| {
+            let stored = *self.stored.get(mark)?;
+            (!self.is_synced_between(stored, *at))
+                .then(|| format!("{mark}: written at {stored}, shown at {at}, and no fsync between"))
+        };
+        self.shown.iter().filter_map(fault_of).collect()
+    }
+
     /// Describes each restart of the write-ahead log that came before its content was
     /// durable in the database.
     fn faults_of_restarts(&self) -> Vec<String> {
@@ -163,6 +184,7 @@ fn faults_under_load(settings: &[(&str, &str)]) -> Vec<String> {
     let mut environment = shim::environment(&disk);
     // Makes many checkpoints, whose fsyncs belong to no group.
     environment.push((CHECKPOINT_PAGES.to_owned(), "100".to_owned()));
+    environment.push(("DURABILITY_SYNC_MILLIS".to_owned(), SYNC_MILLIS.to_owned()));
     environment.extend(
         settings
             .iter()
@@ -177,6 +199,10 @@ fn faults_under_load(settings: &[(&str, &str)]) -> Vec<String> {
     thread::scope(|scope| {
         for client in &mut clients {
             scope.spawn(|| client.run(&server.address, &stop));
+        }
+        for number in 0..READERS {
+            let (server, stop) = (&server, &stop);
+            scope.spawn(move || read_newest(&mut server.connect(), number, stop));
         }
         let started = Instant::now();
         while !is_enough(&disk) && started.elapsed().as_secs() < LOAD_SECONDS_MAX {
@@ -196,8 +222,9 @@ fn faults_under_load(settings: &[(&str, &str)]) -> Vec<String> {
     let events = Events::read(&shim::events(&disk));
     let (syncs, commits, restarts) = (events.syncs.len(), events.commits, events.restarts.len());
     println!(
-        "{} writes acknowledged in {commits} groups with {syncs} fsyncs, {restarts} restarts of the log",
-        writes.len()
+        "{} writes acknowledged in {commits} groups with {syncs} fsyncs, {restarts} restarts of the log, {} texts shown",
+        writes.len(),
+        events.shown.len()
     );
     assert!(
         0 < commits && commits < writes.len(),
@@ -209,8 +236,23 @@ fn faults_under_load(settings: &[(&str, &str)]) -> Vec<String> {
     if syncs < commits {
         faults.push(format!("{commits} groups with {syncs} fsyncs"));
     }
+    faults.extend(events.faults_of_shown());
     faults.extend(events.faults_of_restarts());
     faults
+}
+
+/// Reads the newest offer of one seller after another, which another client has perhaps just made.
+fn read_newest(connection: &mut Connection, first: usize, stop: &AtomicBool) {
+    for number in (first..).step_by(READERS) {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let seller = load::seller(number % CONNECTIONS);
+        let newest = connection
+            .get("/v1/escrow/transactions?type=sales&limit=1", &seller)
+            .unwrap();
+        assert_eq!(newest.status, 200, "{newest:?}");
+    }
 }
 
 /// Returns true if the shim's log has enough events to check.

@@ -17,12 +17,14 @@
  * the changes that this fsync was to cover, although later fsyncs succeed. The
  * shim drops these changes when the process ends by itself.
  *
+ * Slow disk: with DURABILITY_SYNC_MILLIS a fsync of the log takes this time more.
+ *
  * Log: one line for each event, in the order of the events, in the file that
  * DURABILITY_LOG names. A call that this model does not cover is logged as
  * "unmodelled". The test that reads the log then fails.
  *
  *   request FD MARK...              bytes of a request came in
- *   reply FD STATUS                 the first bytes of a reply are about to go out
+ *   reply FD STATUS MARK...         the first bytes of a reply are about to go out
  *   write wal|database MARK...      a change was made; "commit" if it ends a transaction,
  *                                   "restart" if it overwrites the log from its start
  *   sync-begin wal|database THREAD  a fsync is about to start
@@ -86,6 +88,7 @@ static const char *database_name;
 static int log_descriptor = -1;
 static unsigned keep_percent;
 static int fail_sync, syncs_to_failure;
+static unsigned sync_millis;
 static struct file *failing_file = &database;
 static uint64_t random_state;
 
@@ -185,8 +188,10 @@ static void note_reply(int fd, const void *bytes, size_t count) {
     static const char start[] = "HTTP/1.1 ";
     size_t status_at = sizeof start - 1;
     if (count < status_at + 3 || memcmp(bytes, start, status_at) != 0) return;
+    char marks[4096];
+    marks_in(bytes, count, marks, sizeof marks);
     pthread_mutex_lock(&mutex);
-    note("reply %d %.3s", fd, (const char *)bytes + status_at);
+    note("reply %d %.3s%s", fd, (const char *)bytes + status_at, marks);
     pthread_mutex_unlock(&mutex);
 }
 
@@ -305,6 +310,8 @@ __attribute__((constructor)) static void start(void) {
     fail_sync = failing ? atoi(failing) : 0;
     const char *of = getenv("DURABILITY_FAIL_SYNC_OF");
     if (of && strcmp(of, wal.name) == 0) failing_file = &wal;
+    const char *millis = getenv("DURABILITY_SYNC_MILLIS");
+    sync_millis = millis ? (unsigned)atoi(millis) : 0;
     keep_percent = keep ? (unsigned)atoi(keep) : 0;
     random_state = seed ? strtoull(seed, NULL, 10) : 0;
     log_descriptor = real_open()(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -451,6 +458,7 @@ static int sync_with(fsync_function real, int fd) {
     pthread_mutex_unlock(&mutex);
     int result = real(fd);
     int saved = errno;
+    if (file == &wal) usleep(1000 * sync_millis);
     pthread_mutex_lock(&mutex);
     if (result == 0) {
         forget(file, safe);

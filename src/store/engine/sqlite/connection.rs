@@ -25,7 +25,8 @@ const CACHED_STATEMENTS_MAX: usize = 128;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Synchronous {
-    /// Every commit reaches the disk before it is acknowledged.
+    /// Every commit reaches the disk before it is acknowledged: the log is synced after it
+    /// (`log_sync.rs`).
     Full,
     /// A power failure may lose the last commits. The death of the process loses none.
     Normal,
@@ -35,11 +36,12 @@ pub enum Synchronous {
 }
 
 impl Synchronous {
+    /// Returns the value of SQLite's pragma. SQLite itself syncs the log before a checkpoint alone, also
+    /// with [`Synchronous::Full`].
     const fn pragma(self) -> i64 {
         match self {
             Self::Off => 0,
-            Self::Normal => 1,
-            Self::Full => 2,
+            Self::Normal | Self::Full => 1,
         }
     }
 }
@@ -175,7 +177,8 @@ pub(crate) fn set_up(connection: &Connection, kind: ConnectionKind) -> rusqlite:
             vec![("synchronous", synchronous.pragma()), ("wal_autocheckpoint", 0)]
         }
         ConnectionKind::Migration => vec![
-            ("synchronous", Synchronous::Full.pragma()),
+            // FULL: SQLite syncs each of its commits.
+            ("synchronous", 2),
             ("wal_autocheckpoint", 0),
             // A table gets its new name without a look at the triggers and views that name it.
             ("legacy_alter_table", 1),

@@ -17,10 +17,11 @@ use crate::store::engine::health::Health;
 use crate::store::engine::inbox::{Inbox, Question, WriterMessage};
 use crate::store::engine::ledger_clock::LedgerClock;
 use crate::store::engine::sqlite::checkpoints::Checkpoints;
+use crate::store::engine::sqlite::log_sync::{AfterSync, Durability, LogSync};
 use crate::store::engine::sqlite::mark;
 use crate::store::engine::sqlite::readers::Readers;
 use crate::store::engine::sqlite::vacuum::Vacuum;
-use crate::store::engine::sqlite::watch::{self, FileWatch, Gone};
+use crate::store::engine::sqlite::watch::FileWatch;
 use crate::store::engine::writer::{
     GroupCommit, admit, answer_all, answer_questions, keep_time, next_in_group, refuse_all,
 };
@@ -31,6 +32,10 @@ use crate::store::tx::Tx;
 /// The pause after the last command before the writer moves the log into the file, and
 /// between the steps of that.
 const IDLE_PAUSE: Duration = Duration::from_millis(100);
+/// The number of commands with which a group is committed as soon as the commit before it is durable.
+/// If it took all that wait, their replies would leave together, and the requests that follow them
+/// would keep the writer from its core while the others have no work.
+const COMMANDS_WORTH_A_SYNC: usize = 24;
 /// The pause between two looks at the files and the clock. Questions do not put them off, nor do
 /// commands that are refused.
 const WATCH_PAUSE: Duration = Duration::from_secs(1);
@@ -52,11 +57,20 @@ enum LossReply {
     StoreError(Error),
 }
 
+/// The addition of a group to the log.
+enum Written {
+    Nothing,
+    Commit,
+}
+
 /// The group commit of a database file.
 pub(crate) struct FileGroupCommit {
     pub(crate) connection: Connection,
     pub(crate) readers: Arc<Readers>,
     pub(crate) checkpoints: Checkpoints,
+    /// Syncs the log after each commit. `None` if commits do not wait for the disk.
+    pub(crate) log_sync: Option<LogSync>,
+    pub(crate) durability: Arc<Durability>,
     pub(crate) watch: FileWatch,
     pub(crate) health: Arc<Health>,
     pub(crate) meter: Arc<WriterMeter>,
@@ -80,8 +94,11 @@ pub(crate) struct FileGroupCommit {
 
 impl GroupCommit for FileGroupCommit {
     fn run(mut self, waiting: &Inbox) -> Result<(), Error> {
-        let outcome = self.commit_groups(waiting);
+        let outcome = self.commit_groups(waiting).and_then(|()| self.finish_sync());
         if let Err(error) = &outcome {
+            // Sends the replies of the group before.
+            drop(self.finish_sync());
+            self.durability.fail();
             if matches!(error, Error::FileGone(_)) {
                 self.health.end(error.clone());
             }
@@ -112,7 +129,12 @@ impl FileGroupCommit {
         let mut now = Instant::now();
         let (mut next_look, mut next_work) = (now + WATCH_PAUSE, now + self.pause_before_work());
         loop {
-            let message = waiting.next_within(next_look.min(next_work).saturating_duration_since(now));
+            let message = if let Some(message) = waiting.next() {
+                Ok(message)
+            } else {
+                self.finish_sync()?;
+                waiting.next_within(next_look.min(next_work).saturating_duration_since(Instant::now()))
+            };
             let is_command = matches!(message, Ok(WriterMessage::Run(_)));
             match message {
                 Ok(WriterMessage::Run(first)) => {
@@ -131,6 +153,7 @@ impl FileGroupCommit {
             now = Instant::now();
             let is_idle = !is_command && now >= next_work;
             if is_idle || now >= next_look {
+                self.finish_sync()?;
                 self.look_at_files()?;
                 if let Some(touch) = keep_time(&self.clock, &mut self.marked_at)
                     && self.commit_group(touch, waiting)?
@@ -167,70 +190,6 @@ impl FileGroupCommit {
         answer_questions(questions, &can_begin.inspect_err(|error| self.health.heed(error)));
     }
 
-    /// Makes the file smaller if it is due. Waits for the first commit of this start, which begins a
-    /// generation: a vacuum must not continue that of an earlier start.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the file can no longer be trusted.
-    fn vacuum_while_idle(&mut self) -> Result<(), Error> {
-        if !self.has_generation || !self.checkpoints.is_checkpointed() || self.health.last().is_err() {
-            return Ok(());
-        }
-        let outcome = self
-            .vacuum
-            .while_idle(&self.connection, &mut self.checkpoints, &self.readers);
-        match outcome {
-            Err(error @ (Error::DiskFailed(_) | Error::OutcomeUnknown(_))) => Err(error),
-            // Nothing was changed, and the next attempt is some minutes away.
-            outcome => {
-                drop(outcome.inspect_err(|error| self.health.heed(error)));
-                Ok(())
-            }
-        }
-    }
-
-    /// Checks that the files are still in place and hold what was written. If only the log is
-    /// gone, the writer first copies all of it into the file.
-    fn look_at_files(&mut self) -> Result<(), Error> {
-        match self.watch.look_if_due() {
-            Ok(()) => {
-                self.watch.compare_file(self.checkpoints.is_copying())?;
-                self.check_log()
-            }
-            Err(Gone::Database(error) | Gone::Index(error)) => Err(error),
-            Err(Gone::Log(error)) => {
-                self.readers.keep_nothing();
-                match self.checkpoints.close(&self.connection, &self.readers) {
-                    Ok(()) => log::warn!("the file holds every commit; its log was copied before the service stops"),
-                    Err(problem) => log::error!("the last commits are lost with their log: {problem}"),
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Checks that no commit is missing at the end of the log. It may have begun anew, or another
-    /// program may have emptied it, since its length became known.
-    fn check_log(&mut self) -> Result<(), Error> {
-        if self.is_log_whole() {
-            return Ok(());
-        }
-        // Only other programs shorten it meanwhile, so the pages are looked for last.
-        let bytes = self.watch.log_bytes();
-        let pages = self.checkpoints.look_at_log(&self.connection)?;
-        if watch::is_log_whole(bytes, pages) {
-            Ok(())
-        } else {
-            Err(self.watch.log_was_cut_off())
-        }
-    }
-
-    /// Returns true if the log has the length that is known.
-    fn is_log_whole(&self) -> bool {
-        watch::is_log_whole(self.watch.log_bytes(), self.checkpoints.known_log_pages())
-    }
-
     /// Begins the transaction of a group. Until its end no other program can empty the log.
     fn begin_group(&mut self) -> Result<(), Error> {
         loop {
@@ -240,17 +199,6 @@ impl FileGroupCommit {
             }
             self.roll_back()?;
             self.check_log()?;
-        }
-    }
-
-    /// Checks that the log takes the commit of the group: one that was cut off would become longer
-    /// again, with a hole in it, and one whose index is gone may have what another program writes.
-    fn check_log_of_group(&self) -> Result<(), Error> {
-        self.watch.look_at_index()?;
-        if self.is_log_whole() {
-            Ok(())
-        } else {
-            Err(self.watch.log_was_cut_off())
         }
     }
 
@@ -291,6 +239,12 @@ impl FileGroupCommit {
                 Ran::InGroup(outcome) => is_any_kept |= outcome == CommandOutcome::Keep,
                 Ran::GroupLost(reply) => {
                     let rolled_back = self.roll_back();
+                    // The error of a command may rest on the commit before.
+                    if let Err(error) = self.finish_sync() {
+                        group.push(command);
+                        answer_all(group, &Err(error.clone()));
+                        return Err(error);
+                    }
                     // The changes of the others could rest on the damage.
                     let of_others = self.health.damage().unwrap_or(Error::Abandoned);
                     let (of_group, answer) = match reply {
@@ -304,21 +258,28 @@ impl FileGroupCommit {
                 }
             }
             group.push(command);
-            if group.len() < self.group_commands_max {
-                next = next_in_group(waiting, &self.clock, &mut stop_after);
+            match self.next_in_group(&group, waiting, &mut stop_after) {
+                Ok(command) => next = command,
+                Err(error) => {
+                    answer_all(group, &Err(error.clone()));
+                    return Err(error);
+                }
             }
         }
+        let began = Instant::now();
         // A group of refusals has nothing to write and does not touch the disk.
         let commit = if is_any_kept {
-            self.commit_measured(changes_before, group.len())
+            self.commit(changes_before)
         } else {
-            self.roll_back()
+            self.roll_back().map(|()| Written::Nothing)
         };
-        if commit.is_ok() {
-            self.wakeups.notify(&mut self.merchants_to_wake);
+        let outcome = commit.as_ref().map(drop).map_err(Error::clone);
+        let after_sync = self.after_sync(group, is_any_kept.then_some(began));
+        match (&commit, &mut self.log_sync) {
+            (Ok(Written::Commit), Some(log_sync)) => log_sync.begin(after_sync),
+            _ => after_sync(outcome.clone()),
         }
-        answer_all(group, &commit);
-        match commit {
+        match outcome {
             Ok(()) if is_any_kept => {
                 self.vacuum.after_commit();
                 let checkpointed = self.checkpoints.after_commit(&self.connection, &self.readers);
@@ -327,6 +288,77 @@ impl FileGroupCommit {
             Ok(()) | Err(Error::StorageFull | Error::Abandoned) => Ok(stop_after),
             Err(error) => Err(error),
         }
+    }
+
+    /// Returns the next command of a group that has these. `None` ends the group, and the commit
+    /// before it is durable then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutcomeUnknown`] if that sync failed.
+    fn next_in_group(
+        &mut self,
+        group: &[Box<dyn Command>],
+        waiting: &Inbox,
+        stop_after: &mut bool,
+    ) -> Result<Option<Box<dyn Command>>, Error> {
+        let is_syncing = self.is_syncing()?;
+        if self.log_sync.is_some() && !is_syncing && group.len() >= COMMANDS_WORTH_A_SYNC {
+            return Ok(None);
+        }
+        let next = self.next_waiting(group, waiting, stop_after);
+        if next.is_some() || !is_syncing {
+            return Ok(next);
+        }
+        self.finish_sync()?;
+        // Those that have arrived meanwhile.
+        Ok(self.next_waiting(group, waiting, stop_after))
+    }
+
+    /// Returns the next command that is waiting, if the group has room for it.
+    fn next_waiting(
+        &self,
+        group: &[Box<dyn Command>],
+        waiting: &Inbox,
+        stop_after: &mut bool,
+    ) -> Option<Box<dyn Command>> {
+        (group.len() < self.group_commands_max)
+            .then(|| next_in_group(waiting, &self.clock, stop_after))
+            .flatten()
+    }
+
+    /// Returns the work after the commit of a group: to keep its outcome, to wake those who wait for
+    /// commits, and to send the replies. The commit began at this time, if the group has one.
+    fn after_sync(&mut self, group: Vec<Box<dyn Command>>, began: Option<Instant>) -> AfterSync {
+        let mut merchants = mem::take(&mut self.merchants_to_wake);
+        let (health, meter, wakeups) = (
+            Arc::clone(&self.health),
+            Arc::clone(&self.meter),
+            Arc::clone(&self.wakeups),
+        );
+        Box::new(move |outcome| {
+            if let Some(began) = began {
+                meter.observe_commit(began.elapsed(), group.len());
+                health.record(outcome.clone());
+            }
+            if outcome.is_ok() {
+                wakeups.notify(&mut merchants);
+            }
+            answer_all(group, &outcome);
+        })
+    }
+
+    fn is_syncing(&mut self) -> Result<bool, Error> {
+        self.log_sync.as_mut().map_or(Ok(false), LogSync::is_under_way)
+    }
+
+    /// Waits until the last commit is durable.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutcomeUnknown`] if it may not be.
+    fn finish_sync(&mut self) -> Result<(), Error> {
+        self.log_sync.as_mut().map_or(Ok(()), LogSync::finish)
     }
 
     /// Runs one command in its savepoint. Damage that it finds ends all writes.
@@ -376,18 +408,9 @@ impl FileGroupCommit {
         }
     }
 
-    /// Commits a group of this many commands, and keeps its outcome and its time.
-    fn commit_measured(&mut self, changes_before: u64, commands: usize) -> Result<(), Error> {
-        let began = Instant::now();
-        let commit = self.commit(changes_before);
-        self.meter.observe_commit(began.elapsed(), commands);
-        self.health.record(commit.clone());
-        commit
-    }
-
     /// Commits the group. One that has changed nothing leaves the mark as it is, and is not
-    /// written to the disk.
-    fn commit(&mut self, changes_before: u64) -> Result<(), Error> {
+    /// written to the log.
+    fn commit(&mut self, changes_before: u64) -> Result<Written, Error> {
         let is_changed = self.connection.total_changes() != changes_before;
         let begins_generation = is_changed && !self.has_generation;
         let is_open = is_changed && self.checkpoints.needs_open_mark();
@@ -403,9 +426,13 @@ impl FileGroupCommit {
             self.roll_back()?;
             return Err(error);
         }
+        if is_changed && self.log_sync.is_some() {
+            self.durability.begin();
+        }
         let commit = || self.connection.prepare_cached("COMMIT")?.execute([]);
         if let Err(error) = self.readers.commit_with(commit) {
             if error.sqlite_error_code() == Some(ErrorCode::DiskFull) && self.roll_back().is_ok() {
+                self.durability.end();
                 return Err(Error::StorageFull);
             }
             return Err(Error::OutcomeUnknown(error.to_string()));
@@ -414,7 +441,7 @@ impl FileGroupCommit {
         if is_open {
             self.checkpoints.arm(&self.connection, &self.readers)?;
         }
-        Ok(())
+        Ok(if is_changed { Written::Commit } else { Written::Nothing })
     }
 
     /// Writes what the commands of the group have changed in its memory alone, and the mark.

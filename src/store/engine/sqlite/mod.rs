@@ -15,11 +15,13 @@ pub(crate) mod group_commit;
 pub(crate) mod inspection;
 pub(crate) mod lock;
 pub(crate) mod log_file;
+pub(crate) mod log_sync;
 pub(crate) mod mark;
 pub(crate) mod migrations;
 #[cfg(test)]
 pub(crate) mod plans;
 pub(crate) mod readers;
 pub(crate) mod schema;
+mod upkeep;
 pub(crate) mod vacuum;
 pub(crate) mod watch;
