@@ -77,7 +77,8 @@ pub(crate) async fn run(store: Store, retention: Retention) {
     );
 }
 
-/// Removes the files in the database to which no command came to refer.
+/// Removes the content of files in a PostgreSQL database that no row names and that were uploaded
+/// more than a day ago.
 async fn remove_unused_files(store: &Store) {
     let mut pause = FILES_PERIOD;
     loop {

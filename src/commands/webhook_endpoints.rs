@@ -20,7 +20,7 @@ use crate::store::{self, Tx};
 pub struct WebhookEndpointSetting {
     /// `None` disables the endpoint.
     pub url: Option<WebhookUrl>,
-    /// The events that it gets. `None` for all.
+    /// The events that it gets. `None` for all of the contract, without `milestone.released`.
     pub events: Option<EventChoice>,
 }
 

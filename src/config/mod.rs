@@ -86,7 +86,7 @@ pub struct Config {
     /// can claim.
     #[serde(deserialize_with = "within::<_, _, 0, 31_536_000>")]
     pub claim_grace_seconds: i64,
-    /// The country of merchants that configure none.
+    /// The country of merchants that have none of their own.
     pub country: Country,
     /// The lowest level of messages in the log.
     pub log: LogLevel,

@@ -19,8 +19,8 @@ use crate::http::route::{Access, RouteFacts};
 use crate::http::state::AppState;
 
 /// Finds out who sent a request, and if their key opens the route. The handler finds the [`Caller`]
-/// among its arguments. Waits only if the key is not in the cache, as it is for nearly every
-/// request.
+/// among its arguments. Waits only if the key is not in the cache. Nearly every key is, except
+/// those of operators.
 ///
 /// # Errors
 ///

@@ -37,7 +37,7 @@ pub(crate) enum Rows {
 ///
 /// # Errors
 ///
-/// Refuses more streams than one client may have open.
+/// Refuses more streams than one client network may have open.
 pub(crate) async fn changes(
     request: &HttpRequest,
     state: &Data<AppState>,

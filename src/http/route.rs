@@ -85,7 +85,8 @@ pub(crate) enum Section {
     Sandbox,
     /// Routes of operators, under `/operator`.
     Operator,
-    /// Routes without a key: health, readiness and files.
+    /// Routes without a key: probes, the API document, files, and the signed notices of payment
+    /// providers.
     Open,
 }
 
@@ -152,8 +153,9 @@ impl RouteFacts {
         matches!(self.section, Section::Contract)
     }
 
-    /// Returns true if the request log keeps requests of the route: all requests of the
-    /// contract, and the requests of the sandbox that change state.
+    /// Returns true if the request log keeps requests of the route: all requests of the contract
+    /// and those that begin a checkout, and the requests under `/sandbox` and `/operator` that
+    /// change state.
     pub(crate) const fn is_recorded(self) -> bool {
         match self.section {
             Section::Contract | Section::Checkout => true,

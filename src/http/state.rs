@@ -74,7 +74,8 @@ pub struct AppState {
     pub rate_limiter: Arc<RateLimiter>,
     /// Signs checkout sessions.
     pub checkout_sessions: SessionSigner,
-    /// Counts unknown keys by address.
+    /// Counts unknown keys by the client's network: an IPv4 address, or the /64 network of an
+    /// IPv6 address.
     pub unknown_keys: Arc<RateLimiter>,
     /// The faults that merchants have set. Always empty in live mode.
     pub faults: Arc<FaultBook>,
@@ -95,7 +96,7 @@ pub struct AppState {
     pub in_flight: Arc<InFlight>,
     /// The open streams of events. There are none in live mode.
     pub event_streams: Arc<EventStreams>,
-    /// The streams by which pages follow changes, counted for each address.
+    /// The streams by which pages follow changes, counted for each client network.
     pub page_streams: Arc<EventStreams>,
     /// The lists that clients read page by page.
     pub walks: Arc<Walks>,

@@ -37,7 +37,8 @@ const SECURE_SESSION_COOKIE: &str = "__Host-escrowd_session";
 /// Its name where the cookie may go over plain HTTP, with which browsers refuse the prefix.
 const PLAIN_SESSION_COOKIE: &str = "escrowd_session";
 
-/// A reader of pages.
+/// The sender of a request for a page: a person with a session, or a browser on the machine of a
+/// sandbox.
 #[derive(Clone, Debug)]
 pub(crate) struct Visitor {
     pub(crate) person: Person,

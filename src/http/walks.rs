@@ -17,7 +17,7 @@ const PAUSE_MAX: Duration = Duration::from_mins(1);
 /// The most walks that are remembered.
 const WALKS_MAX: usize = 4_096;
 
-/// The identity of a list: the hash of its key, customer, path and filters.
+/// The identity of a list: the hash of its key, customer, merchant, path and filters.
 pub(crate) type ListHash = [u8; 32];
 
 /// The walks of all lists. Two walks of one list at the same time share the newer start, so

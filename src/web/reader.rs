@@ -207,7 +207,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Refuses more streams than one address may have open.
+    /// Refuses more streams than one client network may have open.
     pub(super) async fn changes(&self, request: &HttpRequest, rows: Rows) -> Result<HttpResponse, Refused> {
         Ok(changes(request, &self.state, &self.visitor, rows).await?)
     }

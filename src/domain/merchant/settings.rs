@@ -1,5 +1,5 @@
-//! Merchants of live mode and their settings. The deployment's configuration has those that a
-//! merchant does not set itself.
+//! Merchants of live mode and their settings. The configuration has the values for a merchant
+//! without settings of its own.
 
 use crate::domain::address_range::AddressRange;
 use crate::domain::characters::quoted;

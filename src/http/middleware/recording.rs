@@ -1,7 +1,8 @@
 //! Adds requests to the request log (sandbox).
 //!
-//! The log leaves out requests without a valid key, routes that need no key, reads under `/sandbox`
-//! and `/operator` (a client that polls the log would fill it), and reads by the service's own pages.
+//! The log leaves out requests without a valid key, routes that need no key except the one that
+//! begins a checkout, reads under `/sandbox` and `/operator` (a client that polls the log would
+//! fill it), and reads by the service's own pages.
 
 use std::time::Instant;
 

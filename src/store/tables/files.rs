@@ -28,9 +28,9 @@ impl Snapshot<'_> {
             .exists(params![file.to_string()])
     }
 
-    /// Returns the names of at most this many files whose content is in the database, and which no
-    /// command has referred to within a day. Files beside the database are removed when their command
-    /// has ended.
+    /// Returns the names of at most this many files whose content is in the database, that were
+    /// uploaded more than a day ago and that no row names. Files beside the database are removed
+    /// when their command has ended.
     pub fn unused_files(&self, files_max: u32) -> Result<Vec<FileName>, Error> {
         if !self.connection.is_server() {
             return Ok(Vec::new());
