@@ -1,6 +1,7 @@
-//! Makes a backup of the database from time to time, in a folder that the configuration
-//! names, and removes the oldest ones. Runs on a thread of its own, which leaves the disk to
-//! the service every other moment.
+//! Makes a backup of the database from time to time, in a folder that the configuration names, and
+//! removes the oldest ones. Runs on a thread of its own. After each slice of pages or files the thread
+//! pauses for as long as the slice took, up to [`SLICE_PAUSE_MAX`], so that the service can use the
+//! disk. While the write-ahead log is large, it makes no pauses between slices of pages.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};

@@ -8,8 +8,8 @@ use std::io;
 use reqwest::{ClientBuilder, redirect};
 use rustls::CertificateError;
 
-/// The messages of a library on receivers with bad certificates: one at each attempt, without
-/// the merchant.
+/// The log target of the library that verifies certificates. It logs a receiver's bad certificate at
+/// each attempt, without the merchant.
 pub(crate) const CERTIFICATES_LOG: &str = "rustls_platform_verifier";
 
 /// Returns a builder of a client that uses no proxy, follows no redirect and trusts the system's

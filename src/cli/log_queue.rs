@@ -2,7 +2,7 @@
 //!
 //! A reader that takes no lines, such as a collector that hangs behind a pipe, would otherwise
 //! stop each thread that logs, and with them the service. Lines that find no room are lost and
-//! counted, and the log tells their number as soon as it is read again.
+//! counted, and the log reports their number as soon as it is read again.
 
 use std::cell::Cell;
 use std::io::{self, Write};
@@ -19,8 +19,8 @@ const GATHERING_TIME: Duration = Duration::from_millis(2);
 const FLUSH_MAX: Duration = Duration::from_secs(1);
 
 thread_local! {
-    /// This thread writes the lines of a queue. Its own line, on those that were lost, always finds
-    /// room: there is one for each time that lines are taken.
+    /// True on the thread that writes the lines. Its own line, which reports lost lines, is queued
+    /// even if the queue is full: there is one at most for each time that it takes lines.
     static TAKES_LINES: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -42,7 +42,7 @@ struct State {
     waiting: Vec<u8>,
     /// Lines that were taken are being written.
     is_writing: bool,
-    /// The number of lines that found no room since the log told it last.
+    /// The number of lines that found no room since the log last reported it.
     lost: u64,
 }
 

@@ -21,7 +21,8 @@ pub(super) struct StopSignals {
     interrupt: io::Result<Signal>,
 }
 
-/// A thread that hears the signals also while a service that hangs keeps all others.
+/// A handle to the thread that ends the process at the second signal. It is a thread of its own, so
+/// that it receives signals also while a service that hangs keeps all other threads busy.
 pub(super) struct SecondSignal(Sender<Stopped>);
 
 /// The service that a second signal ends.
@@ -91,7 +92,7 @@ impl SecondSignal {
     }
 }
 
-/// Ends the process at the second signal. Tells through `counting` when it hears them.
+/// Ends the process at the second signal. Reports through `counting` when its handlers are installed.
 fn count_signals(counting: &Sender<()>, at_second: &Receiver<Stopped>) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

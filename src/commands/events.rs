@@ -10,10 +10,11 @@ use crate::domain::invalid::Parsed;
 use crate::domain::refusal::Refusal;
 use crate::store::{Hastened, Tx};
 
-/// Sends one event again, with the same id and the same payload bytes, and returns the event. Its
-/// type need not be chosen, because the request names the event. If a delivery of the event is
-/// pending, it is sent at once instead of another one, and so is the one that it waits for. Beside
-/// an attempt under way that has no place in an order, another one is made.
+/// Sends one event again, with the same id and the same payload bytes, and returns the event. The
+/// endpoint need not have chosen its type, because the request names the event. A pending delivery
+/// of the event, or the one that it waits behind, becomes due at once. Another delivery is added only
+/// if none is pending, or if the only one has no ordering key and is due already, so that its attempt
+/// may be under way.
 ///
 /// # Errors
 ///

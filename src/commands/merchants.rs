@@ -119,9 +119,10 @@ pub fn of_sandbox_key(tx: &mut Tx<'_>, key: &SandboxKey) -> Result<MerchantId, s
     Ok(merchant)
 }
 
-/// Gives the key of the default merchant the hash of the empty text. In a former version it had its
-/// own and, used first, was the default merchant beside the requests without a key. Returns false if
-/// those have another merchant, which then has both.
+/// Gives the default merchant's key the hash that requests without a key have. In a former version
+/// `sk_test_default` had a hash of its own, so it and the requests without a key could have a
+/// merchant each. Returns false and changes nothing if requests without a key already have a
+/// merchant, which is then the default merchant for both.
 pub fn mend_default_key(tx: &mut Tx<'_>) -> Result<bool, store::Error> {
     let former = SandboxKey::former_default_hash();
     let default = SandboxKey::new("");

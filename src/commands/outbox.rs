@@ -100,7 +100,8 @@ impl<'a> Outbox<'a> {
     ) -> Result<(), Error> {
         let name = event.name();
         let dispatch = webhook_endpoints::dispatch(tx, self.policy, self.merchant, &name)?;
-        // Clients of the contract do not know it, so it is recorded for an endpoint that chose it alone.
+        // Clients of the contract do not know this event, so it is recorded only for an endpoint that
+        // has chosen it.
         if choice::is_own(&name) && matches!(dispatch, Dispatch::NoEndpoint | Dispatch::NotChosen) {
             return Ok(());
         }

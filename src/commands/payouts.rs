@@ -273,7 +273,7 @@ pub fn retract(
     save_request(tx, actor, loaded, ActKind::PayoutRequestRetracted, reason)
 }
 
-/// Saves what an operator asks for, which moves nothing, and the act.
+/// Saves what an operator asks for and records the act. No money moves yet.
 fn save_request(
     tx: &mut Tx<'_>,
     actor: &OperatorActor,

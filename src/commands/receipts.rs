@@ -273,7 +273,7 @@ pub fn retract(
     note(tx, actor, receipt, ActKind::ReceiptRequestRetracted, Some(reason))
 }
 
-/// Saves what an operator asks for, which moves nothing, and the act.
+/// Saves what an operator asks for and records the act. No money moves yet.
 fn note(
     tx: &mut Tx<'_>,
     actor: &OperatorActor,

@@ -8,7 +8,8 @@ use crate::csv::table::{Column, Row, Table};
 use crate::domain::time::Date;
 use crate::domain::treasury::reference::ReferenceKey;
 
-/// The columns of the file. It has no others, since a misspelled one would be lost.
+/// The columns of the file. A file with other columns is refused, since the values of a misspelled
+/// column would be ignored without notice.
 pub const COLUMNS: [&str; 5] = ["payoutId", "status", "bankReference", "valueDate", "reason"];
 
 /// The result of one pay-out.

@@ -25,10 +25,10 @@ pub enum Cell<'a> {
 /// and a line feed, as RFC 4180 has it. Amounts are major units with two decimals.
 ///
 /// A spreadsheet takes a text as a formula if it begins with `=`, `+`, `-`, `@` or a control
-/// character, so such a text gets an apostrophe before it. One that takes semicolons or tabs for
-/// commas finds more fields, and does not see the quotes of a whole text: so the same holds for each
-/// part behind a semicolon, a tab or a line break. A part that begins with apostrophes and such a
-/// character gets one more, so that [`unprefixed`] always gives the text back.
+/// character, so such a text gets an apostrophe before it. A spreadsheet that takes semicolons or
+/// tabs for commas finds more fields and ignores the quotes around the whole text, so each part
+/// behind a semicolon, a tab or a line break is treated in the same way. A part that begins with
+/// apostrophes and such a character gets one more, so that [`unprefixed`] always gives the text back.
 pub struct Report {
     writer: Writer<Vec<u8>>,
 }

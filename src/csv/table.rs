@@ -5,8 +5,7 @@ use ::csv::{ByteRecord, ReaderBuilder};
 
 use crate::csv::errors::{FileErrors, quoted};
 
-/// The most rows of a file. A month of a busy account has fewer, and the result of more is
-/// read by no person.
+/// The most rows of a file. A month of a busy account has fewer, and no person reads a longer result.
 pub const ROWS_MAX: usize = 50_000;
 
 /// The most characters of a field. The longest narration of a bank has less than 400.

@@ -1,4 +1,4 @@
-//! Work that waits for the disk, or takes long, on a thread where it may.
+//! Runs work that waits for the disk or takes long on a thread where blocking is allowed.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

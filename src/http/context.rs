@@ -97,8 +97,8 @@ pub(crate) struct RequestContext {
     pub(crate) maker: Maker,
     /// The connection that the request came by.
     pub(crate) connection: Option<Arc<Connection>>,
-    /// True if the request came after the last one of its connection. The stream drops such requests;
-    /// one that it did not tell apart still has no effect.
+    /// True if the request came after the last one of its connection. The stream drops such
+    /// requests. If one reaches the server all the same, it has no effect.
     pub(crate) is_late: bool,
     /// True if the request has the `close` option, or is of HTTP/1.0 and does not ask for more.
     pub(crate) asks_to_close: bool,

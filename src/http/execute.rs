@@ -1,7 +1,6 @@
-//! Runs a handler's command and renders its outcome as the reply, and admits the caller of a
-//! read. The commands that callers ask for are run here. Work that continues such a command, the
-//! notices of payment providers and the notes on the use of keys have no caller: their code asks the
-//! app state or the store itself.
+//! Runs a handler's command and renders its outcome as the reply, and admits the caller of a read.
+//! Commands without a caller are not run here: the work that continues a command, the notices of
+//! payment providers, and the notes on the use of keys go to the app state or the store directly.
 
 use std::sync::Arc;
 

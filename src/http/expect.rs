@@ -1,7 +1,8 @@
 //! Answers `Expect: 100-continue` (contract section 1.9).
 //!
-//! A client that sends this header waits with its body for a word of the server. A body that
-//! the service would refuse by its head is refused here, before the client sends any of it.
+//! A client that sends this header waits for an interim reply (100 Continue) before it sends its
+//! body. A body that the service would refuse by its head is refused here, before the client sends
+//! any of it.
 
 use std::sync::Arc;
 

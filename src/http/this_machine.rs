@@ -1,7 +1,7 @@
-//! The question whether a request comes from this machine, which a sandbox and the cookie of the
-//! console ask, and whether it is meant for it, which the metrics ask too.
+//! Finds out if a request comes from this machine, for a sandbox and for the cookie of the
+//! console, and if it is addressed to this machine, for the metrics too.
 //!
-//! A header may take the trust away that a client on this machine has, and never gives it.
+//! A header can only take away the trust in a client on this machine. It never grants trust.
 
 use actix_web::HttpRequest;
 use actix_web::http::Uri;

@@ -23,9 +23,10 @@ use crate::store::{self, Totals};
 
 /// The time for which a scrape is answered with the text of the one before.
 const KEPT: Duration = Duration::from_secs(1);
-/// The part of the time that readings by SQL may take, as the number of times that one is
-/// kept for as long as it took.
+/// Totals that were read by SQL are kept for this many times as long as the read took, so that such
+/// reads take at most about a tenth of the time.
 const KEPT_TIMES: u32 = 10;
+
 /// The parts of the service that are measured.
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {

@@ -1,7 +1,7 @@
-//! Tells if a request got a connection of its own, or one that was used before.
+//! Finds out if a request was sent on a new connection or on one that was used before.
 //!
 //! A receiver may close a connection between two requests, just when the next one is on its way. The
-//! client does not tell such a request from one that a receiver broke off.
+//! client does not distinguish such a request from one that the receiver broke off.
 
 use std::cell::Cell;
 use std::pin::Pin;

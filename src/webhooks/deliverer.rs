@@ -252,7 +252,8 @@ impl<'a> Deliverer<'a> {
         Ok(())
     }
 
-    /// Notes the endpoint that a merchant has now if attempts, perhaps to a former one, have all its room.
+    /// If the attempts in flight use all room of a merchant, reads which endpoint the merchant has
+    /// now. Attempts to a former endpoint then no longer count against the bound of the new one.
     async fn follow_endpoint(&mut self, merchant: MerchantId) -> Result<(), Error> {
         let queue = self.queues.queue_mut(merchant);
         if queue.room() > 0 {

@@ -17,9 +17,9 @@ const OF_ONE_UNHEALTHY_MAX: usize = 4;
 /// Attempts in flight for a merchant together with those to endpoints that it has replaced since.
 const OF_ONE_WITH_FORMER_MAX: usize = 32;
 
-/// Refusals in a row from which a healthy endpoint counts as failing. Some endpoints refuse
-/// a few kinds of events and take the others. Their refusals are no news for the log, while
-/// an endpoint that refuses everything is.
+/// Refusals in a row at which a healthy endpoint counts as failing. Some endpoints refuse a few
+/// kinds of events and take the others, which the log does not report. It reports an endpoint that
+/// refuses every event.
 const REFUSALS_MAX: u32 = 10;
 
 /// The time for which an endpoint that took an event counts as healthy, if none follows. A merchant with few
@@ -94,8 +94,9 @@ impl MerchantQueue {
         self.health == EndpointHealth::Healthy
     }
 
-    /// Notes the version of the endpoint that the merchant has now. A new one has not been tried; it may be
-    /// the one that failed, set again, so that this is remembered for the log.
+    /// Notes the version of the endpoint that the merchant has now. If it is a new one, a healthy
+    /// endpoint counts as not tried. A failing one stays failing: it may be the same endpoint, set
+    /// again, and the log has already reported its failure.
     pub(super) fn follow_endpoint(&mut self, version: u32) {
         if mem::replace(&mut self.endpoint_version, version) != version {
             self.refused_in_a_row = 0;

@@ -235,9 +235,9 @@ impl StoredWebhookEndpoint {
         }
     }
 
-    /// Returns true if the pending deliveries of a merchant without an endpoint wait for one. A
-    /// live merchant that has never set any comes from a file of version 1, whose endpoints were
-    /// in the configuration.
+    /// Returns true if the pending deliveries of a merchant without an endpoint are kept until one
+    /// is set. A live merchant that has pending deliveries and has never set an endpoint comes from
+    /// a file of version 1, whose endpoints were in the configuration.
     pub const fn keeps_pending(&self, mode: Mode) -> bool {
         matches!(mode, Mode::Live) && self.version == 0
     }

@@ -99,6 +99,7 @@ object_id!(
 );
 object_id!(
     /// The place behind a row of a list: the row's key, and the tag of the list in the place of a
-    /// guard. It lives as long as the list, since it does not need the row.
+    /// guard. It stays valid when the row is removed, since it holds the key and does not refer to
+    /// the row.
     Cursor
 );

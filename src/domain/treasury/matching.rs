@@ -1,5 +1,5 @@
-//! The search for pairs of a statement's line and a movement: by amount and reference, in
-//! groups, so that it costs the sorting of the two lists.
+//! Finds the pairs of a statement's line and a movement by amount and reference. It compares within
+//! groups, so its cost is that of sorting the two lists.
 
 use std::collections::BTreeMap;
 

@@ -10,21 +10,21 @@ use crate::domain::refusal::Refusal;
 use crate::domain::text;
 use crate::domain::time::Timestamp;
 
-/// The part that an operator plays.
+/// The role of an operator, which decides its rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum Role {
-    /// Everything, and keeps the operators.
+    /// May do everything, and makes and revokes operators.
     Admin,
-    /// Records what came in and what was paid.
+    /// Records money in and out, requests pay-outs, assigns and reverses receipts.
     Cashier,
     /// Approves pay-outs and large receipts, and rules on deals.
     Approver,
-    /// Reads.
+    /// May only read.
     Auditor,
 }
 
-/// The right that a route takes.
+/// The right that a route requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum Right {
@@ -34,7 +34,8 @@ pub enum Right {
     Record,
     /// To approve or reject what others recorded or requested, and to rule on deals.
     Approve,
-    /// To keep operators, merchants, keys and webhook endpoints.
+    /// To create and change operators, merchants, keys, webhook endpoints and the secrets of
+    /// payment providers.
     Administer,
 }
 
@@ -116,7 +117,7 @@ impl Operator {
     }
 }
 
-/// The moment at which an act takes effect that an operator asks for.
+/// The time at which the act that an operator asks for takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Takes effect now.

@@ -46,8 +46,8 @@ pub(crate) struct Connection {
     /// Bytes of the reply that the client has not taken yet, if it is a large one.
     pub(super) reply_bytes: AtomicU64,
     is_closing: AtomicBool,
-    /// True from being chosen to make room for another connection until the stream finds that its
-    /// client's bytes were not read yet.
+    /// True while this connection is chosen to make room for another one. False again if the stream
+    /// finds bytes of its client that were not read yet.
     makes_room: AtomicBool,
     /// True once a request or a reply had the `close` option.
     is_ended: AtomicBool,
@@ -91,8 +91,8 @@ impl Connection {
         }
     }
 
-    /// Returns true if no reply is under way. The last one is encoded by the next read of the stream:
-    /// the HTTP server reads no more while it encodes what it has.
+    /// Returns true if no reply is under way. The server has encoded the last reply by the time it
+    /// reads the stream again, since it does not read while it encodes.
     pub(super) fn is_answered(&self) -> bool {
         matches!(self.phase(), Phase::Idle | Phase::UnreadBody)
     }

@@ -79,9 +79,9 @@ row! {
     }
 }
 
-/// Pay-outs and receipts beside the withdrawal, the deposit or the pay-out that must have gone
-/// the same way with the same money, where it has not. A customer's withdrawal in a sandbox may
-/// have no pay-out, since a strict one pays without.
+/// Pay-outs and receipts that do not match the withdrawal, deposit or pay-out that belongs to them,
+/// in status, amount, fee, owner or merchant, and pairs of which one is missing. A customer's
+/// withdrawal in a sandbox may have no pay-out, since a strict sandbox pays without one.
 const MISMATCHES: &str = concat!(
     "WITH mismatch (merchant_id, object, id, status, other, found) AS (
      SELECT payout.merchant_id, 'pay-out', payout.id, payout.status, 'withdrawal', payment_detail.status
@@ -300,8 +300,9 @@ fn mismatches(connection: Connection<'_>) -> Result<Vec<(i64, String)>, Error> {
 /// Returns the payments of customers that a client asked for and that have no request by which
 /// a repetition would be known, each with its merchant.
 ///
-/// A client asks for the payment of a deal and for each intent. It does not for the receiver's
-/// side of a wallet transfer, for money that came without a deposit, nor for what has no details.
+/// Each payment of a deal and each intent has such a request. The receiver's side of a wallet
+/// transfer, money that came without a deposit, and payments without details, such as a release,
+/// have none.
 fn unrequested_payments(connection: Connection<'_>) -> Result<Vec<(i64, String)>, Error> {
     let mut problems = Vec::new();
     let mut statement = connection.prepare(concat!(

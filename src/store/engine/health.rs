@@ -16,7 +16,7 @@ const FREE_BYTES_MIN: u64 = 256 * 1024;
 /// The pause between two writes that only find out if writing is possible again.
 const TRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// The time without a write that finds the disk of a server full, after which it has room again.
+/// A server's disk counts as having room again once no write has found it full for this long.
 const ROOM_PAUSE: Duration = Duration::from_secs(5);
 
 /// A change of the room on the disk.
@@ -66,8 +66,8 @@ impl Health {
         }
     }
 
-    /// Records the outcome of a write to the disk. The log tells once that the disk is full, and
-    /// once that there is room again.
+    /// Records the outcome of a write to the disk. Logs once that the disk is full, and once that
+    /// there is room again.
     pub(crate) fn record(&self, outcome: Result<(), Error>) {
         if let Some(told) = self.change_of_room(&outcome, Instant::now()) {
             match told {

@@ -164,8 +164,9 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(self.health.after_end()))
     }
 
-    /// Asks the writer as [`Writer::ask`] does, for what it finds out itself. A full queue has
-    /// commands, which find it out too, so no write is refused then.
+    /// Makes the writer begin a transaction, as [`Writer::ask`] does, without waiting for the answer,
+    /// so that the writer finds out by itself if the database was migrated. If the queue is full
+    /// nothing is sent, since the commands in it have the same effect; no write counts as refused.
     pub(crate) fn ask_unanswered(&self) {
         let (reply, _answer) = oneshot::channel();
         drop(self.try_send(WriterMessage::Ask(reply)));

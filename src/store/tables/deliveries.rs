@@ -35,14 +35,14 @@ row! {
     }
 }
 
-/// The delivery of an event that is asked for again.
+/// The state of an event's pending delivery after a command made it due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hastened {
     /// No delivery of the event is pending.
     NotPending,
-    /// Its only attempt is due already, perhaps under way, and has no place in an order.
+    /// The event's only delivery has no ordering key and was due already; its attempt may be under way.
     UnderWay,
-    /// Its attempt is due, or that of the delivery for which it waits.
+    /// The next attempt of the event, or of the delivery that it waits behind, is due now.
     Due,
 }
 

@@ -112,8 +112,8 @@ impl Client {
         }))
     }
 
-    /// Limits the wait for what each call asks: a server that hangs ends no connection, and its own
-    /// limits do not help.
+    /// Limits the wait for the answer to each call. A server that hangs closes no connection, and
+    /// the limits that it keeps itself do not take effect.
     pub(super) fn limit_answers(&self, time_max: Duration) {
         self.answer_time_max.set(Some(time_max));
     }

@@ -83,9 +83,9 @@ pub(crate) struct PostgresGroupCommit {
     pub(crate) remembered_commits: Option<i64>,
     /// The most commands that share one commit.
     pub(crate) group_commands_max: usize,
-    /// A statement was refused after its command had returned, and took a group along. From then on
-    /// the statements of each command are answered before the next one runs, so that only the
-    /// command itself fails.
+    /// Set when a statement was refused after its command had been kept, so that the whole group
+    /// failed. From then on the writer waits for the answers of each command before it runs the
+    /// next, so that a refused statement fails only its own command.
     pub(crate) waits_for_each: bool,
 }
 
@@ -327,7 +327,8 @@ impl PostgresGroupCommit {
         Ok(Ran::InGroup(outcome))
     }
 
-    /// Lets no command take its group along if one has done so.
+    /// Makes the writer wait for the answers of each command from now on, if a statement of a kept
+    /// command was refused.
     fn note_failure(&mut self, session: &Session) {
         self.waits_for_each |= session.failure().is_some() && !session.is_lost();
     }
@@ -400,7 +401,7 @@ impl PostgresGroupCommit {
         }
     }
 
-    /// Finds out if the commit took effect whose connection was lost.
+    /// Finds out if the commit whose connection was lost took effect.
     fn find_outcome(&mut self, cause: &str) -> Result<(), Error> {
         log::warn!("the connection was lost at a commit, its outcome is looked up: {cause}");
         let until = Instant::now() + SEARCH_MAX;

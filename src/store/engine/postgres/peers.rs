@@ -95,11 +95,11 @@ pub(crate) struct PeerNoticeTargets {
     /// Raised by a change of keys in another process, and whenever one may have been missed.
     pub(crate) key_version: Arc<AtomicU64>,
     pub(crate) is_leader: watch::Sender<bool>,
-    /// Looks if the database was migrated.
+    /// The writer, which a notice of a migration makes look at the version of the schema.
     pub(crate) writer: Writer,
     pub(crate) health: Arc<Health>,
     pub(crate) clock: Arc<LedgerClock>,
-    /// This process stops.
+    /// True once this process has resigned: it stops, and may not become the leader again.
     pub(crate) has_resigned: Arc<AtomicBool>,
 }
 

@@ -13,9 +13,10 @@ const ROUNDS: usize = 5;
 /// Checks that a connection keeps its session while another one is in use too. The number of the
 /// server's process tells sessions apart.
 ///
-/// A pooler that takes the session used last gives that of the one connection to the other. One
-/// that takes the session that was free for longest changes that of the one connection from
-/// transaction to transaction, unless it has only one, which the other then gets.
+/// A pooler that lends sessions for single transactions is found in one of two ways. If it lends
+/// the session that was used last, `other` gets the session of `session`. If it lends the session
+/// that was free for the longest time, `session` gets another one with each transaction or, if the
+/// pooler has only one, `other` gets that one.
 ///
 /// # Errors
 ///

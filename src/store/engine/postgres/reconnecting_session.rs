@@ -26,8 +26,8 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest wait for an answer after the time that the server has for the statement.
 const ANSWER_DELAY_MAX: Duration = Duration::from_secs(2);
-/// The longest wait for an answer to a statement that has any time. It waits for a lock at most, or
-/// for a standby, which [`Client::without_limit`] is for.
+/// The longest wait for an answer to a statement without a time limit of its own. Such a statement
+/// waits for a lock at most; a commit that waits for a standby runs in [`Client::without_limit`].
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 /// The longest wait for a server that has taken a connection, and answers nothing.
 const GREETING_TIME_MAX: Duration = Duration::from_secs(5);

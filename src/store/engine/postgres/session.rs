@@ -47,7 +47,7 @@ const PART_ROWS: u32 = 1_000;
 /// A connection.
 pub(crate) struct Session {
     pub(super) outstanding: Outstanding,
-    /// The error of a statement of a kept command, which spoils the group.
+    /// The error of a statement of a command that was kept. Its group must not be committed.
     pub(super) failure: RefCell<Option<Error>>,
     /// The changes that wait for the end of the group, if groups are run.
     pub(super) gathering: Gathering,

@@ -20,7 +20,8 @@ thread_local! {
     static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Makes the statements of a connection heed the deadline of [`within`].
+/// Makes SQLite ask regularly if the deadline of [`within`] has passed, and stop the statement if
+/// it has.
 pub(crate) fn heed(connection: &Connection) -> rusqlite::Result<()> {
     let is_over = || DEADLINE.get().is_some_and(|deadline| Instant::now() >= deadline);
     connection.progress_handler(STEPS, Some(is_over))

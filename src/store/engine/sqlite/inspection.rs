@@ -117,7 +117,7 @@ pub(crate) fn check_log(path: &Path) -> Result<u32, OpenError> {
     let Some(mark) = mark_of(path)? else {
         return Ok(version);
     };
-    // SQLite counts the cookie of a copy that it makes itself. Such a copy is whole.
+    // SQLite changes the schema cookie of a copy that it makes. Such a copy is whole.
     let is_copy_by_sqlite = mark.schema_cookie != i64::from(header.schema_cookie());
     let (commits, newest_transfer) = (mark.commits, mark.newest_transfer);
     if log.commits > 0 && !log.belongs_to(&mark) {

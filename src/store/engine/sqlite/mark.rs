@@ -171,7 +171,8 @@ pub(crate) fn begin_generation(connection: &Connection, generation: i64, schema_
     connection.execute(sql, params![generation, cookie]).map(drop)
 }
 
-/// Counts the mark up with the schema cookie that SQLite has set, in a commit of its own.
+/// Increments the commit count of the mark and stores the schema cookie that SQLite has set, in a
+/// commit of its own.
 pub(crate) fn follow_schema_cookie(connection: &Connection) -> rusqlite::Result<()> {
     let cookie: i64 = connection.pragma_query_value(None, "schema_version", |row| row.get(0))?;
     let sql = "UPDATE file_mark SET commits = commits + 1, schema_cookie = ?1";
