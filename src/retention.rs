@@ -191,7 +191,7 @@ const fn pause_after(passed: &Result<(), Error>, period: Duration) -> Duration {
 /// Logs why a pass has failed, unless the log says so already.
 fn warn_of(passed: Result<(), Error>, failure: &str) {
     if let Err(error) = passed
-        && !error.is_told_elsewhere()
+        && !error.is_reported_elsewhere()
     {
         log::warn!("{failure}; the next pass retries: {error}");
     }

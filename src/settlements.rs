@@ -37,7 +37,7 @@ async fn settle_each_second(store: &Store, policy: &SharedPolicy) {
             Mode::Live => expire_deposits(store, &policy).await,
         };
         if let Err(cause) = settled
-            && !cause.of_store().is_some_and(Error::is_told_elsewhere)
+            && !cause.of_store().is_some_and(Error::is_reported_elsewhere)
         {
             log::warn!("cannot settle the payments that are due; the next second retries: {cause}");
         }

@@ -53,7 +53,7 @@ pub fn create(
     let (payment, mut effects) = intent::create_intent(actor.customer(), offer, fees, available, tx.booking())?;
     let is_withdrawal = payment.transaction.transaction_type == TransactionType::Withdrawal;
     let payout = if is_withdrawal && policy.holds_withdrawals() {
-        Some(payouts::of_withdrawal(tx, &payment, available, &mut effects)?)
+        Some(payouts::request_for_withdrawal(tx, &payment, available, &mut effects)?)
     } else {
         None
     };

@@ -40,7 +40,7 @@ pub enum RequestedSource {
 
 /// Asks for the pay-out of a customer's withdrawal, whose entry is among the effects. The
 /// caller applies the effects and then inserts the pay-out.
-pub(super) fn of_withdrawal(
+pub(super) fn request_for_withdrawal(
     tx: &mut Tx<'_>,
     withdrawal: &Payment,
     available: Amount,

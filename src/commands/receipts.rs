@@ -215,7 +215,7 @@ pub fn assign(
     let expected = expected.map(|payment| payment.transaction.id);
     let decision = receipt.ask_to_assign(customer, expected, operator, policy.two_person, now)?;
     if let Decision::AfterSecond { .. } = decision {
-        return note(tx, actor, receipt, ActKind::ReceiptAssignmentRequested, None);
+        return save_request(tx, actor, receipt, ActKind::ReceiptAssignmentRequested, None);
     }
     let outcome = take_in(tx, policy, actor.merchant, &mut receipt)?;
     actor.record(tx, ActKind::ReceiptAssigned, id.to_string(), None)?;
@@ -242,7 +242,7 @@ pub fn reverse(
     let available = tx.balance(actor.merchant, &receipt.holder("reversed")?)?;
     let decision = receipt.ask_to_reverse(actor.agent.operator, policy.two_person, available, now)?;
     if let Decision::AfterSecond { .. } = decision {
-        return note(tx, actor, receipt, ActKind::ReceiptReversalRequested, Some(reason));
+        return save_request(tx, actor, receipt, ActKind::ReceiptReversalRequested, Some(reason));
     }
     let deposit = receipt.deposit.map(|deposit| tx.payment_to_settle(deposit));
     let mut deposit = deposit.transpose()?;
@@ -270,11 +270,11 @@ pub fn retract(
     let reason = reason?;
     let mut receipt = load(tx, actor.merchant, id)?;
     receipt.retract(tx.now())?;
-    note(tx, actor, receipt, ActKind::ReceiptRequestRetracted, Some(reason))
+    save_request(tx, actor, receipt, ActKind::ReceiptRequestRetracted, Some(reason))
 }
 
 /// Saves what an operator asks for and records the act. No money moves yet.
-fn note(
+fn save_request(
     tx: &mut Tx<'_>,
     actor: &OperatorActor,
     asked: Receipt,

@@ -1,7 +1,7 @@
-//! Finds the route that a request means, whatever its client holds for the base URL: the
-//! address of the service with `/v1` or without it, with a slash at its end or without one.
+//! Finds the route of a request, whichever form of the base URL its client uses: the address of the
+//! service with `/v1` or without it, with a slash at its end or without one.
 //!
-//! The path is put right before the request is routed, so that everything after it, such as
+//! The path is normalized before the request is routed, so that everything after it, such as
 //! faults, idempotency keys and the request log, knows one path for a route.
 
 use std::collections::HashSet;
@@ -43,31 +43,31 @@ fn is_checkout_page(path: &str) -> bool {
     session.is_some_and(|session| session != "session")
 }
 
-/// Puts the path of a request right, if a client joined it to another form of the base URL.
-pub(super) fn put_right(request: &mut ServiceRequest) {
+/// Normalizes the path of a request, if a client joined it to another form of the base URL.
+pub(super) fn normalize_path(request: &mut ServiceRequest) {
     let uri = &request.head().uri;
     let address = uri.path_and_query().map(PathAndQuery::as_str);
-    let Some(meant) = address.and_then(meant_address) else {
+    let Some(normalized) = address.and_then(normalized_address) else {
         return;
     };
     let mut parts = uri.clone().into_parts();
     // Its path and its query come from a valid address, so the whole is valid.
-    parts.path_and_query = PathAndQuery::from_maybe_shared(meant).ok();
+    parts.path_and_query = PathAndQuery::from_maybe_shared(normalized).ok();
     if let Ok(uri) = Uri::from_parts(parts) {
         request.match_info_mut().get_mut().update(&uri);
         request.head_mut().uri = uri;
     }
 }
 
-/// Returns the path that a client means, with the query of the address, or `None` if it is this one.
-/// Both stay escaped.
-pub(crate) fn meant_address(address: &str) -> Option<String> {
+/// Returns the normalized path with the query of the address, or `None` if the path is normal
+/// already. Both stay escaped.
+pub(crate) fn normalized_address(address: &str) -> Option<String> {
     let (path, query) = address.split_at(address.find('?').unwrap_or(address.len()));
-    meant_path(path).map(|path| path + query)
+    normalized_path(path).map(|path| path + query)
 }
 
-/// Returns the path that a client means, or `None` if it is this one.
-pub(super) fn meant_path(path: &str) -> Option<String> {
+/// Returns the normalized path, or `None` if the path is normal already.
+pub(super) fn normalized_path(path: &str) -> Option<String> {
     if is_checkout_page(path) {
         return None;
     }
@@ -76,14 +76,14 @@ pub(super) fn meant_path(path: &str) -> Option<String> {
         rest = after.trim_start_matches('/');
     }
     let first = first_part(rest);
-    let meant = if FIRST_PARTS.contract.contains(first) {
+    let normalized = if FIRST_PARTS.contract.contains(first) {
         format!("{CONTRACT_PREFIX}{rest}")
     } else if FIRST_PARTS.own.contains(first) {
         format!("/{rest}")
     } else {
         return None;
     };
-    (meant != path).then_some(meant)
+    (normalized != path).then_some(normalized)
 }
 
 #[cfg(test)]
@@ -93,12 +93,12 @@ mod tests {
     #[test]
     fn every_route_is_reached_by_every_form_of_the_base_url() {
         for (_, path) in routes(Variant::lenient(Mode::Sandbox)) {
-            assert_eq!(meant_path(path), None, "{path}");
+            assert_eq!(normalized_path(path), None, "{path}");
             let rest = path.strip_prefix(CONTRACT_PREFIX).unwrap_or(&path[1..]);
             for base in ["/", "//", "/v1/", "/v1//", "//v1/", "/v1/v1/"] {
                 let joined = format!("{base}{rest}");
                 if joined != path {
-                    assert_eq!(meant_path(&joined).as_deref(), Some(path), "{joined}");
+                    assert_eq!(normalized_path(&joined).as_deref(), Some(path), "{joined}");
                 }
             }
         }
@@ -106,12 +106,12 @@ mod tests {
 
     #[test]
     fn the_query_of_an_address_stays() {
-        for (address, meant) in [
+        for (address, normalized) in [
             ("/v1//operator/keys?a=/v1/b?c", Some("/operator/keys?a=/v1/b?c")),
             ("/wallet", Some("/v1/wallet")),
             ("/v1/x?y", None),
         ] {
-            assert_eq!(meant_address(address).as_deref(), meant, "{address}");
+            assert_eq!(normalized_address(address).as_deref(), normalized, "{address}");
         }
     }
 
@@ -129,7 +129,7 @@ mod tests {
             "/favicon.ico",
             "*",
         ] {
-            assert_eq!(meant_path(path), None, "{path}");
+            assert_eq!(normalized_path(path), None, "{path}");
         }
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn check(request: Request, limits: Limits, policy: &SharedPolicy) -> 
 
 /// Returns true for the path of a seed, in each form that is routed to it later.
 fn is_seed(path: &str) -> bool {
-    base_url::meant_path(path).as_deref().unwrap_or(path) == seeds::PATH
+    base_url::normalized_path(path).as_deref().unwrap_or(path) == seeds::PATH
 }
 
 fn refuse(request: &Request, refusal: &ApiError, policy: &SharedPolicy) -> Response<BoxBody> {

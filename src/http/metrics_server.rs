@@ -20,7 +20,7 @@ use actix_web::web::Bytes;
 
 use crate::http::client_address::TrustedProxies;
 use crate::http::connections::{
-    Connection, ConnectionLimits, Connections, DISCONNECT_TIMEOUT, Phase, ReplyBody, accept, name_connection,
+    Connection, ConnectionLimits, Connections, DISCONNECT_TIMEOUT, Phase, ReplyBody, accept, attach_connection,
 };
 use crate::http::context::single_host;
 use crate::http::server::BoundAddress;
@@ -61,7 +61,7 @@ pub fn metrics_server(address: BoundAddress, scrape: Scrape) -> io::Result<Serve
                 .keep_alive(LIMITS.keep_alive)
                 .client_request_timeout(LIMITS.head)
                 .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-                .on_connect_ext(name_connection)
+                .on_connect_ext(attach_connection)
                 .finish(fn_service(move |request: Request| {
                     answer(request, own, Arc::clone(&scrape), Arc::clone(&of_replies))
                 }));

@@ -66,7 +66,7 @@ mod whole_body;
 pub use api_document::ApiDocument;
 pub use api_key_cache::ApiKeyCache;
 pub(crate) use auth::client_of;
-pub(crate) use base_url::meant_address;
+pub(crate) use base_url::normalized_address;
 pub(crate) use blocking::on_thread;
 pub(crate) use changes::{Rows, changes};
 pub use checkout::session::SessionSigner;

@@ -21,7 +21,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{App, web};
 use socket2::{Domain, Socket, Type};
 
-use crate::http::connections::{DISCONNECT_TIMEOUT, accept, name_connection};
+use crate::http::connections::{DISCONNECT_TIMEOUT, accept, attach_connection};
 use crate::http::door::WorkerDoor;
 use crate::http::state::AppState;
 use crate::http::{expect, middleware, routes};
@@ -94,7 +94,7 @@ pub fn server(
                 .expect(fn_service(move |request| {
                     ready(expect::check(request, body_limits, &policy))
                 }))
-                .on_connect_ext(name_connection)
+                .on_connect_ext(attach_connection)
                 .finish(map_config(app, |()| AppConfig::default()));
             accept(connections).and_then(http)
         })?

@@ -22,8 +22,8 @@ pub(crate) const AGE_MAX: Duration = Duration::from_hours(12);
 /// The most sessions of all keys, and of one key. One more ends the oldest.
 const SESSIONS_MAX: usize = 1_000;
 const SESSIONS_PER_KEY_MAX: usize = 8;
-/// The most forms that a session remembers.
-const SPENT_MAX: usize = 32;
+/// The most sent forms that a session remembers.
+const SENT_FORMS_MAX: usize = 32;
 
 /// A key as the person typed it. Its `Debug` form hides it.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(crate) struct SessionId([u8; 32]);
 
 /// The state of a session that has not ended.
 #[derive(Clone, Debug)]
-pub(crate) struct Held {
+pub(crate) struct SessionState {
     /// The key of the person.
     pub(crate) key: SecretKey,
     /// The merchant that an operator has chosen.
@@ -63,12 +63,12 @@ pub struct Sessions {
 }
 
 struct Session {
-    held: Held,
+    state: SessionState,
     began: Instant,
     used: Instant,
     outcome: Option<Outcome>,
     /// The ids of the newest forms that act once.
-    spent: VecDeque<String>,
+    sent_forms: VecDeque<String>,
 }
 
 impl SecretKey {
@@ -102,43 +102,43 @@ impl Sessions {
         let value = entropy::session_value();
         let mut open = self.open();
         open.retain(|_, session| !session.has_ended(now));
-        let of_key = open.values().filter(|session| session.held.key == key).count();
+        let of_key = open.values().filter(|session| session.state.key == key).count();
         if of_key >= SESSIONS_PER_KEY_MAX {
-            remove_oldest(&mut open, |session| session.held.key == key);
+            remove_oldest(&mut open, |session| session.state.key == key);
         }
         if open.len() >= SESSIONS_MAX {
             remove_oldest(&mut open, |_| true);
         }
-        let held = Held { key, merchant: None };
+        let state = SessionState { key, merchant: None };
         let session = Session {
-            held,
+            state,
             began: now,
             used: now,
             outcome: None,
-            spent: VecDeque::new(),
+            sent_forms: VecDeque::new(),
         };
         open.insert(SessionId::of(&value), session);
         value
     }
 
     /// Returns the state of a session and notes its use. `None` if it has ended.
-    pub(crate) fn take_up(&self, id: SessionId, now: Instant) -> Option<Held> {
-        let held = self.find(id, now)?;
+    pub(crate) fn find_and_note_use(&self, id: SessionId, now: Instant) -> Option<SessionState> {
+        let state = self.find(id, now)?;
         if let Some(session) = self.open().get_mut(&id) {
             session.used = now;
         }
-        Some(held)
+        Some(state)
     }
 
     /// Returns the state of a session. `None` if it has ended.
-    pub(crate) fn find(&self, id: SessionId, now: Instant) -> Option<Held> {
+    pub(crate) fn find(&self, id: SessionId, now: Instant) -> Option<SessionState> {
         let mut open = self.open();
         let session = open.get(&id)?;
         if session.has_ended(now) {
             open.remove(&id);
             return None;
         }
-        Some(session.held.clone())
+        Some(session.state.clone())
     }
 
     /// Ends a session.
@@ -149,7 +149,7 @@ impl Sessions {
     /// Notes the merchant that an operator has chosen, or that none is chosen.
     pub(crate) fn choose(&self, id: SessionId, merchant: Option<MerchantId>) {
         if let Some(session) = self.open().get_mut(&id) {
-            session.held.merchant = merchant;
+            session.state.merchant = merchant;
         }
     }
 
@@ -161,25 +161,25 @@ impl Sessions {
     }
 
     /// Notes that a form is sent. Returns false if it was sent before.
-    pub(crate) fn spend(&self, id: SessionId, form: &str) -> bool {
+    pub(crate) fn note_sent(&self, id: SessionId, form: &str) -> bool {
         let mut open = self.open();
         let Some(session) = open.get_mut(&id) else {
             return false;
         };
-        if session.spent.iter().any(|spent| spent == form) {
+        if session.sent_forms.iter().any(|sent| sent == form) {
             return false;
         }
-        if session.spent.len() >= SPENT_MAX {
-            session.spent.pop_front();
+        if session.sent_forms.len() >= SENT_FORMS_MAX {
+            session.sent_forms.pop_front();
         }
-        session.spent.push_back(form.to_owned());
+        session.sent_forms.push_back(form.to_owned());
         true
     }
 
     /// Forgets that a form was sent.
-    pub(crate) fn unspend(&self, id: SessionId, form: &str) {
+    pub(crate) fn forget_sent(&self, id: SessionId, form: &str) {
         if let Some(session) = self.open().get_mut(&id) {
-            session.spent.retain(|spent| spent != form);
+            session.sent_forms.retain(|sent| sent != form);
         }
     }
 
@@ -241,7 +241,7 @@ mod tests {
     }
 
     fn is_open(sessions: &Sessions, value: &str, now: Instant) -> bool {
-        sessions.take_up(SessionId::of(value), now).is_some()
+        sessions.find_and_note_use(SessionId::of(value), now).is_some()
     }
 
     #[test]
@@ -324,23 +324,23 @@ mod tests {
     fn a_form_is_sent_once() {
         let (sessions, now) = (Sessions::default(), Instant::now());
         let id = SessionId::of(&sessions.begin(key(1), now));
-        assert!(sessions.spend(id, "form_1") && sessions.spend(id, "form_2"));
-        assert!(!sessions.spend(id, "form_1"));
-        sessions.unspend(id, "form_1");
+        assert!(sessions.note_sent(id, "form_1") && sessions.note_sent(id, "form_2"));
+        assert!(!sessions.note_sent(id, "form_1"));
+        sessions.forget_sent(id, "form_1");
         assert!(
-            sessions.spend(id, "form_1"),
+            sessions.note_sent(id, "form_1"),
             "a form that was refused may be sent again"
         );
         sessions.end(id);
-        assert!(!sessions.spend(id, "form_3"));
+        assert!(!sessions.note_sent(id, "form_3"));
     }
 
     #[test]
     fn no_debug_form_shows_a_key_or_a_session() {
         let (sessions, now) = (Sessions::default(), Instant::now());
         let value = sessions.begin(key(7), now);
-        let held = sessions.take_up(SessionId::of(&value), now).unwrap();
-        let shown = format!("{sessions:?} {held:?} {:?}", SessionId::of(&value));
+        let state = sessions.find_and_note_use(SessionId::of(&value), now).unwrap();
+        let shown = format!("{sessions:?} {state:?} {:?}", SessionId::of(&value));
         assert!(!shown.contains("op_live") && !shown.contains(&value), "{shown}");
     }
 }

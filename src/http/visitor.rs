@@ -26,7 +26,7 @@ use crate::http::operator_auth;
 use crate::http::rate_limit::RateState;
 use crate::http::route::{Access, Section};
 use crate::http::routes::facts_of_live;
-use crate::http::sessions::{Held, Outcome, SecretKey, SessionId};
+use crate::http::sessions::{Outcome, SecretKey, SessionId, SessionState};
 use crate::http::state::AppState;
 use crate::http::this_machine::is_from_this_machine;
 use crate::store;
@@ -74,10 +74,10 @@ impl Visitor {
     /// Fails if the store cannot be read.
     pub(crate) async fn of(request: &HttpRequest, state: &AppState) -> Result<Option<Self>, ApiError> {
         if let Some(id) = session_of(request, state)
-            && let Some(held) = held_session(request, state, id)
+            && let Some(session) = session_state(request, state, id)
         {
             let context = RequestContext::of(request)?;
-            let visitor = Self::of_session(&context, state, id, held, true).await?;
+            let visitor = Self::of_session(&context, state, id, session, true).await?;
             if visitor.is_some() {
                 return Ok(visitor);
             }
@@ -98,13 +98,13 @@ impl Visitor {
         context: &RequestContext,
         state: &AppState,
         id: SessionId,
-        held: Held,
+        session: SessionState,
         uses_key: bool,
     ) -> Result<Option<Self>, ApiError> {
-        match Person::of_key(context, state, &held.key, uses_key).await {
+        match Person::of_key(context, state, &session.key, uses_key).await {
             Ok(person) => Ok(Some(Self {
-                person: person.having_chosen(held.merchant),
-                session: Some((id, held.key)),
+                person: person.having_chosen(session.merchant),
+                session: Some((id, session.key)),
             })),
             Err(ApiError::UnknownKey | ApiError::ForeignAddress) => {
                 state.sessions.end(id);
@@ -125,7 +125,7 @@ impl Visitor {
             return Ok(Some(self.clone()));
         };
         match state.sessions.find(id, Instant::now()) {
-            Some(held) => Self::of_session(context, state, id, held, false).await,
+            Some(session) => Self::of_session(context, state, id, session, false).await,
             None => Ok(None),
         }
     }
@@ -261,15 +261,15 @@ impl Visitor {
     }
 
     /// Notes that a form of the session is sent. Returns false if it was sent before.
-    pub(crate) fn spend(&self, state: &AppState, form: &str) -> bool {
+    pub(crate) fn note_sent(&self, state: &AppState, form: &str) -> bool {
         let session = self.session.as_ref();
-        session.is_some_and(|(id, _)| state.sessions.spend(*id, form))
+        session.is_some_and(|(id, _)| state.sessions.note_sent(*id, form))
     }
 
     /// Lets a form be sent again, since it was refused.
-    pub(crate) fn unspend(&self, state: &AppState, form: &str) {
+    pub(crate) fn forget_sent(&self, state: &AppState, form: &str) {
         if let Some((id, _)) = &self.session {
-            state.sessions.unspend(*id, form);
+            state.sessions.forget_sent(*id, form);
         }
     }
 }
@@ -333,13 +333,13 @@ impl Person {
 
 /// Returns the state of a session that has not ended. The requests that a page makes by itself do
 /// not use the session, so that it ends although a page is open.
-fn held_session(request: &HttpRequest, state: &AppState, id: SessionId) -> Option<Held> {
+fn session_state(request: &HttpRequest, state: &AppState, id: SessionId) -> Option<SessionState> {
     let dest = request.headers().get(SEC_FETCH_DEST);
     let now = Instant::now();
     if dest.is_some_and(|dest| dest.as_bytes() == b"empty") {
         state.sessions.find(id, now)
     } else {
-        state.sessions.take_up(id, now)
+        state.sessions.find_and_note_use(id, now)
     }
 }
 

@@ -194,13 +194,13 @@ impl Reader {
     }
 
     /// Notes that a form is sent. Returns false if it was sent before.
-    pub(super) fn spend(&self, form: &str) -> bool {
-        self.visitor.spend(&self.state, form)
+    pub(super) fn note_sent(&self, form: &str) -> bool {
+        self.visitor.note_sent(&self.state, form)
     }
 
     /// Lets a form be sent again, since it was refused.
-    pub(super) fn unspend(&self, form: &str) {
-        self.visitor.unspend(&self.state, form);
+    pub(super) fn forget_sent(&self, form: &str) {
+        self.visitor.forget_sent(&self.state, form);
     }
 
     /// Tells the page whenever there are new rows of this kind.

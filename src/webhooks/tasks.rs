@@ -32,20 +32,20 @@ pub(super) enum Report {
 /// The outcome of an attempt that panicked.
 const BROKE_OFF: &str = "the attempt broke off in the service, whose log says why";
 
-/// The report that a task owes. Dropping it sends the report.
-struct Owed {
+/// The report of a task that is not sent yet. Dropping it sends the report.
+struct PendingReport {
     report: Option<Report>,
     reports: UnboundedSender<Report>,
 }
 
-impl Owed {
-    /// Sends this report in the place of the one that was owed.
+impl PendingReport {
+    /// Sends this report instead of the pending one.
     fn end(mut self, report: Report) {
         self.report = Some(report);
     }
 }
 
-impl Drop for Owed {
+impl Drop for PendingReport {
     fn drop(&mut self) {
         if let Some(report) = self.report.take() {
             drop(self.reports.send(report));
@@ -60,11 +60,11 @@ fn report(
     broken_off: Report,
     task: impl Future<Output = Report>,
 ) -> impl Future<Output = ()> {
-    let owed = Owed {
+    let pending = PendingReport {
         report: Some(broken_off),
         reports,
     };
-    async move { owed.end(task.await) }
+    async move { pending.end(task.await) }
 }
 
 /// Starts tasks. Dropping it ends those under way.

@@ -331,7 +331,10 @@ impl Service {
         let recorder: Option<OperatorId> = receipt.recorded_by.map(|place| self.operators[place]);
         assert_eq!(stored.recorded_by, recorder, "the operator who recorded it");
         let asker: Option<OperatorId> = receipt.asked_by.map(|place| self.operators[place]);
-        assert_eq!(stored.asker, asker, "the operator who asked to assign or to reverse it");
+        assert_eq!(
+            stored.asked_by, asker,
+            "the operator who asked to assign or to reverse it"
+        );
         assert_eq!(
             stored.expected.is_some(),
             receipt.expected.is_some(),

@@ -66,8 +66,8 @@ pub struct Receipt {
     pub note: Option<String>,
     pub source: ReceiptSource,
     pub status: ReceiptStatus,
-    /// The customer whose it is. `None` while that is not known. In suspense the customer to
-    /// whom [`Self::asker`] wants it to be assigned.
+    /// The customer whose money it is. `None` while that is not known. In suspense: the customer to
+    /// whom the operator [`Self::asked_by`] asks to assign it.
     pub customer: Option<CustomerId>,
     /// The deposit whose reference the payer quoted.
     pub expected: Option<TransactionId>,
@@ -78,7 +78,7 @@ pub struct Receipt {
     /// The operator who has asked to assign or to reverse a large receipt, until another one asks
     /// for the same, or until the request is retracted. With a customer it is an assignment, unless
     /// the receipt is credited already.
-    pub asker: Option<OperatorId>,
+    pub asked_by: Option<OperatorId>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -109,7 +109,7 @@ impl Receipt {
             expected: facts.expected,
             deposit: None,
             recorded_by: facts.recorded_by,
-            asker: None,
+            asked_by: None,
             created_at: now,
             updated_at: now,
         }
@@ -247,7 +247,7 @@ impl Receipt {
         Ok(decision)
     }
 
-    /// Decides if what an operator asks for takes effect now. Keeps the operator as the asker otherwise.
+    /// Decides if what an operator asks for takes effect now. Otherwise notes the operator in [`Self::asked_by`].
     fn ask(
         &mut self,
         is_the_same: bool,
@@ -255,9 +255,9 @@ impl Receipt {
         rule: TwoPersonRule,
         now: Timestamp,
     ) -> Result<Decision, Refusal> {
-        let first = self.asker.filter(|_| is_the_same);
+        let first = self.asked_by.filter(|_| is_the_same);
         let decision = rule.decide(self.amount, first, operator)?;
-        self.asker = decision.asked_by();
+        self.asked_by = decision.asked_by();
         self.updated_at = now;
         Ok(decision)
     }
@@ -301,7 +301,7 @@ impl Receipt {
 
     /// Forgets what one operator has asked for. Returns true if there was something.
     pub fn let_lapse(&mut self) -> bool {
-        let was_asked = self.asker.take().is_some();
+        let was_asked = self.asked_by.take().is_some();
         if was_asked && self.status == ReceiptStatus::Suspense {
             (self.customer, self.expected) = (None, None);
         }

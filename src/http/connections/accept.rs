@@ -35,6 +35,6 @@ pub(crate) fn accept(
 }
 
 /// Gives the requests of a connection its [`Connection`](super::Connection).
-pub(crate) fn name_connection(stream: &GuardedStream, data: &mut Extensions) {
+pub(crate) fn attach_connection(stream: &GuardedStream, data: &mut Extensions) {
     data.insert(Arc::clone(stream.connection()));
 }

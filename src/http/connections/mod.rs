@@ -18,7 +18,7 @@ mod reply_body;
 mod request_bytes;
 mod stream;
 
-pub(crate) use accept::{DISCONNECT_TIMEOUT, accept, name_connection};
+pub(crate) use accept::{DISCONNECT_TIMEOUT, accept, attach_connection};
 pub(crate) use connection::{Connection, Phase};
 pub use registry::{ConnectionLimits, Connections, ConnectionsReading};
 pub(crate) use reply_body::{ReplyBody, StreamedBody};

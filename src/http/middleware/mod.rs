@@ -42,7 +42,7 @@ pub(crate) async fn observe(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    base_url::put_right(&mut request);
+    base_url::normalize_path(&mut request);
     let arrival = Arrival::now();
     let context = Arc::new(RequestContext::new(&request, &state.trusted_proxies));
     request.extensions_mut().insert(Arc::clone(&context));

@@ -132,9 +132,9 @@ impl Error {
         matches!(self, Self::Corrupt(_) | Self::Panicked | Self::MerchantGone(_))
     }
 
-    /// Returns true if work in the background need not log this: an operator is told elsewhere that all
-    /// writes are refused, or the store has been stopped.
-    pub const fn is_told_elsewhere(&self) -> bool {
+    /// Returns true if work in the background need not log this: another log line has already
+    /// reported that all writes are refused, or the store has been stopped.
+    pub const fn is_reported_elsewhere(&self) -> bool {
         matches!(
             self,
             Self::ClockJumped { .. } | Self::LedgerBroken(_) | Self::Migrated { .. } | Self::Stopped

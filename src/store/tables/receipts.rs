@@ -89,7 +89,7 @@ fn read_receipt(row: Row<'_>) -> Result<Receipt, Error> {
         expected: transaction(row.expected_id, row.expected_guard),
         deposit: transaction(row.deposit_id, row.deposit_guard),
         recorded_by: operator_id(row.recorded_by, row.recorder_guard),
-        asker: operator_id(row.asked_by, row.asker_guard),
+        asked_by: operator_id(row.asked_by, row.asker_guard),
         created_at: row.created_at,
         updated_at: row.updated_at,
     };
@@ -266,7 +266,7 @@ impl Tx<'_> {
                     receipt.expected.as_ref().map(TransactionId::number),
                     receipt.deposit.as_ref().map(TransactionId::number),
                     receipt.updated_at.millis(),
-                    receipt.asker.as_ref().map(OperatorId::number),
+                    receipt.asked_by.as_ref().map(OperatorId::number),
                 ],
                 "a receipt",
             )

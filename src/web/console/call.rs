@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::ids::MerchantId;
 use crate::entropy;
-use crate::http::{Outcome, meant_address};
+use crate::http::{Outcome, normalized_address};
 use crate::web::api::{ApiReply, Request};
 use crate::web::console::call::body::{body, check_sent_once, flat_fields};
 use crate::web::console::payments::{PAYMENT, add_reference, leads_to};
@@ -95,14 +95,14 @@ pub(super) async fn send(
     // Nothing is kept for an idempotency key where a reply shows a secret.
     let once = request.idempotency_key.clone().filter(|_| shows_secrets(&request));
     if let Some(once) = once.as_deref().filter(|_| !reader.is_without_key())
-        && !reader.spend(once)
+        && !reader.note_sent(once)
     {
         return Ok(see(&back, &form));
     }
     let answer = once::answer(|| reader.api.send(request.clone())).await;
     let is_done = answer.as_ref().is_ok_and(|answer| answer.status.is_success());
     if let Some(once) = once.filter(|_| !is_done) {
-        reader.unspend(&once);
+        reader.forget_sent(&once);
     }
     let answer = answer.map_err(|refused| refused.with_way_on(from.clone(), "Back"))?;
     if !is_done {
@@ -265,7 +265,7 @@ pub(super) fn place_of(back: &str) -> &str {
 /// Returns the path that the server takes this one for, if it is one that a form may call.
 pub(super) fn route_of(path: &str) -> Option<String> {
     let path = text::own_path(path)?;
-    let path = meant_address(path).unwrap_or_else(|| path.to_owned());
+    let path = normalized_address(path).unwrap_or_else(|| path.to_owned());
     let is_called = CALLED.iter().any(|start| path.starts_with(start));
     is_called.then_some(path)
 }

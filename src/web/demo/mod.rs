@@ -10,9 +10,9 @@ mod choice;
 mod ending;
 mod money;
 mod run;
+mod step_page;
 mod stories;
 mod story;
-mod telling;
 
 use actix_web::web::{self, ServiceConfig};
 
@@ -20,10 +20,10 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(web::resource("").get(choice::list))
         .service(web::resource("/{story}").get(choice::show).post(choice::start))
-        .service(web::resource("/{story}/{run}").get(telling::resume))
+        .service(web::resource("/{story}/{run}").get(step_page::resume))
         .service(
             web::resource("/{story}/{run}/{step}")
-                .get(telling::show)
-                .post(telling::next),
+                .get(step_page::show)
+                .post(step_page::next),
         );
 }

@@ -32,7 +32,7 @@ impl Deliverer<'_> {
             Report::Recorded(_, Err(Error::Stopped)) => self.has_store_stopped = true,
             Report::Recorded(mut batch, Err(error)) => {
                 // The log already says why.
-                if !error.is_told_elsewhere() {
+                if !error.is_reported_elsewhere() {
                     let (attempts, seconds) = (outcomes::describe(&batch), PAUSE.as_secs());
                     log::warn!("{attempts} could not be recorded, trying again in {seconds} s: {error}");
                 }

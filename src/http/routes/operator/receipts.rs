@@ -238,7 +238,7 @@ async fn run<const STATUS: u16>(
 ) -> Result<Reply<ReceiptOutcomeView, STATUS>, ApiError> {
     act(state, caller, command, move |outcome| {
         // Each command that does what was asked for ends the request.
-        let message = outcome.receipt.asker.map_or(message, |_| ASKED);
+        let message = outcome.receipt.asked_by.map_or(message, |_| ASKED);
         Reply::success(message, ReceiptOutcomeView::new(outcome))
     })
     .await
@@ -340,7 +340,7 @@ impl ReceiptView {
             deposit_id: receipt.deposit.map(AsText),
             note: receipt.note,
             recorded_by: receipt.recorded_by.map(AsText),
-            asked_by: receipt.asker.map(AsText),
+            asked_by: receipt.asked_by.map(AsText),
             created_at: AsText(receipt.created_at),
             updated_at: AsText(receipt.updated_at),
         }

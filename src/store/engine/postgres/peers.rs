@@ -191,7 +191,7 @@ impl Listener {
         while !stop.comes_within(Duration::ZERO) {
             if look_at <= Instant::now() {
                 self.look_at_lock(&session)?;
-                self.tell_damage(&session)?;
+                self.notify_damage(&session)?;
                 look_at = Instant::now() + PAUSE;
             }
             for notice in session.client().notices(NOTICE_WAIT)? {
@@ -225,9 +225,9 @@ impl Listener {
         Ok(())
     }
 
-    /// Tells the others of damage that this process has found itself: those that heard of it tell no one,
-    /// so the word ends with the process that began it.
-    fn tell_damage(&self, session: &Session) -> Result<(), Error> {
+    /// Notifies the other processes of damage that this process has found itself. A process that
+    /// learned of it by a notice sends none, so the notices end with the process that found it.
+    fn notify_damage(&self, session: &Session) -> Result<(), Error> {
         if self.has_heard_of_damage.get() || self.targets.health.damage().is_none() {
             return Ok(());
         }

@@ -184,13 +184,13 @@ pub(crate) fn is_open(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT is_open FROM file_mark", [], |row| row.get(0))
 }
 
-/// Counts the mark up and marks the file open or closed, in the transaction under way or in
-/// a commit of its own.
+/// Increments the commit count of the mark and marks the file open or closed, in the transaction
+/// under way or in a commit of its own.
 pub(crate) fn count(connection: &Connection, is_open: bool) -> rusqlite::Result<()> {
     count_at(connection, is_open, Timestamp::EPOCH)
 }
 
-/// Counts the mark up as [`count`] does, in a commit at this ledger time.
+/// Does what [`count`] does, in a commit at this ledger time.
 pub(crate) fn count_at(connection: &Connection, is_open: bool, ledger_time: Timestamp) -> rusqlite::Result<()> {
     let sql = "UPDATE file_mark
                SET commits = commits + 1,

@@ -56,14 +56,14 @@ pub(super) async fn show(reader: Reader, path: Path<(String, String, String)>) -
     let currency = reader.currency();
     let content = match run.story.steps.get(number - 1) {
         Some(step) => html! {
-            (telling(&reader, &run, step, number))
-            (purses(&run, number, &currency))
+            (step_card(&reader, &run, step, number))
+            (money_before(&run, number, &currency))
         },
         None => ending::show(&run, &currency),
     };
     Ok(Page::new(run.story.title).section("/demo").show(&html! {
         h1 #step { (run.story.title) }
-        div.telling {
+        div.step-page {
             (content)
             section.card.steps-card aria-labelledby="steps" {
                 h2 #steps { "The steps" }
@@ -156,7 +156,7 @@ fn see(run: &Run, number: usize) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, place)).finish()
 }
 
-fn telling(reader: &Reader, run: &Run, step: &Step, number: usize) -> Markup {
+fn step_card(reader: &Reader, run: &Run, step: &Step, number: usize) -> Markup {
     let address = run.address(number);
     html! {
         section.card.story {
@@ -190,7 +190,7 @@ fn telling(reader: &Reader, run: &Run, step: &Step, number: usize) -> Markup {
 }
 
 /// Shows the money before a step, with the changes by the step before it.
-fn purses(run: &Run, number: usize, currency: &str) -> Markup {
+fn money_before(run: &Run, number: usize, currency: &str) -> Markup {
     let picture = Picture::of(run, run.done_at(number));
     let earlier = number.checked_sub(1).and_then(|earlier| run.done_at(earlier));
     let earlier = earlier.map(|moment| Picture::of(run, Some(moment)));
