@@ -88,7 +88,7 @@ pub(super) fn warn_of_one_person(config: &Config) {
     }
 }
 
-/// Warns of a live service to which every client can tell the address that it takes for the client's.
+/// Warns of a live service to which every client can name any address as its own.
 pub(super) fn warn_of_trusted_clients(config: &Config) {
     if config.mode == Mode::Live {
         for range in config.trusted_proxies.iter().filter(|range| range.has_every_address()) {

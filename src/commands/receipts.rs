@@ -91,7 +91,7 @@ pub struct ReceiptReport {
     pub amount: Amount,
     /// The provider's identity of the payment.
     pub reference: String,
-    /// The day on which the provider received it, if the provider tells it.
+    /// The day on which the provider received it, if the notice names it.
     pub paid_on: Option<Date>,
     pub note: Option<String>,
     /// The references that may be a deposit's, the likeliest first. The first that is one

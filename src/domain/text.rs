@@ -35,7 +35,7 @@ pub fn line(field: &str, text: String, chars_max: usize) -> Result<String, Inval
 ///
 /// # Errors
 ///
-/// Names `field` as [`line()`] does, but tells the length also if the text is blank.
+/// Names `field` as [`line()`] does, but names the length also if the text is blank.
 pub fn line_up_to(field: &str, text: String, chars_max: usize) -> Result<String, Invalid> {
     if is_blank(&text) || text.chars().count() > chars_max {
         let expected = format!("a text of 1 to {chars_max} characters");

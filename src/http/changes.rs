@@ -1,6 +1,6 @@
-//! A stream that tells a page when there is something new, and nothing more. The page then asks
-//! for the part that it shows. A stream says so twice a second at most, so that open pages cost a
-//! busy service little.
+//! A stream that notifies a page when there is something new, and sends nothing more. The page then
+//! asks for the part that it shows. A stream notifies twice a second at most, so that open pages cost
+//! a busy service little.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -73,7 +73,7 @@ struct Watcher {
     state: Data<AppState>,
     visitor: Visitor,
     rows: Rows,
-    /// The number of the newest row of which the page was told.
+    /// The number of the newest row of which the page was notified.
     seen: i64,
     told_at: Instant,
     open_stream: OpenStream,

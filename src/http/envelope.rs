@@ -51,7 +51,7 @@ pub(crate) struct CsvReply {
     name: &'static str,
 }
 
-/// Data without fields, for a reply that tells nothing more than its message.
+/// Data without fields, for a reply that has nothing more than its message.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct NoData {}

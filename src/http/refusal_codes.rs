@@ -1,5 +1,5 @@
 //! The codes of each route by their status: those of its own rules, and those that follow from
-//! its facts. The API document tells them, and the tests hold every refusal of the suite against
+//! its facts. The API document lists them, and the tests hold every refusal of the suite against
 //! it.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -18,7 +18,7 @@ pub(crate) struct Refusals {
     pub(super) of_http: &'static [ApiErrorKind],
     /// The only mode in which the route does its work, and the refusal in the other one.
     pub(super) only_in: Option<(Mode, RefusalKind)>,
-    /// The use of the store. `None` if the other facts of the route tell it.
+    /// The use of the store. `None` if it follows from the other facts of the route.
     pub(super) work: Option<Work>,
 }
 
@@ -100,7 +100,7 @@ impl Refusals {
         }
     }
 
-    /// States the use of the store, where the other facts of the route do not tell it.
+    /// States the use of the store, where it does not follow from the other facts of the route.
     pub(crate) const fn with(self, work: Work) -> Self {
         Self {
             work: Some(work),

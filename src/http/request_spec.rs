@@ -1,6 +1,6 @@
 //! The fields of a request, described once: the parser of the route checks in debug builds that
 //! it reads no other field and none as another kind, the routes of escrowd's own refuse every
-//! other name, and the API document tells the same names, kinds and bounds.
+//! other name, and the API document has the same names, kinds and bounds.
 
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::mode::Variant;
@@ -40,7 +40,7 @@ pub(crate) struct FieldSpec {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) need: Need,
-    /// One sentence for clients, where name and kind do not tell enough.
+    /// One sentence for clients, where name and kind do not explain enough.
     pub(crate) about: &'static str,
     /// A JSON value for the example of the request, where any value of the kind would not do or
     /// where the field is worth showing although it may be left out.

@@ -88,7 +88,7 @@ pub struct AppState {
     pub api_document: Arc<ApiDocument>,
     /// The origins whose web pages may call the service.
     pub origins: Arc<ArcSwap<AllowedOrigins>>,
-    /// The proxies that tell the addresses of clients.
+    /// The proxies whose `X-Forwarded-For` gives the addresses of clients.
     pub trusted_proxies: Arc<TrustedProxies>,
     /// The people who have logged in to the pages.
     pub sessions: Arc<Sessions>,

@@ -1,5 +1,5 @@
 //! The metrics of the process, by the names that Prometheus recommends. Those that the system does not
-//! tell are left out.
+//! report are left out.
 
 use std::fs;
 use std::time::Duration;

@@ -45,7 +45,7 @@ fn run(connection: &mut dyn Reader, health: &Health, stop: &Stop) {
             Ok(None) => Duration::ZERO,
             // Another program holds the file's locks, the disk is slow, or PostgreSQL comes back.
             Err(Error::FileBusy | Error::ReadTooLong | Error::Unreachable(_)) => RETRY_PAUSE,
-            // The writer finds this out too, tells it, and ends the service.
+            // The writer finds this out too, logs it, and ends the service.
             Err(Error::Migrated { .. }) => return,
             Err(error) => {
                 health.heed(&error);

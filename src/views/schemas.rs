@@ -24,7 +24,7 @@ use crate::domain::money::Amount;
 use crate::domain::time::{Date, Timestamp};
 use crate::views::{AsText, MajorUnits, SignedMajorUnits, SumInMajorUnits};
 
-/// A value whose text has a form that a schema can tell.
+/// A value whose text has a form that a schema can state.
 pub(crate) trait TextForm {
     /// Returns the schema of the text.
     fn schema() -> Schema;

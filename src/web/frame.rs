@@ -52,7 +52,7 @@ impl Frame {
         })
     }
 
-    /// Returns the frame of a page that tells nothing about the visitor.
+    /// Returns the frame of a page that shows nothing about the visitor.
     pub(super) fn without_visitor(request: &HttpRequest, state: &AppState) -> Self {
         Self {
             mode: state.policy.load().mode,

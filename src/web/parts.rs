@@ -57,7 +57,7 @@ impl Part {
         found.map_or(Self::Sandbox, |(_, part)| *part)
     }
 
-    /// Returns true if the visitor sees the part: if the API would tell the same to the
+    /// Returns true if the visitor sees the part: if the API would show the same to the
     /// visitor's key, or if the visitor is an operator, who reads everything of a merchant.
     pub(super) fn is_for(self, visitor: &Visitor) -> bool {
         let is_operator = visitor.operator().is_some();

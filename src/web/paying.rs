@@ -14,14 +14,14 @@ use crate::web::api::{Envelope, Major, no_customer};
 use crate::web::console::deal;
 use crate::web::{reason, text};
 
-/// The wallet of a customer, as its route tells it.
+/// The wallet of a customer, as its route returns it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Wallet {
     main_balance: Major,
 }
 
-/// A saved card, as its route tells it.
+/// A saved card, as its route returns it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Card {

@@ -22,11 +22,11 @@ const OF_ONE_WITH_FORMER_MAX: usize = 32;
 /// refuses every event.
 const REFUSALS_MAX: u32 = 10;
 
-/// The time for which an endpoint that took an event counts as healthy, if none follows. A merchant with few
-/// events need not wait for a place behind those whose endpoints fail.
+/// The time for which an endpoint that took an event counts as healthy, if no attempt follows. A merchant
+/// with few events need not wait for a place behind those whose endpoints fail.
 const HEALTH_KEPT: Duration = Duration::from_hours(1);
-/// The time for which an endpoint that failed counts as failing, if no attempt follows. Then the log tells of
-/// its next failure again. Without an end, the queue of a merchant that a reset has left behind would stay.
+/// The time for which an endpoint that failed counts as failing, if no attempt follows. Then its next
+/// failure is logged again. Without an end, the queue of a merchant that a reset has left behind would stay.
 const FAILURE_KEPT: Duration = Duration::from_hours(24);
 
 /// The health of a webhook endpoint, by the outcomes of the last attempts.

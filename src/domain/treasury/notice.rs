@@ -17,14 +17,14 @@ pub struct Notice {
     pub narration: Option<String>,
     /// The amount that was paid, before the provider's fee.
     pub amount: Amount,
-    /// The fee that the provider keeps when it passes the money on, if it tells.
+    /// The fee that the provider keeps when it passes the money on, if the notice names it.
     pub fee: Option<Amount>,
     /// The code of the currency, such as `NGN`.
     pub currency: String,
     /// The payer's email address. It is a hint for people: payers type it themselves.
     pub customer_email: Option<String>,
-    /// `None` if the provider tells no time that can be read. The payment then counts as received
-    /// when the notice comes.
+    /// `None` if the notice has no time that can be read. The payment then counts as received when
+    /// the notice comes.
     pub paid_at: Option<Timestamp>,
     /// True if the payment is one of the provider's test mode, which moves no money.
     pub is_test: bool,

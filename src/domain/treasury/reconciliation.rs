@@ -111,7 +111,7 @@ pub struct Reconciliation {
     pub matched: Vec<Matched>,
     /// Pairs like the matched ones whose movement has a value date outside the days that are
     /// compared. Either the bank has booked it on another day than the recorded one, or an earlier
-    /// statement has a line of it too, and this one is a second booking. Only the balance tells.
+    /// statement has a line of it too, and this one is a second booking. Only the balance shows which.
     pub outside_matches: Vec<Matched>,
     pub near_misses: Vec<NearMiss>,
     /// Lines of the bank that no movement explains.

@@ -1,4 +1,4 @@
-//! The route that tells a sandbox merchant its publishable key.
+//! The route that shows a sandbox merchant its publishable key.
 
 use actix_web::web::Data;
 use schemars::JsonSchema;

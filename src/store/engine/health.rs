@@ -69,8 +69,8 @@ impl Health {
     /// Records the outcome of a write to the disk. Logs once that the disk is full, and once that
     /// there is room again.
     pub(crate) fn record(&self, outcome: Result<(), Error>) {
-        if let Some(told) = self.change_of_room(&outcome, Instant::now()) {
-            match told {
+        if let Some(change) = self.change_of_room(&outcome, Instant::now()) {
+            match change {
                 Room::None => log::error!(
                     "the disk of {} is full; writes are refused until there is room",
                     self.place()
@@ -81,7 +81,8 @@ impl Health {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = outcome.err();
     }
 
-    /// Returns what is to be told about the room on the disk after a write with this outcome.
+    /// Returns the change of the room on the disk after a write with this outcome, if it is to be
+    /// logged.
     fn change_of_room(&self, outcome: &Result<(), Error>, now: Instant) -> Option<Room> {
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         match (outcome, *full_at) {

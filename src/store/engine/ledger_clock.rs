@@ -1,5 +1,5 @@
-//! The clock of the store: reads the system's clocks, keeps ledger time, and tells in the
-//! log when the two no longer agree.
+//! The clock of the store: reads the system's clocks, keeps ledger time, and logs when the two no
+//! longer agree.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -241,8 +241,8 @@ impl Tx<'_> {
     }
 
     /// Writes the heads of chains and the counts of events that the group has changed. The writer
-    /// does so before each commit, and a command before it removes rows. [`Tx::keep`] tells the
-    /// group what was written.
+    /// does so before each commit, and a command before it removes rows. [`Tx::keep`] passes
+    /// what was written on to the group.
     pub fn save_merchants(&mut self) -> Result<(), Error> {
         let connection = self.connection;
         let mut values: Vec<[Value<'_>; 3]> = Vec::new();

@@ -255,7 +255,7 @@ async fn ways(visit: &Visit, total: Amount, currency: &str) -> Result<Markup, Re
     })
 }
 
-/// The receipt. Its attributes tell the script of the payment. `transfer` is the one that was announced.
+/// The receipt. Its attributes pass the payment to the script. `transfer` is the one that was announced.
 fn receipt(visit: &Visit, escrow: &Escrow, funding: &Funding, transfer: Option<&Payment>, currency: &str) -> Markup {
     let quoted = transfer.map(|transfer| transfer.transaction.quoted_reference(Mode::Live));
     let payment = funding.payment.id.to_string();

@@ -112,8 +112,8 @@ pub(super) async fn send(
     Ok(go_back(&reader, &request, Some(curl), &answer, &back, &form))
 }
 
-/// Leads to the page to go back to after a success, where its outcome is told: from the request
-/// log or, for a reader with a key, from the session.
+/// Leads to the page to go back to after a success, which shows the outcome: from the request log
+/// or, for a reader with a key, from the session.
 pub(super) fn go_back(
     reader: &Reader,
     request: &Request,
@@ -240,8 +240,8 @@ fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
     request.customer = field("customer").map(str::to_owned);
     request.merchant = field("merchant").map(str::to_owned);
     request.body = body(fields)?;
-    // The route pays the present total if it is told none. Every form of a payment tells the one that
-    // its page has shown.
+    // The route pays the present total if the request names none. Every form of a payment sends the
+    // one that its page has shown.
     let total = request.body.as_ref().and_then(|body| body.get("amount"));
     if leads_to(&request, PAYMENT) && total.is_none() {
         return Err(bad("The total that the page showed"));

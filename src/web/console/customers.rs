@@ -118,7 +118,7 @@ pub(super) async fn list(
         let customers = if is_search {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             let mut found = ListPage::empty(NEWEST);
-            // One more than the page shows tells that there are more.
+            // One more than the page shows, to find out if there are more.
             found.rows = snapshot.customers_with_words(merchant, &words, LIMIT_MAX + 1)?;
             found.count = u64::try_from(found.rows.len()).unwrap_or(u64::MAX);
             found.rows.truncate(LIMIT_MAX as usize);

@@ -3,8 +3,8 @@
 //!
 //! `stories` holds the stories as data; a new one is a function there. Nothing is stored for a
 //! story: each run has customers of its own, whose names end with the run's id, and the
-//! address names the run. `run` tells from the deal that the service holds which steps are
-//! done.
+//! address names the run. `run` finds out from the deal that the service holds which steps
+//! are done.
 
 mod choice;
 mod ending;

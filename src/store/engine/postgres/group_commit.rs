@@ -391,7 +391,7 @@ impl PostgresGroupCommit {
     /// Returns the error of all commands of a group that cannot be committed for this reason.
     fn refused(&self, error: Error) -> Error {
         self.health.heed(&error);
-        // The health tells once that the disk is full.
+        // `Health::record` logs once that the disk is full.
         if !matches!(error, Error::StorageFull) {
             log::error!("a commit was refused: {error}");
         }

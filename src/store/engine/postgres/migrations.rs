@@ -64,7 +64,7 @@ pub(super) fn migrate(client: &Client, build: &Build<'_>, from: u32) -> Result<(
     set_identity(client, build).map_err(failed)
 }
 
-/// Sets the version, and tells the other processes of it at the commit.
+/// Sets the version, and notifies the other processes of it at the commit.
 fn set_identity(client: &Client, build: &Build<'_>) -> Result<(), tokio_postgres::Error> {
     client.execute(
         "UPDATE schema_identity SET version = $1, hash = $2",

@@ -7,8 +7,8 @@
 //! notices may have been lost, what is remembered of keys is dropped, streams of events read again and
 //! the writer looks at the schema.
 //!
-//! A process that finds the ledger broken tells the others again and again, so that none goes on to
-//! write.
+//! A process that finds the ledger broken notifies the others again and again, so that none goes on
+//! to write.
 //!
 //! The leader is the process whose session holds an advisory lock. When the session ends,
 //! for any reason, the next process takes it. The server ends that of a process that hangs. A leader
@@ -145,7 +145,7 @@ struct Listener {
     session: ReconnectingSession,
     process: i64,
     targets: PeerNoticeTargets,
-    /// Another process has told this one that the ledger is broken.
+    /// Another process has notified this one that the ledger is broken.
     has_heard_of_damage: Cell<bool>,
 }
 

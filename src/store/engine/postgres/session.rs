@@ -299,7 +299,7 @@ impl Session {
         })
     }
 
-    /// Changes a row for each of these values, now or at the end of the group. The outcome is told
+    /// Changes a row for each of these values, now or at the end of the group. The outcome is reported
     /// as by [`Statement::send`].
     pub(crate) fn change_rows<const COUNT: usize>(
         &self,

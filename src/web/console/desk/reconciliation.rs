@@ -216,7 +216,7 @@ async fn page(reader: &Reader, typed: &Typed, status: StatusCode, result: &Marku
     Ok(of_merchant(page, reader.pinned_merchant()))
 }
 
-/// The lists of differences, of which each tells its remedy.
+/// The lists of differences, each with its remedy.
 const ONLY_AT_BANK: &str = "Above zero: if a deposit was not recorded, record it. If the bank has sent a pay-out back, \
                             record its return. If it is a payment provider's settlement, check it and do not record \
                             it, since its payments are recorded already. Below zero: the bank's charges, a payment \

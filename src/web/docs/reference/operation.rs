@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// An operation: a method of a path, with what the document tells of it.
+/// An operation: a method of a path, with its description in the document.
 pub(super) struct Operation<'d> {
     /// The method, in capitals.
     pub(super) method: String,

@@ -9,7 +9,7 @@ use crate::http::JSON;
 use crate::web::docs::markdown;
 use crate::web::docs::reference::operation::Operation;
 
-/// The list of errors, whose rows tell the message of each code.
+/// The list of errors, whose rows have the message of each code.
 const ERRORS: &str = include_str!("../../../../docs/errors.md");
 
 /// The code of a fault, which can answer with every status.

@@ -92,7 +92,7 @@ impl Sample {
             .then(|| "Put your key into the environment variable ESCROWD_KEY.".to_owned());
         let ids = (!self.placeholders.is_empty()).then(|| {
             format!(
-                "Replace {} by what an earlier reply told.",
+                "Replace {} by the values of an earlier reply.",
                 self.placeholders.join(" and ")
             )
         });
