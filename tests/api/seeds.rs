@@ -792,8 +792,24 @@ fn a_seed_with_invalid_customers_is_refused() {
     assert!(
         answer
             .message()
-            .starts_with("customers must be a list of at most 1000 entries")
+            .starts_with("customers must be a list of at most 1000 entries; got 1001 of them")
     );
+}
+
+/// All writes of the service wait for a seed, so its milestones are bounded together.
+#[test]
+fn a_seed_with_too_many_milestones_together_is_refused() {
+    let app = spawn_app();
+    let offer = |milestones: usize| json!({ "seller": "ada", "milestones": vec![json!({ "amount": 1 }); milestones] });
+    let mut escrows = vec![offer(100); 99];
+    escrows.extend([offer(97), offer(2), json!({ "seller": "ada", "amount": 100 })]);
+    let mut body = json!({ "customers": [{ "id": "ada" }], "escrows": escrows });
+    let expected = "escrows must be a list of escrows with at most 10000 milestones together; got 10001 of them";
+    body["escrows"][100] = offer(4);
+    app.refuses(400, expected, |app| seed(app, &body));
+    body["escrows"][100] = offer(3);
+    let made = seed(&app, &body).ok();
+    assert_eq!(made.data()["escrows"].as_array().unwrap().len(), 102);
 }
 
 /// Entries as people write them, with names: more than other bodies may have.

@@ -14,6 +14,10 @@ use crate::domain::money::Amount;
 /// The most customers of one seed.
 pub const CUSTOMERS_MAX: usize = 1_000;
 
+/// The most milestones of all escrows of one seed together. One transaction creates and releases them
+/// all, and every other write waits for it.
+pub const MILESTONES_MAX: usize = 10_000;
+
 /// The parsed request to load a seed.
 #[derive(Clone, Debug)]
 pub struct SeedRequest {

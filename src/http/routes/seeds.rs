@@ -21,7 +21,9 @@ use crate::domain::ids::{CustomerId, EscrowId, SeededIds};
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::money::Amount;
 use crate::domain::refusal::RefusalKind;
-use crate::domain::sandbox::seed::{CUSTOMERS_MAX, CustomerSeed, EscrowSeed, ProgressRequest, SeedRequest};
+use crate::domain::sandbox::seed::{
+    CUSTOMERS_MAX, CustomerSeed, EscrowSeed, MILESTONES_MAX, ProgressRequest, SeedRequest,
+};
 use crate::domain::time::Date;
 use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, LargeJsonBody};
@@ -150,20 +152,23 @@ pub(crate) const SEED: RequestSpec = RequestSpec::of_body(&[&[
     FieldSpec::optional(
         "escrows",
         Kind::List(&Kind::closed(&[&ESCROW]), ListMax::Is(SeededIds::ESCROWS_MAX)),
-    ),
+    )
+    .about("All of them together may have 10,000 milestones"),
 ]]);
 
 /// Parses the body of `POST /sandbox/seed`.
 fn parse_seed(body: &JsonBody, limits: &TermsLimits) -> Parsed<SeedRequest> {
     let fields = body.fields()?;
     let customers = entries(&fields.field("customers"), CUSTOMERS_MAX)?;
-    let escrows = entries(&fields.field("escrows"), SeededIds::ESCROWS_MAX)?;
+    let escrows_field = fields.field("escrows");
+    let escrows = entries(&escrows_field, SeededIds::ESCROWS_MAX)?;
     let mut ids = HashSet::new();
     let customers = customers.iter().map(|entry| customer(entry, &mut ids));
     let customers = customers.collect::<Parsed<_>>()?;
     let mut names = HashSet::new();
     let escrow = |(entry, index): (&Field<'_>, usize)| escrow(entry, index, &mut names, limits);
-    let escrows = escrows.iter().zip(1..).map(escrow).collect::<Parsed<_>>()?;
+    let escrows = escrows.iter().zip(1..).map(escrow).collect::<Parsed<Vec<_>>>()?;
+    check_milestone_count(&escrows_field, &escrows)?;
     Ok(SeedRequest {
         content_hash: body.content_hash()?,
         customers,
@@ -175,9 +180,21 @@ fn parse_seed(body: &JsonBody, limits: &TermsLimits) -> Parsed<SeedRequest> {
 fn entries<'a>(field: &Field<'a>, entries_max: usize) -> Parsed<Vec<Field<'a>>> {
     let entries = field.optional(Field::list)?.unwrap_or_default();
     if entries.len() > entries_max {
-        return Err(field.must_be(format!("a list of at most {entries_max} entries")));
+        let (expected, got) = (format!("a list of at most {entries_max} entries"), entries.len());
+        return Err(Invalid::wrong(field.path(), expected, &format!("{got} of them")));
     }
     Ok(entries)
+}
+
+/// Checks that the escrows do not have too many milestones together.
+fn check_milestone_count(field: &Field<'_>, escrows: &[EscrowSeed]) -> Parsed<()> {
+    let milestones = escrows.iter().filter_map(|escrow| escrow.milestones.as_ref());
+    let count: usize = milestones.map(Vec::len).sum();
+    if count <= MILESTONES_MAX {
+        return Ok(());
+    }
+    let expected = format!("a list of escrows with at most {MILESTONES_MAX} milestones together");
+    Err(Invalid::wrong(field.path(), expected, &format!("{count} of them")))
 }
 
 /// Parses a customer. Refuses the id of an earlier customer.
