@@ -102,6 +102,8 @@ pub(crate) struct RequestContext {
     pub(crate) is_late: bool,
     /// True if the request has the `close` option, or is of HTTP/1.0 and does not ask for more.
     pub(crate) asks_to_close: bool,
+    /// True if a reply of unknown length can be sent in chunks, which HTTP/1.0 does not have.
+    pub(crate) takes_chunks: bool,
     /// True while a part of the body may not have arrived.
     has_unread_body: AtomicBool,
     /// The bytes of the memory for uploads that the request has taken, with those of the page that
@@ -185,6 +187,7 @@ impl RequestContext {
                 ConnectionType::Upgrade => head.version < Version::HTTP_11,
                 ConnectionType::KeepAlive => false,
             },
+            takes_chunks: head.version >= Version::HTTP_11,
             connection,
             has_unread_body: AtomicBool::new(has_length || headers.contains_key(TRANSFER_ENCODING)),
             upload_bytes: AtomicUsize::new(by_page.map_or(0, |page| page.upload_bytes)),

@@ -1,6 +1,6 @@
 //! The stream of a key's events: server-sent events over a socket that stays open.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -110,6 +110,45 @@ fn events_arrive_as_they_happen_with_the_view_of_the_inbox() {
     assert_eq!(event.data["payload"]["data"]["amount"], 2000);
     assert_eq!(event.data, app.all_events()[1]);
     assert_eq!(event.data["id"], event.id);
+}
+
+/// HTTP/1.0 has no chunks: the reply ends with the connection.
+#[test]
+fn a_client_of_http_1_0_gets_the_lines_of_the_stream_alone() {
+    let mut app = spawn_app_with(|config| config.sandbox.event_stream_heartbeat_seconds = 1);
+    app.top_up("ada", 1000).ok();
+    let mut streams = Vec::new();
+    for (path, lines) in [
+        ("/sandbox/events/stream", ""),
+        ("/sandbox/events/stream", "connection: keep-alive\r\n"),
+        ("/console/events/changes", ""),
+    ] {
+        let request = |method: &str| format!("{method} {path} HTTP/1.0\r\nhost: localhost\r\n{lines}\r\n");
+        let head = app.exchange_for_text(request("HEAD").as_bytes());
+        let mut stream = app.connect();
+        stream.write_all(request("GET").as_bytes()).unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut of_get = String::new();
+        while !of_get.ends_with("\r\n\r\n") {
+            assert!(reader.read_line(&mut of_get).unwrap() > 0, "{of_get}");
+        }
+        for head in [&head, &of_get] {
+            assert!(head.starts_with("HTTP/1.0 200"), "{path}: {head}");
+            assert!(!head.contains("keep-alive"), "{path}: {head}");
+            assert!(!head.contains("transfer-encoding"), "{path}: {head}");
+        }
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        assert!(line.starts_with("id: ") || line == ": heartbeat\n", "{path}: {line:?}");
+        streams.push(reader);
+    }
+    app.top_up("ada", 2000).ok();
+    app.stop();
+    for mut reader in streams {
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).unwrap();
+        assert!(!rest.contains('\r'), "{rest:?}");
+    }
 }
 
 #[test]
