@@ -1,8 +1,12 @@
 //! Clients that the usual generators make of `/openapi.json`: they compile, and the first deal
 //! runs through them.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use crate::helpers::{WorkFolder, get, stderr, stdout};
 
@@ -124,6 +128,13 @@ fn no_generated_request_finds_a_reply_outside_the_document() {
     assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
 }
 
+/// The samples of a page of the reference: the id of each, and the program that runs it.
+const SAMPLES: [(&str, &str, &[&str]); 3] = [
+    ("sample-curl", "bash", &["-c"]),
+    ("sample-node", "node", &["--input-type=module", "-e"]),
+    ("sample-python", "python3", &["-c"]),
+];
+
 /// Returns the sample with this id from a page.
 fn sample(page: &str, id: &str) -> String {
     let (_, rest) = page.split_once(&format!("id=\"{id}\">")).unwrap();
@@ -150,11 +161,7 @@ fn the_samples_of_the_reference_work_in_each_language() {
         ("postOperatorPayoutsResults", "\"line\":2"),
     ] {
         let (_, page) = get(&server.url(&format!("/docs/reference/{operation}")), &[]);
-        for (id, program, flags) in [
-            ("sample-curl", "bash", &["-c"][..]),
-            ("sample-node", "node", &["--input-type=module", "-e"]),
-            ("sample-python", "python3", &["-c"]),
-        ] {
+        for (id, program, flags) in SAMPLES {
             let code = sample(&page, id);
             let mut command = Command::new(program);
             command.args(flags).arg(&code).current_dir(folder.path());
@@ -163,4 +170,44 @@ fn the_samples_of_the_reference_work_in_each_language() {
             assert!(told.contains(reply), "{code}\n{told}{}", stderr(&output));
         }
     }
+}
+
+/// The stream does not end, so a sample that waits for its end prints nothing.
+#[test]
+fn the_samples_of_the_event_stream_print_it_as_it_comes() {
+    let folder = WorkFolder::new();
+    let server = folder.serve(&[]);
+    let (_, page) = get(&server.url("/docs/reference/getSandboxEventsStream"), &[]);
+    for (id, program, flags) in SAMPLES {
+        let code = sample(&page, id);
+        let mut command = Command::new(program);
+        command.args(flags).arg(&code).stdout(Stdio::piped());
+        let mut running = command.spawn().unwrap();
+        let lines = BufReader::new(running.stdout.take().unwrap()).lines();
+        let (sender, receiver) = mpsc::channel();
+        let reader = thread::spawn(move || {
+            let position = lines.map_while(Result::ok).find(|line| line.starts_with("id: "));
+            sender.send(position).unwrap();
+        });
+        let position = receiver.recv_timeout(Duration::from_secs(20));
+        running.kill().unwrap();
+        running.wait().unwrap();
+        reader.join().unwrap();
+        assert!(matches!(position, Ok(Some(_))), "{code}");
+    }
+}
+
+/// A notice has a body, which is the provider's.
+#[test]
+fn the_sample_of_a_notice_is_refused_for_its_signature_alone() {
+    let folder = WorkFolder::new();
+    let server = folder.serve(&[]);
+    let (_, page) = get(&server.url("/docs/reference/postNoticesByProviderByMerchant"), &[]);
+    let code = sample(&page, "sample-curl").replace("PROVIDER/MERCHANT", "paystack/1");
+    let output = Command::new("bash").args(["-c", &code]).output().unwrap();
+    assert!(
+        stdout(&output).contains("\"wrong_signature\""),
+        "{code}\n{}",
+        stdout(&output)
+    );
 }

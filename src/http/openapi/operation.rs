@@ -191,7 +191,13 @@ fn body(rules: &Rules<'_>, route: &DescribedRoute) -> Option<Value> {
     let (is_required, content) = match route.facts.request.body {
         BodySpec::None => return None,
         BodySpec::Csv => (false, json!({ CSV: { "schema": { "type": "string" } } })),
-        BodySpec::Foreign => (true, json!({ JSON: { "schema": { "type": "object" } } })),
+        BodySpec::Foreign => (
+            true,
+            json!({ JSON: {
+                "schema": { "type": "object", "description": "The signed body of the other party, byte for byte" },
+                "example": {},
+            } }),
+        ),
         BodySpec::Json(fields) => (true, json!({ JSON: with_example(fields) })),
         BodySpec::OptionalJson(fields) => (false, json!({ JSON: with_example(fields) })),
         BodySpec::JsonOrForm(fields) => (

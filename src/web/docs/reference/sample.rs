@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::http::{CSV, JSON};
+use crate::http::{CSV, EVENT_STREAM, JSON};
 use crate::web::docs::reference::operation::Operation;
 
 /// The file that stands for a reader's own.
@@ -18,6 +18,8 @@ pub(super) struct Sample {
     placeholders: Vec<String>,
     /// True if the request needs the key of the environment variable `ESCROWD_KEY`.
     takes_key: bool,
+    /// True if the reply is a stream of events, which has no end.
+    has_stream: bool,
 }
 
 enum Body {
@@ -75,6 +77,10 @@ impl Sample {
             headers.push(("content-type", JSON.to_owned()));
             Some(Body::Json(serde_json::to_string_pretty(example).unwrap_or_default()))
         };
+        let mut replies = facts["responses"]
+            .as_object()
+            .into_iter()
+            .flat_map(|replies| replies.values());
         Self {
             method: operation.method.clone(),
             url: format!("{base_url}{path}{query}"),
@@ -82,6 +88,7 @@ impl Sample {
             body,
             placeholders,
             takes_key: is_live && facts["security"] != Value::Array(Vec::new()),
+            has_stream: replies.any(|reply| !reply["content"][EVENT_STREAM].is_null()),
         }
     }
 
@@ -111,7 +118,8 @@ impl Sample {
     }
 
     fn curl(&self) -> String {
-        let mut text = format!("curl -sS -X {} '{}'", self.method, self.url);
+        let flags = if self.has_stream { "-sSN" } else { "-sS" };
+        let mut text = format!("curl {flags} -X {} '{}'", self.method, self.url);
         if self.takes_key {
             text.push_str(" \\\n  -H \"authorization: Bearer $ESCROWD_KEY\"");
         }
@@ -158,7 +166,11 @@ impl Sample {
             Some(Body::File) => text.push_str(&["  body: readFileSync(\"", FILE, "\"),\n"].concat()),
             None => {}
         }
-        text.push_str("});\nconsole.log(reply.status, await reply.text());");
+        text.push_str(if self.has_stream {
+            "});\nconsole.log(reply.status);\nfor await (const piece of reply.body) process.stdout.write(piece);"
+        } else {
+            "});\nconsole.log(reply.status, await reply.text());"
+        });
         text
     }
 
@@ -181,9 +193,12 @@ impl Sample {
             Some(Body::File) => text.push_str(&["    data=open(\"", FILE, "\", \"rb\").read(),\n"].concat()),
             None => {}
         }
-        text.push_str(
-            ")\nwith urllib.request.urlopen(request) as reply:\n    print(reply.status, reply.read().decode())",
-        );
+        text.push_str(")\nwith urllib.request.urlopen(request) as reply:\n");
+        text.push_str(if self.has_stream {
+            "    print(reply.status)\n    for line in reply:\n        print(line.decode(), end=\"\", flush=True)"
+        } else {
+            "    print(reply.status, reply.read().decode())"
+        });
         text
     }
 }
