@@ -275,6 +275,10 @@ fn an_invalid_fault_is_refused_with_the_wrong_field() {
         "tmies must be one of the fields times, probability, seed, status, route, customerId, delayMs, inFlight, cutAfterCommit; got \"tmies\"",
     );
     refused(
+        json!({ "status": 503, "seed": 7 }),
+        "seed must be sent with probability only, since it decides nothing without it; got 7",
+    );
+    refused(
         json!({ "status": 503, "route": "POST /v1/payments/escrow" }),
         "route must be a route of the service, such as \"POST /v1/payment/escrow\" or \
          \"/v1/escrow/milestone/confirm/*\"; got \"POST /v1/payments/escrow\"",

@@ -182,7 +182,7 @@ fn chance(fields: &Fields<'_>) -> Parsed<Option<Chance>> {
     })?;
     let number = seed.optional(|field| whole_number(field, 0, SEED_MAX))?;
     match (percent, number) {
-        (None, Some(_)) => Err(seed.must_be("left out where probability is, since it then decides nothing")),
+        (None, Some(_)) => Err(seed.must_be("sent with probability only, since it decides nothing without it")),
         (None, None) => Ok(None),
         (Some(percent), number) => Ok(Some(Chance {
             percent,
