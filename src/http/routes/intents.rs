@@ -13,7 +13,7 @@ use crate::domain::payments::intent;
 use crate::domain::payments::request::{CryptoWithdrawalRequest, IntentKind, IntentRequest, WalletTransferRequest};
 use crate::domain::payments::whitelist::NETWORK;
 use crate::domain::refusal::RefusalKind;
-use crate::domain::transaction::BankAccount;
+use crate::domain::transaction::{BankAccount, PaymentStatus};
 use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, OptionalJsonBody};
 use crate::http::context::Maker;
@@ -176,10 +176,11 @@ pub(crate) async fn pay_test_account(
             &caller,
             move |tx, policy, actor| intents::pay_test_account(tx, policy, actor.merchant, &account_number, amount),
             |payment, context| {
-                Reply::ok(
-                    "Test account paid successfully",
-                    TransactionView::new(payment, context.currency),
-                )
+                let message = match payment.status() {
+                    PaymentStatus::Failed => "Test account paid; the deposit failed",
+                    _ => "Test account paid successfully",
+                };
+                Reply::ok(message, TransactionView::new(payment, context.currency))
             },
         )
         .await
