@@ -4,9 +4,20 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::fmt::temporal::Pieces;
+
 /// A point in time in milliseconds since 1970-01-01 UTC, up to the year 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(i64);
+
+/// The reason why a text is no point in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAMoment {
+    /// It is a local date and time without an offset from UTC.
+    NoOffset,
+    /// It has another form.
+    OtherForm,
+}
 
 impl Timestamp {
     pub const EPOCH: Self = Self(0);
@@ -24,6 +35,26 @@ impl Timestamp {
     pub fn parse(text: &str) -> Option<Self> {
         let at: jiff::Timestamp = text.parse().ok()?;
         Self::from_millis(at.as_millisecond())
+    }
+
+    /// Parses as [`Timestamp::parse`] does, but returns the first moment for an earlier one, such as
+    /// `0001-01-01T00:00:00Z`, and the last one for a later one.
+    ///
+    /// # Errors
+    ///
+    /// Says if only the offset from UTC is missing.
+    pub fn parse_nearest(text: &str) -> Result<Self, NotAMoment> {
+        if let Some(at) = Self::parse(text) {
+            return Ok(at);
+        }
+        let pieces = Pieces::parse(text).map_err(|_| NotAMoment::OtherForm)?;
+        match (pieces.time(), pieces.offset()) {
+            (None, _) => Err(NotAMoment::OtherForm),
+            (Some(_), None) => Err(NotAMoment::NoOffset),
+            // The first days of 1970 may be in 1969 by UTC.
+            (Some(_), Some(_)) if pieces.date().year() <= 1970 => Ok(Self::EPOCH),
+            (Some(_), Some(_)) => Ok(Self::last()),
+        }
     }
 
     /// Returns milliseconds since 1970-01-01 UTC.
@@ -224,6 +255,25 @@ mod tests {
         fn a_time_is_written_as_the_calendar_writes_it(millis in 0..253_402_200_000_000_i64) {
             let at = Timestamp::from_millis(millis).unwrap();
             proptest::prop_assert_eq!(at.to_string(), format!("{:.3}Z", at.utc()));
+        }
+    }
+
+    #[test]
+    fn a_moment_outside_the_calendar_counts_as_the_nearest_one() {
+        let day = Timestamp::parse("2026-06-22T10:15:00Z").unwrap();
+        for (text, expected) in [
+            ("2026-06-22T12:15:00+02:00", Ok(day)),
+            ("0001-01-01T00:00:00Z", Ok(Timestamp::EPOCH)),
+            ("1969-12-31T23:59:59.999Z", Ok(Timestamp::EPOCH)),
+            ("1970-01-02T00:30:00+25:00", Ok(Timestamp::EPOCH)),
+            ("9999-12-30T22:00:01Z", Ok(Timestamp::last())),
+            ("9999-12-31T23:59:59.999-02:00", Ok(Timestamp::last())),
+            ("2026-06-22T10:15:00", Err(NotAMoment::NoOffset)),
+            ("2026-06-22", Err(NotAMoment::OtherForm)),
+            ("2026-02-29T10:15:00Z", Err(NotAMoment::OtherForm)),
+            ("yesterday", Err(NotAMoment::OtherForm)),
+        ] {
+            assert_eq!(Timestamp::parse_nearest(text), expected, "{text}");
         }
     }
 

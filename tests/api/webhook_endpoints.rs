@@ -181,6 +181,11 @@ fn a_replay_sends_all_events_from_a_point_oldest_first() {
     });
     app.set_webhook_endpoint(&json!(UNREACHABLE)).ok();
     app.refuses(400, "Event not found", |app| app.replay(&json!({ "from": NO_ID })));
+    app.refuses(
+        400,
+        "since must be a moment with its offset from UTC, such as 2026-06-22T10:15:00.000Z; got \"2026-06-22T10:15:00\"",
+        |app| app.replay(&json!({ "since": "2026-06-22T10:15:00" })),
+    );
     let second = app.replay(&json!({ "from": events[1]["id"] })).ok();
     assert_eq!(second.message(), "Events queued successfully");
     assert_eq!(second.data(), &json!({ "events": 3, "next": null }));
@@ -188,10 +193,16 @@ fn a_replay_sends_all_events_from_a_point_oldest_first() {
     let since = app.replay(&json!({ "since": events[2]["createdAt"] })).ok();
     assert_eq!(since.data(), &json!({ "events": 2, "next": null }));
     assert_eq!(app.pending_deliveries(), ["2", "3", "4"], "they are pending");
-    assert_eq!(
-        app.replay(&json!({ "since": "2999-01-01T00:00:00Z" })).ok().data()["events"],
-        0
-    );
+    // A client's zero time is before all of them.
+    for (since, found) in [
+        ("0001-01-01T00:00:00Z", 4),
+        ("1969-12-31T23:59:59Z", 4),
+        ("2999-01-01T00:00:00Z", 0),
+        ("9999-12-31T23:59:59.999Z", 0),
+    ] {
+        let replayed = app.replay(&json!({ "since": since })).ok();
+        assert_eq!(replayed.data()["events"], found, "{since}");
+    }
 }
 
 /// Ten thousand events lie between two payments, and the endpoint gets payments alone.

@@ -14,7 +14,7 @@ use crate::domain::ids::{self, CustomerId, EscrowId, EventId};
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Refusal, RefusalKind};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{NotAMoment, Timestamp};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
@@ -222,8 +222,16 @@ pub(super) fn is_position(id: EventId, now: Timestamp) -> bool {
     (0..=ids::last_number_of(now.seconds_later(AHEAD_MAX_SECONDS))).contains(&id.number())
 }
 
+/// Reads a moment. One before 1970 stands for the beginning.
 fn moment(field: &Field<'_>) -> Result<Timestamp, Invalid> {
-    field.parsed("a moment such as 2026-06-22T10:15:00.000Z", Timestamp::parse)
+    const MOMENT: &str = "a moment such as 2026-06-22T10:15:00.000Z";
+    let text = field.parsed(MOMENT, |text| Some(text.to_owned()))?;
+    Timestamp::parse_nearest(&text).map_err(|problem| {
+        field.must_be(match problem {
+            NotAMoment::NoOffset => "a moment with its offset from UTC, such as 2026-06-22T10:15:00.000Z",
+            NotAMoment::OtherForm => MOMENT,
+        })
+    })
 }
 
 /// An event and its delivery.
