@@ -29,7 +29,7 @@ pub enum Problem {
     Wrong {
         /// A description of the right values, to follow "must be".
         expected: String,
-        /// The received value, shortened.
+        /// The received value, shortened, or a description of it.
         got: String,
     },
 }
@@ -53,6 +53,18 @@ impl Invalid {
             problem: Problem::Wrong {
                 expected: expected.into(),
                 got: shortened(got),
+            },
+        }
+    }
+
+    /// Returns the error of a field with a wrong value that is described and not repeated. The
+    /// description is kept whole, and has nothing of the caller's text.
+    pub fn described(field: impl Into<String>, expected: impl Into<String>, got: String) -> Self {
+        Self {
+            field: field.into(),
+            problem: Problem::Wrong {
+                expected: expected.into(),
+                got,
             },
         }
     }

@@ -25,6 +25,7 @@ pub mod invalid;
 pub mod last_use;
 pub mod ledger;
 pub mod ledger_time;
+pub mod malformed_json;
 pub mod merchant;
 pub mod mode;
 pub mod money;

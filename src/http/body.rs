@@ -16,6 +16,7 @@ use futures_util::future::LocalBoxFuture;
 use sha2::{Digest, Sha256};
 
 use crate::domain::invalid::Invalid;
+use crate::domain::malformed_json::malformed_json;
 use crate::http::connections::ConnectionLimits;
 use crate::http::context::{ReceivedBody, RequestContext};
 use crate::http::error::ApiError;
@@ -84,7 +85,7 @@ impl JsonBody {
     /// Returns the SHA-256 of the body's canonical form. It does not depend on whitespace
     /// or on the order of fields.
     pub(crate) fn content_hash(&self) -> Result<[u8; 32], Invalid> {
-        let unreadable = |error: serde_json::Error| Invalid::wrong("the body", "valid JSON", &error.to_string());
+        let unreadable = |error: serde_json::Error| malformed_json("the body", "valid JSON", &error);
         let mut content: serde_json::Value = serde_json::from_str(&self.text).map_err(unreadable)?;
         content.sort_all_objects();
         Ok(Sha256::digest(content.to_string()).into())

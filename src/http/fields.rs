@@ -24,6 +24,7 @@ use crate::domain::decimal::Decimal;
 use crate::domain::escrow::category;
 use crate::domain::ids::{CategoryId, CustomerId, Reference};
 use crate::domain::invalid::{Invalid, shortened};
+use crate::domain::malformed_json::malformed_json;
 use crate::domain::money::{Amount, NotAnAmount};
 use crate::domain::page::ListTag;
 use crate::domain::sandbox::span::Span;
@@ -63,8 +64,13 @@ impl<'a> Fields<'a> {
 
     fn of_json_at(path: String, name: &str, text: &'a str) -> Result<Self, Invalid> {
         let JsonObject(fields) = serde_json::from_str(text).map_err(|error| {
-            let expected = if error.is_data() { "a JSON object" } else { "valid JSON" };
-            Invalid::wrong(name, expected, &received(text, &error))
+            if error.is_data() {
+                Invalid::wrong(name, "a JSON object", text)
+            } else if text.trim().is_empty() {
+                Invalid::wrong(name, "valid JSON", "nothing")
+            } else {
+                malformed_json(name, "valid JSON", &error)
+            }
         })?;
         Self::without_duplicates(path, fields.into_iter().map(|(key, value)| (key, Value::Json(value))))
     }
@@ -480,20 +486,5 @@ fn join(path: &str, name: &str) -> String {
         name.to_owned()
     } else {
         format!("{path}.{name}")
-    }
-}
-
-/// Describes the text that the client sent instead of an object: the text itself, or the
-/// position of a syntax error in it.
-fn received(text: &str, error: &serde_json::Error) -> String {
-    if text.trim().is_empty() {
-        "nothing".to_owned()
-    } else if error.is_data() {
-        text.to_owned()
-    } else if error.is_eof() {
-        let (line, column) = (error.line(), error.column());
-        format!("JSON that ends too early, at line {line} column {column}")
-    } else {
-        error.to_string()
     }
 }

@@ -11,6 +11,7 @@ use sha2::Sha512;
 
 use crate::domain::characters::is_forbidden_in_line;
 use crate::domain::invalid::{Invalid, Parsed};
+use crate::domain::malformed_json::malformed_json;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::notice::Notice;
@@ -53,7 +54,7 @@ impl NoticeFormat for Paystack {
 
     fn parse(&self, body: &[u8]) -> Parsed<Option<Notice>> {
         let body: Value = serde_json::from_slice(body)
-            .map_err(|error| Invalid::wrong("body", "a JSON object with event and data", &error.to_string()))?;
+            .map_err(|error| malformed_json("body", "a JSON object with event and data", &error))?;
         let event = Object {
             path: "",
             map: body.as_object(),

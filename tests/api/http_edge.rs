@@ -142,7 +142,7 @@ fn a_body_that_is_not_a_json_object_is_refused() {
             ),
             (
                 "{\"amount\":}",
-                "the body must be valid JSON; got expected value at line 1 column 11",
+                "the body must be valid JSON; got no JSON value at line 1 column 11",
             ),
             (
                 "{\"amount\":1,}",
@@ -150,7 +150,12 @@ fn a_body_that_is_not_a_json_object_is_refused() {
             ),
             (
                 "{'amount':1}",
-                "the body must be valid JSON; got key must be a string at line 1 column 2",
+                "the body must be valid JSON; got a field without a name in double quotation marks at line 1 column 2",
+            ),
+            (
+                "{\"note\":\"a\nb\"}",
+                "the body must be valid JSON; got an unescaped control character in a text, such as a line break, at line \
+                 1 column 10",
             ),
             (
                 "{} {}",
@@ -158,7 +163,7 @@ fn a_body_that_is_not_a_json_object_is_refused() {
             ),
             (
                 "\u{feff}\u{feff}{}",
-                "the body must be valid JSON; got expected value at line 1 column 1",
+                "the body must be valid JSON; got no JSON value at line 1 column 1",
             ),
         ] {
             app.refuses(400, message, |app| app.json_text(method, path, "ada", body));

@@ -200,9 +200,9 @@ fn wrong_and_missing_fields_are_told() {
         assert_eq!(parse(&body).unwrap_err().to_string(), expected);
     }
     let refused = Paystack.parse(b"event=charge.success").unwrap_err().to_string();
-    assert!(
-        refused.starts_with("body must be a JSON object with event and data; got expected"),
-        "{refused}"
+    assert_eq!(
+        refused,
+        "body must be a JSON object with event and data; got no JSON value at line 1 column 1"
     );
 }
 
