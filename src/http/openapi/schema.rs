@@ -135,10 +135,10 @@ fn of_kind(kind: &Kind, sent_as: SentAs, rules: &Rules<'_>) -> Value {
         Kind::Currency => json!({ "type": "string", "enum": [rules.currency] }),
         Kind::Object { fields, is_closed } => object(fields, is_closed, sent_as, rules),
         Kind::List(entry, max) => list(&of_kind(entry, sent_as, rules), max.by(rules)),
+        Kind::NonEmptyList(entry, max) => non_empty(list(&of_kind(entry, sent_as, rules), max.by(rules))),
         Kind::OneOrList(entry, max) => {
             let one = of_kind(entry, sent_as, rules);
-            let mut several = list(&one, max.by(rules));
-            several["minItems"] = json!(1);
+            let several = non_empty(list(&one, max.by(rules)));
             json!({ "anyOf": [one, several] })
         }
         Kind::Files(max) => list(&json!({ "type": "string", "format": "binary" }), max.by(rules)),
@@ -154,6 +154,11 @@ fn list(entry: &Value, max: usize) -> Value {
         schema["maxItems"] = json!(max);
     }
     schema
+}
+
+fn non_empty(mut list: Value) -> Value {
+    list["minItems"] = json!(1);
+    list
 }
 
 /// Returns the schema of an amount of at least so many minor units, in whole major units.

@@ -41,7 +41,7 @@ const SETTINGS: [FieldSpec; 5] = [
     FieldSpec::optional("depositAccount", Kind::closed(&[&DEPOSIT_ACCOUNT])),
     FieldSpec::optional(
         "allowedAddresses",
-        Kind::List(&Kind::Text, ListMax::Is(ALLOWED_ADDRESSES_MAX)),
+        Kind::NonEmptyList(&Kind::Text, ListMax::Is(ALLOWED_ADDRESSES_MAX)),
     )
     .about("Addresses and ranges in CIDR notation. Null allows all; an empty list is refused"),
 ];
