@@ -1,9 +1,11 @@
 //! An HTTP client for the subcommands that call a running service.
 
+use std::cell::Cell;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
-use reqwest::header::{HeaderValue, LOCATION};
+use reqwest::header::{HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use serde_json::Value;
 use tokio::runtime::{self, Runtime};
 
@@ -19,6 +21,10 @@ const FORBIDDEN_HINT: &str =
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest time that a request and its whole reply may take.
 const REPLY_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// The longest pause before a request that the rate limit refused is sent again. A window of the limit
+/// is not longer.
+const RATE_LIMIT_PAUSE_MAX: Duration = Duration::from_mins(1);
 
 /// The longest time that a stream of events stays open; then it is opened again.
 const STREAM_TIMEOUT: Duration = Duration::from_hours(24);
@@ -38,6 +44,8 @@ pub(super) struct ServiceClient {
     key: Option<String>,
     client: reqwest::Client,
     runtime: Runtime,
+    /// True once the client has waited for the rate limit.
+    has_waited: Cell<bool>,
 }
 
 /// The status of a reply and the parts of its envelope.
@@ -46,6 +54,8 @@ pub(super) struct ServiceReply {
     pub(super) message: String,
     pub(super) data: Value,
     pub(super) details: Value,
+    /// The pause after which the request is worth sending again.
+    retry_after: Option<Duration>,
 }
 
 impl ServiceReply {
@@ -59,6 +69,11 @@ impl ServiceReply {
             }
             _ => self.message.clone(),
         }
+    }
+
+    /// Returns the pause after which the rate limit takes the request, which has had no effect.
+    fn rate_limit_pause(&self) -> Option<Duration> {
+        self.retry_after.filter(|_| self.status == 429)
     }
 }
 
@@ -100,6 +115,7 @@ impl ServiceClient {
             key,
             client: builder.build().map_err(cause)?,
             runtime: runtime::Builder::new_current_thread().enable_all().build()?,
+            has_waited: Cell::new(false),
         })
     }
 
@@ -167,7 +183,7 @@ impl ServiceClient {
                 .body(body.to_string());
         }
         let request = request.build().map_err(cause)?;
-        let (status, bytes) = self
+        let (status, retry_after, bytes) = self
             .runtime
             .block_on(self.exchange(request))
             .with_context(|| self.failed(method, path))?;
@@ -181,6 +197,7 @@ impl ServiceClient {
             message: envelope["message"].as_str().unwrap_or_default().to_owned(),
             data: envelope["data"].take(),
             details: envelope["details"].take(),
+            retry_after,
         })
     }
 
@@ -225,8 +242,8 @@ impl ServiceClient {
         Ok(EventStream::new(&self.runtime, response))
     }
 
-    /// Sends a request and returns the status and the whole body of its reply.
-    async fn exchange(&self, request: reqwest::Request) -> anyhow::Result<(u16, Vec<u8>)> {
+    /// Sends a request and returns the status, `Retry-After` and the whole body of its reply.
+    async fn exchange(&self, request: reqwest::Request) -> anyhow::Result<(u16, Option<Duration>, Vec<u8>)> {
         let mut response = self.client.execute(request).await.map_err(cause)?;
         check_not_redirected(&response)?;
         let mut body = Vec::new();
@@ -237,10 +254,33 @@ impl ServiceClient {
                 "the reply is longer than {REPLY_BYTES_MAX} bytes"
             );
         }
-        Ok((response.status().as_u16(), body))
+        Ok((response.status().as_u16(), retry_after(response.headers()), body))
     }
 
-    /// Sends a request and returns the `data` of its reply.
+    /// Sends a request of a sandbox and returns the reply, with any status. If the rate limit refuses the
+    /// request, the client says so, waits and sends it again, once in its life.
+    pub(super) fn send_patiently(
+        &self,
+        method: &str,
+        path: &str,
+        customer: Option<&str>,
+        body: Option<&Value>,
+    ) -> anyhow::Result<ServiceReply> {
+        let reply = self.send(method, path, customer, body)?;
+        let pause = reply.rate_limit_pause().filter(|pause| *pause <= RATE_LIMIT_PAUSE_MAX);
+        let Some(pause) = pause.filter(|_| !self.has_waited.replace(true)) else {
+            return Ok(reply);
+        };
+        anstream::eprintln!(
+            "the sandbox takes no more requests in this minute; trying again in {} s",
+            pause.as_secs()
+        );
+        thread::sleep(pause);
+        self.send(method, path, customer, body)
+    }
+
+    /// Sends a request of a sandbox as [`ServiceClient::send_patiently`] does, and returns the `data` of
+    /// its reply.
     ///
     /// # Errors
     ///
@@ -252,12 +292,20 @@ impl ServiceClient {
         customer: Option<&str>,
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
-        let reply = self.send(method, path, customer, body)?;
+        let reply = self.send_patiently(method, path, customer, body)?;
+        let remedy = reply.rate_limit_pause().map(|pause| {
+            format!(
+                "; try again in {} s, or start the sandbox with a higher limit, such as \
+                 ESCROWD_LIMITS_REQUESTS_PER_MINUTE=100000",
+                pause.as_secs()
+            )
+        });
         ensure!(
             reply.status < 300,
-            "{method} {path} returned {}: {}",
+            "{method} {path} returned {}: {}{}",
             reply.status,
-            reply.refusal()
+            reply.refusal(),
+            remedy.unwrap_or_default()
         );
         Ok(reply.data)
     }
@@ -276,6 +324,12 @@ fn check_not_redirected(response: &reqwest::Response) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Returns the pause that a reply asks for, in whole seconds.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// Returns the value of a header. Its error does not repeat the value, which may be a key.

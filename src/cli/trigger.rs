@@ -302,7 +302,7 @@ impl Scenario {
     fn claim(&mut self) -> anyhow::Result<()> {
         self.fund()?;
         let path = format!("/v1/escrow/claim-funds/{}", self.payment_token);
-        let early: ServiceReply = self.client.send("GET", &path, Some(&self.seller), None)?;
+        let early: ServiceReply = self.client.send_patiently("GET", &path, Some(&self.seller), None)?;
         let claimable_at = text(&early.details, "/claimableAt")
             .with_context(|| format!("the claim returned {}: {}", early.status, early.message))?;
         let clock = self.as_merchant("GET", "/sandbox/clock", None)?;

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
+use std::thread;
 
 use serde_json::{Value, json};
 
@@ -158,6 +159,48 @@ fn strict_rules_do_not_keep_an_event_from_being_triggered() {
         let (is_done, said) = run(&work_folder, &server, &format!("sk_test_{event}"), &["trigger", event]);
         assert!(is_done, "{said}");
     }
+}
+
+#[test]
+fn a_command_above_the_rate_limit_waits_for_the_next_minute_once() {
+    let work_folder = WorkFolder::new();
+    let server = work_folder.serve(&["--strict", "--database", "test.db"]);
+    let trigger = || run(&work_folder, &server, "sk_test_a", &["trigger", "escrow.created"]);
+    // Each takes 5 requests of 10.
+    for _ in 0..2 {
+        let (is_done, said) = trigger();
+        assert!(is_done && !said.contains("trying again"), "{said}");
+    }
+    let (is_done, _) = run(&work_folder, &server, "sk_test_a", &["clock", "advance", "57s"]);
+    assert!(is_done);
+    let (is_done, said) = trigger();
+    assert!(is_done && said.contains("trying again in "), "{said}");
+}
+
+#[test]
+fn a_command_that_stays_above_the_rate_limit_names_the_remedy() {
+    let sandbox = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", sandbox.local_addr().unwrap());
+    let refusing = thread::spawn(move || {
+        let (stream, _) = sandbox.accept().unwrap();
+        let clock = r#"{"status":200,"message":"","data":{}}"#;
+        answer(stream, "application/json", clock);
+        for _ in 0..2 {
+            let (mut stream, _) = sandbox.accept().unwrap();
+            let head = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+            assert!(head.take_while(|line| !line.is_empty()).count() > 0);
+            let body = r#"{"status":429,"message":"Too many request"}"#;
+            let head = "HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\nretry-after: 1";
+            write!(stream, "{head}\r\ncontent-type: application/json\r\n\r\n{body}").unwrap();
+        }
+    });
+    let output = WorkFolder::new().run(&["trigger", "escrow.created", "--url", &url]);
+    let said = stderr(&output);
+    assert!(!output.status.success(), "{said}");
+    assert_eq!(said.matches("trying again in 1 s").count(), 1, "{said}");
+    assert!(said.contains("Too many request; try again in 1 s, or start"), "{said}");
+    assert!(said.contains("ESCROWD_LIMITS_REQUESTS_PER_MINUTE=100000"), "{said}");
+    refusing.join().unwrap();
 }
 
 #[test]
