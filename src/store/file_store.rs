@@ -1,6 +1,7 @@
 //! A store in a database file.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,12 +98,13 @@ impl FileStore {
             meter: Arc::default(),
             key_version: Arc::default(),
         };
+        let mut checkpoints = start_checkpoints(path, settings, &file, &parts)?;
+        checkpoints.copy_inherited(&connection).map_err(unreadable(path))?;
         let group_commit = FileGroupCommit {
             connection,
             readers: Arc::clone(&readers),
-            checkpoints: start_checkpoints(path, settings, &file, &parts)?,
+            checkpoints,
             log_sync: start_log_sync(path, synchronous, &durability).map_err(io)?,
-            durability: Arc::clone(&durability),
             watch,
             health: Arc::clone(&parts.health),
             meter: Arc::clone(&parts.meter),
@@ -140,16 +142,26 @@ impl FileStore {
         worker: usize,
         query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let found = self.readers.read(worker, query)?;
+        let found = self.read_durable(worker, query);
+        // An error may rest on rows too.
         self.until_durable().await?;
-        Ok(found)
+        found
+    }
+
+    /// Reads a few rows on the calling thread that are known to be durable and not to change.
+    pub(super) fn read_durable<T>(
+        &self,
+        worker: usize,
+        query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.readers.read(worker, query)
     }
 
     /// Reads on a thread for reads that may take long.
     pub(super) async fn read_long(&self, merchant: MerchantId, query: AnyQuery) -> Result<Found, Error> {
-        let found = self.long_reads.read(merchant, query).await?;
+        let found = self.long_reads.read(merchant, query).await;
         self.until_durable().await?;
-        Ok(found)
+        found
     }
 
     /// Waits until all that a read has found is durable, at most for the time that a read may take.
@@ -169,7 +181,17 @@ impl FileStore {
             connection: &connection,
             version: SCHEMA_VERSION,
         };
-        source.copy_to(to, on_step)
+        let mut is_durable = false;
+        let mut when_durable = |step| {
+            // The snapshot of which pages are copied; the copy gets its name later.
+            is_durable = is_durable || self.durability.reached_blocking().is_ok();
+            if is_durable {
+                on_step(step)
+            } else {
+                ControlFlow::Break(())
+            }
+        };
+        source.copy_to(to, &mut when_durable)
     }
 
     /// Writes files that a command is about to refer to.
@@ -221,11 +243,8 @@ struct Newest {
 
 /// Checks the newest transfers, and returns where a start goes on.
 fn newest_of(path: &Path, connection: &rusqlite::Connection) -> Result<Newest, OpenError> {
-    let unreadable = |cause| OpenError::Store {
-        path: path.to_owned(),
-        cause,
-    };
-    if let Some(problem) = check_newest(sql::Connection::of(connection)).map_err(unreadable)? {
+    let unreadable = unreadable(path);
+    if let Some(problem) = check_newest(sql::Connection::of(connection)).map_err(&unreadable)? {
         return Err(OpenError::Damaged {
             path: path.to_owned(),
             cause: Error::Corrupt(problem),
@@ -233,10 +252,18 @@ fn newest_of(path: &Path, connection: &rusqlite::Connection) -> Result<Newest, O
     }
     let snapshot = Snapshot::of(sql::Connection::of(connection));
     Ok(Newest {
-        ledger_time: snapshot.newest_ledger_time().map_err(unreadable)?,
-        number: snapshot.newest_number().map_err(unreadable)?,
+        ledger_time: snapshot.newest_ledger_time().map_err(&unreadable)?,
+        number: snapshot.newest_number().map_err(&unreadable)?,
         mark: Mark::of(connection).map_err(|cause| unreadable(cause.into()))?,
     })
+}
+
+/// Returns the error of a start for one of the store.
+fn unreadable(path: &Path) -> impl Fn(Error) -> OpenError {
+    move |cause| OpenError::Store {
+        path: path.to_owned(),
+        cause,
+    }
 }
 
 /// Opens the connections of long reads and starts their threads.
@@ -326,7 +353,6 @@ mod tests {
 
     use super::*;
     use crate::clock::SystemClock;
-    use crate::domain::mode::Mode;
     use crate::entropy::SystemEntropy;
     use crate::store::{Inner, OpenedFile, Store};
 
@@ -335,21 +361,8 @@ mod tests {
 
     fn open(folder: &Path, read_time_max: Duration) -> Store {
         let settings = Settings {
-            place: folder.join("test.db").into(),
-            mode: Mode::Sandbox,
-            currency: "NGN".to_owned(),
-            synchronous: Synchronous::Full,
-            readers: 1,
-            long_readers: 1,
-            long_reads_waiting_max: 1,
             read_time_max,
-            queue_commands_max: 8,
-            group_commands_max: 8,
-            checkpoint_pages: 1000,
-            accept_loss: false,
-            clock_jump_max: Duration::from_hours(72),
-            accept_clock: false,
-            vacuum_free_bytes_min: None,
+            ..Settings::of_test(&folder.join("test.db"))
         };
         let opened = Store::open(&settings, Box::new(SystemClock), Box::new(SystemEntropy::new()));
         opened.unwrap().0

@@ -266,10 +266,10 @@ impl Store {
     /// Reads a few rows by their keys from one consistent snapshot, which includes every
     /// commit acknowledged before the future is first polled.
     ///
-    /// From a file the query runs on the calling thread when the future is first polled, and
-    /// the future is ready then. Such a read takes microseconds and never waits for the
-    /// writer, so handing it to another thread would cost more than the read itself. A read
-    /// from PostgreSQL waits for the network, on a thread for that.
+    /// From a file the query runs on the calling thread when the future is first polled. Such a
+    /// read takes microseconds, so handing it to another thread would cost more than the read
+    /// itself. The future is ready then, unless the read may have seen a commit that is being synced:
+    /// it waits for that sync. A read from PostgreSQL waits for the network, on a thread for that.
     ///
     /// # Errors
     ///
@@ -283,6 +283,22 @@ impl Store {
             Inner::File(store) => store.read(self.worker, query).await,
             Inner::Postgres(store) => store.reads.read(MerchantId::NONE, any_query(query)).await.map(found),
         })
+    }
+
+    /// Reads as [`Store::read`] does, but waits for no sync. The rows must be known to be durable and
+    /// not to change, such as the payload of an event whose delivery was read before.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Store::read`].
+    pub async fn read_durable<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        match &*self.inner {
+            Inner::File(store) => self.heed(store.read_durable(self.worker, query)),
+            Inner::Postgres(_) => self.read(query).await,
+        }
     }
 
     /// Reads from one consistent snapshot, on a thread for reads that may take long: of

@@ -1,5 +1,7 @@
 //! The settings of a store, and what both kinds of store make of them.
 
+#[cfg(test)]
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +56,28 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Returns the settings of a small store in this file, whose commits wait for the disk.
+    #[cfg(test)]
+    pub(crate) fn of_test(file: &Path) -> Self {
+        Self {
+            place: file.to_owned().into(),
+            mode: Mode::Sandbox,
+            currency: "NGN".to_owned(),
+            synchronous: Synchronous::Full,
+            readers: 1,
+            long_readers: 1,
+            long_reads_waiting_max: 1,
+            read_time_max: Duration::from_secs(5),
+            queue_commands_max: 8,
+            group_commands_max: 8,
+            checkpoint_pages: 1000,
+            accept_loss: false,
+            clock_jump_max: Duration::from_hours(72),
+            accept_clock: false,
+            vacuum_free_bytes_min: None,
+        }
+    }
+
     /// Starts ledger time from that of the newest row.
     pub(super) fn start_clock(&self, clock: Box<dyn Clock>, newest: Option<Timestamp>) -> Arc<LedgerClock> {
         let rule = JumpRule {

@@ -384,7 +384,12 @@ impl<'a> Deliverer<'a> {
         now: Timestamp,
     ) -> Result<(), Error> {
         let event = delivery.event;
-        let body = match self.store.read(move |snapshot| snapshot.payload_of(event)).await {
+        // The delivery was read, so its event is durable.
+        let body = match self
+            .store
+            .read_durable(move |snapshot| snapshot.payload_of(event))
+            .await
+        {
             Err(Error::Corrupt(problem)) => Err(problem),
             read => Ok(read?),
         };

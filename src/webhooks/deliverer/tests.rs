@@ -12,7 +12,7 @@ use crate::domain::events::delivery::{Attempt, AttemptOutcome, RetrySchedule};
 use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl, WebhookUrlChoice};
 use crate::domain::ids::Entropy;
 use crate::domain::mode::Mode;
-use crate::store::{self, Synchronous, bare_deliveries};
+use crate::store::{self, bare_deliveries};
 use crate::webhooks::client::WebhookClient;
 use crate::webhooks::resolver;
 use crate::webhooks::settings::{AttemptSettings, Settings};
@@ -46,23 +46,7 @@ impl Entropy for Counting {
 }
 
 fn open(folder: &Path) -> Store {
-    let settings = store::Settings {
-        place: folder.join(DATABASE).into(),
-        mode: Mode::Sandbox,
-        currency: "NGN".to_owned(),
-        synchronous: Synchronous::Full,
-        readers: 1,
-        long_readers: 1,
-        long_reads_waiting_max: 1,
-        read_time_max: Duration::from_secs(5),
-        queue_commands_max: 8,
-        group_commands_max: 8,
-        checkpoint_pages: 1000,
-        accept_loss: false,
-        clock_jump_max: Duration::from_hours(72),
-        accept_clock: false,
-        vacuum_free_bytes_min: None,
-    };
+    let settings = store::Settings::of_test(&folder.join(DATABASE));
     let (store, _writer_ended) = Store::open(&settings, Box::new(SystemClock), Box::new(Counting(1 << 26))).unwrap();
     store
 }

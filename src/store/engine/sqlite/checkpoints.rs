@@ -3,8 +3,8 @@
 //! short rest, so no command waits long for a checkpoint.
 //!
 //! When fsync fails, the operating system may drop the unwritten pages and report the
-//! error only once. After such a failure, of the file or of a mark's commit in the log, the
-//! store copies nothing more and stops. The log stays, and the next start copies all of it again.
+//! error only once. After such a failure, of the file or of the log, the store copies nothing more
+//! and stops. The log stays, and the next start copies all of it again.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -150,6 +150,18 @@ impl Checkpoints {
     /// Returns true while the thread may be writing to the file.
     pub(crate) const fn is_copying(&self) -> bool {
         self.is_copying
+    }
+
+    /// Copies the log with which a start begins into the file. The process before may have ended by a
+    /// failed sync: the system then shows what it has never written to the disk, and no later sync of
+    /// the log writes it. If a reader keeps part of it from being copied, that part is left to later
+    /// checkpoints.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DiskFailed`] if the disk failed.
+    pub(crate) fn copy_inherited(&mut self, writer: &Connection) -> Result<(), Error> {
+        self.checkpoint(writer, PASSIVE).map(drop)
     }
 
     /// Returns the number of pages in the log as it is known without a look at it. The log has no
@@ -318,7 +330,7 @@ impl Checkpoints {
     }
 
     /// Begins or finishes a checkpoint if one is due. The writer calls this after each
-    /// commit, when the replies are sent.
+    /// commit, which may not be durable yet.
     ///
     /// # Errors
     ///

@@ -10,8 +10,8 @@ use crate::store::engine::sqlite::readers::Readers;
 ///
 /// # Errors
 ///
-/// [`Error::DiskFailed`] if the log could not be written or synced: the mark may have reached it or
-/// not, and another fsync could succeed without writing what this one has lost.
+/// [`Error::DiskFailed`] if the log could not be written, or its beginning not synced: the mark may
+/// have reached it or not, and another fsync could succeed without writing what this one has lost.
 pub(crate) fn commit_mark(readers: &Readers, change: impl FnOnce() -> rusqlite::Result<()>) -> Result<(), Error> {
     readers.commit_with(change).map_err(of_disk)
 }

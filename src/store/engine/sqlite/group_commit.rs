@@ -17,7 +17,7 @@ use crate::store::engine::health::Health;
 use crate::store::engine::inbox::{Inbox, Question, WriterMessage};
 use crate::store::engine::ledger_clock::LedgerClock;
 use crate::store::engine::sqlite::checkpoints::Checkpoints;
-use crate::store::engine::sqlite::log_sync::{AfterSync, Durability, LogSync};
+use crate::store::engine::sqlite::log_sync::{AfterSync, LogSync};
 use crate::store::engine::sqlite::mark;
 use crate::store::engine::sqlite::readers::Readers;
 use crate::store::engine::sqlite::vacuum::Vacuum;
@@ -70,7 +70,6 @@ pub(crate) struct FileGroupCommit {
     pub(crate) checkpoints: Checkpoints,
     /// Syncs the log after each commit. `None` if commits do not wait for the disk.
     pub(crate) log_sync: Option<LogSync>,
-    pub(crate) durability: Arc<Durability>,
     pub(crate) watch: FileWatch,
     pub(crate) health: Arc<Health>,
     pub(crate) meter: Arc<WriterMeter>,
@@ -98,7 +97,6 @@ impl GroupCommit for FileGroupCommit {
         if let Err(error) = &outcome {
             // Sends the replies of the group before.
             drop(self.finish_sync());
-            self.durability.fail();
             if matches!(error, Error::FileGone(_)) {
                 self.health.end(error.clone());
             }
@@ -426,13 +424,12 @@ impl FileGroupCommit {
             self.roll_back()?;
             return Err(error);
         }
-        if is_changed && self.log_sync.is_some() {
-            self.durability.begin();
-        }
+        let log_sync = self.log_sync.as_ref().filter(|_| is_changed);
+        log_sync.inspect(|log_sync| log_sync.prepare());
         let commit = || self.connection.prepare_cached("COMMIT")?.execute([]);
         if let Err(error) = self.readers.commit_with(commit) {
             if error.sqlite_error_code() == Some(ErrorCode::DiskFull) && self.roll_back().is_ok() {
-                self.durability.end();
+                log_sync.inspect(|log_sync| log_sync.cancel());
                 return Err(Error::StorageFull);
             }
             return Err(Error::OutcomeUnknown(error.to_string()));

@@ -5,7 +5,8 @@
 //!
 //! - The replies of a group are sent after the sync of its commit.
 //! - A read that may have seen the commit returns after that sync.
-//! - The next group is committed after that sync. So at most one commit is visible and not durable.
+//! - The next group is committed after that sync. So the commit of one group at most is visible and
+//!   not durable. Commits of the mark alone show clients nothing and wait for no sync.
 //!
 //! A failed sync ends the service. The system reports such a failure once and may have dropped what
 //! was to be written, so no sync is tried again.
@@ -129,8 +130,9 @@ impl Durability {
 }
 
 /// The writer's end of the thread that syncs the log. Dropping it ends the thread, after the sync
-/// under way.
+/// under way. No commit becomes durable then, and reads that wait for one fail.
 pub(crate) struct LogSync {
+    durability: Arc<Durability>,
     begun: Option<SyncSender<AfterSync>>,
     ended: Receiver<Result<(), Error>>,
     thread: Option<JoinHandle<()>>,
@@ -138,11 +140,13 @@ pub(crate) struct LogSync {
 }
 
 impl LogSync {
-    /// Starts the thread. The database is open, so that its log exists.
+    /// Syncs the log, which the process before may have left between a commit and its sync, and
+    /// starts the thread. The database is open, so that its log exists.
     ///
     /// No POSIX lock of SQLite is on the log, so its handle may be closed at any time.
     pub(crate) fn start(database: &Path, durability: Arc<Durability>) -> io::Result<Self> {
         let log = OpenOptions::new().read(true).write(true).open(file::log_of(database))?;
+        log.sync_data()?;
         Self::start_with(move || sync(&log), durability)
     }
 
@@ -152,6 +156,7 @@ impl LogSync {
     ) -> io::Result<Self> {
         let (begun, syncs) = sync_channel::<AfterSync>(1);
         let (end, ended) = sync_channel(1);
+        let of_writer = Arc::clone(&durability);
         let thread = thread::Builder::new().name("log-sync".to_owned()).spawn(move || {
             while let Ok(after_sync) = syncs.recv() {
                 let outcome = sync();
@@ -165,11 +170,23 @@ impl LogSync {
             }
         })?;
         Ok(Self {
+            durability: of_writer,
             begun: Some(begun),
             ended,
             thread: Some(thread),
             is_under_way: false,
         })
+    }
+
+    /// Must be called before a commit that reads see, with no sync under way. [`LogSync::begin`] or
+    /// [`LogSync::cancel`] follows the commit.
+    pub(crate) fn prepare(&self) {
+        self.durability.begin();
+    }
+
+    /// Notes that the commit has failed and changed nothing.
+    pub(crate) fn cancel(&self) {
+        self.durability.end();
     }
 
     /// Begins to sync the log. The sync before must be finished. [`LogSync::finish`] returns after
@@ -221,6 +238,8 @@ impl Drop for LogSync {
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             log::error!("the thread that syncs the write-ahead log panicked");
         }
+        // A commit may be pending that was not handed over.
+        self.durability.fail();
     }
 }
 
@@ -262,7 +281,7 @@ mod tests {
             let sync = move || outcome.recv().expect("a sync that does not end");
             let mut log_sync = LogSync::start_with(sync, Arc::clone(&durability)).unwrap();
             let (tell, told) = mpsc::channel();
-            durability.begin();
+            log_sync.prepare();
             log_sync.begin(Box::new(move |outcome| tell.send(outcome).unwrap()));
             Self {
                 log_sync,
@@ -349,7 +368,23 @@ mod tests {
         drop(end);
         assert!(matches!(log_sync.finish(), Err(Error::OutcomeUnknown(_))));
         assert!(told.recv().is_err(), "the work after the sync was dropped");
-        assert!(poll(durability.reached()).is_none(), "the commit never became durable");
+        let mut read = pin!(durability.reached());
+        assert!(poll(read.as_mut()).is_none(), "the commit never became durable");
+        drop(log_sync);
+        assert!(matches!(poll(read), Some(Err(Error::Stopped))));
+    }
+
+    #[test]
+    fn a_commit_that_no_sync_follows_fails_the_reads_at_the_end_of_the_writer() {
+        let durability = Arc::<Durability>::default();
+        let log_sync = LogSync::start_with(|| Ok(()), Arc::clone(&durability)).unwrap();
+        log_sync.prepare();
+        let mut read = pin!(durability.reached());
+        assert!(poll(read.as_mut()).is_none());
+        // As when a panic unwinds the writer.
+        drop(log_sync);
+        assert!(matches!(poll(read), Some(Err(Error::Stopped))));
+        assert!(matches!(durability.reached_blocking(), Err(Error::Stopped)));
     }
 
     #[test]
