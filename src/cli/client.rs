@@ -147,9 +147,10 @@ impl ServiceClient {
         expected: &str,
     ) -> anyhow::Result<Value> {
         let reply = self.send_with(method, path, merchant.map(|merchant| ("merchant-id", merchant)), body)?;
-        let hint = match reply.status {
-            403 if reply.message == FORBIDDEN => FORBIDDEN_HINT,
-            _ => "",
+        let hint = match reply.rate_limit_pause() {
+            Some(pause) => format!("; try again in {} s", pause.as_secs()),
+            None if reply.status == 403 && reply.message == FORBIDDEN => FORBIDDEN_HINT.to_owned(),
+            None => String::new(),
         };
         ensure!(
             reply.status < 300,

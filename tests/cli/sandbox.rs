@@ -185,14 +185,8 @@ fn a_command_that_stays_above_the_rate_limit_names_the_remedy() {
         let (stream, _) = sandbox.accept().unwrap();
         let clock = r#"{"status":200,"message":"","data":{}}"#;
         answer(stream, "application/json", clock);
-        for _ in 0..2 {
-            let (mut stream, _) = sandbox.accept().unwrap();
-            let head = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
-            assert!(head.take_while(|line| !line.is_empty()).count() > 0);
-            let body = r#"{"status":429,"message":"Too many request"}"#;
-            let head = "HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\nretry-after: 1";
-            write!(stream, "{head}\r\ncontent-type: application/json\r\n\r\n{body}").unwrap();
-        }
+        refuse_above_limit(&sandbox);
+        refuse_above_limit(&sandbox);
     });
     let output = WorkFolder::new().run(&["trigger", "escrow.created", "--url", &url]);
     let said = stderr(&output);
@@ -200,6 +194,33 @@ fn a_command_that_stays_above_the_rate_limit_names_the_remedy() {
     assert_eq!(said.matches("trying again in 1 s").count(), 1, "{said}");
     assert!(said.contains("Too many request; try again in 1 s, or start"), "{said}");
     assert!(said.contains("ESCROWD_LIMITS_REQUESTS_PER_MINUTE=100000"), "{said}");
+    refusing.join().unwrap();
+}
+
+/// Answers one request as the rate limit does.
+fn refuse_above_limit(service: &TcpListener) {
+    let (mut stream, _) = service.accept().unwrap();
+    let head = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+    assert!(head.take_while(|line| !line.is_empty()).count() > 0);
+    let body = r#"{"status":429,"message":"Too many request"}"#;
+    let head = "HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\nretry-after: 1";
+    write!(stream, "{head}\r\ncontent-type: application/json\r\n\r\n{body}").unwrap();
+}
+
+/// A change of a live service is not sent again by itself.
+#[test]
+fn a_command_of_an_operator_says_when_the_rate_limit_takes_it() {
+    let service = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", service.local_addr().unwrap());
+    let refusing = thread::spawn(move || refuse_above_limit(&service));
+    let folder = WorkFolder::new();
+    let mut command = folder.command(&["key", "list", "shop", "--url", &url]);
+    let output = command.env("ESCROWD_KEY", "op_live_1").output().unwrap();
+    let said = stderr(&output);
+    assert!(
+        said.contains("Too many request (status 429); try again in 1 s"),
+        "{said}"
+    );
     refusing.join().unwrap();
 }
 
