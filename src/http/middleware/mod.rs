@@ -144,13 +144,13 @@ impl Answered<'_> {
         response.headers_mut().insert(REQUEST_ID, id);
         self.cors.write_headers(response.headers_mut());
         // Without chunks, a reply of unknown length ends with the connection (RFC 9112, 6.3).
-        let ends_the_reply = !context.takes_chunks && response.body().size() == BodySize::Stream;
-        response.head_mut().no_chunking(ends_the_reply);
+        let ends_with_reply = !context.takes_chunks && response.body().size() == BodySize::Stream;
+        response.head_mut().no_chunking(ends_with_reply);
         let is_last = context.asks_to_close
             || context.is_late
             || context.has_malformed_body()
             || connections.is_stopping()
-            || ends_the_reply;
+            || ends_with_reply;
         if is_last || response.status() == StatusCode::REQUEST_TIMEOUT {
             context.end_connection();
             response.head_mut().set_connection_type(ConnectionType::Close);
