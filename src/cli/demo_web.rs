@@ -38,13 +38,13 @@ pub(super) fn run(port: u16, opens_browser: bool) -> anyhow::Result<ExitCode> {
         },
         ..Config::default()
     };
-    let second_signal = SecondSignal::count();
-    actix_web::rt::System::new().block_on(serve(config, opens_browser, second_signal))
+    actix_web::rt::System::new().block_on(serve(config, opens_browser))
 }
 
-async fn serve(config: Config, opens_browser: bool, second_signal: SecondSignal) -> anyhow::Result<ExitCode> {
+async fn serve(config: Config, opens_browser: bool) -> anyhow::Result<ExitCode> {
     // Before the start, so that a signal during it removes the database too.
     let signals = StopSignals::handle();
+    let second_signal = SecondSignal::count(&signals);
     let hangup = signal(SignalKind::hangup());
     let app = App::start(&config).await.map_err(with_port_option)?;
     let url = format!("http://{}/demo", app.address());

@@ -56,14 +56,14 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     let loaded = Loaded::load(&flags, variables())?;
     log_output::start(loaded.config.log, loaded.config.log_format).context("cannot start the log")?;
     open_files::raise_limit(&loaded.config);
-    let second_signal = SecondSignal::count();
-    actix_web::rt::System::new().block_on(serve(loaded, flags, second_signal))
+    actix_web::rt::System::new().block_on(serve(loaded, flags))
 }
 
-async fn serve(loaded: Loaded, flags: Flags, second_signal: SecondSignal) -> anyhow::Result<ExitCode> {
+async fn serve(loaded: Loaded, flags: Flags) -> anyhow::Result<ExitCode> {
     // The handlers are installed before the service starts. Otherwise a signal during the
     // start would end the process without cleaning up.
     let mut signals = StopSignals::handle();
+    let second_signal = SecondSignal::count(&signals);
     let hangup = signal(SignalKind::hangup());
     // These signals reopen a log or show a state in other servers. Without a handler each of
     // them ends the process.

@@ -68,8 +68,10 @@ impl StopSignals {
 }
 
 impl SecondSignal {
-    /// Begins to count the signals.
-    pub(super) fn count() -> Self {
+    /// Begins to count the signals. It takes the handlers of the service as a proof that they are
+    /// installed: a signal that only this thread hears would stop no service. One between the two
+    /// stops the service, and is not counted.
+    pub(super) fn count(_handled: &StopSignals) -> Self {
         let (of_service, at_second) = channel();
         let (counting, counted) = channel();
         let count = move || {

@@ -1,8 +1,10 @@
 //! Starting and stopping the service.
 
 use std::io::{Read, Write};
+use std::process::{Child, Stdio};
 
 use crate::helpers::{WorkFolder, get, stderr};
+use crate::waiting::until_some;
 
 #[test]
 fn the_first_lines_say_where_what_and_what_to_try() {
@@ -79,6 +81,50 @@ fn sigterm_and_ctrl_c_stop_it_with_exit_code_0() {
             "the log has moved into the file"
         );
         assert!(work_folder.run(&["check", "test.db"]).status.success());
+    }
+}
+
+/// A process that a test waits for. Dropping it kills the process.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Returns true if a process handles SIGTERM by itself.
+#[cfg(target_os = "linux")]
+fn handles_sigterm(process: &Started) -> bool {
+    const SIGTERM: u64 = 1 << (15 - 1);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.0.id())).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(caught.trim(), 16).unwrap() & SIGTERM != 0
+}
+
+/// Each start gets the signal at the first instant at which the process handles it. A signal that
+/// only the counter of second signals hears would stop nothing.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_during_the_start_is_not_lost() {
+    let work_folder = WorkFolder::new();
+    for arguments in [
+        &["--listen", "127.0.0.1:0", "--ephemeral"][..],
+        &["demo", "--web", "--no-open"],
+    ] {
+        for _ in 0..10 {
+            let mut command = work_folder.command(arguments);
+            let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+            let mut process = Started(command.spawn().unwrap());
+            while !handles_sigterm(&process) {
+                std::hint::spin_loop();
+            }
+            let id = rustix::process::Pid::from_child(&process.0);
+            rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+            let ended = until_some("the service ends", || process.0.try_wait().unwrap());
+            assert_eq!(ended.code(), Some(0), "{arguments:?}");
+        }
     }
 }
 
