@@ -109,7 +109,7 @@ impl FileStore {
             health: Arc::clone(&parts.health),
             meter: Arc::clone(&parts.meter),
             clock: Arc::clone(&parts.clock),
-            marked_at: parts.clock.now(),
+            marked_at: newest.ledger_time.unwrap_or_else(|| parts.clock.now()),
             entropy,
             has_generation: false,
             wakeups: Arc::clone(&parts.wakeups),

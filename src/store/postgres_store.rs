@@ -98,7 +98,7 @@ impl PostgresStore {
             commits: 0,
             health: Arc::clone(&parts.health),
             meter: Arc::clone(&parts.meter),
-            marked_at: parts.clock.now(),
+            marked_at: newest.unwrap_or_else(|| parts.clock.now()),
             clock: Arc::clone(&parts.clock),
             entropy,
             wakeups: Arc::clone(&parts.wakeups),

@@ -15,6 +15,7 @@ use crate::store::engine::ledger_clock::LedgerClock;
 use crate::store::engine::writer::{GroupCommit, Writer, WriterThread};
 use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::settings::WriterEnded;
+use crate::store::tx::Tx;
 
 /// The parts that the writer's group commit shares with the rest of the store.
 #[derive(Clone)]
@@ -41,7 +42,8 @@ pub(super) struct WriteSide {
 }
 
 impl WriteSide {
-    /// Starts the writer thread with a group commit that has these parts.
+    /// Starts the writer thread with a group commit that has these parts. A clock that the start has
+    /// accepted is kept by a commit of its own: perhaps no client writes until the stop.
     pub(super) fn start(
         parts: WriterParts,
         group_commit: impl GroupCommit,
@@ -58,6 +60,11 @@ impl WriteSide {
         let (ended, writer_ended) = oneshot::channel();
         let (for_writer, counting) = (Arc::clone(&health), Arc::clone(&meter));
         let (writer, thread) = Writer::start(group_commit, for_writer, counting, queue_commands_max, ended)?;
+        if clock.followed_at_start() {
+            // It fails if the writer has ended, which the next write finds out.
+            let touch = |tx: &mut Tx<'_>| tx.touch_mark();
+            drop(writer.submit_unanswered(touch));
+        }
         let write_side = Self {
             writer,
             thread: Mutex::new(Some(thread)),

@@ -125,6 +125,30 @@ fn options_that_would_accept_nothing_are_refused() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// The clock of a live database that lay for long is confirmed by one start, however short, also if
+/// no client writes meanwhile. Commands on the file take no such option.
+#[test]
+fn an_accepted_clock_stays_accepted() {
+    let folder = WorkFolder::new();
+    folder.write("config.toml", "mode = \"live\"\n");
+    let make = |name: &str| folder.run(&["operator", "create", name, "--role", "admin"]);
+    assert!(make("Ada").status.success());
+    let file = rusqlite::Connection::open(folder.path().join("escrowd.db")).unwrap();
+    let age = "UPDATE file_mark SET ledger_time = ledger_time - 5 * 86400000";
+    file.execute(age, []).unwrap();
+    drop(file);
+    let refused = make("Ben");
+    assert!(stderr(&refused).contains("--accept-clock"), "{refused:?}");
+
+    let mut accepted = folder.serve(&["--accept-clock"]);
+    accepted.signal("-TERM");
+    assert_eq!(accepted.wait().code(), Some(0));
+    let accepted = make("Ben");
+    assert!(accepted.status.success(), "{accepted:?}");
+    let server = folder.serve(&[]);
+    assert_eq!(get(&server.url("/healthz"), &[]).0, 200);
+}
+
 /// A start that took the setting would seem to make backups.
 #[test]
 fn a_folder_for_backups_is_not_accepted_for_postgresql() {

@@ -12,6 +12,8 @@ use crate::store::engine::error::Error;
 pub(crate) struct LedgerClock {
     clock: Box<dyn Clock>,
     rule: JumpRule,
+    /// The start followed a clock that is ahead of the newest row.
+    followed_at_start: bool,
     last: Mutex<Last>,
 }
 
@@ -31,8 +33,18 @@ impl LedgerClock {
         if let Some(message) = message_at_start(state, now, newest.unwrap_or(now), rule) {
             log::warn!("{message}");
         }
-        let last = Mutex::new(Last { ledger, elapsed, state });
-        Self { clock, rule, last }
+        Self {
+            clock,
+            rule,
+            followed_at_start: matches!(state, ClockState::Followed { .. }),
+            last: Mutex::new(Last { ledger, elapsed, state }),
+        }
+    }
+
+    /// Returns true if the start followed a clock that is ahead of the newest row. The next start
+    /// asks for the same confirmation unless a commit keeps the time.
+    pub(crate) const fn followed_at_start(&self) -> bool {
+        self.followed_at_start
     }
 
     /// Reads the clocks, and returns ledger time. It never goes backwards, and no clock that
