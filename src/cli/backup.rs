@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::output::{GOOD, say};
+use crate::cli::output::{GOOD, print_done, say};
 use crate::cli::settings::FileParser;
 use crate::store::{self, Backup, OnStep, Step};
 
@@ -23,8 +23,12 @@ pub(super) struct BackupArguments {
 /// Makes the backup and checks it. Nothing is left under its name if it fails.
 pub(super) fn run(arguments: &BackupArguments) -> anyhow::Result<ExitCode> {
     let made = with_progress(|on_step| store::backup(&arguments.from, &arguments.to, on_step))??;
-    say!("{}: {}", arguments.to.display(), described(&made));
-    say!("{GOOD}The backup is sound:{GOOD:#} `escrowd restore` puts it in the place of a database.");
+    let to = arguments.to.display();
+    let done = || format!("the backup {to} was made, and is sound");
+    print_done(done, || {
+        say!("{to}: {}", described(&made));
+        say!("{GOOD}The backup is sound:{GOOD:#} `escrowd restore` puts it in the place of a database.");
+    });
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::cli::output::say;
+use crate::cli::output::{print_done, say};
 use crate::cli::sandbox::{SandboxArguments, text};
 
 #[derive(Debug, clap::Args)]
@@ -29,16 +29,23 @@ enum ClockCommand {
 pub(super) fn run(arguments: ClockArguments) -> anyhow::Result<ExitCode> {
     let ClockArguments { command, sandbox } = arguments;
     let client = sandbox.connect()?;
-    let clock = match command {
-        None => client.ask("GET", "/sandbox/clock", None, None)?,
+    match command {
+        None => {
+            let clock = client.ask("GET", "/sandbox/clock", None, None)?;
+            say!("{}", text(&clock, "/now")?);
+        }
         Some(ClockCommand::Advance { by }) => {
             let body = json!({ "by": span(by) });
-            client.ask("POST", "/sandbox/clock/advance", None, Some(&body))?
+            let clock = client.ask("POST", "/sandbox/clock/advance", None, Some(&body))?;
+            let now = text(&clock, "/now")?;
+            let done = || format!("the clock was moved to {now}");
+            print_done(done, || {
+                say!("{now}");
+                if let Some(deliveries) = clock["deliveries"].as_u64().filter(|&deliveries| deliveries > 0) {
+                    say!("webhook deliveries that became due: {deliveries}");
+                }
+            });
         }
-    };
-    say!("{}", text(&clock, "/now")?);
-    if let Some(deliveries) = clock["deliveries"].as_u64().filter(|&deliveries| deliveries > 0) {
-        say!("webhook deliveries that became due: {deliveries}");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 
-use crate::cli::output::{GOOD, say};
+use crate::cli::output::{GOOD, print_done, say};
 use crate::cli::settings::PlaceParser;
 use crate::entropy::SystemEntropy;
 use crate::store::{self, CopyStep, Place};
@@ -41,10 +41,14 @@ pub(super) fn run(arguments: &CopyArguments) -> anyhow::Result<ExitCode> {
         files,
         merchants,
     } = copied?;
-    say!(
-        "{to}: transfers {transfers}, rows {rows}, files {files}; every row, the position and the chain heads of \
-         {merchants} merchants agree"
-    );
-    say!("{GOOD}The copy is sound:{GOOD:#} start the service on {to}, and let none start on {from} again.");
+    let next = || format!("start the service on {to}, and let none start on {from} again");
+    let done = || format!("the copy {to} was made, and is sound: {}", next());
+    print_done(done, || {
+        say!(
+            "{to}: transfers {transfers}, rows {rows}, files {files}; every row, the position and the chain heads of \
+             {merchants} merchants agree"
+        );
+        say!("{GOOD}The copy is sound:{GOOD:#} {}.", next());
+    });
     Ok(ExitCode::SUCCESS)
 }

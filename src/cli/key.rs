@@ -122,7 +122,8 @@ pub(super) fn run(arguments: KeyArguments) -> anyhow::Result<ExitCode> {
         KeyCommand::Revoke { merchant, id, reason } => {
             let (path, body) = (format!("/operator/keys/{id}/revoke"), json!({ "reason": reason }));
             let revoked = client.ask_as_operator("POST", &path, Some(&merchant), Some(&body), "/id")?;
-            service.show(&revoked, |key| {
+            let done = || format!("key {id} was revoked");
+            service.show_done(&revoked, done, |key| {
                 say!("Key {BOLD}{}{BOLD:#} opens nothing any more.", or_dash(&key["id"]));
             });
         }

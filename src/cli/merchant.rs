@@ -101,7 +101,8 @@ pub(super) fn run(arguments: MerchantArguments) -> anyhow::Result<ExitCode> {
         MerchantCommand::Set { merchant, settings } => {
             let body = settings.body().into();
             let changed = client.ask_as_operator("PUT", "/operator/merchant", Some(&merchant), Some(&body), "/id")?;
-            service.show(&changed, print_settings);
+            let done = || "the settings were changed: `escrowd merchant list` shows them".to_owned();
+            service.show_done(&changed, done, print_settings);
         }
         MerchantCommand::Callback {
             merchant,

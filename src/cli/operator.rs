@@ -154,7 +154,7 @@ async fn run_on(
             show_created(output, new_database, &made);
         }
         OperatorCommand::List => output.show(&list(store).await?, print_list),
-        OperatorCommand::Revoke { id, reason } => output.show(&revoke(store, id, reason).await?, print_revoked),
+        OperatorCommand::Revoke { id, reason } => show_revoked(output, &revoke(store, id, reason).await?),
     }
     Ok(())
 }
@@ -218,7 +218,7 @@ fn ask(service: &ServiceArguments, command: OperatorCommand) -> anyhow::Result<E
         OperatorCommand::Revoke { id, reason } => {
             let (path, body) = (format!("{PATH}/{id}/revoke"), json!({ "reason": reason }));
             let revoked = client.ask_as_operator("POST", &path, None, Some(&body), "/id")?;
-            service.show(&revoked, print_revoked);
+            show_revoked(service, &revoked);
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -256,11 +256,15 @@ fn print_list(operators: &Value) {
     }
 }
 
-fn print_revoked(operator: &Value) {
-    say!(
-        "The key of operator {BOLD}{}{BOLD:#} is revoked.",
-        or_dash(&operator["name"])
-    );
+/// Prints a revoked operator. If that is not possible, the error says that it was revoked.
+fn show_revoked(output: &ServiceArguments, revoked: &Value) {
+    let done = || format!("the key of operator {} was revoked", or_dash(&revoked["id"]));
+    output.show_done(revoked, done, |operator| {
+        say!(
+            "The key of operator {BOLD}{}{BOLD:#} is revoked.",
+            or_dash(&operator["name"])
+        );
+    });
 }
 
 impl From<RoleArgument> for Role {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::cli::output::say;
+use crate::cli::output::{print_done, say};
 use crate::cli::sandbox::SandboxArguments;
 
 #[derive(Debug, clap::Args)]
@@ -17,6 +17,7 @@ pub(super) struct ResetArguments {
 pub(super) fn run(arguments: ResetArguments) -> anyhow::Result<ExitCode> {
     let reset = arguments.sandbox.connect()?.ask("POST", "/sandbox/reset", None, None)?;
     let merchant = reset["merchantId"].as_i64().context("the reply has no merchantId")?;
-    say!("The key now has a fresh merchant, number {merchant}.");
+    let done = || format!("the key has a fresh merchant, number {merchant}");
+    print_done(done, || say!("The key now has a fresh merchant, number {merchant}."));
     Ok(ExitCode::SUCCESS)
 }

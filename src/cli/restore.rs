@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::ensure;
 
 use crate::cli::backup::{described, with_progress};
-use crate::cli::output::{GOOD, say};
+use crate::cli::output::{GOOD, print_done, say};
 use crate::cli::settings::FileParser;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -32,22 +32,18 @@ const HOUR_MILLIS: i64 = 3_600_000;
 /// Checks the backup and copies it to the database's place.
 pub(super) fn run(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
     let RestoreArguments { backup, to, replace } = arguments;
-    let restored = put_in_place(backup, to, *replace, None)?;
-    if store::mode_of(to)? == Mode::Live {
-        tell_of_payouts();
-        tell_of_clock(restored.made.newest_at);
-    }
+    put_in_place(backup, to, *replace, None)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Restores a backup, and prints what was done. If `required` is given, refuses a backup of another
-/// mode or currency.
+/// Restores a backup, and prints what was done. If that is not possible, the error says that it was
+/// restored. If `required` is given, refuses a backup of another mode or currency.
 pub(super) fn put_in_place(
     backup: &Path,
     to: &Path,
     replace: bool,
     required: Option<RequiredPurpose<'_>>,
-) -> anyhow::Result<Restored> {
+) -> anyhow::Result<()> {
     let is_itself = matches!((backup.canonicalize(), to.canonicalize()), (Ok(backup), Ok(to)) if backup == to);
     ensure!(
         !is_itself,
@@ -55,6 +51,22 @@ pub(super) fn put_in_place(
         to.display()
     );
     let restored = with_progress(|on_step| store::restore(backup, to, replace, required, on_step))??;
+    print_done(|| done(to, &restored), || print_restored(to, &restored));
+    Ok(())
+}
+
+/// Describes a restore whose output cannot be written.
+fn done(to: &Path, restored: &Restored) -> String {
+    let aside = restored.aside.as_ref();
+    let aside = aside.map(|aside| format!(", and the former database is now {}", aside.display()));
+    let next = match restored.mode {
+        Mode::Live => "; before you start the service, read docs/operating.md, Restore",
+        Mode::Sandbox => "",
+    };
+    format!("{} is restored{}{next}", to.display(), aside.unwrap_or_default())
+}
+
+fn print_restored(to: &Path, restored: &Restored) {
     if let Some(aside) = &restored.aside {
         let moved = if aside.exists() {
             "The database that was there"
@@ -72,7 +84,10 @@ pub(super) fn put_in_place(
              `escrowd check` can audit it."
         );
     }
-    Ok(restored)
+    if restored.mode == Mode::Live {
+        tell_of_payouts();
+        tell_of_clock(restored.made.newest_at);
+    }
 }
 
 /// Says what to do before the first payment: the bank may have been asked for pay-outs since the backup,

@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::Subcommand;
 
 use crate::cli::backup::{described, with_progress};
-use crate::cli::output::say;
+use crate::cli::output::{print_done, say};
 use crate::cli::restore::put_in_place;
 use crate::cli::settings::{FileParser, PlaceParser, variables};
 use crate::config::{Config, Flags};
@@ -73,13 +73,10 @@ pub(super) fn run(arguments: SnapshotArguments) -> anyhow::Result<ExitCode> {
             if store::mode_of(database)? != Mode::Sandbox {
                 bail!("{} was made for live mode, and {SANDBOX_ONLY}", database.display());
             }
-            let made = with_progress(|on_step| store::backup(database, &to, on_step))?;
-            say!(
-                "saved {} as {}: {}",
-                database.display(),
-                to.display(),
-                described(&made?)
-            );
+            let made = with_progress(|on_step| store::backup(database, &to, on_step))??;
+            let (database, to) = (database.display(), to.display());
+            let done = || format!("the snapshot {to} was made");
+            print_done(done, || say!("saved {database} as {to}: {}", described(&made)));
         }
         SnapshotCommand::Load { from, replace } => {
             let sandbox = RequiredPurpose {

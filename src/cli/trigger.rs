@@ -10,7 +10,7 @@ use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
 use crate::cli::client::{ServiceClient, ServiceReply};
-use crate::cli::output::{BOLD, FAINT, say};
+use crate::cli::output::{BOLD, FAINT, print_done, say};
 use crate::cli::sandbox::{SandboxArguments, sum_of, text};
 use crate::domain::effects::MILESTONE_RELEASED;
 use crate::domain::money::Amount;
@@ -131,11 +131,14 @@ pub(super) fn run(arguments: TriggerArguments) -> anyhow::Result<ExitCode> {
         .context("no such event")?;
     steps(&mut scenario)?;
     let found = scenario.find(&event)?;
-    say!("{BOLD}{event}{BOLD:#}");
-    for (name, value) in &scenario.created {
-        say!("  {FAINT}{name:<14}{FAINT:#}{value}");
-    }
-    say!("  {FAINT}{:<14}{FAINT:#}{found}", "event");
+    let done = || format!("{event} has happened: event {found}");
+    print_done(done, || {
+        say!("{BOLD}{event}{BOLD:#}");
+        for (name, value) in &scenario.created {
+            say!("  {FAINT}{name:<14}{FAINT:#}{value}");
+        }
+        say!("  {FAINT}{:<14}{FAINT:#}{found}", "event");
+    });
     Ok(ExitCode::SUCCESS)
 }
 

@@ -60,6 +60,8 @@ impl RequiredPurpose<'_> {
 pub struct Restored {
     /// The database as it is now.
     pub made: Backup,
+    /// The mode that it was made for.
+    pub mode: Mode,
     /// The new path of the database that was there before.
     pub aside: Option<PathBuf>,
 }
@@ -130,7 +132,11 @@ fn restore_locked(
             None => error,
         });
     }
-    Ok(Restored { made, aside })
+    Ok(Restored {
+        made,
+        mode: found.mode,
+        aside,
+    })
 }
 
 /// A database that no service uses, opened for reading. It may be in a folder that cannot be

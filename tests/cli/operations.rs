@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -106,6 +106,72 @@ fn a_full_output_is_told_in_one_line_and_stops_no_service() {
     });
     drop(server.kill());
     drop(server.wait());
+}
+
+/// A script that goes by the exit code alone must not take the old state for the present one.
+#[test]
+fn a_command_that_cannot_print_says_that_its_work_is_done() {
+    let folder = used_folder();
+    folder.write("live.toml", "mode = \"live\"\n");
+    let live = ["--database", "live.db", "--config", "live.toml"];
+    let create = ["operator", "create", "Ada", "--role", "auditor", "--json"];
+    let created = stdout(&folder.run(&[&create[..], &live].concat()));
+    let created: Value = serde_json::from_str(&created).unwrap();
+    let id = created["id"].as_str().unwrap();
+    let revoke = [&["operator", "revoke", id, "--reason", "left"][..], &live].concat();
+    // A reader that has gone ends other commands without a word.
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+    for (arguments, output, done) in [
+        (
+            &["backup", "test.db", "copy.db"][..],
+            full(),
+            "the backup copy.db was made, and is sound",
+        ),
+        (
+            &["restore", "copy.db", "test.db", "--replace"],
+            closed.into(),
+            "; test.db is restored, and the former database is now /",
+        ),
+        (
+            &["restore", "live.db", "again.db"],
+            full(),
+            "docs/operating.md, Restore",
+        ),
+        (
+            &["snapshot", "save", "saved.db", "--database", "test.db"],
+            full(),
+            "the snapshot saved.db was made",
+        ),
+        (&revoke, full(), &format!("the key of operator {id} was revoked")),
+    ] {
+        let output = folder.command(arguments).stdout(output).output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("the output cannot be written: "), "{said}");
+        assert!(said.contains(done), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    let aside = fs::canonicalize(folder.path()).unwrap().join("test.db.replaced-1");
+    assert!(aside.exists() && folder.path().join("again.db").exists());
+}
+
+/// It would be taken for the name of a file, and the next start could not open it.
+#[test]
+fn the_name_of_a_folder_is_not_that_of_a_database() {
+    let folder = used_folder();
+    for arguments in [
+        &["restore", "test.db", "new.db/"][..],
+        &["backup", "test.db", "new.db/"],
+        &["--listen", "127.0.0.1:0", "--database", "new.db/"],
+        &["snapshot", "save", "new.db/", "--database", "test.db"],
+    ] {
+        let refused = folder.run(arguments);
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {refused:?}");
+        assert!(stderr(&refused).contains("ends in a slash"), "{refused:?}");
+        assert!(!folder.path().join("new.db").exists(), "{arguments:?}");
+    }
 }
 
 #[test]

@@ -57,6 +57,9 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
                     "it is a symbolic link to a file that does not exist; create that file, or remove the link",
                 ));
             }
+            if ends_in_slash(path) {
+                return Err(OpenError::unfit(path, ENDS_IN_SLASH));
+            }
             let name = path.file_name().ok_or_else(|| io(io::ErrorKind::IsADirectory.into()))?;
             Ok(fs::canonicalize(folder_of(path)).map_err(io)?.join(name))
         }
@@ -69,6 +72,14 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
         )),
         resolved => resolved.map_err(io),
     }
+}
+
+/// The problem of a name that a system call refuses as soon as the file is there.
+pub(crate) const ENDS_IN_SLASH: &str = "it ends in a slash, as the name of a folder does; name a file";
+
+/// Returns true if a path ends in a slash.
+pub(crate) fn ends_in_slash(path: &Path) -> bool {
+    path.as_os_str().as_bytes().ends_with(b"/")
 }
 
 /// Resolves a path that is itself a symbolic link: log and files are beside its target. Another
