@@ -65,8 +65,9 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         "{}: transfers {transfers}, accounts {accounts}, escrows {escrows}, merchants {merchants}; read in {seconds:.2?}",
         arguments.file
     );
-    tell_of_clock(store::newest_ledger_time(&arguments.file)?);
+    let newest = store::newest_ledger_time(&arguments.file);
     if findings_total == 0 {
+        tell_of_clock(newest?);
         let structure = match arguments.file.path() {
             Some(_) if arguments.deep => " The structure of the file is intact too.",
             Some(_) => " (--deep checks the structure of the file too.)",
@@ -75,12 +76,17 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         say!("{GOOD}The ledger is sound:{GOOD:#} all twelve invariants hold.{structure}");
         return Ok(ExitCode::SUCCESS);
     }
+    // The findings come first: the time may be unreadable for the same reason.
     for finding in &findings {
         say!("  {BAD}invariant {}{BAD:#}: {}", finding.invariant, finding.problem);
     }
     let more = findings_total - findings.len() as u64;
     if more > 0 {
         say!("  and {more} more");
+    }
+    match newest {
+        Ok(newest) => tell_of_clock(newest),
+        Err(error) => say!("  note: the time of the newest commit cannot be read: {error}"),
     }
     say!(
         "{BAD}The ledger is broken:{BAD:#} {}. Keep the file and restore a backup.",

@@ -63,6 +63,20 @@ fn check_tells_a_sound_file_from_a_broken_one_and_from_none() {
     assert_eq!(broken.status.code(), Some(1));
     assert!(stdout(&broken).contains("invariant 2"), "{}", stdout(&broken));
 
+    // Another part of the file that cannot be read hides no finding.
+    let file = rusqlite::Connection::open(work_folder.path().join("test.db")).unwrap();
+    let unreadable = "UPDATE file_mark SET ledger_time = 9000000000000000000";
+    file.execute(unreadable, []).unwrap();
+    drop(file);
+    let more_broken = work_folder.run(&["check", "test.db"]);
+    assert_eq!(more_broken.status.code(), Some(1));
+    let shown = stdout(&more_broken);
+    assert!(
+        shown.contains("invariant 2") && shown.contains("is not a point in time"),
+        "{more_broken:?}"
+    );
+    assert!(shown.contains("The ledger is broken"), "{shown}");
+
     let missing = work_folder.run(&["check", "nothing.db"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(stderr(&missing).contains("nothing.db"), "{}", stderr(&missing));
