@@ -194,8 +194,12 @@ fn refuse_in_use(to: &Path) -> Result<(), OpenError> {
 
 /// Refuses to move a database of another mode or currency aside. One that does not say them, such as
 /// a damaged one, is moved.
+///
+/// They are written once, when the file is made. So the file alone says them also if its log is lost, or a
+/// newer version made it.
 fn refuse_other_purpose(to: &Path, backup: &Purpose, mode_rule: &'static str) -> Result<(), BackupError> {
-    let Ok(Purpose { mode, currency }) = purpose_of(to) else {
+    let alone = || inspection::purpose_of(to, &inspection::open_alone(to)?);
+    let Ok(Purpose { mode, currency }) = purpose_of(to).or_else(|_| alone()) else {
         return Ok(());
     };
     if mode != backup.mode {

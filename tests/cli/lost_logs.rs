@@ -166,6 +166,47 @@ fn a_folder_for_backups_is_not_accepted_for_postgresql() {
     }
 }
 
+/// The file alone says what it was made for, also if its last commits are lost or an older version made it.
+#[test]
+fn a_database_of_another_mode_is_not_replaced_although_its_log_is_lost() {
+    let folder = WorkFolder::new();
+    drop(folder.serve(&["--database", "sandbox.db"]));
+    folder.write("live.toml", "mode = \"live\"\n");
+    let live = ["--config", "live.toml", "--database", "test.db"];
+    let mut server = folder.serve(&live);
+    server.signal("-TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    let file = rusqlite::Connection::open(folder.path().join("test.db")).unwrap();
+    let assert_kept = |words: &str| {
+        let check = folder.run(&["check", "test.db"]);
+        assert!(stderr(&check).contains(words), "{check:?}");
+        for arguments in [
+            &["restore", "sandbox.db", "test.db", "--replace"][..],
+            &["snapshot", "load", "sandbox.db", "--database", "test.db", "--replace"],
+        ] {
+            let refused = folder.run(arguments);
+            let said = stderr(&refused);
+            assert!(said.contains("test.db was made for live mode"), "{refused:?}");
+            assert_eq!(refused.status.code(), Some(1));
+        }
+        assert!(!folder.path().join("test.db.replaced-1").exists());
+    };
+    file.execute("UPDATE file_mark SET is_open = 1", []).unwrap();
+    file.pragma_update(None, "wal_checkpoint", "truncate").unwrap();
+    drop(file);
+    for log in ["test.db-wal", "test.db-shm"] {
+        drop(fs::remove_file(folder.path().join(log)));
+    }
+    assert_kept("is missing or empty");
+
+    // A newer version can have made it.
+    let bytes = fs::read(folder.path().join("test.db")).unwrap();
+    let mut newer = bytes.clone();
+    newer[60..64].copy_from_slice(&99_u32.to_be_bytes());
+    fs::write(folder.path().join("test.db"), newer).unwrap();
+    assert_kept("version 99");
+}
+
 #[test]
 fn a_killed_server_needs_its_log_and_starts_with_it() {
     let folder = WorkFolder::new();
