@@ -52,7 +52,7 @@ impl Log for ReplaceableLog {
 /// Fails if the system starts no thread for it.
 pub(super) fn start(level: LogLevel, format: LogFormat) -> io::Result<()> {
     let queue = LogQueue::start(io::stderr(), |lost| {
-        log::error!("{lost} lines of the log are lost: nothing took its lines for a time");
+        log::error!("{lost} lines of the log are lost: nothing took them for a time");
     })?;
     let logger = logger(level, format, queue.clone());
     log::set_max_level(logger.filter());

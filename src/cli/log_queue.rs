@@ -2,9 +2,10 @@
 //!
 //! A reader that takes no lines, such as a collector that hangs behind a pipe, would otherwise
 //! stop each thread that logs, and with them the service. Lines that find no room are lost and
-//! counted, and the log reports their number as soon as it is read again.
+//! counted, as are lines that cannot be written, such as to a full disk. The log reports their
+//! number as soon as it takes lines again.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,9 +20,9 @@ const GATHERING_TIME: Duration = Duration::from_millis(2);
 const FLUSH_MAX: Duration = Duration::from_secs(1);
 
 thread_local! {
-    /// True on the thread that writes the lines. Its own line, which reports lost lines, is queued
-    /// even if the queue is full: there is one at most for each time that it takes lines.
-    static TAKES_LINES: Cell<bool> = const { Cell::new(false) };
+    /// The own lines of a thread that writes the lines of a queue: those on lost lines. They take no room
+    /// in the queue, and it is known if they were written.
+    static OWN_LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
 /// The queue of lines. Clones share it.
@@ -42,32 +43,37 @@ struct State {
     waiting: Vec<u8>,
     /// Lines that were taken are being written.
     is_writing: bool,
-    /// The number of lines that found no room since the log last reported it.
+    /// The number of lines that found no room, or could not be written, since the log last reported it.
     lost: u64,
 }
 
 impl LogQueue {
     /// Starts the thread. It writes to `out`, and after a loss it passes the number of lines to
-    /// `tell_lost`.
+    /// `tell_lost`, which logs it.
     ///
     /// # Errors
     ///
     /// Fails if the system starts no thread.
-    pub(super) fn start(mut out: impl Write + Send + 'static, tell_lost: fn(u64)) -> io::Result<Self> {
+    pub(super) fn start(out: impl Write + Send + 'static, tell_lost: fn(u64)) -> io::Result<Self> {
         let queue = Self(Arc::default());
         let shared = Arc::clone(&queue.0);
+        let mut out = Lines { out, is_broken: false };
         thread::Builder::new().name("log".to_owned()).spawn(move || {
-            TAKES_LINES.set(true);
+            OWN_LINES.set(Some(Vec::new()));
             let mut lines = Vec::new();
             loop {
                 shared.take(&mut lines);
-                // There is no other place to tell a failure.
-                drop(out.write_all(&lines).and_then(|()| out.flush()));
+                let unwritten = out.write(&lines);
                 lines.clear();
-                match shared.end_writing() {
-                    0 => {}
-                    lost => tell_lost(lost),
+                let lost = shared.count_lost(unwritten);
+                if unwritten == 0 && lost > 0 {
+                    tell_lost(lost);
+                    let own = OWN_LINES.replace(Some(Vec::new())).unwrap_or_default();
+                    if out.write(&own) == 0 {
+                        shared.forget_lost(lost);
+                    }
                 }
+                shared.end_writing();
             }
         })?;
         Ok(queue)
@@ -87,8 +93,12 @@ impl LogQueue {
 impl Write for LogQueue {
     /// Takes whole lines, or loses them. Never waits for the reader, and never fails.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let is_own = OWN_LINES.with_borrow_mut(|own| own.as_mut().map(|own| own.extend_from_slice(lines)).is_some());
+        if is_own {
+            return Ok(lines.len());
+        }
         let mut state = self.0.state();
-        if state.waiting.len() + lines.len() > WAITING_BYTES_MAX && !TAKES_LINES.get() {
+        if state.waiting.len() + lines.len() > WAITING_BYTES_MAX {
             state.lost += 1;
         } else {
             let was_empty = state.waiting.is_empty();
@@ -120,12 +130,59 @@ impl Shared {
         state.is_writing = true;
     }
 
-    /// Tells those that wait for the lines, and returns the number of lost ones.
-    fn end_writing(&self) -> u64 {
+    /// Counts further lost lines, and returns the number of all that are not told yet.
+    fn count_lost(&self, more: u64) -> u64 {
         let mut state = self.state();
-        state.is_writing = false;
+        state.lost += more;
+        state.lost
+    }
+
+    /// Takes lost lines off the number, since the log has told them.
+    fn forget_lost(&self, told: u64) {
+        self.state().lost -= told;
+    }
+
+    /// Tells those that wait for the lines.
+    fn end_writing(&self) {
+        self.state().is_writing = false;
         self.written.notify_all();
-        mem::take(&mut state.lost)
+    }
+}
+
+/// The place to which lines are written.
+struct Lines<W> {
+    out: W,
+    /// The last write ended within a line, whose rest is lost.
+    is_broken: bool,
+}
+
+impl<W: Write> Lines<W> {
+    /// Writes whole lines. Returns the number of those that are lost, since they were not written to
+    /// their end. There is no other place to tell the error.
+    fn write(&mut self, lines: &[u8]) -> u64 {
+        if self.is_broken && self.written(b"\n") == 1 {
+            self.is_broken = false;
+        }
+        let written = if self.is_broken { 0 } else { self.written(lines) };
+        drop(self.out.flush());
+        let (whole, rest) = lines.split_at(written);
+        self.is_broken |= whole.last().is_some_and(|last| *last != b'\n');
+        let lost = rest.split(|byte| *byte == b'\n').count() - 1;
+        u64::try_from(lost).unwrap_or(u64::MAX)
+    }
+
+    /// Writes until an error, and returns the number of bytes before it.
+    fn written(&mut self, bytes: &[u8]) -> usize {
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.out.write(&bytes[written..]) {
+                Ok(0) => break,
+                Ok(more) => written += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        written
     }
 }
 
@@ -159,6 +216,64 @@ mod tests {
     fn write_number(number: u64) {
         let mut queue = QUEUE.get().unwrap().clone();
         writeln!(queue, "{number:0>width$}", width = LINE_BYTES - 1).unwrap();
+    }
+
+    /// A disk with this much room, and the bytes on it.
+    #[derive(Clone, Default)]
+    struct Disk(Arc<Mutex<(usize, Vec<u8>)>>);
+
+    impl Disk {
+        fn make_room(&self, bytes: usize) {
+            self.0.lock().unwrap().0 += bytes;
+        }
+
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().1.clone()).unwrap()
+        }
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+            let (room, written) = &mut *self.0.lock().unwrap();
+            let bytes = lines.len().min(*room);
+            if bytes == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            *room -= bytes;
+            written.extend_from_slice(&lines[..bytes]);
+            Ok(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The number is told when there is room for it, and no line is glued to the rest of another.
+    #[test]
+    fn lines_that_a_full_disk_does_not_take_are_counted() {
+        static FULL: OnceLock<LogQueue> = OnceLock::new();
+        let disk = Disk::default();
+        let tell = |lost| writeln!(FULL.get().unwrap().clone(), "{lost} lost").unwrap();
+        let mut queue = LogQueue::start(disk.clone(), tell).unwrap();
+        FULL.set(queue.clone()).unwrap();
+        let mut log = |lines: &str| {
+            queue.write_all(lines.as_bytes()).unwrap();
+            queue.flush();
+        };
+        disk.make_room("one\ntw".len());
+        log("one\ntwo\n");
+        log("three\n");
+        assert_eq!(disk.text(), "one\ntw");
+        // Room for a line, and not for the number of the lost ones.
+        disk.make_room("\nfour\n2".len());
+        log("four\n");
+        assert_eq!(disk.text(), "one\ntw\nfour\n2");
+        disk.make_room(100);
+        log("five\n");
+        assert_eq!(disk.text(), "one\ntw\nfour\n2\nfive\n2 lost\n");
+        log("six\n");
+        assert!(disk.text().ends_with("2 lost\nsix\n"), "{}", disk.text());
     }
 
     #[test]
