@@ -1,6 +1,8 @@
 //! Checks that the settings, each of which is valid by itself, do not contradict each
 //! other.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::Config;
 use super::error::ConfigError;
 use super::flags::Flags;
@@ -53,15 +55,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             limits.uploads_bytes_max, limits.file_bytes_max
         ));
     }
-    if let Some(address) = config.metrics.listen
-        && address == config.listen
-        && address.port() != 0
-    {
-        return refuse(format!(
-            "listen and metrics.listen are both {address}, and one of the two servers could not start; choose another \
-             port for metrics.listen"
-        ));
-    }
+    check_addresses(config.listen, config.metrics.listen)?;
     if config.backups.folder.is_some() && !config.ephemeral && matches!(config.database, Place::Postgres(_)) {
         return refuse(
             "backups.folder is for files, and database is on a PostgreSQL server; leave it out, and back the database up \
@@ -83,6 +77,30 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         )),
         Mode::Live | Mode::Sandbox => Ok(()),
     }
+}
+
+/// Refuses two addresses of which only one can be listened on. Both could be bound, and the start would
+/// fail after it has made the database.
+fn check_addresses(listen: SocketAddr, metrics: Option<SocketAddr>) -> Result<(), ConfigError> {
+    let Some(metrics) = metrics.filter(|metrics| metrics.port() == listen.port() && metrics.port() != 0) else {
+        return Ok(());
+    };
+    if metrics == listen {
+        return refuse(format!(
+            "listen and metrics.listen are both {listen}, and one of the two servers could not start; choose another \
+             port for metrics.listen"
+        ));
+    }
+    let [one, other] = [listen, metrics].map(|address| address.ip().to_canonical());
+    // The unspecified address of IPv6 takes the connections of IPv4 too.
+    let contains = |all: IpAddr, one: IpAddr| all.is_unspecified() && (all.is_ipv6() || one.is_ipv4());
+    if one == other || contains(one, other) || contains(other, one) {
+        return refuse(format!(
+            "listen is {listen} and metrics.listen is {metrics}, which has the same port on an address of both, and one \
+             of the two servers could not start; choose another port for metrics.listen"
+        ));
+    }
+    Ok(())
 }
 
 fn refuse<T>(problem: impl Into<String>) -> Result<T, ConfigError> {

@@ -101,6 +101,32 @@ fn two_servers_take_no_address_together_unless_the_port_is_free() {
     work_folder.write("config.toml", &both(0));
     let shown = work_folder.run(&["config"]);
     assert!(shown.status.success(), "{}", stderr(&shown));
+
+    let both = |listen: &str, metrics: &str| {
+        format!("listen = \"{listen}\"\nsandbox.expose = true\n[metrics]\nlisten = \"{metrics}\"\n")
+    };
+    for (listen, metrics, overlap) in [
+        ("0.0.0.0:8089", "127.0.0.1:8089", true),
+        ("127.0.0.1:8089", "0.0.0.0:8089", true),
+        ("[::]:8089", "127.0.0.1:8089", true),
+        ("[::1]:8089", "[::]:8089", true),
+        ("[::ffff:127.0.0.1]:8089", "127.0.0.1:8089", true),
+        ("0.0.0.0:8089", "[::1]:8089", false),
+        ("127.0.0.1:8089", "127.0.0.2:8089", false),
+        ("0.0.0.0:8089", "127.0.0.1:8090", false),
+        ("0.0.0.0:0", "127.0.0.1:0", false),
+    ] {
+        work_folder.write("config.toml", &both(listen, metrics));
+        let shown = work_folder.run(&["config"]);
+        assert_eq!(
+            shown.status.success(),
+            !overlap,
+            "{listen} {metrics}: {}",
+            stderr(&shown)
+        );
+        let told = format!("listen is {listen} and metrics.listen is {metrics}, which has the same port");
+        assert_eq!(stderr(&shown).contains(&told), overlap, "{}", stderr(&shown));
+    }
 }
 
 #[test]
