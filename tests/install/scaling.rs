@@ -276,6 +276,36 @@ fn both_examples_agree() {
     }
 }
 
+/// Asserts that the script takes the passwords that the URL of the database takes as they are.
+#[test]
+fn passwords_that_a_url_does_not_take_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for [database, standby] in [
+        ["a/b", "c"],
+        ["a", "b/c"],
+        ["", "b"],
+        ["a", ""],
+        ["a", "b c"],
+        ["a'", "b"],
+    ] {
+        let mut start = std::process::Command::new("/bin/sh");
+        let start = start
+            .args(["-c", START, "start.sh"])
+            .envs([("DATABASE_PASSWORD", database), ("STANDBY_PASSWORD", standby)])
+            .envs([
+                ("NODE", "db1"),
+                ("PRIMARY", "db1"),
+                ("STANDBYS", "*"),
+                ("PATH", "/none"),
+            ])
+            .env("PGDATA", folder.path().join("data"))
+            .output();
+        let refused = printed(&start.unwrap());
+        let told = "the passwords must be of letters and digits";
+        assert!(refused.contains(told), "{database:?} {standby:?}: {refused}");
+    }
+}
+
 /// Asserts that the images have full names, without which Podman pulls none.
 #[test]
 fn images_have_full_names() {

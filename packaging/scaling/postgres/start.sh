@@ -8,9 +8,11 @@ refuse() {
     echo "start.sh: $1" >&2
     exit 1
 }
-case $DATABASE_PASSWORD/$STANDBY_PASSWORD in
-    /* | */ | *[!A-Za-z0-9/]*) refuse "the passwords must be of letters and digits" ;;
-esac
+for password in "$DATABASE_PASSWORD" "$STANDBY_PASSWORD"; do
+    case $password in
+        '' | *[!A-Za-z0-9]*) refuse "the passwords must be of letters and digits" ;;
+    esac
+done
 
 # Data gets its name when it is whole, so nothing is started that a kill left behind.
 new=$PGDATA.new
