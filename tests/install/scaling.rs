@@ -267,12 +267,30 @@ fn both_examples_agree() {
     for line in lines(include_str!("../../compose.yaml")) {
         let line = line
             .replace("./packaging/nginx/escrowd.conf", "./nginx.conf")
-            .replace("172.31.254.0/28", "172.31.253.0/28");
+            .replace("172.31.254.3", "172.31.253.4")
+            .replace("172.31.254.", "172.31.253.");
         let differs = ["build: .", "escrowd:", "- data:/data", "data:", "depends_on:"].contains(&line.as_str())
             || line.contains("condition: service_healthy")
             || line.contains("ipv4_address")
             || line.starts_with("config: [{ subnet");
         assert!(differs || several.contains(&line), "compose.yaml lacks {line:?}");
+    }
+}
+
+/// Asserts that each example trusts the address of its proxy and no other. A range would have the gateway, from
+/// which programs of the host connect, and the other containers.
+#[test]
+fn examples_trust_the_proxy_alone() {
+    for text in [COMPOSE, include_str!("../../compose.yaml")] {
+        let trusted = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("ESCROWD_TRUSTED_PROXIES: "));
+        let proxy = text.split_once("\n  proxy:\n").unwrap().1;
+        let address = proxy
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("networks: { default: { ipv4_address: "));
+        let address = address.unwrap().trim_end_matches(" } }");
+        assert_eq!(trusted, Some(&*format!("'[\"{address}\"]'")));
     }
 }
 
