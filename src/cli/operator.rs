@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
@@ -124,7 +124,14 @@ pub(super) fn run(arguments: OperatorArguments) -> anyhow::Result<ExitCode> {
         LogLevel::Warn | LogLevel::Info => LogLevel::Warn,
     };
     log_output::start(level, config.log_format).context("cannot start the log")?;
-    let creates = matches!(arguments.command, OperatorCommand::Create { .. });
+    let creates = match &arguments.command {
+        // Before the database is made or migrated.
+        OperatorCommand::Create { name, .. } => {
+            check_name("NAME", name.clone()).map_err(Refusal::from)?;
+            true
+        }
+        OperatorCommand::List | OperatorCommand::Revoke { .. } => false,
+    };
     let is_new = config.database.path().is_some_and(|path| !path.exists());
     let opened = if creates {
         app::open_store(&config)
@@ -136,7 +143,12 @@ pub(super) fn run(arguments: OperatorArguments) -> anyhow::Result<ExitCode> {
     )?;
     let new_database = is_new.then_some(&config.database);
     let work = run_on(&store, new_database, &arguments.service, arguments.command);
-    actix_web::rt::System::new().block_on(work)?;
+    let done = actix_web::rt::System::new().block_on(work);
+    // The next command would not say it.
+    done.map_err(|error| match new_database {
+        Some(place) => anyhow!("{error:#}; the command made a new database: {place}"),
+        None => error,
+    })?;
     store.close();
     Ok(ExitCode::SUCCESS)
 }

@@ -215,10 +215,33 @@ fn only_the_command_that_makes_an_operator_makes_a_database() {
         assert!(stderr(&refused).contains("typo.db cannot be opened"), "{refused:?}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
-    let make = |name: &str| {
-        let make = ["operator", "create", name, "--role", "admin", "--database", "live.db"];
-        stdout(&folder.run(&make))
+    let create = |name: &str, database: &str| {
+        ["operator", "create", name, "--role", "admin", "--database", database].map(str::to_owned)
     };
+    let refused = folder.run(&create(" Ada", "typo.db").each_ref().map(String::as_str));
+    assert!(
+        stderr(&refused).contains("NAME must be a name without white space"),
+        "{refused:?}"
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    // Only the database knows the merchants.
+    let of_merchant = [
+        "operator",
+        "create",
+        "Ada",
+        "--role",
+        "cashier",
+        "--merchant",
+        "99",
+        "--database",
+        "typo.db",
+    ];
+    let refused = stderr(&folder.run(&of_merchant));
+    assert!(
+        refused.contains("Merchant not found") && refused.contains("made a new database: typo.db"),
+        "{refused}"
+    );
+    let make = |name: &str| stdout(&folder.run(&create(name, "live.db").each_ref().map(String::as_str)));
     assert!(make("Ada").starts_with("Made a new database: live.db\n"));
     assert!(make("Ben").starts_with("Operator Ben"));
 
