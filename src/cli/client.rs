@@ -232,10 +232,11 @@ impl ServiceClient {
             .with_context(|| self.failed("GET", path))?;
         let status = response.status().as_u16();
         if status != 200 {
-            let body = self
-                .runtime
-                .block_on(async { response.bytes().await })
-                .unwrap_or_default();
+            let reading = async { tokio::time::timeout(REPLY_TIMEOUT, whole_body(response)).await };
+            let body = match self.runtime.block_on(reading) {
+                Ok(body) => body.with_context(|| format!("GET {path} returned {status}"))?,
+                Err(_) => bail!("GET {path} returned {status}, and its reply does not end"),
+            };
             let envelope: Value = serde_json::from_slice(&body).unwrap_or_default();
             let message = envelope["message"].as_str().unwrap_or_default();
             bail!("GET {path} returned {status}: {message}");
@@ -245,17 +246,10 @@ impl ServiceClient {
 
     /// Sends a request and returns the status, `Retry-After` and the whole body of its reply.
     async fn exchange(&self, request: reqwest::Request) -> anyhow::Result<(u16, Option<Duration>, Vec<u8>)> {
-        let mut response = self.client.execute(request).await.map_err(cause)?;
+        let response = self.client.execute(request).await.map_err(cause)?;
         check_not_redirected(&response)?;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(cause)? {
-            body.extend_from_slice(&chunk);
-            ensure!(
-                body.len() <= REPLY_BYTES_MAX,
-                "the reply is longer than {REPLY_BYTES_MAX} bytes"
-            );
-        }
-        Ok((response.status().as_u16(), retry_after(response.headers()), body))
+        let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
+        Ok((status, retry_after, whole_body(response).await?))
     }
 
     /// Sends a request of a sandbox and returns the reply, with any status. If the rate limit refuses the
@@ -310,6 +304,23 @@ impl ServiceClient {
         );
         Ok(reply.data)
     }
+}
+
+/// Reads the whole body of a reply.
+///
+/// # Errors
+///
+/// Fails if it is longer than [`REPLY_BYTES_MAX`].
+async fn whole_body(mut response: reqwest::Response) -> anyhow::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(cause)? {
+        body.extend_from_slice(&chunk);
+        ensure!(
+            body.len() <= REPLY_BYTES_MAX,
+            "the reply is longer than {REPLY_BYTES_MAX} bytes"
+        );
+    }
+    Ok(body)
 }
 
 /// Refuses a reply that sends the client elsewhere. Nothing is sent there: a key is for the server

@@ -380,6 +380,40 @@ fn a_redirect_is_not_followed() {
     assert_eq!(asked, Err(io::ErrorKind::WouldBlock));
 }
 
+/// An error of a stream may come from another server, such as a proxy.
+#[test]
+fn a_long_error_of_a_stream_is_not_read_to_its_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = thread::spawn(move || {
+        let (mut sent, chunk) = (0, vec![b'x'; 1 << 16]);
+        for (reply, length) in [("200 OK", 0), ("502 Bad Gateway", 20 << 20)] {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = [0; 4096];
+            assert!(stream.read(&mut head).unwrap() > 0);
+            let body = if length == 0 {
+                "{\"status\":200,\"data\":{\"now\":\"now\"}}"
+            } else {
+                ""
+            };
+            let head = format!("HTTP/1.1 {reply}\r\nconnection: close\r\n\r\n{body}");
+            stream.write_all(head.as_bytes()).unwrap();
+            while sent < length && stream.write_all(&chunk).is_ok() {
+                sent += chunk.len();
+            }
+        }
+        sent
+    });
+    let refused = WorkFolder::new().run(&["listen", "--url", &url, "--key", "sk_test_x"]);
+    let said = stderr(&refused);
+    assert!(
+        said.contains("returned 502: the reply is longer than 10485760 bytes"),
+        "{said}"
+    );
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(serving.join().unwrap() < 20 << 20);
+}
+
 #[test]
 fn a_reply_without_the_new_operator_is_no_success() {
     for data in ["{}", "null", "[]", "{\"id\":\"1\"}"] {
