@@ -83,7 +83,11 @@ async fn serve(loaded: Loaded, flags: Flags) -> anyhow::Result<ExitCode> {
     second_signal.ends(app.stopper(), !loaded.config.ephemeral);
     actix_web::rt::spawn(signals.stop(app.stopper()));
     actix_web::rt::spawn(reload::on_signal(hangup, loaded, flags, app.reloader()));
-    app.run().await?;
+    if let Err(error) = app.run().await {
+        // In the form of the log, for the programs that read it.
+        log::error!("stopped, since it cannot go on: {:#}", anyhow::Error::from(error));
+        return Ok(ExitCode::FAILURE);
+    }
     log::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }

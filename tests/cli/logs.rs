@@ -75,6 +75,22 @@ fn a_line_of_json_has_every_fact_of_a_request() {
 }
 
 #[test]
+fn a_service_that_cannot_go_on_says_so_in_the_form_of_its_log() {
+    let work_folder = WorkFolder::new();
+    let mut server = serve_logging(&work_folder, "log_format = \"json\"\n");
+    assert_eq!(get(&server.url("/v1/wallet"), &headers()).0, 200);
+    fs::remove_file(work_folder.path().join("escrowd.db")).unwrap();
+    let status = until_some("the service ends", || server.try_wait());
+    assert_eq!(status.code(), Some(1));
+    let log = fs::read_to_string(work_folder.path().join("log")).unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = lines.last().unwrap();
+    let message = last["message"].as_str().unwrap();
+    assert!(message.contains("the database failed: "), "{log}");
+    assert_eq!(last["level"], "error");
+}
+
+#[test]
 fn a_line_of_text_has_the_same_facts() {
     let work_folder = WorkFolder::new();
     let server = serve_logging(&work_folder, "trusted_proxies = [\"127.0.0.1\"]\n");
