@@ -352,19 +352,30 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::clock::SystemClock;
-    use crate::entropy::SystemEntropy;
+    use crate::domain::ids::CountingEntropy;
     use crate::store::{Inner, OpenedFile, Store};
 
     /// The time in which a read that does not wait would end.
     const PAUSE: Duration = Duration::from_millis(100);
+
+    struct StoppedClock;
+
+    impl Clock for StoppedClock {
+        fn now(&self) -> Timestamp {
+            Timestamp::EPOCH
+        }
+
+        fn elapsed(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
 
     fn open(folder: &Path, read_time_max: Duration) -> Store {
         let settings = Settings {
             read_time_max,
             ..Settings::of_test(&folder.join("test.db"))
         };
-        let opened = Store::open(&settings, Box::new(SystemClock), Box::new(SystemEntropy::new()));
+        let opened = Store::open(&settings, Box::new(StoppedClock), Box::new(CountingEntropy(1 << 26)));
         opened.unwrap().0
     }
 

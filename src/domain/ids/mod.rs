@@ -18,6 +18,8 @@ pub use object::{
 };
 pub use reference::Reference;
 pub use seeded::{EscrowId, MilestoneId, SeededIds};
+#[cfg(test)]
+pub(crate) use source::CountingEntropy;
 pub use source::{Entropy, IdSource};
 
 /// The way in which a caller names an escrow.

@@ -34,6 +34,31 @@ pub trait Entropy: Send {
     }
 }
 
+/// Numbers and bits that count up, for tests that open a store. The first is above this one.
+#[cfg(test)]
+pub(crate) struct CountingEntropy(pub(crate) i64);
+
+#[cfg(test)]
+impl Entropy for CountingEntropy {
+    fn number(&mut self, _now: Timestamp) -> i64 {
+        self.0 += 1024;
+        self.0
+    }
+
+    fn start_after(&mut self, number: i64) {
+        self.0 = self.0.max(number);
+    }
+
+    fn newest(&self) -> i64 {
+        self.0
+    }
+
+    fn random(&mut self) -> u128 {
+        self.0 += 1024;
+        u128::from(self.0.unsigned_abs())
+    }
+}
+
 /// Makes the ids of one command's objects.
 pub trait IdSource {
     /// Returns a number greater than all numbers given out before.

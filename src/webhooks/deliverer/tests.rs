@@ -10,7 +10,7 @@ use crate::clock::SystemClock;
 use crate::commands::deliveries::Attempted;
 use crate::domain::events::delivery::{Attempt, AttemptOutcome, RetrySchedule};
 use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl, WebhookUrlChoice};
-use crate::domain::ids::Entropy;
+use crate::domain::ids::CountingEntropy;
 use crate::domain::mode::Mode;
 use crate::store::{self, bare_deliveries};
 use crate::webhooks::client::WebhookClient;
@@ -22,32 +22,10 @@ const DATABASE: &str = "test.db";
 /// The time limit of a wait that should take milliseconds.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
-/// Numbers that count up.
-struct Counting(i64);
-
-impl Entropy for Counting {
-    fn number(&mut self, _now: Timestamp) -> i64 {
-        self.0 += 1024;
-        self.0
-    }
-
-    fn start_after(&mut self, number: i64) {
-        self.0 = self.0.max(number);
-    }
-
-    fn newest(&self) -> i64 {
-        self.0
-    }
-
-    fn random(&mut self) -> u128 {
-        self.0 += 1024;
-        u128::from(self.0.unsigned_abs())
-    }
-}
-
 fn open(folder: &Path) -> Store {
     let settings = store::Settings::of_test(&folder.join(DATABASE));
-    let (store, _writer_ended) = Store::open(&settings, Box::new(SystemClock), Box::new(Counting(1 << 26))).unwrap();
+    let (store, _writer_ended) =
+        Store::open(&settings, Box::new(SystemClock), Box::new(CountingEntropy(1 << 26))).unwrap();
     store
 }
 
