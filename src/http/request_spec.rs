@@ -118,8 +118,8 @@ pub(crate) enum Kind {
     },
     /// A list of up to so many values of a kind.
     List(&'static Kind, ListMax),
-    /// A list of one to so many values of a kind.
-    NonEmptyList(&'static Kind, ListMax),
+    /// A list of at least so many values of a kind, up to so many.
+    ListOfAtLeast(usize, &'static Kind, ListMax),
     /// One value of a kind, or a list of them.
     OneOrList(&'static Kind, ListMax),
     /// Up to so many files, in a form only.
@@ -304,7 +304,7 @@ impl Kind {
     /// Returns the kind of each entry of a list, or `None` for another kind.
     pub(crate) const fn entry(&self) -> Option<&'static Self> {
         match self {
-            Self::List(entry, _) | Self::NonEmptyList(entry, _) | Self::OneOrList(entry, _) => Some(*entry),
+            Self::List(entry, _) | Self::ListOfAtLeast(_, entry, _) | Self::OneOrList(entry, _) => Some(*entry),
             _ => None,
         }
     }
@@ -328,7 +328,7 @@ impl Kind {
             Self::Boolean => ReadAs::Boolean,
             Self::Span => ReadAs::Span,
             Self::Object { .. } => ReadAs::Object,
-            Self::List(..) | Self::NonEmptyList(..) | Self::OneOrList(..) => ReadAs::List,
+            Self::List(..) | Self::ListOfAtLeast(..) | Self::OneOrList(..) => ReadAs::List,
             Self::Files(_) => ReadAs::File,
             Self::Text
             | Self::TextUpTo(_)

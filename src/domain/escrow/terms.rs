@@ -17,6 +17,9 @@ use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Date;
 
+/// The fewest milestones of an escrow in milestones.
+pub const MILESTONES_MIN: usize = 2;
+
 /// The delivery window of a milestone escrow that names none, and of every vault, in days
 /// (contract section 8, row 8.2).
 pub const MAX_DELIVERY_DEFAULT: i64 = 30;
@@ -252,7 +255,7 @@ impl Conversion {
 }
 
 /// Returns the milestones of an offer. Checks that there are not too many, then each in
-/// order, then that there are at least two.
+/// order, then that there are enough.
 fn milestone_list(
     milestones: Vec<MilestoneRequest>,
     limits: &TermsLimits,
@@ -264,7 +267,7 @@ fn milestone_list(
         .enumerate()
         .map(|(index, milestone)| MilestoneTerms::new(index, milestone, limits, today))
         .collect::<Result<Vec<_>, _>>()?;
-    if milestones.len() < 2 {
+    if milestones.len() < MILESTONES_MIN {
         return Err(Refusal::TooFewMilestones);
     }
     Ok(milestones)

@@ -47,7 +47,8 @@ fn of_kind(kind: &Kind, rules: &Rules<'_>) -> Value {
         Kind::Url => json!("https://shop.example/hook"),
         Kind::Currency => json!(rules.currency),
         Kind::Object { fields, .. } => object(fields, rules),
-        Kind::List(entry, _) | Kind::NonEmptyList(entry, _) => json!([of_kind(entry, rules)]),
+        Kind::List(entry, _) => json!([of_kind(entry, rules)]),
+        Kind::ListOfAtLeast(min, entry, _) => json!(vec![of_kind(entry, rules); min]),
         Kind::OneOrList(entry, _) => of_kind(entry, rules),
         Kind::Files(_) => Value::Null,
     }

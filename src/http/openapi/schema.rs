@@ -135,10 +135,10 @@ fn of_kind(kind: &Kind, sent_as: SentAs, rules: &Rules<'_>) -> Value {
         Kind::Currency => json!({ "type": "string", "enum": [rules.currency] }),
         Kind::Object { fields, is_closed } => object(fields, is_closed, sent_as, rules),
         Kind::List(entry, max) => list(&of_kind(entry, sent_as, rules), max.by(rules)),
-        Kind::NonEmptyList(entry, max) => non_empty(list(&of_kind(entry, sent_as, rules), max.by(rules))),
+        Kind::ListOfAtLeast(min, entry, max) => at_least(min, list(&of_kind(entry, sent_as, rules), max.by(rules))),
         Kind::OneOrList(entry, max) => {
             let one = of_kind(entry, sent_as, rules);
-            let several = non_empty(list(&one, max.by(rules)));
+            let several = at_least(1, list(&one, max.by(rules)));
             json!({ "anyOf": [one, several] })
         }
         Kind::Files(max) => list(&json!({ "type": "string", "format": "binary" }), max.by(rules)),
@@ -156,8 +156,8 @@ fn list(entry: &Value, max: usize) -> Value {
     schema
 }
 
-fn non_empty(mut list: Value) -> Value {
-    list["minItems"] = json!(1);
+fn at_least(min: usize, mut list: Value) -> Value {
+    list["minItems"] = json!(min);
     list
 }
 

@@ -12,8 +12,8 @@ use crate::commands::{clocks, seeds};
 use crate::domain::customers::profile::PartialProfileRequest;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::terms::{
-    DeliveryTimeline, MAX_DELIVERY_DEFAULT, MAX_DELIVERY_MAX, MilestoneRequest, STANDARD_MAX_DELIVERY_DEFAULT,
-    TOTAL_QUANTITY_MAX, TermsRequest,
+    DeliveryTimeline, MAX_DELIVERY_DEFAULT, MAX_DELIVERY_MAX, MILESTONES_MIN, MilestoneRequest,
+    STANDARD_MAX_DELIVERY_DEFAULT, TOTAL_QUANTITY_MAX, TermsRequest,
 };
 use crate::domain::escrow::{Escrow, Status};
 use crate::domain::fees::WhoPays;
@@ -135,7 +135,7 @@ const ESCROW: [FieldSpec; 15] = [
     FieldSpec::optional("totalQuantity", Kind::Integer(1, TOTAL_QUANTITY_MAX)),
     FieldSpec::optional(
         "milestones",
-        Kind::List(&Kind::closed(&[&MILESTONE]), ListMax::Milestones),
+        Kind::ListOfAtLeast(MILESTONES_MIN, &Kind::closed(&[&MILESTONE]), ListMax::Milestones),
     ),
     FieldSpec::optional("released", Kind::Integer(0, i64::MAX)).about("How many milestones are released"),
     FieldSpec::optional("sellerAmount", Kind::Amount(0)),

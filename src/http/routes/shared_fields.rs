@@ -3,7 +3,7 @@
 
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::terms::{
-    BUYER_PAYS, DeliveryTimeline, MAX_DELIVERY_MAX, MilestoneRequest, TOTAL_QUANTITY_MAX, TermsRequest,
+    BUYER_PAYS, DeliveryTimeline, MAX_DELIVERY_MAX, MILESTONES_MIN, MilestoneRequest, TOTAL_QUANTITY_MAX, TermsRequest,
     check_max_delivery, check_total_quantity,
 };
 use crate::domain::fees::WhoPays;
@@ -53,7 +53,8 @@ pub(super) const MILESTONE_TERMS: [FieldSpec; 8] = [
 /// The milestones of an offer or a conversion.
 pub(super) const MILESTONES: FieldSpec = FieldSpec::required(
     "milestones",
-    Kind::List(
+    Kind::ListOfAtLeast(
+        MILESTONES_MIN,
         &Kind::open(&[&[
             FieldSpec::required("title", Kind::Line),
             DESCRIPTION,

@@ -4,7 +4,9 @@ use actix_web::web::{Data, Path};
 
 use crate::commands::{Policy, vaults};
 use crate::domain::escrow::deal::Deal;
-use crate::domain::escrow::vault::{STAKE_MIN, StakeRequest, VaultRequest, check_participant_count, check_stake};
+use crate::domain::escrow::vault::{
+    PARTICIPANTS_MIN, STAKE_MIN, StakeRequest, VaultRequest, check_participant_count, check_stake,
+};
 use crate::domain::ids::{CustomerId, PaymentToken};
 use crate::domain::invalid::Parsed;
 use crate::domain::refusal::{Refusal, RefusalKind};
@@ -26,7 +28,8 @@ pub(crate) const VAULT: RequestSpec = RequestSpec::of_body(&[&[
     CATEGORY_ID,
     FieldSpec::required(
         "participants",
-        Kind::List(
+        Kind::ListOfAtLeast(
+            PARTICIPANTS_MIN,
             &Kind::open(&[&[
                 FieldSpec::required("customerId", Kind::CustomerId),
                 FieldSpec::required("amount", Kind::Amount(STAKE_MIN)),

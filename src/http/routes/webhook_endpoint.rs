@@ -27,7 +27,7 @@ use crate::webhooks::signing;
 /// The request of [`set`].
 pub(crate) const SETTING: RequestSpec = RequestSpec::of_body(&[&[
     FieldSpec::required_or_null("url", Kind::Url).about("Null sends no events"),
-    FieldSpec::optional("events", Kind::NonEmptyList(&Kind::Text, ListMax::Is(usize::MAX))).about(
+    FieldSpec::optional("events", Kind::ListOfAtLeast(1, &Kind::Text, ListMax::Is(usize::MAX))).about(
         "Names of events and patterns such as escrow.*. If left out: all events of the contract, which \
              milestone.released is not; name it or milestone.*",
     ),

@@ -6,7 +6,10 @@ mod settle;
 #[cfg(test)]
 mod tests;
 
-pub use open::{STAKE_MIN, StakeRequest, VaultOffer, VaultOwner, VaultRequest, check_participant_count, check_stake};
+pub use open::{
+    PARTICIPANTS_MIN, STAKE_MIN, StakeRequest, VaultOffer, VaultOwner, VaultRequest, check_participant_count,
+    check_stake,
+};
 
 use crate::domain::escrow::Status;
 use crate::domain::escrow::category::Category;

@@ -14,6 +14,8 @@ use crate::domain::transaction::{CreditType, Transaction, TransactionType};
 
 /// The smallest stake in minor units: 1 major unit (contract section 1.5).
 pub const STAKE_MIN: i64 = 100;
+/// The fewest participants of a vault.
+pub const PARTICIPANTS_MIN: usize = 2;
 /// The smallest pot: 1,000 major units.
 const POT_MIN: i64 = 100_000;
 
@@ -101,7 +103,7 @@ impl VaultOffer {
     }
 
     fn check_stakes(&self, limits: &TermsLimits) -> Result<(), Refusal> {
-        if self.stakes.len() < 2 {
+        if self.stakes.len() < PARTICIPANTS_MIN {
             return Err(Refusal::TooFewParticipants);
         }
         let is_named_before = |(index, stake): (usize, &Stake)| {

@@ -41,7 +41,7 @@ const SETTINGS: [FieldSpec; 5] = [
     FieldSpec::optional("depositAccount", Kind::closed(&[&DEPOSIT_ACCOUNT])),
     FieldSpec::optional(
         "allowedAddresses",
-        Kind::NonEmptyList(&Kind::Text, ListMax::Is(ALLOWED_ADDRESSES_MAX)),
+        Kind::ListOfAtLeast(1, &Kind::Text, ListMax::Is(ALLOWED_ADDRESSES_MAX)),
     )
     .about("Addresses and ranges in CIDR notation. Null allows all; an empty list is refused"),
 ];

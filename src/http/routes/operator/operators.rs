@@ -30,7 +30,7 @@ pub(super) const OPERATOR: RequestSpec = RequestSpec::of_body(&[&[
     FieldSpec::required("role", Kind::Words(words::<Role>)),
     FieldSpec::optional(
         "merchantIds",
-        Kind::NonEmptyList(&Kind::Integer(i64::MIN, i64::MAX), ListMax::Is(usize::MAX)),
+        Kind::ListOfAtLeast(1, &Kind::Integer(i64::MIN, i64::MAX), ListMax::Is(usize::MAX)),
     )
     .about("The merchants that the operator acts for; all, if left out. An empty list is refused"),
 ]]);
