@@ -56,6 +56,8 @@ pub(super) struct ServiceReply {
     pub(super) details: Value,
     /// The pause after which the request is worth sending again.
     retry_after: Option<Duration>,
+    /// The key has no more requests in this minute.
+    is_rate_limited: bool,
 }
 
 impl ServiceReply {
@@ -71,9 +73,24 @@ impl ServiceReply {
         }
     }
 
-    /// Returns the pause after which the rate limit takes the request, which has had no effect.
+    /// Returns why a sandbox refused the request, as [`ServiceReply::refusal`] does, and what helps
+    /// against its rate limit.
+    pub(super) fn refusal_of_sandbox(&self) -> String {
+        let Some(pause) = self.rate_limit_pause() else {
+            return self.refusal();
+        };
+        format!(
+            "{}; try again in {} s, or start the sandbox with a higher limit, such as \
+             ESCROWD_LIMITS_REQUESTS_PER_MINUTE=100000",
+            self.refusal(),
+            pause.as_secs()
+        )
+    }
+
+    /// Returns the pause after which the rate limit takes the request, which has had no effect. A 429
+    /// that a fault of the sandbox asks for has none.
     fn rate_limit_pause(&self) -> Option<Duration> {
-        self.retry_after.filter(|_| self.status == 429)
+        self.retry_after.filter(|_| self.status == 429 && self.is_rate_limited)
     }
 }
 
@@ -147,10 +164,10 @@ impl ServiceClient {
         expected: &str,
     ) -> anyhow::Result<Value> {
         let reply = self.send_with(method, path, merchant.map(|merchant| ("merchant-id", merchant)), body)?;
-        let hint = match reply.rate_limit_pause() {
-            Some(pause) => format!("; try again in {} s", pause.as_secs()),
-            None if reply.status == 403 && reply.message == FORBIDDEN => FORBIDDEN_HINT.to_owned(),
-            None => String::new(),
+        let hint = match reply.retry_after {
+            Some(pause) if reply.status == 429 => format!("; try again in {} s", pause.as_secs()),
+            _ if reply.status == 403 && reply.message == FORBIDDEN => FORBIDDEN_HINT.to_owned(),
+            _ => String::new(),
         };
         ensure!(
             reply.status < 300,
@@ -184,7 +201,7 @@ impl ServiceClient {
                 .body(body.to_string());
         }
         let request = request.build().map_err(cause)?;
-        let (status, retry_after, bytes) = self
+        let (status, headers, bytes) = self
             .runtime
             .block_on(self.exchange(request))
             .with_context(|| self.failed(method, path))?;
@@ -198,7 +215,8 @@ impl ServiceClient {
             message: envelope["message"].as_str().unwrap_or_default().to_owned(),
             data: envelope["data"].take(),
             details: envelope["details"].take(),
-            retry_after,
+            retry_after: retry_after(&headers),
+            is_rate_limited: has_no_requests_left(&headers),
         })
     }
 
@@ -244,12 +262,12 @@ impl ServiceClient {
         Ok(EventStream::new(&self.runtime, response))
     }
 
-    /// Sends a request and returns the status, `Retry-After` and the whole body of its reply.
-    async fn exchange(&self, request: reqwest::Request) -> anyhow::Result<(u16, Option<Duration>, Vec<u8>)> {
+    /// Sends a request and returns the status, the headers and the whole body of its reply.
+    async fn exchange(&self, request: reqwest::Request) -> anyhow::Result<(u16, HeaderMap, Vec<u8>)> {
         let response = self.client.execute(request).await.map_err(cause)?;
         check_not_redirected(&response)?;
-        let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
-        Ok((status, retry_after, whole_body(response).await?))
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok((status, headers, whole_body(response).await?))
     }
 
     /// Sends a request of a sandbox and returns the reply, with any status. If the rate limit refuses the
@@ -288,19 +306,11 @@ impl ServiceClient {
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
         let reply = self.send_patiently(method, path, customer, body)?;
-        let remedy = reply.rate_limit_pause().map(|pause| {
-            format!(
-                "; try again in {} s, or start the sandbox with a higher limit, such as \
-                 ESCROWD_LIMITS_REQUESTS_PER_MINUTE=100000",
-                pause.as_secs()
-            )
-        });
         ensure!(
             reply.status < 300,
-            "{method} {path} returned {}: {}{}",
+            "{method} {path} returned {}: {}",
             reply.status,
-            reply.refusal(),
-            remedy.unwrap_or_default()
+            reply.refusal_of_sandbox()
         );
         Ok(reply.data)
     }
@@ -342,6 +352,12 @@ fn check_not_redirected(response: &reqwest::Response) -> anyhow::Result<()> {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
+}
+
+/// Returns true if a reply says that the rate limit of its key is used up.
+fn has_no_requests_left(headers: &HeaderMap) -> bool {
+    let state = headers.get("ratelimit").and_then(|state| state.to_str().ok());
+    state.is_some_and(|state| state.contains("remaining=0,"))
 }
 
 /// Returns the value of a header. Its error does not repeat the value, which may be a key.

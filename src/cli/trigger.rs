@@ -307,7 +307,7 @@ impl Scenario {
         let path = format!("/v1/escrow/claim-funds/{}", self.payment_token);
         let early: ServiceReply = self.client.send_patiently("GET", &path, Some(&self.seller), None)?;
         let claimable_at = text(&early.details, "/claimableAt")
-            .with_context(|| format!("the claim returned {}: {}", early.status, early.message))?;
+            .with_context(|| format!("the claim returned {}: {}", early.status, early.refusal_of_sandbox()))?;
         let clock = self.as_merchant("GET", "/sandbox/clock", None)?;
         let now: jiff::Timestamp = text(&clock, "/now")?.parse()?;
         let seconds = claimable_at.parse::<i64>()? - now.as_second();

@@ -203,8 +203,29 @@ fn refuse_above_limit(service: &TcpListener) {
     let head = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
     assert!(head.take_while(|line| !line.is_empty()).count() > 0);
     let body = r#"{"status":429,"message":"Too many request"}"#;
-    let head = "HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\nretry-after: 1";
+    let head = "HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\nretry-after: 1\r\nratelimit: limit=10, remaining=0, reset=1";
     write!(stream, "{head}\r\ncontent-type: application/json\r\n\r\n{body}").unwrap();
+}
+
+/// A second attempt would use up another hit of the fault.
+#[test]
+fn a_429_that_a_fault_asks_for_is_no_rate_limit() {
+    let work_folder = WorkFolder::new();
+    let server = work_folder.serve(&["--strict", "--database", "test.db"]);
+    let fault = ureq::post(server.url("/sandbox/faults")).header("content-type", "application/json");
+    let fault = fault.header("authorization", "Bearer sk_test_a");
+    let planned = fault
+        .send(r#"{"route":"POST /v1/escrow/create","times":1,"status":429}"#)
+        .unwrap();
+    assert!(planned.status().is_success());
+    let trigger = || run(&work_folder, &server, "sk_test_a", &["trigger", "escrow.created"]);
+    let (is_done, said) = trigger();
+    assert!(
+        !is_done && said.contains("returned 429: Fault requested by POST /sandbox/faults\n"),
+        "{said}"
+    );
+    let (is_done, said) = trigger();
+    assert!(is_done && !said.contains("trying again"), "{said}");
 }
 
 /// A change of a live service is not sent again by itself.
