@@ -85,7 +85,8 @@ pub(super) fn flush() {
 /// was started.
 pub(super) fn print_error(error: fmt::Arguments<'_>) {
     match LOG.get() {
-        Some(log) => drop(writeln!(log.queue.clone(), "{error}")),
+        // `writeln!` would hand the queue the parts of a line, and it takes whole ones.
+        Some(log) => drop(log.queue.clone().write_all(format!("{error}\n").as_bytes())),
         None => anstream::eprintln!("{error}"),
     }
 }

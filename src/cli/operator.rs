@@ -240,7 +240,10 @@ fn ask(service: &ServiceArguments, command: OperatorCommand) -> anyhow::Result<E
 fn show_created(output: &ServiceArguments, new_database: Option<&Place>, made: &Value) {
     let done = || {
         let id = or_dash(&made["id"]);
-        format!("operator {id} was made: revoke it with `escrowd operator revoke {id} --reason TEXT`, and make another")
+        let place = new_database.map_or_else(String::new, |place| format!(" in a new database, {place}"));
+        format!(
+            "operator {id} was made{place}: revoke it with `escrowd operator revoke {id} --reason TEXT`, and make another"
+        )
     };
     output.show_done(made, done, |made| {
         if let Some(place) = new_database {

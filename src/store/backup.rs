@@ -347,8 +347,8 @@ pub(super) fn refuse_unfit(to: &Path) -> Result<(), BackupError> {
     let name = to.file_name().map(OsStr::as_encoded_bytes).unwrap_or_default();
     let problem = if name.is_empty() {
         Some("it names no file".to_owned())
-    } else if file::ends_in_slash(to) {
-        Some(file::ENDS_IN_SLASH.to_owned())
+    } else if file::ends_as_folder(to) {
+        Some(file::ENDS_AS_FOLDER.to_owned())
     } else if let Some(suffix) = file::suffix_of_service(to) {
         Some(format!(
             "names that end in {suffix} belong to the service, beside the database whose name stands before it; choose \

@@ -166,7 +166,7 @@ fn a_folder_for_backups_is_not_accepted_for_postgresql() {
     }
 }
 
-/// The file alone says what it was made for, also if its last commits are lost or an older version made it.
+/// The file alone says what it was made for, also if its last commits are lost or a newer version made it.
 #[test]
 fn a_database_of_another_mode_is_not_replaced_although_its_log_is_lost() {
     let folder = WorkFolder::new();

@@ -163,13 +163,19 @@ fn the_name_of_a_folder_is_not_that_of_a_database() {
     let folder = used_folder();
     for arguments in [
         &["restore", "test.db", "new.db/"][..],
+        &["restore", "test.db", "new.db/."],
         &["backup", "test.db", "new.db/"],
+        &["backup", "test.db", "new.db/."],
         &["--listen", "127.0.0.1:0", "--database", "new.db/"],
+        &["--listen", "127.0.0.1:0", "--database", "new.db/."],
         &["snapshot", "save", "new.db/", "--database", "test.db"],
     ] {
         let refused = folder.run(arguments);
         assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {refused:?}");
-        assert!(stderr(&refused).contains("ends in a slash"), "{refused:?}");
+        assert!(
+            stderr(&refused).contains("it ends as the name of a folder does"),
+            "{refused:?}"
+        );
         assert!(!folder.path().join("new.db").exists(), "{arguments:?}");
     }
 }
@@ -336,7 +342,8 @@ fn a_full_output_does_not_hide_what_was_made() {
         .next()
         .unwrap()
         .to_owned();
-    assert!(said.contains(&format!("operator {id} was made")), "{said}");
+    let done = format!("operator {id} was made in a new database, escrowd.db: revoke it");
+    assert!(said.contains(&done), "{said}");
     let revoked = folder.run(&["operator", "revoke", &id, "--reason", "lost"]);
     assert!(revoked.status.success(), "{revoked:?}");
 

@@ -2,7 +2,7 @@
 //! standby, with other addresses and folders and without containers.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 use std::thread;
@@ -291,6 +291,14 @@ fn examples_trust_the_proxy_alone() {
             .find_map(|line| line.trim().strip_prefix("networks: { default: { ipv4_address: "));
         let address = address.unwrap().trim_end_matches(" } }");
         assert_eq!(trusted, Some(&*format!("'[\"{address}\"]'")));
+        // The range is the upper half of the 16 addresses of the network.
+        let ranges = text.lines().find_map(|line| line.split_once("ip_range: "));
+        let range: Ipv4Addr = ranges.unwrap().1.split_once("/29").unwrap().0.parse().unwrap();
+        let address: Ipv4Addr = address.parse().unwrap();
+        assert!(
+            u32::from(address) < u32::from(range),
+            "{address} may be another container's"
+        );
     }
 }
 

@@ -19,6 +19,10 @@ fn live() -> TestDatabase {
     database
 }
 
+fn marked_at(database: &TestDatabase) -> i64 {
+    database.outside().number("SELECT ledger_time FROM file_mark", &[])
+}
+
 /// Writes a row, and returns the ledger time of that.
 #[track_caller]
 fn written_at(store: &Store) -> i64 {
@@ -175,6 +179,23 @@ fn a_start_far_ahead_of_the_newest_row_needs_a_confirmation_in_live_mode() {
     assert_eq!(written_at(&store), START + 150 * HOUR);
 }
 
+/// Each start counts from the time in the database and not from its own.
+#[test]
+fn a_service_that_is_started_often_keeps_its_time_in_the_database() {
+    let database = live();
+    let store = database.open();
+    assert_eq!(written_at(&store), START);
+    store.close();
+    drop(store);
+    database.clock.pass(5 * HOUR);
+    let store = database.open();
+    store.close();
+    drop(store);
+    database.clock.pass(5 * HOUR);
+    let _store = database.open();
+    until("the mark has the time", || marked_at(&database) == START + 10 * HOUR);
+}
+
 #[test]
 fn a_sandbox_file_may_lie_for_months() {
     let database = TestDatabase::new();
@@ -193,13 +214,9 @@ fn a_quiet_service_keeps_its_time_in_the_database() {
     let database = live();
     let store = database.open();
     assert_eq!(written_at(&store), START);
-    let marked_at = || {
-        let sql = "SELECT ledger_time FROM file_mark";
-        database.outside().number(sql, &[])
-    };
     for day in 1..=5 {
         database.clock.pass(DAY);
-        until("the mark has the day", || marked_at() == START + day * DAY);
+        until("the mark has the day", || marked_at(&database) == START + day * DAY);
     }
     store.close();
     drop(store);

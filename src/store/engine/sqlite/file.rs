@@ -57,8 +57,8 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
                     "it is a symbolic link to a file that does not exist; create that file, or remove the link",
                 ));
             }
-            if ends_in_slash(path) {
-                return Err(OpenError::unfit(path, ENDS_IN_SLASH));
+            if ends_as_folder(path) {
+                return Err(OpenError::unfit(path, ENDS_AS_FOLDER));
             }
             let name = path.file_name().ok_or_else(|| io(io::ErrorKind::IsADirectory.into()))?;
             Ok(fs::canonicalize(folder_of(path)).map_err(io)?.join(name))
@@ -75,11 +75,12 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
 }
 
 /// The problem of a name that a system call refuses as soon as the file is there.
-pub(crate) const ENDS_IN_SLASH: &str = "it ends in a slash, as the name of a folder does; name a file";
+pub(crate) const ENDS_AS_FOLDER: &str = "it ends as the name of a folder does; name a file";
 
-/// Returns true if a path ends in a slash.
-pub(crate) fn ends_in_slash(path: &Path) -> bool {
-    path.as_os_str().as_bytes().ends_with(b"/")
+/// Returns true if a path ends in `/` or `/.`, which the functions of [`Path`] pass over.
+pub(crate) fn ends_as_folder(path: &Path) -> bool {
+    let path = path.as_os_str().as_bytes();
+    path.ends_with(b"/") || path.ends_with(b"/.")
 }
 
 /// Resolves a path that is itself a symbolic link: log and files are beside its target. Another
