@@ -12,7 +12,7 @@ use crate::domain::ledger::Account;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::party::{Actor, Party};
-use crate::domain::payments::payment;
+use crate::domain::payments::play_money;
 use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 
@@ -140,6 +140,6 @@ fn give_opening_balance(
     amount: Amount,
 ) -> Result<(), Error> {
     let inside = tx.balance(merchant, &Account::OutsideWorld)?;
-    let effects = payment::opening_balance(customer, amount, inside, tx.booking())?;
+    let effects = play_money::opening_balance(customer, amount, inside, tx.booking())?;
     Ok(outbox::apply(tx, policy, merchant, &effects, &[])?)
 }

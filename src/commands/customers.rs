@@ -9,7 +9,7 @@ use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::ledger::Account;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
-use crate::domain::payments::payment;
+use crate::domain::payments::play_money;
 use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 
@@ -60,7 +60,7 @@ pub(super) fn bring_balance_to(
 ) -> Result<(), Error> {
     let from = tx.balance(merchant, &Account::CustomerMain(customer.clone()))?;
     let inside = tx.balance(merchant, &Account::OutsideWorld)?;
-    let effects = payment::set_balance(customer, from, balance, inside, tx.booking())?;
+    let effects = play_money::set_balance(customer, from, balance, inside, tx.booking())?;
     Ok(outbox::apply(tx, policy, merchant, &effects, &[])?)
 }
 

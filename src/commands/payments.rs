@@ -11,7 +11,8 @@ use crate::domain::ledger::Account;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::party::Actor;
-use crate::domain::payments::payment::{self, Payment};
+use crate::domain::payments::payment::Payment;
+use crate::domain::payments::play_money;
 use crate::domain::payments::request::{Gateway, PaymentRequest};
 use crate::domain::refusal::Refusal;
 use crate::domain::transaction::Entry;
@@ -133,11 +134,11 @@ pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Parsed<Am
     admit(tx, policy, actor)?;
     let amount = amount?;
     if policy.strict {
-        payment::check_top_up_is_due(tx.topped_up_at(actor.merchant, actor.customer())?, tx.now())?;
+        play_money::check_top_up_is_due(tx.topped_up_at(actor.merchant, actor.customer())?, tx.now())?;
         tx.save_top_up(actor.merchant, actor.customer())?;
     }
     let inside = tx.balance(actor.merchant, &Account::OutsideWorld)?;
-    let effects = payment::top_up(actor.customer(), amount, inside, tx.booking())?;
+    let effects = play_money::top_up(actor.customer(), amount, inside, tx.booking())?;
     outbox::apply(tx, policy, actor.merchant, &effects, &[])?;
     Ok(tx.balance(actor.merchant, &actor.wallet())?)
 }

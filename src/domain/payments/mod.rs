@@ -1,5 +1,5 @@
-//! Payments: wallet and card payments, intents, histories, and the simulated banks, cards
-//! and blockchain addresses that they use.
+//! Payments: wallet and card payments, intents, histories, the play money of a sandbox, and the
+//! simulated banks, cards and blockchain addresses that payments use.
 
 pub mod announcement;
 pub mod bank;
@@ -7,5 +7,6 @@ pub mod card;
 pub mod history;
 pub mod intent;
 pub mod payment;
+pub mod play_money;
 pub mod request;
 pub mod whitelist;

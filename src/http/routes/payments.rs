@@ -9,7 +9,7 @@ use crate::domain::customers::customer::Wallet;
 use crate::domain::ids::{CardId, EscrowKey, PaymentToken, WalletId};
 use crate::domain::invalid::Parsed;
 use crate::domain::money::Amount;
-use crate::domain::payments::payment::{TOP_UP_MAX, TOP_UP_MIN};
+use crate::domain::payments::play_money::{TOP_UP_MAX, TOP_UP_MIN};
 use crate::domain::payments::request::{Gateway, PaymentRequest};
 use crate::domain::refusal::{Refusal, RefusalKind};
 use crate::domain::time::Timestamp;

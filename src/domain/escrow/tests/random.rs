@@ -14,7 +14,7 @@ use crate::domain::fees::WhoPays;
 use crate::domain::ids::MilestoneId;
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
-use crate::domain::payments::payment::{opening_balance, top_up};
+use crate::domain::payments::play_money::{opening_balance, top_up};
 use crate::domain::refusal::Refusal;
 
 /// A step of the random test. An index that is out of range makes the step fail.
