@@ -3,16 +3,14 @@
 use crate::commands::operators::OperatorActor;
 use crate::commands::{Error, Policy, outbox};
 use crate::domain::effects::Effects;
-use crate::domain::ids::{IdSource, MerchantId, PayoutId, ReceiptId, Reference, TransactionId};
+use crate::domain::ids::{IdSource, MerchantId, PayoutId, ReceiptId};
 use crate::domain::invalid::Parsed;
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::payments::intent::IntentOutcome;
 use crate::domain::payments::payment::Payment;
 use crate::domain::refusal::Refusal;
-use crate::domain::transaction::{
-    BankAccount, CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType,
-};
+use crate::domain::transaction::{BankAccount, Detail, Method, TransactionType};
 use crate::domain::treasury::act::ActKind;
 use crate::domain::treasury::operator::{Decision, TwoPersonRule};
 use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus, PayoutStep, PayoutTerms, check_value_date};
@@ -357,23 +355,10 @@ fn take_into_suspense(tx: &mut Tx<'_>, merchant: MerchantId, id: ReceiptId) -> R
 
 /// Records the merchant's withdrawal in its history, pending until its pay-out is settled.
 fn withdrawal_of_merchant(tx: &mut Tx<'_>, amount: Amount, destination: BankAccount, effects: &mut Effects) -> Payment {
-    let id: TransactionId = tx.transaction_id();
-    let transaction = Transaction {
-        id,
-        owner: Account::MerchantMain,
-        transaction_type: TransactionType::Withdrawal,
-        credit_type: CreditType::Debit,
-        amount,
-        reference: Reference::of(id),
-        escrow: None,
-        created_at: tx.now(),
-    };
-    let detail = Detail {
-        status: PaymentStatus::Pending,
-        fee: Amount::ZERO,
-        settled_at: None,
-        method: Method::Bank(destination),
-    };
+    let transaction = tx
+        .booking()
+        .debit(Account::MerchantMain, TransactionType::Withdrawal, amount);
+    let detail = Detail::pending(Amount::ZERO, Method::Bank(destination));
     effects.record_with(transaction.clone(), detail.clone());
     Payment {
         transaction,

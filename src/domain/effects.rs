@@ -3,11 +3,11 @@
 
 use strum::VariantArray;
 
-use crate::domain::ids::{EscrowId, IdSource, MilestoneId};
+use crate::domain::ids::{EscrowId, IdSource, MilestoneId, Reference};
 use crate::domain::ledger::{Account, Transfer, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
-use crate::domain::transaction::{Detail, Entry, PaymentStatus, Transaction, TransactionType};
+use crate::domain::transaction::{CreditType, Detail, Entry, PaymentStatus, Transaction, TransactionType};
 
 /// Everything that one command does beside changing its escrow. The store posts all of it
 /// or none.
@@ -42,6 +42,38 @@ impl<'a> Booking<'a> {
             ids,
             now,
             effects: Effects::default(),
+        }
+    }
+
+    /// Returns a new transaction that adds this amount to its owner's main balance. It has a made
+    /// reference and names no deal. The caller records it.
+    pub fn credit(&mut self, owner: Account, transaction_type: TransactionType, amount: Amount) -> Transaction {
+        self.transaction(owner, transaction_type, CreditType::Credit, amount)
+    }
+
+    /// Returns a new transaction that takes this amount from its owner's main balance, as
+    /// [`Self::credit`] does.
+    pub fn debit(&mut self, owner: Account, transaction_type: TransactionType, amount: Amount) -> Transaction {
+        self.transaction(owner, transaction_type, CreditType::Debit, amount)
+    }
+
+    fn transaction(
+        &mut self,
+        owner: Account,
+        transaction_type: TransactionType,
+        credit_type: CreditType,
+        amount: Amount,
+    ) -> Transaction {
+        let id = self.ids.transaction_id();
+        Transaction {
+            id,
+            owner,
+            transaction_type,
+            credit_type,
+            amount,
+            reference: Reference::of(id),
+            escrow: None,
+            created_at: self.now,
         }
     }
 }
@@ -186,8 +218,8 @@ impl Effects {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::{CustomerId, Reference, TransactionId};
-    use crate::domain::transaction::{CreditType, Method};
+    use crate::domain::ids::{CustomerId, TransactionId};
+    use crate::domain::transaction::Method;
 
     fn deposit(amount: Amount) -> Transaction {
         let id = TransactionId::new(1, 1);
@@ -204,13 +236,12 @@ mod tests {
     }
 
     fn detail(status: PaymentStatus) -> Detail {
+        let method = Method::Card {
+            card_id: "c".to_owned(),
+        };
         Detail {
             status,
-            fee: Amount::ZERO,
-            settled_at: None,
-            method: Method::Card {
-                card_id: "c".to_owned(),
-            },
+            ..Detail::pending(Amount::ZERO, method)
         }
     }
 

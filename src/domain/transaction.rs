@@ -59,6 +59,22 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// Returns this transaction as one of a deal, which its money came from or went into.
+    pub fn of_deal(self, deal: EscrowId) -> Self {
+        Self {
+            escrow: Some(deal),
+            ..self
+        }
+    }
+
+    /// Returns this transaction with a chosen reference, or as it is without one.
+    pub fn with_reference(self, chosen: Option<Reference>) -> Self {
+        match chosen {
+            Some(reference) => Self { reference, ..self },
+            None => self,
+        }
+    }
+
     /// Returns the reference that the payer of a deposit quotes at the bank. In live mode it is made from
     /// the id, so no other deposit of any merchant has it: merchants choose the references of payments
     /// each for itself, and may share a bank account. A sandbox has no bank.
@@ -146,6 +162,28 @@ pub struct Detail {
     /// The time of the settlement. `None` while the transaction is pending.
     pub settled_at: Option<Timestamp>,
     pub method: Method,
+}
+
+impl Detail {
+    /// Returns the details of a payment that waits for its settlement.
+    pub const fn pending(fee: Amount, method: Method) -> Self {
+        Self {
+            status: PaymentStatus::Pending,
+            fee,
+            settled_at: None,
+            method,
+        }
+    }
+
+    /// Returns the details of a payment that succeeded at once and costs no fee.
+    pub const fn succeeded(at: Timestamp, method: Method) -> Self {
+        Self {
+            status: PaymentStatus::Success,
+            fee: Amount::ZERO,
+            settled_at: Some(at),
+            method,
+        }
+    }
 }
 
 /// The means by which the money of a payment moves.

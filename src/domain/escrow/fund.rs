@@ -11,9 +11,7 @@ use crate::domain::money::Amount;
 use crate::domain::payments::card::Card;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
-use crate::domain::transaction::{
-    CreditType, Detail, Entry, FundingPayment, Method, PaymentStatus, Transaction, TransactionType,
-};
+use crate::domain::transaction::{Detail, Entry, FundingPayment, Method, TransactionType};
 
 /// A payment that a buyer asks for. The objects that it refers to have been looked up.
 #[derive(Clone, Debug)]
@@ -107,14 +105,10 @@ impl Source {
     fn detail(&self, now: Timestamp) -> Option<Detail> {
         match self {
             Self::Wallet { .. } => None,
-            Self::Card { card, .. } => Some(Detail {
-                status: PaymentStatus::Success,
-                fee: Amount::ZERO,
-                settled_at: Some(now),
-                method: Method::Card {
-                    card_id: card.id.to_string(),
-                },
-            }),
+            Self::Card { card, .. } => {
+                let card_id = card.id.to_string();
+                Some(Detail::succeeded(now, Method::Card { card_id }))
+            }
         }
     }
 
@@ -149,20 +143,11 @@ pub fn fund(
         return Err(Refusal::AmountMismatch { due, offered });
     }
     offer.source.check(due)?;
-    let id = booking.ids.transaction_id();
-    let transaction = Transaction {
-        id,
-        owner: Account::CustomerMain(buyer.clone()),
-        transaction_type: TransactionType::Escrow,
-        credit_type: CreditType::Debit,
-        amount: due,
-        reference: offer.reference.unwrap_or_else(|| Reference::of(id)),
-        escrow: None,
-        created_at: booking.now,
-    };
+    let wallet = Account::CustomerMain(buyer.clone());
+    let transaction = booking.debit(wallet, TransactionType::Escrow, due);
     let paid = Entry {
         detail: offer.source.detail(booking.now),
-        transaction,
+        transaction: transaction.with_reference(offer.reference),
     };
     booking.effects.record_and_emit(paid.clone());
     let source = offer.source.account(buyer);

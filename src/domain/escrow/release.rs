@@ -9,7 +9,7 @@ use crate::domain::ledger::{Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
 use crate::domain::refusal::Refusal;
-use crate::domain::transaction::{CreditType, Transaction, TransactionType};
+use crate::domain::transaction::TransactionType;
 
 /// The milestones that a buyer may confirm next (architecture section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,20 +148,14 @@ impl Escrow {
     /// Moves money from the hold to an account, records it in the receiver's history and
     /// emits the event. Returns the reference of the receiver's transaction.
     pub(super) fn transfer_out(&self, out: HoldTransfer, booking: &mut Booking<'_>) -> Reference {
-        let id = booking.ids.transaction_id();
-        let reference = out.reference.unwrap_or_else(|| Reference::of(id));
         let effects = &mut booking.effects;
         effects.transfer(out.kind, self.hold(), out.to.clone(), out.amount, Some(self.id));
-        effects.record_and_emit(Transaction {
-            id,
-            owner: out.to,
-            transaction_type: out.transaction_type,
-            credit_type: CreditType::Credit,
-            amount: out.amount,
-            reference: reference.clone(),
-            escrow: Some(self.id),
-            created_at: booking.now,
-        });
+        let credit = booking
+            .credit(out.to, out.transaction_type, out.amount)
+            .of_deal(self.id)
+            .with_reference(out.reference);
+        let reference = credit.reference.clone();
+        booking.effects.record_and_emit(credit);
         reference
     }
 }

@@ -117,29 +117,17 @@ pub fn create_intent(
     mut booking: Booking<'_>,
 ) -> Result<(Payment, Effects), Refusal> {
     let transaction_type = offer.method.transaction_type();
-    let id = booking.ids.transaction_id();
-    let transaction = Transaction {
-        id,
-        owner: Account::CustomerMain(customer.clone()),
-        transaction_type,
-        credit_type: match transaction_type {
-            TransactionType::Deposit => CreditType::Credit,
-            _ => CreditType::Debit,
-        },
-        amount: offer.amount,
-        reference: offer.reference.unwrap_or_else(|| Reference::of(id)),
-        escrow: None,
-        created_at: booking.now,
+    let wallet = Account::CustomerMain(customer.clone());
+    let transaction = match transaction_type {
+        TransactionType::Deposit => booking.credit(wallet, transaction_type, offer.amount),
+        _ => booking.debit(wallet, transaction_type, offer.amount),
     };
-    let detail = Detail {
-        status: PaymentStatus::Pending,
-        fee: match transaction_type {
-            TransactionType::Withdrawal => fees.of(offer.amount),
-            _ => Amount::ZERO,
-        },
-        settled_at: None,
-        method: offer.method,
+    let transaction = transaction.with_reference(offer.reference);
+    let fee = match transaction_type {
+        TransactionType::Withdrawal => fees.of(offer.amount),
+        _ => Amount::ZERO,
     };
+    let detail = Detail::pending(fee, offer.method);
     if transaction.credit_type == CreditType::Debit {
         check_balance(&transaction, detail.fee, available)?;
     }
@@ -246,29 +234,15 @@ fn receive(sent: &Transaction, target: &WalletTarget, sender: Sender, booking: &
     let (Some(receiver), Some(sender_id)) = (CustomerId::parse(&target.customer_id), sent.owner.customer()) else {
         return;
     };
-    let id = booking.ids.transaction_id();
-    let entry = Transaction {
-        id,
-        owner: Account::CustomerMain(receiver),
-        transaction_type: TransactionType::WalletTransfer,
-        credit_type: CreditType::Credit,
-        amount: sent.amount,
-        reference: Reference::of(id),
-        escrow: None,
-        created_at: booking.now,
-    };
-    let detail = Detail {
-        status: PaymentStatus::Success,
-        fee: Amount::ZERO,
-        settled_at: Some(booking.now),
-        method: Method::Wallet(WalletTarget {
-            customer_id: sender_id.to_string(),
-            phone: sender.phone,
-            name: sender.name,
-            narration: target.narration.clone(),
-        }),
-    };
-    booking.effects.record_with(entry, detail);
+    let owner = Account::CustomerMain(receiver);
+    let entry = booking.credit(owner, TransactionType::WalletTransfer, sent.amount);
+    let from = Method::Wallet(WalletTarget {
+        customer_id: sender_id.to_string(),
+        phone: sender.phone,
+        name: sender.name,
+        narration: target.narration.clone(),
+    });
+    booking.effects.record_with(entry, Detail::succeeded(booking.now, from));
 }
 
 fn check_balance(transaction: &Transaction, fee: Amount, available: Amount) -> Result<(), Refusal> {

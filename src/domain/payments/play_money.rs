@@ -2,13 +2,13 @@
 //! (contract section 4.3.9).
 
 use crate::domain::effects::{Booking, Effects};
-use crate::domain::ids::{CustomerId, Reference};
+use crate::domain::ids::CustomerId;
 use crate::domain::invalid::Invalid;
 use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
-use crate::domain::transaction::{CreditType, Transaction, TransactionType};
+use crate::domain::transaction::{Transaction, TransactionType};
 
 /// The smallest top-up: 1,000 major units (contract section 4.3.9).
 pub const TOP_UP_MIN: i64 = 100_000;
@@ -90,17 +90,8 @@ pub fn set_balance(
         let wallet = Account::CustomerMain(customer.clone());
         let effects = &mut booking.effects;
         effects.transfer(kind, wallet.clone(), Account::OutsideWorld, less, None);
-        let id = booking.ids.transaction_id();
-        effects.record(Transaction {
-            id,
-            owner: wallet,
-            transaction_type: TransactionType::Withdrawal,
-            credit_type: CreditType::Debit,
-            amount: less,
-            reference: Reference::of(id),
-            escrow: None,
-            created_at: booking.now,
-        });
+        let withdrawal = booking.debit(wallet, TransactionType::Withdrawal, less);
+        booking.effects.record(withdrawal);
     }
     Ok(booking.effects)
 }
@@ -120,15 +111,5 @@ fn enter(
     let wallet = Account::CustomerMain(customer.clone());
     let effects = &mut booking.effects;
     effects.transfer(kind, Account::OutsideWorld, wallet.clone(), amount, None);
-    let id = booking.ids.transaction_id();
-    Ok(Transaction {
-        id,
-        owner: wallet,
-        transaction_type: TransactionType::Deposit,
-        credit_type: CreditType::Credit,
-        amount,
-        reference: Reference::of(id),
-        escrow: None,
-        created_at: booking.now,
-    })
+    Ok(booking.credit(wallet, TransactionType::Deposit, amount))
 }

@@ -5,13 +5,13 @@
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::effects::{Booking, Effects};
-use crate::domain::ids::{CustomerId, OperatorId, ReceiptId, Reference, TransactionId};
+use crate::domain::ids::{CustomerId, OperatorId, ReceiptId, TransactionId};
 use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::payments::payment::Payment;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
-use crate::domain::transaction::{CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType};
+use crate::domain::transaction::{Detail, Method, PaymentStatus, TransactionType};
 use crate::domain::treasury::operator::{Decision, TwoPersonRule};
 use crate::domain::treasury::payout::BankEntry;
 
@@ -435,28 +435,15 @@ fn check_may_enter(amount: Amount, inside: Amount) -> Result<(), Refusal> {
 
 /// Records the deposit of money that no pending deposit expected, and returns its id.
 fn record_deposit(wallet: Account, amount: Amount, booking: &mut Booking<'_>) -> TransactionId {
-    let id = booking.ids.transaction_id();
-    let transaction = Transaction {
-        id,
-        owner: wallet,
-        transaction_type: TransactionType::Deposit,
-        credit_type: CreditType::Credit,
-        amount,
-        reference: Reference::of(id),
-        escrow: None,
-        created_at: booking.now,
+    let deposit = booking.credit(wallet, TransactionType::Deposit, amount);
+    let id = deposit.id;
+    let method = Method::BankTransfer {
+        account: None,
+        escrow_ids: Vec::new(),
+        terms_hash: None,
     };
-    let detail = Detail {
-        status: PaymentStatus::Success,
-        fee: Amount::ZERO,
-        settled_at: Some(booking.now),
-        method: Method::BankTransfer {
-            account: None,
-            escrow_ids: Vec::new(),
-            terms_hash: None,
-        },
-    };
-    booking.effects.record_with(transaction, detail);
+    let detail = Detail::succeeded(booking.now, method);
+    booking.effects.record_with(deposit, detail);
     id
 }
 

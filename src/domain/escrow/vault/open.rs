@@ -5,12 +5,12 @@ use crate::domain::escrow::category::Category;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::vault::{Stake, Vault, VaultProgress, pot_of};
 use crate::domain::fees::{Fee, Rates, WhoPays};
-use crate::domain::ids::{CategoryId, CustomerId, MerchantId, Reference};
+use crate::domain::ids::{CategoryId, CustomerId, MerchantId};
 use crate::domain::invalid::Invalid;
 use crate::domain::ledger::TransferKind;
 use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
-use crate::domain::transaction::{CreditType, Transaction, TransactionType};
+use crate::domain::transaction::TransactionType;
 
 /// The smallest stake in minor units: 1 major unit (contract section 1.5).
 pub const STAKE_MIN: i64 = 100;
@@ -187,17 +187,8 @@ impl Vault {
                 stake.amount,
                 Some(self.id),
             );
-            let id = booking.ids.transaction_id();
-            booking.effects.record_and_emit(Transaction {
-                id,
-                owner: stake.main_account(),
-                transaction_type: TransactionType::Escrow,
-                credit_type: CreditType::Debit,
-                amount: stake.amount,
-                reference: Reference::of(id),
-                escrow: Some(self.id),
-                created_at: booking.now,
-            });
+            let paid = booking.debit(stake.main_account(), TransactionType::Escrow, stake.amount);
+            booking.effects.record_and_emit(paid.of_deal(self.id));
         }
         booking.effects.emit(EscrowEvent::Ongoing, self.id);
     }

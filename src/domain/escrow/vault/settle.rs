@@ -7,7 +7,7 @@ use crate::domain::ids::{CustomerId, Reference};
 use crate::domain::ledger::{Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
-use crate::domain::transaction::{CreditType, Transaction, TransactionType};
+use crate::domain::transaction::TransactionType;
 
 /// The parts of one stake. They add up to it.
 struct StakeParts<'a> {
@@ -110,34 +110,20 @@ impl Vault {
                 effects.transfer(kind, parts.stake.hold(), to, amount, Some(self.id));
             }
         }
-        let commission = Transaction {
-            id: booking.ids.transaction_id(),
-            owner: Account::MerchantMain,
-            transaction_type: TransactionType::Commission,
-            credit_type: CreditType::Credit,
-            amount: self.fee.commission(),
-            reference: credit.commission(),
-            escrow: Some(self.id),
-            created_at: booking.now,
-        };
+        let earned = self.fee.commission();
+        let commission = booking
+            .credit(Account::MerchantMain, TransactionType::Commission, earned)
+            .of_deal(self.id)
+            .with_reference(Some(credit.commission()));
         booking.effects.record_and_emit(commission);
     }
 
     /// Records the payment that a participant's account gets from the vault, and emits its
     /// event. Returns its reference.
     fn credit(&self, owner: Account, amount: Amount, booking: &mut Booking<'_>) -> Reference {
-        let id = booking.ids.transaction_id();
-        let reference = Reference::of(id);
-        booking.effects.record_and_emit(Transaction {
-            id,
-            owner,
-            transaction_type: TransactionType::Escrow,
-            credit_type: CreditType::Credit,
-            amount,
-            reference: reference.clone(),
-            escrow: Some(self.id),
-            created_at: booking.now,
-        });
+        let credit = booking.credit(owner, TransactionType::Escrow, amount);
+        let reference = credit.reference.clone();
+        booking.effects.record_and_emit(credit.of_deal(self.id));
         reference
     }
 }

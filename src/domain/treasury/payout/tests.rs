@@ -65,18 +65,16 @@ fn withdrawal() -> Payment {
             escrow: None,
             created_at: at(1),
         },
-        detail: Some(Detail {
-            status: PaymentStatus::Pending,
-            fee: kobo(FEE),
-            settled_at: None,
-            method: Method::Bank(BankAccount {
+        detail: Some(Detail::pending(
+            kobo(FEE),
+            Method::Bank(BankAccount {
                 bank_code: "058".to_owned(),
                 account_number: "0123456789".to_owned(),
                 account_name: "Ada".to_owned(),
                 bank_name: "Bank".to_owned(),
                 narration: None,
             }),
-        }),
+        )),
         escrows: Vec::new(),
         vault: None,
         payees: Vec::new(),

@@ -4,9 +4,10 @@ use strum::VariantArray;
 
 use super::*;
 use crate::domain::effects::Event;
-use crate::domain::ids::IdSource;
+use crate::domain::ids::{IdSource, Reference};
 use crate::domain::ledger::Transfer;
 use crate::domain::time::Date;
+use crate::domain::transaction::{CreditType, Transaction};
 
 const AMOUNT: i64 = 250_000;
 
@@ -78,16 +79,14 @@ fn announced(amount: i64) -> Payment {
             escrow: None,
             created_at: at(1),
         },
-        detail: Some(Detail {
-            status: PaymentStatus::Pending,
-            fee: Amount::ZERO,
-            settled_at: None,
-            method: Method::BankTransfer {
+        detail: Some(Detail::pending(
+            Amount::ZERO,
+            Method::BankTransfer {
                 account: None,
                 escrow_ids: Vec::new(),
                 terms_hash: None,
             },
-        }),
+        )),
         escrows: Vec::new(),
         vault: None,
         payees: Vec::new(),
