@@ -326,21 +326,26 @@ impl Service {
         assert_eq!(stored.amount.minor(), receipt.amount, "the amount of a receipt");
         assert_eq!(stored.entry.reference, receipt.bank_reference);
         assert_eq!(stored.status.into_str(), receipt.status, "the status of a receipt");
-        let owner = stored.customer.as_ref().map(CustomerId::as_str);
-        assert_eq!(owner, receipt.customer.as_deref(), "the customer of a receipt");
+        let (owner, expected_deposit) = stored.intended_for();
+        assert_eq!(
+            owner.map(CustomerId::as_str),
+            receipt.customer.as_deref(),
+            "the customer of a receipt"
+        );
         let recorder: Option<OperatorId> = receipt.recorded_by.map(|place| self.operators[place]);
         assert_eq!(stored.recorded_by, recorder, "the operator who recorded it");
         let asker: Option<OperatorId> = receipt.asked_by.map(|place| self.operators[place]);
         assert_eq!(
-            stored.asked_by, asker,
+            stored.asked.as_ref().map(|asked| asked.by),
+            asker,
             "the operator who asked to assign or to reverse it"
         );
         assert_eq!(
-            stored.expected.is_some(),
+            expected_deposit.is_some(),
             receipt.expected.is_some(),
             "the expected deposit"
         );
-        assert_eq!(stored.deposit == stored.expected, {
+        assert_eq!(stored.deposit == expected_deposit, {
             receipt.settled.is_some() || (stored.deposit.is_none() && receipt.expected.is_none())
         });
         let status = |id: TransactionId| {

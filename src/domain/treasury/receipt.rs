@@ -55,6 +55,25 @@ impl ReceiptStatus {
     pub const TO_REVERSE: &'static [Self] = &[Self::Credited, Self::Suspense];
 }
 
+/// A step with a receipt that above the limit takes effect when a second operator asks for the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReceiptStep {
+    /// To assign money in suspense to a customer, who may have announced it by the expected deposit.
+    Assign {
+        customer: CustomerId,
+        expected: Option<TransactionId>,
+    },
+    /// To reverse the receipt.
+    Reverse,
+}
+
+/// The request of an operator, which waits for a second one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptAsked {
+    pub by: OperatorId,
+    pub step: ReceiptStep,
+}
+
 /// A receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -66,8 +85,7 @@ pub struct Receipt {
     pub note: Option<String>,
     pub source: ReceiptSource,
     pub status: ReceiptStatus,
-    /// The customer whose money it is. `None` while that is not known. In suspense: the customer to
-    /// whom the operator [`Self::asked_by`] asks to assign it.
+    /// The customer whose money it is. `None` while that is not known.
     pub customer: Option<CustomerId>,
     /// The deposit whose reference the payer quoted.
     pub expected: Option<TransactionId>,
@@ -75,10 +93,9 @@ pub struct Receipt {
     pub deposit: Option<TransactionId>,
     /// `None` for a provider, and in a sandbox.
     pub recorded_by: Option<OperatorId>,
-    /// The operator who has asked to assign or to reverse a large receipt, until another one asks
-    /// for the same, or until the request is retracted. With a customer it is an assignment, unless
-    /// the receipt is credited already.
-    pub asked_by: Option<OperatorId>,
+    /// The request of one operator, until another one asks for the same, until the request is
+    /// retracted, or until the money is sent back.
+    pub asked: Option<ReceiptAsked>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -109,9 +126,18 @@ impl Receipt {
             expected: facts.expected,
             deposit: None,
             recorded_by: facts.recorded_by,
-            asked_by: None,
+            asked: None,
             created_at: now,
             updated_at: now,
+        }
+    }
+
+    /// Returns the customer whose money it is and the deposit whose reference the payer quoted, or
+    /// those of the request to assign it.
+    pub fn intended_for(&self) -> (Option<&CustomerId>, Option<TransactionId>) {
+        match self.asked.as_ref().map(|asked| &asked.step) {
+            Some(ReceiptStep::Assign { customer, expected }) => (Some(customer), *expected),
+            Some(ReceiptStep::Reverse) | None => (self.customer.as_ref(), self.expected),
         }
     }
 
@@ -215,10 +241,14 @@ impl Receipt {
         now: Timestamp,
     ) -> Result<Decision, Refusal> {
         self.check_in_suspense("assigned")?;
-        let is_the_same = self.customer.as_ref() == Some(&customer) && self.expected == expected;
-        let decision = self.ask(is_the_same, operator, rule, now)?;
-        self.expected = expected;
-        self.customer = Some(customer);
+        let step = ReceiptStep::Assign {
+            customer: customer.clone(),
+            expected,
+        };
+        let decision = self.ask(step, operator, rule, now)?;
+        if decision == Decision::Now {
+            (self.customer, self.expected) = (Some(customer), expected);
+        }
         Ok(decision)
     }
 
@@ -239,25 +269,20 @@ impl Receipt {
     ) -> Result<Decision, Refusal> {
         self.check_status(ReceiptStatus::TO_REVERSE, "reversed")?;
         self.check_unspent(available)?;
-        let is_the_same = self.status == ReceiptStatus::Credited || self.customer.is_none();
-        let decision = self.ask(is_the_same, operator, rule, now)?;
-        if self.status == ReceiptStatus::Suspense {
-            (self.customer, self.expected) = (None, None);
-        }
-        Ok(decision)
+        self.ask(ReceiptStep::Reverse, operator, rule, now)
     }
 
-    /// Decides if what an operator asks for takes effect now. Otherwise notes the operator in [`Self::asked_by`].
+    /// Decides if a step takes effect now. Otherwise notes the request in [`Self::asked`].
     fn ask(
         &mut self,
-        is_the_same: bool,
+        step: ReceiptStep,
         operator: Option<OperatorId>,
         rule: TwoPersonRule,
         now: Timestamp,
     ) -> Result<Decision, Refusal> {
-        let first = self.asked_by.filter(|_| is_the_same);
-        let decision = rule.decide(self.amount, first, operator)?;
-        self.asked_by = decision.asked_by();
+        let same = self.asked.as_ref().filter(|asked| asked.step == step);
+        let decision = rule.decide(self.amount, same.map(|asked| asked.by), operator)?;
+        self.asked = decision.asked_by().map(|by| ReceiptAsked { by, step });
         self.updated_at = now;
         Ok(decision)
     }
@@ -292,20 +317,9 @@ impl Receipt {
     ///
     /// Refuses a receipt for which no operator has asked.
     pub fn retract(&mut self, now: Timestamp) -> Result<(), Refusal> {
-        if !self.let_lapse() {
-            return Err(Refusal::NothingAsked);
-        }
+        self.asked.take().ok_or(Refusal::NothingAsked)?;
         self.updated_at = now;
         Ok(())
-    }
-
-    /// Forgets what one operator has asked for. Returns true if there was something.
-    pub fn let_lapse(&mut self) -> bool {
-        let was_asked = self.asked_by.take().is_some();
-        if was_asked && self.status == ReceiptStatus::Suspense {
-            (self.customer, self.expected) = (None, None);
-        }
-        was_asked
     }
 
     fn check_unspent(&self, available: Amount) -> Result<(), Refusal> {
@@ -349,7 +363,7 @@ impl Receipt {
     /// Refuses another status.
     pub fn send_back(&mut self, now: Timestamp) -> Result<(), Refusal> {
         self.check_in_suspense("sent back")?;
-        self.let_lapse();
+        self.asked = None;
         self.set_status(ReceiptStatus::SentBack, now);
         Ok(())
     }

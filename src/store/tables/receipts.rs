@@ -5,7 +5,7 @@ use crate::domain::money::Amount;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::treasury::payout::BankEntry;
-use crate::domain::treasury::receipt::{Receipt, ReceiptSource, ReceiptStatus};
+use crate::domain::treasury::receipt::{Receipt, ReceiptAsked, ReceiptSource, ReceiptStatus, ReceiptStep};
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
@@ -75,7 +75,18 @@ const COUNT: &str = concat!(
 fn read_receipt(row: Row<'_>) -> Result<Receipt, Error> {
     let row = ReceiptRow::read(row)?;
     let transaction = |number: Option<i64>, guard: Option<u32>| Some(TransactionId::new(number?, guard?));
-    let mut receipt = Receipt {
+    let mut customer = row.customer_id;
+    let mut expected = transaction(row.expected_id, row.expected_guard);
+    let asked = operator_id(row.asked_by, row.asker_guard).map(|by| {
+        // In suspense the row has the customer and the deposit of the request.
+        let assigned = customer.take_if(|_| row.status == ReceiptStatus::Suspense);
+        let step = assigned.map_or(ReceiptStep::Reverse, |customer| ReceiptStep::Assign {
+            customer,
+            expected: expected.take(),
+        });
+        ReceiptAsked { by, step }
+    });
+    Ok(Receipt {
         id: ReceiptId::new(row.id, row.guard),
         amount: row.amount,
         entry: BankEntry {
@@ -85,18 +96,14 @@ fn read_receipt(row: Row<'_>) -> Result<Receipt, Error> {
         note: row.note,
         source: row.source,
         status: row.status,
-        customer: row.customer_id,
-        expected: transaction(row.expected_id, row.expected_guard),
+        customer,
+        expected,
         deposit: transaction(row.deposit_id, row.deposit_guard),
         recorded_by: operator_id(row.recorded_by, row.recorder_guard),
-        asked_by: operator_id(row.asked_by, row.asker_guard),
+        asked: asked.filter(|_| row.asker_revoked_at.is_none()),
         created_at: row.created_at,
         updated_at: row.updated_at,
-    };
-    if row.asker_revoked_at.is_some() {
-        receipt.let_lapse();
-    }
-    Ok(receipt)
+    })
 }
 
 /// The condition that the money of a receipt with a deposit waits for a second operator: its approval,
@@ -245,6 +252,7 @@ impl Tx<'_> {
 
     /// Saves what changes of a receipt.
     pub fn save_receipt(&mut self, receipt: &Receipt) -> Result<(), Error> {
+        let (customer, expected) = receipt.intended_for();
         self.connection
             .prepare(concat!(
                 update_checked!(
@@ -262,11 +270,11 @@ impl Tx<'_> {
                 params![
                     receipt.id.number(),
                     receipt.status.into_str(),
-                    receipt.customer.as_ref().map(CustomerId::as_str),
-                    receipt.expected.as_ref().map(TransactionId::number),
+                    customer.map(CustomerId::as_str),
+                    expected.as_ref().map(TransactionId::number),
                     receipt.deposit.as_ref().map(TransactionId::number),
                     receipt.updated_at.millis(),
-                    receipt.asked_by.as_ref().map(OperatorId::number),
+                    receipt.asked.as_ref().map(|asked| asked.by.number()),
                 ],
                 "a receipt",
             )

@@ -358,9 +358,20 @@ fn two_ask_for_the_same(in_suspense: fn() -> Receipt) {
 
     let mut receipt = in_suspense();
     assert_eq!(assign(&mut receipt, ada(), 1), Ok(waiting_after(1)));
+    let asked = ReceiptAsked {
+        by: operator(1),
+        step: ReceiptStep::Assign {
+            customer: ada(),
+            expected: None,
+        },
+    };
     assert_eq!(
-        (receipt.status, receipt.asked_by),
-        (ReceiptStatus::Suspense, Some(operator(1)))
+        (receipt.status, &receipt.asked),
+        (ReceiptStatus::Suspense, &Some(asked))
+    );
+    assert_eq!(
+        (&receipt.customer, receipt.intended_for()),
+        (&None, (Some(&ada()), None))
     );
     let before = receipt.clone();
     assert_eq!(assign(&mut receipt, ada(), 1), same);
@@ -368,16 +379,16 @@ fn two_ask_for_the_same(in_suspense: fn() -> Receipt) {
     // Another customer, or a reversal, begins anew.
     assert_eq!(assign(&mut receipt, ben(), 2), Ok(waiting_after(2)));
     assert_eq!(reverse(&mut receipt, 1), Ok(waiting_after(1)));
-    assert_eq!(receipt.customer, None);
+    assert_eq!(receipt.intended_for(), (None, None));
     assert_eq!(assign(&mut receipt, ben(), 2), Ok(waiting_after(2)));
     assert_eq!(assign(&mut receipt, ben(), 1), Ok(Decision::Now));
-    assert_eq!((receipt.customer.clone(), receipt.asked_by), (Some(ben()), None));
+    assert_eq!((&receipt.customer, &receipt.asked), (&Some(ben()), &None));
     // The request of one operator lapses when the money is sent back.
     let mut returned = in_suspense();
     assert_eq!(assign(&mut returned, ada(), 1), Ok(waiting_after(1)));
     returned.send_back(at(9)).unwrap();
     returned.return_to_suspense(at(9)).unwrap();
-    assert_eq!((returned.customer.clone(), returned.asked_by), (None, None));
+    assert_eq!((returned.intended_for(), &returned.asked), ((None, None), &None));
     assert_eq!(assign(&mut returned, ada(), 2), Ok(waiting_after(2)));
     // The operator who assigned it cannot reverse it alone.
     credit(&mut receipt, None, Amount::ZERO).unwrap();
@@ -431,7 +442,7 @@ fn a_request_is_retracted_once_and_then_asked_anew() {
     let assign = |receipt: &mut Receipt, by| receipt.ask_to_assign(ada(), None, Some(operator(by)), large, at(9));
     assert_eq!(assign(&mut receipt, 1), Ok(waiting_after(1)));
     assert_eq!(receipt.retract(at(9)), Ok(()));
-    assert_eq!((receipt.customer.clone(), receipt.asked_by), (None, None));
+    assert_eq!((receipt.intended_for(), &receipt.asked), ((None, None), &None));
     assert_eq!(receipt.retract(at(9)), Err(Refusal::NothingAsked));
     // The next operator to ask is the first again, also the same one.
     assert_eq!(assign(&mut receipt, 2), Ok(waiting_after(2)));
@@ -440,7 +451,7 @@ fn a_request_is_retracted_once_and_then_asked_anew() {
     let reverse = |receipt: &mut Receipt, by| receipt.ask_to_reverse(Some(operator(by)), large, kobo(AMOUNT), at(9));
     assert_eq!(reverse(&mut receipt, 1), Ok(waiting_after(1)));
     assert_eq!(receipt.retract(at(9)), Ok(()));
-    assert_eq!((receipt.customer.clone(), receipt.asked_by), (Some(ada()), None));
+    assert_eq!((&receipt.customer, &receipt.asked), (&Some(ada()), &None));
     assert_eq!(reverse(&mut receipt, 2), Ok(waiting_after(2)));
 }
 

@@ -238,7 +238,7 @@ async fn run<const STATUS: u16>(
 ) -> Result<Reply<ReceiptOutcomeView, STATUS>, ApiError> {
     act(state, caller, command, move |outcome| {
         // Each command that does what was asked for ends the request.
-        let message = outcome.receipt.asked_by.map_or(message, |_| ASKED);
+        let message = outcome.receipt.asked.as_ref().map_or(message, |_| ASKED);
         Reply::success(message, ReceiptOutcomeView::new(outcome))
     })
     .await
@@ -328,6 +328,8 @@ struct NotFundedView {
 
 impl ReceiptView {
     pub(super) fn new(receipt: Receipt) -> Self {
+        let (customer, expected) = receipt.intended_for();
+        let customer = customer.cloned();
         Self {
             id: AsText(receipt.id),
             status: receipt.status.into_str(),
@@ -335,12 +337,12 @@ impl ReceiptView {
             bank_reference: receipt.entry.reference,
             value_date: AsText(receipt.entry.value_date),
             source: receipt.source.into_str(),
-            customer_id: receipt.customer.map(AsText),
-            expected_deposit_id: receipt.expected.map(AsText),
+            customer_id: customer.map(AsText),
+            expected_deposit_id: expected.map(AsText),
             deposit_id: receipt.deposit.map(AsText),
             note: receipt.note,
             recorded_by: receipt.recorded_by.map(AsText),
-            asked_by: receipt.asked_by.map(AsText),
+            asked_by: receipt.asked.map(|asked| AsText(asked.by)),
             created_at: AsText(receipt.created_at),
             updated_at: AsText(receipt.updated_at),
         }
