@@ -25,20 +25,19 @@ pub struct ResolutionRequest {
     pub ruling: Ruling,
 }
 
-/// Records a statement of the buyer or the seller in a dispute. `proof` holds at most one
-/// file of evidence.
+/// Records a statement of the buyer or the seller in a dispute. `proof` is the file of evidence.
 pub fn submit(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
     token: PaymentToken,
     message: Parsed<String>,
-    proof: &[FileName],
+    proof: Option<FileName>,
 ) -> Result<Escrow, Error> {
     admit(tx, policy, actor)?;
     let statement = Statement {
         name: name_of(tx, actor.merchant, actor.customer())?,
-        proof: proof.first().copied(),
+        proof,
         ..Statement::new(message?, tx.now())
     };
     let key = EscrowKey::Token(token);
@@ -67,7 +66,7 @@ pub fn resolve(
     merchant: MerchantId,
     escrow: EscrowId,
     request: Result<ResolutionRequest, Refusal>,
-    proof: &[FileName],
+    proof: Option<FileName>,
 ) -> Result<Escrow, Error> {
     let request = request?;
     let mut escrow = load_to_rule(tx, merchant, escrow, request.ruling)?;
@@ -97,7 +96,7 @@ pub fn resolve_as_operator(
     actor: &OperatorActor,
     escrow: EscrowId,
     request: Result<ResolutionRequest, Refusal>,
-    proof: &[FileName],
+    proof: Option<FileName>,
 ) -> Result<RulingOutcome, Error> {
     let request = request?;
     let (ruling, reason) = (request.ruling, Some(request.resolution.clone()));
@@ -164,10 +163,10 @@ fn rule(
     policy: &Policy,
     escrow: &mut Escrow,
     request: ResolutionRequest,
-    proof: &[FileName],
+    proof: Option<FileName>,
 ) -> Result<Effects, Error> {
     let resolution = Statement {
-        proof: proof.first().copied(),
+        proof,
         ..Statement::new(request.resolution, tx.now())
     };
     Ok(escrow.resolve(request.ruling, resolution, policy.exits(), tx)?)

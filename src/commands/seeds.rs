@@ -264,7 +264,7 @@ impl Loader<'_, '_> {
 
     fn submit_statement(&mut self, party: &Actor, escrow: &Escrow, message: &str) -> Result<Escrow, Error> {
         let (token, message) = (escrow.payment_token.clone(), Ok(message.to_owned()));
-        disputes::submit(self.tx, self.policy, party, token, message, &[])
+        disputes::submit(self.tx, self.policy, party, token, message, None)
     }
 
     fn resolve(&mut self, escrow: EscrowId, ruling: Ruling) -> Result<Escrow, Error> {
@@ -272,7 +272,7 @@ impl Loader<'_, '_> {
             resolution: "Both sides were heard".to_owned(),
             ruling,
         };
-        disputes::resolve(self.tx, self.policy, self.merchant, escrow, Ok(request), &[])
+        disputes::resolve(self.tx, self.policy, self.merchant, escrow, Ok(request), None)
     }
 
     /// Advances the merchant's clock to the time at which every claim is due.

@@ -279,14 +279,14 @@ impl Service {
     fn dispute(&self, policy: Policy, actor: Actor, token: PaymentToken) -> Result<Escrow, Error> {
         let message = Ok("It leaks".to_owned());
         self.run(policy, move |tx, policy| {
-            disputes::submit(tx, policy, &actor, token, message, &[])
+            disputes::submit(tx, policy, &actor, token, message, None)
         })
     }
 
     fn resolve(&self, policy: Policy, merchant: MerchantId, escrow: EscrowId, ruling: Ruling) -> Result<Escrow, Error> {
         let request = resolution(ruling);
         self.run(policy, move |tx, policy| {
-            disputes::resolve(tx, policy, merchant, escrow, Ok(request), &[])
+            disputes::resolve(tx, policy, merchant, escrow, Ok(request), None)
         })
     }
 

@@ -96,7 +96,7 @@ fn trade_everything(trade: &Trade) {
     trade.fund_by_card("dora", disputed.id);
     let (buyer, token) = (trade.actor("dora"), disputed.payment_token.clone());
     write(&trade.store, move |tx| {
-        disputes::submit(tx, &policy(), &buyer, token, Ok("late".to_owned()), &[])
+        disputes::submit(tx, &policy(), &buyer, token, Ok("late".to_owned()), None)
     });
     trade.open_vault(&["ada", "dora"]);
     trade.withdraw("ada", "slow", "0000000003");

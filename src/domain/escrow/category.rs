@@ -62,12 +62,9 @@ struct CheckedFields {
 }
 
 impl CategoryRequest {
-    /// Returns the request with the first of the uploaded pictures.
-    pub fn with_image(self, images: &[FileName]) -> Self {
-        Self {
-            image: images.first().copied(),
-            ..self
-        }
+    /// Returns the request with the uploaded picture, if there is one.
+    pub fn with_image(self, image: Option<FileName>) -> Self {
+        Self { image, ..self }
     }
 
     fn checked(self, limits: &TermsLimits) -> Result<CheckedFields, Invalid> {

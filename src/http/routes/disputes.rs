@@ -94,7 +94,7 @@ pub(crate) async fn submit(
     let request = parse_statement(&mut body, state.policy.load().terms_limits.description_chars_max);
     let mode = state.policy.load().mode;
     state
-        .execute_with_files(
+        .execute_with_file(
             caller,
             request,
             |tx, policy, actor, message, proof| disputes::submit(tx, policy, actor, token, message, proof),
@@ -128,7 +128,7 @@ pub(crate) async fn resolve(
     let escrow = EscrowId::named(&escrow);
     let request = parse_resolution(&mut body, state.policy.load().terms_limits.description_chars_max);
     state
-        .execute_with_files(
+        .execute_with_file(
             caller,
             request,
             move |tx, policy, actor, request, proof| {

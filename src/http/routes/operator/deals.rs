@@ -34,7 +34,7 @@ pub(super) async fn resolve(
     let request = disputes::parse_resolution(&mut body, state.policy.load().terms_limits.description_chars_max);
     let agent = caller.agent();
     state
-        .execute_with_files(
+        .execute_with_file(
             caller,
             request,
             move |tx, policy, actor, request, proof| {
