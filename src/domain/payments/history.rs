@@ -7,7 +7,7 @@ use crate::domain::transaction::TransactionType;
 
 /// The most transactions of a reply without pages. A longer history is refused and not cut
 /// off, since a client that adds up a month must not miss a day.
-pub const FLAT_ROWS_MAX: usize = 10_000;
+pub const FLAT_ROWS_MAX: u32 = 10_000;
 
 /// A filter of transactions. `None` lets every transaction pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,38 +58,26 @@ impl HistoryFilter {
 }
 
 impl HistoryShape {
-    /// Returns how many of the transactions up to the key [`newest`] to skip, and how many to
-    /// take after them.
-    ///
-    /// [`newest`]: Self::newest
-    pub fn cut(self) -> (u64, usize) {
+    /// Returns the page of the history to read for the reply.
+    pub const fn page(self) -> PageRequest {
         match self {
-            Self::Page(page) => (page.offset(), page.rows_read()),
-            Self::Flat => (0, FLAT_ROWS_MAX),
+            Self::Page(request) => request,
+            Self::Flat => PageRequest::numbered(1, FLAT_ROWS_MAX),
         }
     }
 
-    /// Returns the greatest keys that a transaction may have to be counted, and to be taken.
-    pub const fn newest(self) -> (i64, i64) {
-        match self {
-            Self::Page(page) => (page.newest_counted(), page.newest()),
-            Self::Flat => (i64::MAX, i64::MAX),
-        }
-    }
-
-    /// Returns the part of the history made of these rows, where `count` transactions
-    /// pass the filter. `key` returns the key of a row.
+    /// Returns this page, which [`Self::page`] asks for, in the form of the reply.
     ///
     /// # Errors
     ///
     /// Refuses a reply without pages that would exceed [`FLAT_ROWS_MAX`].
-    pub fn history<T>(self, rows: Vec<T>, count: u64, key: impl Fn(&T) -> i64) -> Result<History<T>, Refusal> {
+    pub fn history<T>(self, page: Page<T>) -> Result<History<T>, Refusal> {
         match self {
-            Self::Page(request) => Ok(History::Page(Page::of(rows, count, request, key))),
-            Self::Flat if u64::try_from(rows.len()).is_ok_and(|taken| taken < count) => {
-                Err(Refusal::TooManyTransactions { max: FLAT_ROWS_MAX })
-            }
-            Self::Flat => Ok(History::Flat(rows)),
+            Self::Page(_) => Ok(History::Page(page)),
+            Self::Flat if page.is_last() => Ok(History::Flat(page.rows)),
+            Self::Flat => Err(Refusal::TooManyTransactions {
+                max: FLAT_ROWS_MAX as usize,
+            }),
         }
     }
 }
@@ -121,10 +109,10 @@ mod tests {
 
     #[test]
     fn a_reply_without_pages_is_complete_or_refused() {
-        assert_eq!(
-            HistoryShape::Flat.history(vec![1, 2], 2, |row| *row),
-            Ok(History::Flat(vec![1, 2]))
-        );
-        assert!(HistoryShape::Flat.history(vec![1, 2], 3, |row| *row).is_err());
+        let flat = HistoryShape::Flat;
+        let of = |count| flat.history(Page::of(vec![2, 1], count, flat.page(), |row| *row));
+        let max = u64::from(FLAT_ROWS_MAX);
+        assert_eq!(of(max), Ok(History::Flat(vec![2, 1])));
+        assert_eq!(of(max + 1), Err(Refusal::TooManyTransactions { max: 10_000 }));
     }
 }

@@ -131,9 +131,9 @@ async fn history(
         .read_list(
             caller,
             merchant,
-            move |snapshot| snapshot.history(merchant, &owner, &filter, shape),
-            move |(payments, count), context| {
-                let history = shape.history(payments, count, |payment: &Payment| payment.transaction.id.number())?;
+            move |snapshot| snapshot.history(merchant, &owner, &filter, shape.page()),
+            move |page, context| {
+                let history = shape.history(page)?;
                 if let History::Page(page) = &history {
                     walk.note(page);
                 }

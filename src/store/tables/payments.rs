@@ -4,8 +4,9 @@ use crate::domain::escrow::deal::{Deal, DealRef};
 use crate::domain::ids::{EscrowId, MerchantId, Reference, TransactionId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::payments::announcement::Announcement;
-use crate::domain::payments::history::{HistoryFilter, HistoryShape};
+use crate::domain::payments::history::HistoryFilter;
 use crate::domain::payments::payment::Payment;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType};
@@ -148,18 +149,19 @@ impl Snapshot<'_> {
         payment.ok_or_else(|| broken("a payment with details", &id.to_string()))
     }
 
-    /// Returns the part of an owner's history that filter and shape select, newest first,
-    /// and the number of entries that the filter selects. To count these it reads every entry
-    /// back to the filter's first day. The length of an unfiltered history is stored.
+    /// Returns a page of the payments of an owner's history that the filter selects, newest first.
+    /// To count them it reads every entry back to the filter's first day. The length of an
+    /// unfiltered history is stored.
     pub fn history(
         &self,
         merchant: MerchantId,
         owner: &Account,
         filter: &HistoryFilter,
-        shape: HistoryShape,
-    ) -> Result<(Vec<Payment>, u64), Error> {
+        request: PageRequest,
+    ) -> Result<Page<Payment>, Error> {
         let account = self.account(merchant, owner)?;
-        let ((offset, limit), (newest_counted, newest)) = (shape.cut(), shape.newest());
+        let (offset, limit) = (request.offset(), request.rows_read());
+        let (newest_counted, newest) = (request.newest_counted(), request.newest());
         let known = filter
             .is_everything()
             .then_some(account.transaction_count.unsigned_abs());
@@ -202,7 +204,10 @@ impl Snapshot<'_> {
         for id in on_page {
             payments.extend(statement.first(params![id], |row| self.payment_of_row(&PaymentRow::read(row)?, owner))?);
         }
-        Ok((payments, known.map_or(counted, |count| count - newer)))
+        let count = known.map_or(counted, |count| count - newer);
+        Ok(Page::of(payments, count, request, |payment| {
+            payment.transaction.id.number()
+        }))
     }
 
     /// Returns the deposit that a merchant's test account waits for.

@@ -11,7 +11,7 @@ use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, Reference};
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::page::PageRequest;
-use crate::domain::payments::history::{HistoryFilter, HistoryShape};
+use crate::domain::payments::history::HistoryFilter;
 use crate::domain::payments::payment::Payment;
 use crate::domain::transaction::{DepositAccount, TransactionType};
 use crate::domain::treasury::receipt::{Receipt, ReceiptStatus};
@@ -305,11 +305,11 @@ fn others_that_came(
     merchant: MerchantId,
     transfer: &Payment,
 ) -> Result<Vec<Amount>, store::Error> {
-    let newest = HistoryShape::Page(PageRequest::numbered(1, CAME_MAX));
+    let newest = PageRequest::numbered(1, CAME_MAX);
     let owner = &transfer.transaction.owner;
-    let (history, _) = snapshot.history(merchant, owner, &HistoryFilter::default(), newest)?;
+    let history = snapshot.history(merchant, owner, &HistoryFilter::default(), newest)?;
     let mut came = Vec::new();
-    for payment in history {
+    for payment in history.rows {
         if payment.transaction.transaction_type != TransactionType::Deposit {
             continue;
         }

@@ -13,7 +13,7 @@ use crate::domain::ids::CustomerId;
 use crate::domain::ledger::Account;
 use crate::domain::mode::Mode;
 use crate::domain::page::{LIMIT_MAX, Page as ListPage, PageRequest};
-use crate::domain::payments::history::{HistoryFilter, HistoryShape};
+use crate::domain::payments::history::HistoryFilter;
 use crate::domain::payments::payment::Payment;
 use crate::domain::text::counted;
 use crate::domain::transaction::CreditType;
@@ -35,8 +35,7 @@ const NEWEST: PageRequest = PageRequest::numbered(1, LIMIT_MAX);
 const PHONE_DIGITS: usize = 9;
 
 /// The payments on the page of a customer.
-const PAYMENTS_SHOWN: u32 = 50;
-const PAYMENTS: PageRequest = PageRequest::numbered(1, PAYMENTS_SHOWN);
+const PAYMENTS: PageRequest = PageRequest::numbered(1, 50);
 
 /// Returns the newest customers.
 pub(super) async fn newest(reader: &Reader) -> Result<Vec<Customer>, Refused> {
@@ -284,14 +283,12 @@ async fn show_customer(reader: &Reader, id: &str, shown: &Shown) -> Result<HttpR
             return Ok(None);
         };
         let wallet = snapshot.wallet(merchant, &asked)?;
-        let (owner, shape) = (Account::CustomerMain(asked), HistoryShape::Page(PAYMENTS));
-        let (mut history, count) = snapshot.history(merchant, &owner, &HistoryFilter::default(), shape)?;
-        // One more is read than the page has.
-        history.truncate(PAYMENTS_SHOWN as usize);
+        let owner = Account::CustomerMain(asked);
+        let history = snapshot.history(merchant, &owner, &HistoryFilter::default(), PAYMENTS)?;
         let has_bank = policy.mode == Mode::Sandbox || policy.known_deposit_account(snapshot, merchant)?.is_some();
-        Ok(wallet.map(|wallet| (customer, wallet, (history, count), has_bank)))
+        Ok(wallet.map(|wallet| (customer, wallet, history, has_bank)))
     });
-    let (customer, wallet, (history, count), has_bank) = found.await?.flatten().ok_or_else(unknown)?;
+    let (customer, wallet, history, has_bank) = found.await?.flatten().ok_or_else(unknown)?;
     let back = page_of(id.as_str());
     let done = done::notice(reader, shown.done()).await?;
     let currency = reader.currency();
@@ -342,11 +339,11 @@ async fn show_customer(reader: &Reader, id: &str, shown: &Shown) -> Result<HttpR
         }
         section.card {
             h2 { "History" }
-            @if history.is_empty() {
+            @if history.rows.is_empty() {
                 p.muted { "No payments yet." }
             } @else {
-                @if count > history.len() as u64 { p.small.muted { "The newest " (history.len()) " of " (count) " payments." } }
-                (payments(&history, &currency))
+                @if !history.is_last() { p.small.muted { "The newest " (history.rows.len()) " of " (history.count) " payments." } }
+                (payments(&history.rows, &currency))
             }
         }
     }))
