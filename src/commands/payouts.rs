@@ -176,8 +176,7 @@ pub fn pay(
     check_value_date(paid.value_date, now)?;
     let mut loaded = load(tx, actor.merchant, id)?;
     let effects = loaded.payout.pay(loaded.withdrawal.as_mut(), Some(paid.clone()), now)?;
-    let everywhere = policy.has_shared_bank_account();
-    if let Some(other) = tx.payout_with_bank_reference(actor.merchant, &paid, everywhere)? {
+    if let Some(other) = tx.payout_with_bank_reference(actor.merchant, &paid, policy.reference_scope())? {
         return Err(actor.refuse_bank_reference(tx, other)?.into());
     }
     save(tx, policy, actor.merchant, &loaded, &effects)?;

@@ -20,6 +20,7 @@ use crate::domain::payments::bank::BankCodes;
 use crate::domain::refusal::Refusal;
 use crate::domain::transaction::DepositAccount;
 use crate::domain::treasury::operator::TwoPersonRule;
+use crate::domain::treasury::reference::ReferenceScope;
 use crate::store::{self, Snapshot, Tx};
 use crate::views::ViewContext;
 
@@ -196,10 +197,12 @@ impl Policy {
         self.mode == Mode::Live || !self.strict
     }
 
-    /// Returns true if merchants may share a bank account, so that a reference of the bank is
-    /// used once by all of them together.
-    pub fn has_shared_bank_account(&self) -> bool {
-        self.mode == Mode::Live
+    /// Returns the scope within which a reference of the bank is used once.
+    pub const fn reference_scope(&self) -> ReferenceScope {
+        match self.mode {
+            Mode::Live => ReferenceScope::AllMerchants,
+            Mode::Sandbox => ReferenceScope::OwnMerchant,
+        }
     }
 
     /// Checks that the merchant's customers may pay by card.

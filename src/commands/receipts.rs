@@ -18,6 +18,7 @@ use crate::domain::treasury::act::ActKind;
 use crate::domain::treasury::operator::Decision;
 use crate::domain::treasury::payout::{BankEntry, check_value_date};
 use crate::domain::treasury::receipt::{self, Receipt, ReceiptFacts, ReceiptSource};
+use crate::domain::treasury::reference::ReferenceScope;
 use crate::store::Tx;
 
 /// The parsed request to record a receipt.
@@ -122,15 +123,16 @@ pub fn report(
         reference: report.reference,
         value_date: day.unwrap_or_else(|| now.date()),
     };
-    let found = tx.receipt_with_bank_reference(actor.merchant, &entry, false)?;
+    let found = tx.receipt_with_bank_reference(actor.merchant, &entry, ReferenceScope::OwnMerchant)?;
     let mut known = found.map(|(_, receipt)| receipt);
     if known.is_none() {
-        known = tx.mistake_with_bank_reference(actor.merchant, &entry, false)?;
+        known = tx.mistake_with_bank_reference(actor.merchant, &entry, ReferenceScope::OwnMerchant)?;
     }
     if let Some(known) = known {
         return Ok(ReceiptOutcome::of(load(tx, actor.merchant, known)?));
     }
-    if policy.has_shared_bank_account() && tx.mistake_with_bank_reference(actor.merchant, &entry, true)?.is_some() {
+    let scope = policy.reference_scope();
+    if tx.mistake_with_bank_reference(actor.merchant, &entry, scope)?.is_some() {
         return Err(Refusal::BankReferenceUsed { id: None }.into());
     }
     let mut target = ReceiptTarget::Unknown;
@@ -344,8 +346,7 @@ fn insert(
     request: &ReceiptRequest,
     source: ReceiptSource,
 ) -> Result<Receipt, Error> {
-    let everywhere = policy.has_shared_bank_account();
-    if let Some(other) = tx.receipt_with_bank_reference(actor.merchant, &request.entry, everywhere)? {
+    if let Some(other) = tx.receipt_with_bank_reference(actor.merchant, &request.entry, policy.reference_scope())? {
         return Err(actor.refuse_bank_reference(tx, other)?.into());
     }
     let (customer, expected) = resolve(tx, policy, actor.merchant, &request.target)?;

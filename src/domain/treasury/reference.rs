@@ -8,6 +8,15 @@ use unicode_normalization::UnicodeNormalization;
 /// one stands in too many texts by chance, as a day or a branch's number does.
 pub const EMBEDDED_CHARS_MIN: usize = 6;
 
+/// The merchants among whose movements at the bank a reference is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReferenceScope {
+    /// The merchant of the command.
+    OwnMerchant,
+    /// All merchants, since they may share a bank account.
+    AllMerchants,
+}
+
 /// A reference without case, spaces and punctuation, with the places at which the text had
 /// them.
 #[derive(Clone, Debug, PartialEq, Eq)]

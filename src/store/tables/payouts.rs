@@ -8,6 +8,7 @@ use crate::domain::payments::payment::Payment;
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::BankAccount;
 use crate::domain::treasury::payout::{BankEntry, Payout, PayoutAsked, PayoutStatus, PayoutStep};
+use crate::domain::treasury::reference::ReferenceScope;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
@@ -219,17 +220,16 @@ impl Snapshot<'_> {
             .one(params![merchant.0], |row| row.get(0))
     }
 
-    /// Returns the paid pay-out with this bank reference, of the merchant or, if `everywhere`,
-    /// of any.
+    /// Returns the paid pay-out with this bank reference, of a merchant within the scope.
     pub fn payout_with_bank_reference(
         &self,
         merchant: MerchantId,
         entry: &BankEntry,
-        everywhere: bool,
+        scope: ReferenceScope,
     ) -> Result<Option<(MerchantId, PayoutId)>, Error> {
         self.connection
             .prepare("SELECT merchant_id, id, guard FROM payout WHERE bank_reference_key = ?1 AND (merchant_id = ?2 OR ?3) LIMIT 1")?
-            .first(params![entry.reference_key(), merchant.0, everywhere], |row| {
+            .first(params![entry.reference_key(), merchant.0, scope == ReferenceScope::AllMerchants], |row| {
                 Ok((row.get(0)?, PayoutId::new(row.get(1)?, row.get(2)?)))
             })
     }

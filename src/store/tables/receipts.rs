@@ -6,6 +6,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::treasury::payout::BankEntry;
 use crate::domain::treasury::receipt::{Receipt, ReceiptAsked, ReceiptSource, ReceiptStatus, ReceiptStep};
+use crate::domain::treasury::reference::ReferenceScope;
 use crate::store::engine::error::Error;
 use crate::store::engine::sql::{Row, params};
 use crate::store::tables::checked::{insert_checked, update_checked};
@@ -154,36 +155,36 @@ impl Snapshot<'_> {
         Ok(Page::of(rows, count, request, |receipt| receipt.id.number()))
     }
 
-    /// Returns the valid receipt with this bank reference, of the merchant or, if
-    /// `everywhere`, of any.
+    /// Returns the valid receipt with this bank reference, of a merchant within the scope.
     pub fn receipt_with_bank_reference(
         &self,
         merchant: MerchantId,
         entry: &BankEntry,
-        everywhere: bool,
+        scope: ReferenceScope,
     ) -> Result<Option<(MerchantId, ReceiptId)>, Error> {
         self.connection
             .prepare(
                 "SELECT merchant_id, id, guard FROM receipt WHERE bank_reference_key = ?1 AND (merchant_id = ?2 OR ?3)
                  AND status <> 'rejected' AND status <> 'reversed' LIMIT 1",
             )?
-            .first(params![entry.reference_key(), merchant.0, everywhere], |row| {
-                Ok((row.get(0)?, ReceiptId::new(row.get(1)?, row.get(2)?)))
-            })
+            .first(
+                params![entry.reference_key(), merchant.0, scope == ReferenceScope::AllMerchants],
+                |row| Ok((row.get(0)?, ReceiptId::new(row.get(1)?, row.get(2)?))),
+            )
     }
 
-    /// Returns a rejected or reversed receipt of a merchant with this bank reference, or one of any
-    /// merchant.
+    /// Returns a rejected or reversed receipt with this bank reference, of a merchant within the scope.
     pub fn mistake_with_bank_reference(
         &self,
         merchant: MerchantId,
         entry: &BankEntry,
-        everywhere: bool,
+        scope: ReferenceScope,
     ) -> Result<Option<ReceiptId>, Error> {
         let mut statement = self.connection.prepare(MISTAKE)?;
-        statement.first(params![merchant.0, entry.reference_key(), everywhere], |row| {
-            Ok(ReceiptId::new(row.get(0)?, row.get(1)?))
-        })
+        statement.first(
+            params![merchant.0, entry.reference_key(), scope == ReferenceScope::AllMerchants],
+            |row| Ok(ReceiptId::new(row.get(0)?, row.get(1)?)),
+        )
     }
 
     /// Returns true if money that a receipt recorded for this deposit waits for a second operator.
