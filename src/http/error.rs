@@ -39,7 +39,7 @@ pub(crate) enum ApiError {
     #[error(transparent)]
     Refused(Refusal),
     /// The store failed.
-    #[error("{}", store_failure(.0).1)]
+    #[error("{}", store_failure(.0).message)]
     Store(store::Error),
     /// The request has no key. In sandbox mode a program on this machine needs none.
     #[strum_discriminants(strum(props(status = 401)))]
@@ -207,7 +207,7 @@ impl ApiError {
     fn status(&self) -> u16 {
         match self {
             Self::Refused(refusal) => status_of(refusal.into()),
-            Self::Store(error) => store_failure(error).0.status(),
+            Self::Store(error) => store_failure(error).failure.status(),
             Self::Fault { status } => status.as_u16(),
             error => ApiErrorKind::from(error).status(),
         }
@@ -216,7 +216,7 @@ impl ApiError {
     fn code(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.code(),
-            Self::Store(error) => store_failure(error).0.into(),
+            Self::Store(error) => store_failure(error).failure.into(),
             error => ApiErrorKind::from(error).into(),
         }
     }
@@ -264,7 +264,7 @@ impl ApiError {
         match self {
             Self::TooManyRequests { reset_seconds } => Some(*reset_seconds),
             Self::IdempotencyKeyInFlight => Some(RETRY_AFTER_SECONDS),
-            Self::Store(error) => store_failure(error).0.retry_after_seconds(),
+            Self::Store(error) => store_failure(error).failure.retry_after_seconds(),
             Self::FileDamaged => None,
             _ => matches!(self.status(), 429 | 503).then_some(RETRY_AFTER_SECONDS),
         }

@@ -51,9 +51,15 @@ impl StoreFailure {
     }
 }
 
+/// A failure with its message to the client.
+pub(super) struct DescribedFailure {
+    pub(super) failure: StoreFailure,
+    pub(super) message: &'static str,
+}
+
 /// Returns the failure that an error of the store is, and its message.
-pub(super) fn store_failure(error: &store::Error) -> (StoreFailure, &'static str) {
-    match error {
+pub(super) fn store_failure(error: &store::Error) -> DescribedFailure {
+    let (failure, message) = match error {
         store::Error::QueueFull => (
             StoreFailure::Busy,
             "Too many writes are waiting; nothing was changed, try again shortly",
@@ -127,7 +133,8 @@ pub(super) fn store_failure(error: &store::Error) -> (StoreFailure, &'static str
             StoreFailure::Internal,
             "Something went wrong on our side; nothing was changed",
         ),
-    }
+    };
+    DescribedFailure { failure, message }
 }
 
 #[cfg(test)]

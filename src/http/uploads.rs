@@ -173,5 +173,5 @@ impl AppState {
 /// Returns true if the outcome of the command is unknown until the next start. The start
 /// removes the files that no row names.
 fn is_outcome_unknown<V, const STATUS: u16>(outcome: &Result<Reply<V, STATUS>, ApiError>) -> bool {
-    matches!(outcome, Err(ApiError::Store(error)) if store_failure(error).0 == StoreFailure::OutcomeUnknown)
+    matches!(outcome, Err(ApiError::Store(error)) if store_failure(error).failure == StoreFailure::OutcomeUnknown)
 }
