@@ -41,7 +41,7 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
     };
     Ok(Policy {
         mode: config.mode,
-        strict: config.strict,
+        is_strict: config.strict,
         admission,
         merchant_settings_default: MerchantSettings {
             rates: config.rates()?,

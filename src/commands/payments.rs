@@ -133,7 +133,7 @@ pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Parsed<Am
     }
     admit(tx, policy, actor)?;
     let amount = amount?;
-    if policy.strict {
+    if policy.is_strict {
         play_money::check_top_up_is_due(tx.topped_up_at(actor.merchant, actor.customer())?, tx.now())?;
         tx.save_top_up(actor.merchant, actor.customer())?;
     }

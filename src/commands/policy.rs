@@ -31,7 +31,7 @@ pub struct Policy {
     pub mode: Mode,
     /// True if the server behaves as the hosted API where its own default is more lenient
     /// (the last column of contract section 8).
-    pub strict: bool,
+    pub is_strict: bool,
     /// The decision on unknown customers: register or refuse them.
     pub admission: Admission,
     /// The settings of merchants without settings of their own.
@@ -93,7 +93,7 @@ impl Policy {
     pub const fn variant(&self) -> Variant {
         Variant {
             mode: self.mode,
-            is_strict: self.strict,
+            is_strict: self.is_strict,
         }
     }
 
@@ -184,7 +184,7 @@ impl Policy {
     /// Nigeria only.
     pub fn bank_codes(&self) -> BankCodes {
         match self.mode {
-            Mode::Sandbox if self.strict => BankCodes::Listed,
+            Mode::Sandbox if self.is_strict => BankCodes::Listed,
             Mode::Live if self.merchant_settings_default.country == Country::NIGERIA => BankCodes::Real,
             Mode::Sandbox | Mode::Live => BankCodes::Any,
         }
@@ -194,7 +194,7 @@ impl Policy {
     /// `strict` a sandbox does so when the withdrawal is settled, as the hosted API does
     /// (contract section 4.3.2).
     pub fn holds_withdrawals(&self) -> bool {
-        self.mode == Mode::Live || !self.strict
+        self.mode == Mode::Live || !self.is_strict
     }
 
     /// Returns the scope within which a reference of the bank is used once.
@@ -221,7 +221,7 @@ impl Policy {
 
     /// Returns the order in which milestones must be released.
     pub(super) const fn release_order(&self) -> ReleaseOrder {
-        if self.strict {
+        if self.is_strict {
             ReleaseOrder::FirstPending
         } else {
             ReleaseOrder::Any
@@ -231,7 +231,7 @@ impl Policy {
     /// Returns the decisions on the ways out of a hold.
     pub(crate) const fn exits(&self) -> ExitRules {
         ExitRules {
-            is_strict: self.strict,
+            is_strict: self.is_strict,
             grace_seconds: self.claim_grace_seconds,
         }
     }

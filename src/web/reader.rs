@@ -94,7 +94,7 @@ impl Reader {
 
     /// Returns true in a sandbox where a new name is a new customer: one that is not strict.
     pub(super) fn registers_unknown(&self) -> bool {
-        self.is_in_sandbox() && !self.state.policy.load().strict
+        self.is_in_sandbox() && !self.state.policy.load().is_strict
     }
 
     /// Returns true if the reader has not logged in, and needs no key.

@@ -199,7 +199,7 @@ enum Purpose {
 fn parse_intent(body: &JsonBody, state: &AppState) -> Parsed<IntentRequest> {
     let fields = body.fields()?;
     let amount = intent::check_amount(fields.field("amount").amount()?)?;
-    let reference = reference(&fields, state.policy.load().strict)?;
+    let reference = reference(&fields, state.policy.load().is_strict)?;
     let purpose = fields.field("transactionType").one_of_any_case(Purpose::VARIANTS)?;
     check_currency(&fields, &state.policy.load().currency)?;
     Ok(IntentRequest {

@@ -132,25 +132,25 @@ pub(crate) async fn wallet(state: Data<AppState>, caller: Caller) -> Result<Repl
 fn parse_payment(body: &JsonBody, state: &AppState) -> Parsed<PaymentRequest> {
     let fields = body.fields()?;
     let policy = state.policy.load();
-    let strict = policy.strict;
+    let is_strict = policy.is_strict;
     let amount = fields.field("amount");
     let smallest = policy.terms_limits.amount_min;
-    let offered = if strict {
+    let offered = if is_strict {
         Some(amount.amount_of(AmountShape::AtLeast(smallest))?)
     } else {
         amount.optional(Field::amount)?
     };
-    if strict && offered.is_some_and(|offered| offered < smallest) {
+    if is_strict && offered.is_some_and(|offered| offered < smallest) {
         return Err(amount.must_be(format!("a number of {smallest} or more")));
     }
-    let reference = reference(&fields, strict)?;
+    let reference = reference(&fields, is_strict)?;
     fields
         .field("transactionType")
         .optional(|field| field.one_of_any_case(&["escrow"]))?;
     let gateway = fields
         .field("gateway")
         .optional(|field| field.one_of_any_case(&["wallet", "card"]))?;
-    let gateway = if gateway.map_or(strict, |gateway| gateway == "card") {
+    let gateway = if gateway.map_or(is_strict, |gateway| gateway == "card") {
         Gateway::Card(CardId::named(&fields.field("cardId").text()?))
     } else {
         Gateway::Wallet

@@ -209,9 +209,9 @@ fn milestone(entry: &Field<'_>, limits: &TermsLimits) -> Parsed<MilestoneRequest
     })
 }
 
-pub(super) fn reference(fields: &Fields<'_>, strict: bool) -> Parsed<Option<Reference>> {
+pub(super) fn reference(fields: &Fields<'_>, is_strict: bool) -> Parsed<Option<Reference>> {
     let reference = fields.field("reference");
-    if strict {
+    if is_strict {
         reference.reference().map(Some)
     } else {
         reference.optional(Field::reference)

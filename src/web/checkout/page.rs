@@ -75,7 +75,7 @@ pub(super) async fn pay(
     session: Path<String>,
     Form(sent): Form<Sent>,
 ) -> Result<HttpResponse, Refused> {
-    let is_strict = state.policy.load().strict;
+    let is_strict = state.policy.load().is_strict;
     let visit = Visit::of(&request, state, door, &session, sent.shown).await?;
     let money = visit.play_money()?;
     let source = match sent.card.as_str() {

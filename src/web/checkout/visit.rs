@@ -194,7 +194,7 @@ impl Visit {
     /// Returns true in a sandbox where a new name is a new customer: one that is not strict.
     pub(super) fn registers_unknown(&self) -> bool {
         let policy = self.state.policy.load();
-        policy.mode == Mode::Sandbox && !policy.strict
+        policy.mode == Mode::Sandbox && !policy.is_strict
     }
 
     pub(super) fn mode(&self) -> Mode {

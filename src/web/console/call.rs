@@ -89,7 +89,7 @@ pub(super) async fn send(
     reader.check_visitor(&visitor)?;
     request.merchant = request.merchant.filter(|_| reader.is_operator());
     reader.choose_of_form(request.merchant.as_deref())?;
-    if reader.state.policy.load().strict {
+    if reader.state.policy.load().is_strict {
         add_reference(&mut request);
     }
     // Nothing is kept for an idempotency key where a reply shows a secret.

@@ -15,7 +15,7 @@ const STAGES: usize = 5;
 
 /// Says what the amount of a stage may be.
 pub(super) fn stages_hint(reader: &Reader) -> &'static str {
-    if reader.state.policy.load().strict {
+    if reader.state.policy.load().is_strict {
         "Each amount has at most two decimals and no separators."
     } else {
         "Each amount is a whole number without separators."

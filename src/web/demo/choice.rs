@@ -64,7 +64,7 @@ pub(super) async fn show(reader: Reader, slug: Path<String>) -> Result<HttpRespo
                     }
                 }
             }
-            @if !reader.state.policy.load().strict { (start_button(&reader, &story, "Start", "primary wide")) }
+            @if !reader.state.policy.load().is_strict { (start_button(&reader, &story, "Start", "primary wide")) }
         }
         (strict(&reader))
         section.card {
@@ -139,7 +139,7 @@ pub(super) fn start_button(reader: &Reader, story: &Story, label: &str, class: &
 /// Says that a strict sandbox has no stories, if it is one.
 fn strict(reader: &Reader) -> Markup {
     html! {
-        @if reader.state.policy.load().strict {
+        @if reader.state.policy.load().is_strict {
             div.notice.warn { p { "Stories make their customers by name, which this sandbox refuses, since it is strict. Start one without " code { "strict" } ", or run " code { "escrowd demo --web" } "." } }
         }
     }
