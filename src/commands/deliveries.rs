@@ -53,7 +53,7 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
     if !attempt.outcome.is_delivered() {
         let endpoint = tx.webhook_endpoint(delivery.merchant)?;
         is_to_former = endpoint.version != *endpoint_version;
-        if attempt.outcome.is_gone() && !is_to_former && endpoint.gone_at.is_none() {
+        if attempt.outcome.is_gone() && !is_to_former && !endpoint.is_gone() {
             // The events of pending deliveries are older than this attempt, and a replay must find
             // them too.
             let oldest = tx.oldest_pending_event_at(delivery.merchant)?;

@@ -45,7 +45,7 @@ pub fn set(
     setting: Parsed<WebhookEndpointSetting>,
 ) -> Result<EndpointSet, Error> {
     let WebhookEndpointSetting { url, events } = setting?;
-    let missed_since = tx.webhook_endpoint(merchant)?.gone_at;
+    let missed_since = tx.webhook_endpoint(merchant)?.missed_since;
     let choice = url.map_or(WebhookUrlChoice::Disabled, WebhookUrlChoice::Url);
     tx.save_webhook_endpoint(merchant, &choice, events.as_ref())?;
     if choice == WebhookUrlChoice::Disabled {
@@ -62,7 +62,7 @@ pub fn set(
 /// are added.
 pub fn discard_left(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<bool, store::Error> {
     let endpoint = tx.webhook_endpoint(merchant)?;
-    let is_off = endpoint.choice == WebhookUrlChoice::Disabled || endpoint.gone_at.is_some();
+    let is_off = endpoint.choice == WebhookUrlChoice::Disabled || endpoint.is_gone();
     if is_off {
         deliveries::discard_some(tx, merchant)
     } else {

@@ -244,16 +244,16 @@ fn endpoints_of_the_configuration_are_restored_for_the_rest_of_the_group() {
     let merchant = Trade::of_key(&store, 1).merchant;
     let seen = wait_for(async {
         let gate = Gate::block(&store).await;
-        let gone_at = move |tx: &mut Tx<'_>| Ok(tx.merchant(merchant)?.webhook_endpoint.gone_at);
+        let missed_since = move |tx: &mut Tx<'_>| Ok(tx.merchant(merchant)?.webhook_endpoint.missed_since);
         let gone = Timestamp::from_millis(START).unwrap();
         let marked = send(&store, move |tx| tx.save_webhook_gone(merchant, gone)).await;
-        let before = send(&store, gone_at).await;
+        let before = send(&store, missed_since).await;
         let restored = send(&store, move |tx| {
             tx.restore_configured_endpoints()?;
             Ok(())
         })
         .await;
-        let after = send(&store, gone_at).await;
+        let after = send(&store, missed_since).await;
         gate.release().await.unwrap();
         marked.await.unwrap().unwrap();
         restored.await.unwrap().unwrap();

@@ -188,10 +188,10 @@ pub struct StoredWebhookEndpoint {
     pub choice: WebhookUrlChoice,
     /// The events that the merchant chose. `None` for all of the contract.
     pub events: Option<EventChoice>,
-    /// Set if the endpoint answered 410 Gone: the time on the merchant's clock from which events
-    /// were not sent, that of the oldest one that was discarded. Nothing is sent to it until it is
-    /// set again.
-    pub gone_at: Option<Timestamp>,
+    /// The time on the merchant's clock from which events were not sent, that of the oldest one that
+    /// was discarded. Set if the endpoint answered 410 Gone: nothing is sent to it until it is set
+    /// again.
+    pub missed_since: Option<Timestamp>,
     /// The number of times that the merchant has set it.
     pub version: u32,
     /// The secret that signs its webhooks. `None` for a live merchant that has set no endpoint.
@@ -210,6 +210,11 @@ pub enum EndpointOff {
 }
 
 impl StoredWebhookEndpoint {
+    /// Returns true if the endpoint answered 410 Gone and was not set again.
+    pub const fn is_gone(&self) -> bool {
+        self.missed_since.is_some()
+    }
+
     /// Returns the URL that events are sent to and the secrets that sign them at this time, given
     /// the URL in the configuration.
     pub fn active_at(&self, configured: Option<&WebhookUrl>, now: Timestamp) -> Result<WebhookEndpoint, EndpointOff> {
@@ -228,10 +233,10 @@ impl StoredWebhookEndpoint {
         configured: Option<&'a WebhookUrl>,
     ) -> Result<(&'a WebhookUrl, &'a SigningSecret), EndpointOff> {
         let set = self.choice.url(configured).zip(self.secret.as_ref());
-        match (set, self.gone_at) {
-            (None, _) => Err(EndpointOff::NotSet),
-            (Some(_), Some(_)) => Err(EndpointOff::Gone),
-            (Some(set), None) => Ok(set),
+        match set {
+            None => Err(EndpointOff::NotSet),
+            Some(_) if self.is_gone() => Err(EndpointOff::Gone),
+            Some(set) => Ok(set),
         }
     }
 
@@ -412,7 +417,7 @@ mod tests {
         let mut endpoint = StoredWebhookEndpoint {
             choice: WebhookUrlChoice::Url(url),
             events: None,
-            gone_at: None,
+            missed_since: None,
             version: 1,
             secret: None,
             previous_secret: None,

@@ -106,7 +106,7 @@ fn view(endpoint: &StoredWebhookEndpoint, configured: Option<&WebhookUrl>) -> We
     WebhookEndpointView {
         url: endpoint.choice.url(configured).map(|url| url.as_str().to_owned()),
         events: event_names(endpoint),
-        gone_at: endpoint.gone_at.map(AsText),
+        gone_at: endpoint.missed_since.map(AsText),
         signing_secret: secret.map_or("", SigningSecret::as_str).to_owned(),
         standard_webhooks_secret: secret.map(signing::standard_secret).unwrap_or_default(),
     }

@@ -68,7 +68,7 @@ fn webhook_endpoint_of(row: &CommandRow<'_>) -> Result<StoredWebhookEndpoint, Er
     Ok(StoredWebhookEndpoint {
         choice,
         events,
-        gone_at: row.callback_gone_at,
+        missed_since: row.callback_gone_at,
         version: row.callback_version,
         secret: row.signing_secret.map(SigningSecret::new),
         previous_secret: row

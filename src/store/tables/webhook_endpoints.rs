@@ -77,12 +77,13 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Marks a merchant's endpoint as gone. `at` is the time of the oldest event that it misses.
-    pub fn save_webhook_gone(&mut self, merchant: MerchantId, at: Timestamp) -> Result<(), Error> {
+    /// Marks a merchant's endpoint as gone. `missed_since` is the time of the oldest event that it
+    /// misses.
+    pub fn save_webhook_gone(&mut self, merchant: MerchantId, missed_since: Timestamp) -> Result<(), Error> {
         self.connection
             .prepare("UPDATE merchant SET callback_gone_at = ?2 WHERE id = ?1")?
-            .change_row(params![merchant.0, at.millis()], "a merchant")?;
-        self.merchant_mut(merchant)?.webhook_endpoint.gone_at = Some(at);
+            .change_row(params![merchant.0, missed_since.millis()], "a merchant")?;
+        self.merchant_mut(merchant)?.webhook_endpoint.missed_since = Some(missed_since);
         Ok(())
     }
 
@@ -93,7 +94,7 @@ impl Tx<'_> {
         self.connection.prepare(sql)?.execute(params![])?;
         for row in self.loaded_merchants() {
             if row.webhook_endpoint.choice == WebhookUrlChoice::Configured {
-                row.webhook_endpoint.gone_at = None;
+                row.webhook_endpoint.missed_since = None;
             }
         }
         Ok(())

@@ -78,7 +78,7 @@ impl Deliverer<'_> {
         let facts = self.store.read(move |snapshot| {
             Ok((
                 snapshot.merchant_name(merchant)?,
-                snapshot.webhook_endpoint(merchant)?.gone_at,
+                snapshot.webhook_endpoint(merchant)?.missed_since,
             ))
         });
         let (name, missed_since) = facts.await.unwrap_or_default();

@@ -211,7 +211,7 @@ impl CallbackView {
         Self {
             url: endpoint.choice.url(None).cloned().map(AsText),
             events: event_names(endpoint),
-            gone_at: endpoint.gone_at.map(AsText),
+            gone_at: endpoint.missed_since.map(AsText),
             previous_secret_until: previous.map(|(_, until)| AsText(*until)),
             secrets: secret.map(|secret| SecretsView {
                 signing_secret: secret.as_str().to_owned(),
