@@ -111,7 +111,7 @@ pub struct ReceiptReport {
 ///
 /// Refuses a payment that another merchant has recorded, also if that was rejected or reversed, and
 /// more money than the merchant's accounts can hold.
-pub fn report(
+pub fn record_notice(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &OperatorActor,

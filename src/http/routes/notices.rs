@@ -89,7 +89,7 @@ pub(crate) async fn take(
         if secret_at(tx, mode, format.name(), merchant)?.as_ref() != Some(&secret) {
             return Err(ApiError::WrongSignature);
         }
-        let outcome = receipts::report(tx, policy, &OperatorActor { merchant, agent }, report)?;
+        let outcome = receipts::record_notice(tx, policy, &OperatorActor { merchant, agent }, report)?;
         Ok(outcome.receipt)
     };
     let receipt = state.write(record).await?;
