@@ -27,7 +27,7 @@ use crate::domain::time::Clock;
 use crate::domain::web_address::reachable_from_here;
 use crate::entropy::{self, SystemEntropy};
 use crate::http::{
-    self, ApiKeyCache, AppState, BoundAddress, Connections, EventStreams, FaultBook, RateLimiter, RequestLog,
+    self, ApiKeyCache, AppState, BoundAddress, Connections, FaultBook, OpenStreams, RateLimiter, RequestLog,
     RequestMeter, SessionSigner, TrustedProxies,
 };
 use crate::metrics::{Measured, Metrics};
@@ -360,8 +360,8 @@ fn state_of(config: &Config, policy: Policy, store: Store, webhooks: webhooks::H
         request_meter: RequestMeter::new(http::routes(variant)),
         sessions: Arc::default(),
         in_flight: Arc::default(),
-        event_streams: Arc::new(EventStreams::new(settings::event_streams(config))),
-        page_streams: Arc::new(EventStreams::new(settings::page_streams(config))),
+        event_streams: Arc::new(OpenStreams::new(settings::event_streams(config))),
+        page_streams: Arc::new(OpenStreams::new(settings::page_streams(config))),
         walks: Arc::default(),
         upload_memory: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
         store,

@@ -15,7 +15,7 @@ use crate::domain::merchant::settings::MerchantSettings;
 use crate::domain::mode::{Mode, Variant};
 use crate::domain::transaction::DepositAccount;
 use crate::domain::treasury::operator::TwoPersonRule;
-use crate::http::{self, AllowedOrigins, ConnectionLimits, EventStreamLimits, RequestLogLimits};
+use crate::http::{self, AllowedOrigins, ConnectionLimits, RequestLogLimits, StreamLimits};
 use crate::retention::Retention;
 use crate::store::{self, EphemeralFolder, Place, Synchronous};
 use crate::webhooks::{self, AttemptSettings};
@@ -217,18 +217,18 @@ pub(super) const fn limits(config: &Config) -> http::Limits {
 
 /// Returns the bounds on the streams by which pages follow changes. All people behind one proxy
 /// may share an address.
-pub(super) const fn page_streams(config: &Config) -> EventStreamLimits {
+pub(super) const fn page_streams(config: &Config) -> StreamLimits {
     const PER_ADDRESS_MAX: usize = 128;
-    EventStreamLimits {
-        per_key_max: PER_ADDRESS_MAX,
+    StreamLimits {
+        per_owner_max: PER_ADDRESS_MAX,
         heartbeat: Duration::from_secs(config.sandbox.event_stream_heartbeat_seconds),
     }
 }
 
 /// Returns the bounds on the streams of events.
-pub(super) const fn event_streams(config: &Config) -> EventStreamLimits {
-    EventStreamLimits {
-        per_key_max: config.sandbox.event_streams_per_key_max,
+pub(super) const fn event_streams(config: &Config) -> StreamLimits {
+    StreamLimits {
+        per_owner_max: config.sandbox.event_streams_per_key_max,
         heartbeat: Duration::from_secs(config.sandbox.event_stream_heartbeat_seconds),
     }
 }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::http::client_address::ClientNetwork;
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
-use crate::http::sandbox::event_streams::OpenStream;
+use crate::http::open_streams::OpenStream;
 use crate::http::state::AppState;
 use crate::http::visitor::Visitor;
 use crate::store;

@@ -15,9 +15,9 @@ use crate::http::client_address::TrustedProxies;
 use crate::http::connections::Connections;
 use crate::http::error::ApiError;
 use crate::http::in_flight::InFlight;
+use crate::http::open_streams::OpenStreams;
 use crate::http::rate_limit::RateLimiter;
 use crate::http::request_meter::RequestMeter;
-use crate::http::sandbox::event_streams::EventStreams;
 use crate::http::sandbox::fault_book::FaultBook;
 use crate::http::sandbox::request_log::RequestLog;
 use crate::http::sessions::Sessions;
@@ -95,9 +95,9 @@ pub struct AppState {
     /// The idempotency keys of requests in flight.
     pub in_flight: Arc<InFlight>,
     /// The open streams of events. There are none in live mode.
-    pub event_streams: Arc<EventStreams>,
+    pub event_streams: Arc<OpenStreams>,
     /// The streams by which pages follow changes, counted for each client network.
-    pub page_streams: Arc<EventStreams>,
+    pub page_streams: Arc<OpenStreams>,
     /// The lists that clients read page by page.
     pub walks: Arc<Walks>,
     /// Counts requests, for the metrics.

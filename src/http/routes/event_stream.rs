@@ -20,11 +20,11 @@ use crate::http::answer::{Raw, RawKind};
 use crate::http::auth::Caller;
 use crate::http::error::ApiError;
 use crate::http::media_type::EVENT_STREAM;
+use crate::http::open_streams::OpenStream;
 use crate::http::query::Query;
 use crate::http::refusals::{Refusals, Work};
 use crate::http::request_spec::RequestSpec;
 use crate::http::routes::events::{self, EventView};
-use crate::http::sandbox::event_streams::OpenStream;
 use crate::http::state::AppState;
 use crate::store;
 

@@ -1,4 +1,5 @@
-//! The open streams of events, counted for each key, and their connections.
+//! The open streams of server-sent events, counted for each owner, and their connections. A key owns
+//! those of `GET /sandbox/events/stream`, and a client network those by which pages follow changes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,27 +8,27 @@ use std::time::Duration;
 use crate::domain::refusal::Refusal;
 use crate::http::connections::{Connection, Phase};
 
-/// The bounds on streams of events.
+/// The bounds on open streams.
 #[derive(Clone, Copy, Debug)]
-pub struct EventStreamLimits {
-    /// The most streams of one key at once.
-    pub per_key_max: usize,
+pub struct StreamLimits {
+    /// The most streams of one owner at once.
+    pub per_owner_max: usize,
     /// The longest pause without an event before a stream sends a heartbeat.
     pub heartbeat: Duration,
 }
 
-/// The open streams of events, by the hash of their key.
+/// The open streams, by the hash of their owner.
 #[derive(Debug)]
-pub struct EventStreams {
-    limits: EventStreamLimits,
+pub struct OpenStreams {
+    limits: StreamLimits,
     open: Mutex<HashMap<[u8; 32], usize>>,
 }
 
 /// One open stream. Dropping it makes room for another.
 #[derive(Debug)]
 pub(crate) struct OpenStream {
-    streams: Arc<EventStreams>,
-    key_hash: [u8; 32],
+    streams: Arc<OpenStreams>,
+    owner_hash: [u8; 32],
     connection: Option<Arc<Connection>>,
 }
 
@@ -40,9 +41,9 @@ impl OpenStream {
     }
 }
 
-impl EventStreams {
+impl OpenStreams {
     /// Returns the register of no streams.
-    pub fn new(limits: EventStreamLimits) -> Self {
+    pub fn new(limits: StreamLimits) -> Self {
         Self {
             limits,
             open: Mutex::default(),
@@ -54,27 +55,27 @@ impl EventStreams {
         self.limits.heartbeat
     }
 
-    /// Opens a stream for a key on this connection.
+    /// Opens a stream for an owner on this connection.
     ///
     /// # Errors
     ///
-    /// Returns [`Refusal::TooManyStreams`] if the key has the most streams.
+    /// Returns [`Refusal::TooManyStreams`] if the owner has the most streams.
     pub(crate) fn open(
         self: &Arc<Self>,
-        key_hash: [u8; 32],
+        owner_hash: [u8; 32],
         connection: Option<Arc<Connection>>,
     ) -> Result<OpenStream, Refusal> {
         let mut open = self.streams();
-        let of_key = open.entry(key_hash).or_default();
-        if *of_key >= self.limits.per_key_max {
+        let of_owner = open.entry(owner_hash).or_default();
+        if *of_owner >= self.limits.per_owner_max {
             return Err(Refusal::TooManyStreams {
-                max: self.limits.per_key_max,
+                max: self.limits.per_owner_max,
             });
         }
-        *of_key += 1;
+        *of_owner += 1;
         Ok(OpenStream {
             streams: Arc::clone(self),
-            key_hash,
+            owner_hash,
             connection,
         })
     }
@@ -87,10 +88,10 @@ impl EventStreams {
 impl Drop for OpenStream {
     fn drop(&mut self) {
         let mut open = self.streams.streams();
-        if let Some(of_key) = open.get_mut(&self.key_hash) {
-            *of_key -= 1;
-            if *of_key == 0 {
-                open.remove(&self.key_hash);
+        if let Some(of_owner) = open.get_mut(&self.owner_hash) {
+            *of_owner -= 1;
+            if *of_owner == 0 {
+                open.remove(&self.owner_hash);
             }
         }
         drop(open);
@@ -107,16 +108,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_has_so_many_streams_and_no_more() {
-        let streams = Arc::new(EventStreams::new(EventStreamLimits {
-            per_key_max: 2,
+    fn an_owner_has_so_many_streams_and_no_more() {
+        let streams = Arc::new(OpenStreams::new(StreamLimits {
+            per_owner_max: 2,
             heartbeat: Duration::from_secs(15),
         }));
-        let open = |key_hash| streams.open(key_hash, None);
+        let open = |owner_hash| streams.open(owner_hash, None);
         let (first, _second) = (open([1; 32]).unwrap(), open([1; 32]).unwrap());
         assert!(open([1; 32]).is_err() && open([2; 32]).is_ok());
         drop(first);
         assert!(open([1; 32]).is_ok());
-        assert_eq!(streams.streams().len(), 1, "a key without streams is forgotten");
+        assert_eq!(streams.streams().len(), 1, "an owner without streams is forgotten");
     }
 }
