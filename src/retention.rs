@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::background::{self, BackgroundTask};
-use crate::commands::deliveries;
+use crate::commands::old_events;
 use crate::domain::time::Timestamp;
 use crate::store::{Error, Store};
 
@@ -146,10 +146,7 @@ async fn remove_old_events(store: &Store, kept: Duration) {
 }
 
 async fn remove_all_events(store: &Store, before: Timestamp) -> Result<(), Error> {
-    while store
-        .write_patiently(move |tx| deliveries::delete_events(tx, before))
-        .await?
-    {
+    while store.write_patiently(move |tx| old_events::delete(tx, before)).await? {
         tokio::time::sleep(EVENTS_PAUSE).await;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Recording attempts, scheduling retries, and deleting pending deliveries and old events.
+//! Recording attempts, scheduling retries, and deleting pending deliveries.
 
 use crate::domain::events::delivery::{Attempt, Delivery, NextAttempt, RetrySchedule};
 use crate::domain::events::webhook_endpoint::WebhookUrl;
@@ -115,22 +115,4 @@ pub(super) fn discard_some(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<bool
 pub fn hasten_some(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<bool, Error> {
     let hastened = tx.hasten_deliveries(merchant, DELIVERIES_PER_COMMAND_MAX)?;
     Ok(hastened == DELIVERIES_PER_COMMAND_MAX)
-}
-
-/// The most events that one command deletes, so that other commands do not wait long.
-const EVENTS_PER_COMMAND_MAX: usize = 500;
-/// The most events that one command deletes on a PostgreSQL server, where each takes two round trips.
-const EVENTS_ON_SERVER_MAX: usize = 20;
-
-/// Deletes events older than `before`, at most as many as one command deletes. Returns true
-/// if there may be more.
-pub fn delete_events(tx: &mut Tx<'_>, before: Timestamp) -> Result<bool, Error> {
-    let max = if tx.is_on_server() {
-        EVENTS_ON_SERVER_MAX
-    } else {
-        EVENTS_PER_COMMAND_MAX
-    };
-    let deleted = tx.delete_events_before(before, max)?;
-    // A full batch may leave its last event, whose data the first one after the batch shares.
-    Ok(deleted + 1 >= max)
 }

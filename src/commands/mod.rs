@@ -22,6 +22,7 @@ pub mod intents;
 pub mod merchant_keys;
 pub mod merchants;
 pub mod milestone_escrows;
+pub mod old_events;
 pub mod operators;
 mod outbox;
 pub mod payments;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use escrowd::commands::deliveries::{self, Attempted};
 use escrowd::commands::events;
+use escrowd::commands::old_events;
 use escrowd::commands::webhook_endpoints::{self, WebhookEndpointSetting};
 use escrowd::domain::events::delivery::{
     Attempt, AttemptOutcome, Delivery, DeliveryStatus, Dispatch, RetrySchedule, Wait,
@@ -378,7 +379,7 @@ fn old_events_are_removed_unless_their_delivery_is_pending() {
     let shop = Shop::on(&database);
     let [gone, waiting] = [Some(0), Some(1)].map(|escrow| shop.emit(escrow));
     shop.attempt(gone, 200);
-    let forget = |before: i64| write(&shop.store, move |tx| deliveries::delete_events(tx, at(before)));
+    let forget = |before: i64| write(&shop.store, move |tx| old_events::delete(tx, at(before)));
     let events = || database.outside().number("SELECT count(*) FROM event", &[]);
     let before = events();
     assert!(!forget(0));
@@ -404,7 +405,7 @@ fn one_command_removes_few_events_of_a_server() {
         write(&shop.store, move |tx| insert_event(tx, merchant, escrow));
     }
     let events = || database.outside().number("SELECT count(*) FROM event", &[]);
-    let forget = || write(&shop.store, |tx| deliveries::delete_events(tx, at(START + 1)));
+    let forget = || write(&shop.store, |tx| old_events::delete(tx, at(START + 1)));
     let before = events();
     let is_more_left = forget();
     let expected = match Engine::wanted() {
