@@ -104,6 +104,17 @@ impl Rows {
                 .push(format!("the row of instance cannot be read: {error}")),
             checked => checked?,
         }
+        self.read_merchants(snapshot)?;
+        self.read_customers(snapshot)?;
+        self.read_deals(snapshot)?;
+        self.read_payments(snapshot)?;
+        self.read_treasury(snapshot)?;
+        self.read_events(snapshot)?;
+        self.read_idempotency_records(snapshot)
+    }
+
+    /// Reads merchants, their keys and the secrets of their payment providers.
+    fn read_merchants(&mut self, snapshot: &Snapshot<'_>) -> Result<(), Error> {
         self.read_each(snapshot, "merchant", "SELECT id FROM merchant", |row| {
             let merchant = MerchantId::from_column(row, 0)?;
             snapshot.merchant_name(merchant)?;
@@ -122,12 +133,11 @@ impl Rows {
         self.read_each(snapshot, "secret of provider", secrets, |row| {
             let (provider, merchant) = (<&str>::from_column(row, 0)?, MerchantId::from_column(row, 1)?);
             snapshot.notice_secret(merchant, provider).map(drop)
-        })?;
-        let asked = "SELECT escrow_id, escrow.guard FROM asked_ruling JOIN escrow ON escrow.id = escrow_id";
-        self.read_each(snapshot, "asked ruling", asked, |row| {
-            let escrow = EscrowId::new(i64::from_column(row, 0)?, i64::from_column(row, 1)?);
-            snapshot.asked_ruling(escrow).map(drop)
-        })?;
+        })
+    }
+
+    /// Reads accounts and customers, with their cards and whitelisted addresses.
+    fn read_customers(&mut self, snapshot: &Snapshot<'_>) -> Result<(), Error> {
         self.read_each(snapshot, "account", "SELECT id FROM account", |row| {
             snapshot.account_of_number(i64::from_column(row, 0)?).map(drop)
         })?;
@@ -154,13 +164,26 @@ impl Rows {
         self.read_each(snapshot, "whitelist address", owners, |row| {
             let row = OwnerRow::read(row)?;
             snapshot.whitelist(row.merchant_id, &row.customer_id).map(drop)
-        })?;
+        })
+    }
+
+    /// Reads escrows and vaults, with their categories and the rulings that wait for a second operator.
+    fn read_deals(&mut self, snapshot: &Snapshot<'_>) -> Result<(), Error> {
         self.read_each(snapshot, "category", "SELECT id FROM category", |row| {
             snapshot.category_of_number(Some(i64::from_column(row, 0)?)).map(drop)
         })?;
         self.read_each(snapshot, "escrow", SELECT_DEALS, |row| {
             snapshot.read_deal(row).map(drop)
         })?;
+        let asked = "SELECT escrow_id, escrow.guard FROM asked_ruling JOIN escrow ON escrow.id = escrow_id";
+        self.read_each(snapshot, "asked ruling", asked, |row| {
+            let escrow = EscrowId::new(i64::from_column(row, 0)?, i64::from_column(row, 1)?);
+            snapshot.asked_ruling(escrow).map(drop)
+        })
+    }
+
+    /// Reads transactions and the requests, test accounts and pending withdrawals that belong to them.
+    fn read_payments(&mut self, snapshot: &Snapshot<'_>) -> Result<(), Error> {
         let payments = "SELECT id FROM payment_transaction";
         self.read_each(snapshot, "transaction", payments, |row| {
             snapshot.payment_of_number(i64::from_column(row, 0)?).map(drop)
@@ -182,6 +205,17 @@ impl Rows {
             let (name, merchant) = (<&str>::from_column(row, 0)?, MerchantId::from_column(row, 1)?);
             snapshot.payment_at_test_account(merchant, name).map(drop)
         })?;
+        let withdrawals = "SELECT transaction_id, merchant_id, guard FROM slow_withdrawal
+                           JOIN payment_transaction ON payment_transaction.id = transaction_id";
+        self.read_each(snapshot, "slow withdrawal", withdrawals, |row| {
+            let withdrawal = TransactionId::new(i64::from_column(row, 0)?, u32::from_column(row, 2)?);
+            let merchant = MerchantId::from_column(row, 1)?;
+            snapshot.slow_withdrawal_due(merchant, withdrawal).map(drop)
+        })
+    }
+
+    /// Reads the movements at the operator's bank, and the operators.
+    fn read_treasury(&mut self, snapshot: &Snapshot<'_>) -> Result<(), Error> {
         self.read_each(snapshot, "receipt", "SELECT id FROM receipt", |row| {
             snapshot.receipt_of_number(i64::from_column(row, 0)?).map(drop)
         })?;
@@ -190,32 +224,27 @@ impl Rows {
         })?;
         self.read_each(snapshot, "operator", "SELECT key_hash FROM operator", |row| {
             snapshot.operator_of_key(&<[u8; 32]>::from_column(row, 0)?).map(drop)
-        })?;
+        })
+    }
+
+    /// Reads events and the attempts of their deliveries.
+    fn read_events(&mut self, snapshot: &Snapshot<'_>) -> Result<(), Error> {
         self.read_each(snapshot, "event", "SELECT id FROM event", |row| {
             snapshot.event_of_number(i64::from_column(row, 0)?).map(drop)
         })?;
-        self.read_rest(snapshot)
-    }
-
-    /// Reads what answers requests and settles withdrawals, but has no money in it.
-    fn read_rest(&mut self, snapshot: &Snapshot<'_>) -> Result<(), Error> {
         let attempts = "SELECT DISTINCT event_id, guard FROM delivery_attempt JOIN event ON event.id = event_id";
         self.read_each(snapshot, "delivery attempt of event", attempts, |row| {
             let event = EventId::new(i64::from_column(row, 0)?, u32::from_column(row, 1)?);
             snapshot.delivery_of(event).map(drop)
-        })?;
+        })
+    }
+
+    fn read_idempotency_records(&mut self, snapshot: &Snapshot<'_>) -> Result<(), Error> {
         let records = "SELECT key, merchant_id FROM idempotency_record";
         self.read_each(snapshot, "idempotency record", records, |row| {
             let (text, merchant) = (<&str>::from_column(row, 0)?, MerchantId::from_column(row, 1)?);
             // No request leads to a record with another key.
             IdempotencyKey::parse(text).map_or(Ok(()), |key| snapshot.idempotency_record(merchant, &key).map(drop))
-        })?;
-        let withdrawals = "SELECT transaction_id, merchant_id, guard FROM slow_withdrawal
-                           JOIN payment_transaction ON payment_transaction.id = transaction_id";
-        self.read_each(snapshot, "slow withdrawal", withdrawals, |row| {
-            let withdrawal = TransactionId::new(i64::from_column(row, 0)?, u32::from_column(row, 2)?);
-            let merchant = MerchantId::from_column(row, 1)?;
-            snapshot.slow_withdrawal_due(merchant, withdrawal).map(drop)
         })
     }
 
