@@ -276,7 +276,7 @@ const CUSTOMERS_PER_PAGE_MAX: u32 = 50;
 
 /// The customers that a merchant asks for.
 #[derive(Debug)]
-pub(crate) enum CustomersRequest {
+enum CustomersRequest {
     /// A page of all of them.
     Page(PageRequest),
     /// The customer with this email address or phone.
@@ -284,7 +284,7 @@ pub(crate) enum CustomersRequest {
 }
 
 /// Parses the request (contract section 4.4.1).
-pub(crate) fn parse_profile(body: &JsonBody) -> Parsed<ProfileRequest> {
+fn parse_profile(body: &JsonBody) -> Parsed<ProfileRequest> {
     let fields = body.fields()?;
     let firstname = profile::name("firstname", fields.field("firstname").text()?)?;
     let lastname = profile::name("lastname", fields.field("lastname").text()?)?;
@@ -302,7 +302,7 @@ pub(crate) fn parse_profile(body: &JsonBody) -> Parsed<ProfileRequest> {
 }
 
 /// Parses the request (contract section 4.4.4).
-pub(crate) fn parse_profile_update(body: &JsonBody) -> Parsed<ProfileUpdateRequest> {
+fn parse_profile_update(body: &JsonBody) -> Parsed<ProfileUpdateRequest> {
     let fields = body.fields()?;
     let name = |field: &str| {
         let text = fields.field(field).optional_text()?;
@@ -316,7 +316,7 @@ pub(crate) fn parse_profile_update(body: &JsonBody) -> Parsed<ProfileUpdateReque
 }
 
 /// Parses the request (contract section 4.4.5).
-pub(crate) fn parse_permissions(body: &JsonBody) -> Parsed<PermissionsUpdate> {
+fn parse_permissions(body: &JsonBody) -> Parsed<PermissionsUpdate> {
     let fields = body.fields()?;
     Ok(PermissionsUpdate {
         can_withdraw: fields.field("canWithdraw").optional(Field::boolean)?,
@@ -327,7 +327,7 @@ pub(crate) fn parse_permissions(body: &JsonBody) -> Parsed<PermissionsUpdate> {
 
 /// Contract section 4.4.2: a search by email address or phone finds one customer, and paging
 /// has no effect.
-pub(crate) fn parse_customers_query(fields: &Fields<'_>) -> Result<CustomersRequest, Refusal> {
+fn parse_customers_query(fields: &Fields<'_>) -> Result<CustomersRequest, Refusal> {
     let email = fields.field("email").optional(Field::text)?;
     let phone = fields.field("phone").optional(Field::text)?;
     let key = match (email, phone) {
@@ -399,7 +399,7 @@ impl CustomerView {
     /// Shows a customer. A customer without a country is shown with the merchant's, and one
     /// without a name with the id and a placeholder, and so is one without contact data: clients
     /// search these fields without a look at null.
-    pub(crate) fn new(customer: Customer, merchant_country: Country) -> Self {
+    fn new(customer: Customer, merchant_country: Country) -> Self {
         let country = customer.country(merchant_country);
         let Permissions {
             can_withdraw,
@@ -441,7 +441,7 @@ impl CustomerView {
 
 impl CountryView {
     /// Shows every country of the contract.
-    pub(crate) fn all() -> Vec<Self> {
+    fn all() -> Vec<Self> {
         let view = |country: Country| Self {
             id: country.id(),
             name: country.name().to_owned(),
