@@ -110,7 +110,7 @@ impl Machine {
         let number = self.customers.fetch_add(1, Ordering::SeqCst);
         let body = format!(
             "{{\"firstname\":\"Ada\",\"lastname\":\"Obi\",\"email\":\"a{number}@shop.example\",\
-             \"phone\":\"0801234{number:04}\"}}"
+             \"phone\":\"0803{number:07}\"}}"
         );
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
