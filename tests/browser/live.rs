@@ -41,6 +41,12 @@ impl Site {
         Ok(())
     }
 
+    /// Ends the session. Waits for the page after it, since opening another one could cancel the request.
+    async fn log_out(&self) -> WebDriverResult<()> {
+        self.click("Log out").await?;
+        self.shows("Your key").await
+    }
+
     /// Cuts the browser off from the service, or connects it again.
     async fn go_offline(&self, is_offline: bool) -> WebDriverResult<()> {
         let tools = self.driver.cdp();
@@ -63,8 +69,7 @@ async fn log_out_elsewhere(site: &Site) -> WebDriverResult<()> {
     let other = site.driver.windows().await?.pop().unwrap();
     site.driver.switch_to_window(other).await?;
     site.open("/").await?;
-    site.click("Log out").await?;
-    site.shows("Your key").await?;
+    site.log_out().await?;
     site.driver.close_window().await?;
     site.driver.switch_to_window(page).await
 }
@@ -110,7 +115,7 @@ fn an_operators_day_takes_two_persons_and_clicks_alone() {
         site.log_in(&ada).await?;
         let (key, customer) = open_shop(&site).await?;
         site.is_sound().await?;
-        site.click("Log out").await?;
+        site.log_out().await?;
         site.log_in(&ben).await?;
         site.click("Desk").await?;
         site.click("Money in").await?;
@@ -118,7 +123,7 @@ fn an_operators_day_takes_two_persons_and_clicks_alone() {
         site.click("Record that it came").await?;
         site.shows("Receipt recorded successfully").await?;
         assert!(!site.text().await?.contains("Approve"), "a cashier approves nothing");
-        site.click("Log out").await?;
+        site.log_out().await?;
         site.log_in(&ada).await?;
         site.click("Desk").await?;
         site.click("Money in").await?;
@@ -140,8 +145,7 @@ fn an_operators_day_takes_two_persons_and_clicks_alone() {
         site.shows("agrees").await?;
         site.is_sound().await?;
         let desk = site.path().await?;
-        site.click("Log out").await?;
-        site.shows("Your key").await?;
+        site.log_out().await?;
         // A page that was shown before the logout is not shown again.
         site.driver.back().await?;
         site.shows("Your key").await?;
@@ -155,7 +159,7 @@ fn an_operators_day_takes_two_persons_and_clicks_alone() {
 async fn announce_transfer(site: &Site, keys: &[String]) -> WebDriverResult<String> {
     site.log_in(&keys[0]).await?;
     let (key, buyer) = open_shop(site).await?;
-    site.click("Log out").await?;
+    site.log_out().await?;
     let seller = json!({"firstname": "Amaka", "lastname": "Eze", "email": "amaka@x.example", "phone": "08030000002"});
     let seller = call(site, &key, "POST", "/v1/customer/create", "", &seller);
     let seller = seller["data"]["customerId"].as_str().unwrap();
