@@ -142,32 +142,6 @@ impl AppState {
         };
         in_own_task(run).await
     }
-
-    /// Executes a command as [`AppState::execute_with_files`] does, for a request that may have one
-    /// file.
-    pub(crate) async fn execute_with_file<R, E, T, V, const STATUS: u16>(
-        &self,
-        caller: Caller,
-        request: Result<(R, Uploads), E>,
-        command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor, Result<R, E>, Option<FileName>) -> Result<T, commands::Error>
-        + Send
-        + 'static,
-        render: impl FnOnce(T, &ViewContext<'_>) -> Reply<V, STATUS> + Send + 'static,
-    ) -> Result<Reply<V, STATUS>, ApiError>
-    where
-        R: Send + 'static,
-        E: Send + 'static,
-        T: Send + 'static,
-        V: 'static,
-    {
-        self.execute_with_files(
-            caller,
-            request,
-            |tx, policy, actor, request, names| command(tx, policy, actor, request, names.first().copied()),
-            render,
-        )
-        .await
-    }
 }
 
 /// Returns true if the outcome of the command is unknown until the next start. The start

@@ -58,11 +58,11 @@ pub(crate) async fn create(
 ) -> Result<CreatedReply<CategoryView>, ApiError> {
     let request = parse_new_category(&mut body, &state.policy.load().terms_limits);
     state
-        .execute_with_file(
+        .execute_with_files(
             caller,
             request,
-            move |tx, policy, actor, request, image| {
-                let request = request.map(|request| request.with_image(image));
+            move |tx, policy, actor, request, images| {
+                let request = request.map(|request| request.with_image(images.first().copied()));
                 categories::create(tx, policy, actor, request)
             },
             |category, context| Reply::created("Category created successfully", CategoryView::new(category, context)),
@@ -83,11 +83,11 @@ pub(crate) async fn edit(
     let request = parse_category(&mut body, &state.policy.load().terms_limits);
     let id = CategoryId::named(&category);
     state
-        .execute_with_file(
+        .execute_with_files(
             caller,
             request,
-            move |tx, policy, actor, request, image| {
-                let request = request.map(|request| request.with_image(image));
+            move |tx, policy, actor, request, images| {
+                let request = request.map(|request| request.with_image(images.first().copied()));
                 categories::edit(tx, policy, actor, id, request)
             },
             |category, context| Reply::ok("Category updated successfully", CategoryView::new(category, context)),

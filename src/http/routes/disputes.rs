@@ -94,10 +94,12 @@ pub(crate) async fn submit(
     let request = parse_statement(&mut body, state.policy.load().terms_limits.description_chars_max);
     let mode = state.policy.load().mode;
     state
-        .execute_with_file(
+        .execute_with_files(
             caller,
             request,
-            |tx, policy, actor, message, proof| disputes::submit(tx, policy, actor, token, message, proof),
+            |tx, policy, actor, message, files| {
+                disputes::submit(tx, policy, actor, token, message, files.first().copied())
+            },
             move |escrow, context| {
                 let view = DetailedEscrowView::for_submission(escrow, context, mode);
                 Reply::ok("Escrow dispute submitted successfully", view)
@@ -128,11 +130,11 @@ pub(crate) async fn resolve(
     let escrow = EscrowId::named(&escrow);
     let request = parse_resolution(&mut body, state.policy.load().terms_limits.description_chars_max);
     state
-        .execute_with_file(
+        .execute_with_files(
             caller,
             request,
-            move |tx, policy, actor, request, proof| {
-                disputes::resolve(tx, policy, actor.merchant, escrow, request, proof)
+            move |tx, policy, actor, request, files| {
+                disputes::resolve(tx, policy, actor.merchant, escrow, request, files.first().copied())
             },
             |escrow, context| Reply::ok(RESOLVED, EscrowView::new(escrow, context)),
         )

@@ -34,13 +34,13 @@ pub(super) async fn resolve(
     let request = disputes::parse_resolution(&mut body, state.policy.load().terms_limits.description_chars_max);
     let agent = caller.agent();
     state
-        .execute_with_file(
+        .execute_with_files(
             caller,
             request,
-            move |tx, policy, actor, request, proof| {
+            move |tx, policy, actor, request, files| {
                 let merchant = actor.merchant;
                 let actor = OperatorActor { merchant, agent };
-                commands::disputes::resolve_as_operator(tx, policy, &actor, escrow, request, proof)
+                commands::disputes::resolve_as_operator(tx, policy, &actor, escrow, request, files.first().copied())
             },
             |outcome, context| {
                 let message = outcome.asked.as_ref().map_or(disputes::RESOLVED, |_| ASKED);
