@@ -132,7 +132,9 @@ pub fn record_notice(
         return Ok(ReceiptOutcome::of(load(tx, actor.merchant, known)?));
     }
     let scope = policy.reference_scope();
-    if tx.mistake_with_bank_reference(actor.merchant, &entry, scope)?.is_some() {
+    // Those of the own merchant are not among them.
+    if scope != ReferenceScope::OwnMerchant && tx.mistake_with_bank_reference(actor.merchant, &entry, scope)?.is_some()
+    {
         return Err(Refusal::BankReferenceUsed { id: None }.into());
     }
     let mut target = ReceiptTarget::Unknown;
