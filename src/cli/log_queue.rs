@@ -166,7 +166,7 @@ impl<W: Write> Lines<W> {
         let written = if self.is_broken { 0 } else { self.written(lines) };
         drop(self.out.flush());
         let (whole, rest) = lines.split_at(written);
-        self.is_broken |= !rest.is_empty() && whole.last().is_some_and(|last| *last != b'\n');
+        self.is_broken |= whole.last().is_some_and(|last| *last != b'\n');
         let lost = rest.split(|byte| *byte == b'\n').count() - 1;
         u64::try_from(lost).unwrap_or(u64::MAX)
     }
