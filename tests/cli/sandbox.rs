@@ -203,7 +203,8 @@ fn refuse_above_limit(service: &TcpListener) {
     let head = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
     assert!(head.take_while(|line| !line.is_empty()).count() > 0);
     let body = r#"{"status":429,"message":"Too many request"}"#;
-    let head = "HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\nretry-after: 1\r\nratelimit: limit=10, remaining=0, reset=1";
+    let limit = "retry-after: 1\r\nratelimit: limit=10, remaining=0, reset=1";
+    let head = format!("HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\n{limit}");
     write!(stream, "{head}\r\ncontent-type: application/json\r\n\r\n{body}").unwrap();
 }
 

@@ -22,8 +22,8 @@ pub(super) use operation::{DescribedRoute, PATH};
 /// The rules that hold for all fields, so that their schemas leave them out.
 const DESCRIPTION: &str = "Milestone escrow. Amounts are numbers of the major unit with at most two decimals. \
     A field that is null counts as left out. An empty text counts as null, also where the field's schema has no empty \
-    text. It is refused where null would grant more: as url, secret or events, as merchantIds, as scope and as a setting of a merchant. \
-    The words of gateway and transactionType may come in any letter case.";
+    text. It is refused where null would grant more: as url, secret or events, as merchantIds, as scope and as a setting \
+    of a merchant. The words of gateway and transactionType may come in any letter case.";
 
 /// Returns the document of these routes.
 pub(super) fn document(rules: &Rules<'_>, routes: &[DescribedRoute]) -> Value {
