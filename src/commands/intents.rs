@@ -5,6 +5,7 @@ use crate::commands::admission::admit;
 use crate::commands::payments::first_payment;
 use crate::commands::{Error, Policy, cards, deposits, outbox, payouts, receipts};
 use crate::domain::customers::customer::CustomerAccess;
+use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::decline;
 use crate::domain::escrow;
 use crate::domain::escrow::deal::Deal;
@@ -85,7 +86,7 @@ pub fn create_of_checkout(
         && let Some(account) = policy.known_deposit_account(tx, actor.merchant)?
         && let Some(announced) = tx.pending_transfer(actor.merchant, customer, &deal, request.amount, &account)?
     {
-        admit(tx, policy, actor)?;
+        admit(tx, policy, actor)?.check_may_buy()?;
         return Ok(announced);
     }
     create(tx, policy, actor, request)
@@ -133,8 +134,8 @@ fn wait_for_bank(tx: &mut Tx<'_>, merchant: MerchantId, payment: Payment) -> Res
 }
 
 /// Settles the withdrawals of `merchant`, the merchant that the command acts for, whose bank
-/// has taken its time, at most [`SETTLED_MAX`] of them. One that the wallet does not cover
-/// waits as long again. Returns the number of withdrawals that were due.
+/// has taken its time, at most [`SETTLED_MAX`] of them. One that the wallet does not cover, or whose
+/// owner may not withdraw now, waits as long again. Returns the number of withdrawals that were due.
 pub fn settle_due(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId) -> Result<usize, Error> {
     let due = tx.due_withdrawals(merchant, tx.now(), SETTLED_MAX)?;
     for &id in &due {
@@ -145,15 +146,28 @@ pub fn settle_due(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId) -> Res
             Some(Method::Bank(account)) => account.outcome(payment.transaction.amount),
             _ => IntentOutcome::Failed,
         };
-        match settle(tx, policy, merchant, payment, outcome) {
+        let settled = match owner_problem(tx, merchant, &payment)? {
+            Some(problem) => Err(Refusal::OwnerMayNotWithdraw { problem }.into()),
+            None => settle(tx, policy, merchant, payment, outcome),
+        };
+        match settled {
             Ok(_) => {}
-            Err(Error::Refused(Refusal::InsufficientBalance { .. })) => {
+            Err(Error::Refused(Refusal::InsufficientBalance { .. } | Refusal::OwnerMayNotWithdraw { .. })) => {
                 tx.save_slow_withdrawal(merchant, id, tx.now().seconds_later(SLOW_SECONDS))?;
             }
             Err(error) => return Err(error),
         }
     }
     Ok(due.len())
+}
+
+/// Returns what keeps the owner of a payment from withdrawing now.
+fn owner_problem(tx: &Tx<'_>, merchant: MerchantId, payment: &Payment) -> Result<Option<OwnerProblem>, Error> {
+    let access = match payment.transaction.owner.customer() {
+        Some(owner) => tx.customer_access(merchant, owner)?,
+        None => None,
+    };
+    Ok(access.and_then(|access| access.owner_problem()))
 }
 
 /// Pays the test account of a deposit in the sandbox, which settles the deposit. The deposit
@@ -213,6 +227,9 @@ fn method_of(
 ) -> Result<Method, Error> {
     match kind {
         IntentKind::Deposit { card: None, escrows } => {
+            if !escrows.is_empty() {
+                access.check_may_buy()?;
+            }
             let mut named = Vec::with_capacity(escrows.len());
             for id in &escrows {
                 let escrow = deposits::load_named_escrow(tx, actor.merchant, id)?;

@@ -36,7 +36,8 @@ pub enum BatchEffect {
 }
 
 /// Puts the `max` oldest approved pay-outs that are in no batch into a new one for the bank, and
-/// returns them, oldest first. Records the export, unless there are none.
+/// returns them, oldest first. Those whose owner may not withdraw now stay for a later batch. Records
+/// the export, unless there are none.
 pub fn export(tx: &mut Tx<'_>, actor: &OperatorActor, max: usize) -> Result<Vec<PayoutWithWithdrawal>, Error> {
     let batch = tx
         .newest_payout_batch(actor.merchant)?

@@ -101,6 +101,34 @@ fn a_customer_without_permission_to_buy_cannot_pay() {
     app.pay_for("ben", &deal).ok();
 }
 
+/// The money would come into the wallet and pay for nothing.
+#[test]
+fn a_customer_without_permission_to_buy_announces_no_deposit_for_a_deal() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let deposit = |reference: &str, details: &Value| {
+        json!({
+            "amount": 5000, "transactionType": "deposit", "reference": reference, "depositDetails": details,
+        })
+    };
+    let for_deal = json!({ "escrowId": deal.id });
+    let first = app.create_intent("ben", &deposit("d-1", &for_deal)).ok();
+    app.permit("ben", &json!({ "canBuy": false })).ok();
+    app.refuses(401, NO_BUYING, |app| {
+        app.create_intent("ben", &deposit("d-2", &for_deal))
+    });
+    let unknown = json!({ "escrowId": "000000000000000000000000" });
+    app.refuses(401, NO_BUYING, |app| {
+        app.create_intent("ben", &deposit("d-2", &unknown))
+    });
+    // A repeated request gets its first result, and money for the wallet is no purchase.
+    let again = app.create_intent("ben", &deposit("d-1", &for_deal)).ok();
+    assert_eq!(again.body.to_string(), first.body.to_string());
+    app.create_intent("ben", &deposit("d-3", &json!({}))).ok();
+    app.permit("ben", &json!({ "canBuy": true })).ok();
+    app.create_intent("ben", &deposit("d-2", &for_deal)).ok();
+}
+
 #[test]
 fn a_repeated_payment_gets_its_first_result_after_the_permission_to_buy_is_withdrawn() {
     let app = spawn_app();

@@ -687,6 +687,39 @@ fn nobody_begins_a_checkout_for_their_own_deal() {
 }
 
 #[test]
+fn a_customer_without_permission_to_buy_gets_no_checkout() {
+    let live = LiveDeal::new();
+    let permit = |may: bool| {
+        let path = format!("/v1/customer/permissions/{}", live.buyer);
+        let body = json!({ "canBuy": may });
+        live.app.json_with_key(LIVE_KEY, "PUT", &path, "", &body).ok();
+    };
+    let sent = json!({ "publicKey": live_key(&live.app), "paymentToken": live.deal.token, "customerId": live.buyer });
+    let before = format!("/checkout/{}/transfer", session(&live.app, &sent));
+    let refuses = || {
+        let refused = begin(&live.app, &sent);
+        assert_eq!(
+            (refused.status, code(&refused)),
+            (401, "buying_disabled"),
+            "{refused:?}"
+        );
+        let link = format!("/pay/{}/transfer", live.deal.token);
+        assert_eq!(submit(&live.app, &link, &[("buyer", &live.buyer)]).status, 401);
+    };
+    permit(false);
+    refuses();
+    let answer = submit(&live.app, &before, &[]);
+    assert_eq!(answer.status, 401, "{}", answer.text);
+    assert_eq!(live.app.count("payment_detail"), 0);
+    permit(true);
+    live.announce();
+    permit(false);
+    refuses();
+    permit(true);
+    session(&live.app, &sent);
+}
+
+#[test]
 fn a_session_does_not_touch_real_money_that_is_there() {
     let live = LiveDeal::new();
     live.record("in-0", 50_000, &json!({ "customerId": live.buyer }));

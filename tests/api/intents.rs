@@ -659,6 +659,32 @@ fn a_slow_withdrawal_that_the_wallet_does_not_cover_waits_on() {
     assert_eq!(app.count("slow_withdrawal"), 0);
 }
 
+/// As in live mode, where no operator could approve it.
+#[test]
+fn a_slow_withdrawal_of_a_customer_who_was_stopped_waits_on() {
+    for is_strict in [false, true] {
+        let app = spawn_app_with(|config| config.strict = is_strict);
+        let ada = app.create_customer(&new_customer()).ok().text("customerId");
+        app.top_up(&ada, 5000).ok();
+        app.create_intent(&ada, &withdrawal("w-1", 1000, "0000000003")).ok();
+        app.verify_payment(&ada, "w-1").ok();
+        let waits = || {
+            app.advance("1h").ok();
+            assert!(!app.events().iter().any(|event| event == "payment.withdrawal.success"));
+            assert_eq!(app.count("slow_withdrawal"), 1);
+        };
+        app.block(&ada).ok();
+        waits();
+        app.unblock(&ada).ok();
+        app.permit(&ada, &json!({ "canWithdraw": false })).ok();
+        waits();
+        app.permit(&ada, &json!({ "canWithdraw": true })).ok();
+        app.advance("1h").ok();
+        assert_eq!(app.count("slow_withdrawal"), 0);
+        assert_eq!(app.verify_payment(&ada, "w-1").ok().text("status"), "success");
+    }
+}
+
 #[test]
 fn a_deposit_funds_the_escrows_that_it_names() {
     let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(0));

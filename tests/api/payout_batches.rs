@@ -135,6 +135,43 @@ fn the_bank_is_asked_once_to_pay_a_pay_out() {
 }
 
 #[test]
+fn the_bank_is_not_asked_to_pay_a_customer_who_was_stopped() {
+    for office in Office::both() {
+        let trade = office.trade();
+        let paid_out = office.withdraws(&trade.ada, 100, "Ada Obi");
+        for payout in [&trade.open, &paid_out] {
+            office.approves(payout);
+        }
+        let put = |path: &str, customer: &str, body: &Value| {
+            office
+                .customer("PUT", &format!("/v1/customer/{path}/{customer}"), "", body)
+                .ok();
+        };
+        let permit = |may: bool| put("permissions", &trade.ada, &json!({ "canWithdraw": may }));
+        let of = |payout: &String, batch: u32| (payout.clone(), batch.to_string());
+        permit(false);
+        let before = office.app.dump();
+        assert_eq!(lines_of(&office.export()), []);
+        assert_eq!(office.app.dump(), before);
+        permit(true);
+        put("block", &trade.ada, &json!({}));
+        assert_eq!(lines_of(&office.export()), []);
+        // A customer who was stopped holds up no other.
+        office.receives(500.0, "FT-1010", "2026-11-04", Some(&trade.ben));
+        let of_ben = office.withdraws(&trade.ben, 100, "Ben Obi");
+        office.approves(&of_ben);
+        assert_eq!(lines_of(&office.export()), [of(&of_ben, 1)]);
+        put("block", &trade.ben, &json!({}));
+        assert_eq!(lines_of(&office.export_again(1)), []);
+        for customer in [&trade.ada, &trade.ben] {
+            put("unblock", customer, &json!({}));
+        }
+        assert_eq!(lines_of(&office.export()), [of(&trade.open, 2), of(&paid_out, 2)]);
+        assert_eq!(lines_of(&office.export_again(1)), [of(&of_ben, 1)]);
+    }
+}
+
+#[test]
 fn an_export_is_recorded_once_for_an_idempotency_key() {
     let office = Office::live();
     let trade = office.trade();

@@ -60,7 +60,11 @@ pub(crate) const CREATE_REFUSALS: Refusals = Refusals::of(&[&[
     RefusalKind::BuyerIsSeller,
     RefusalKind::BuyerIsBeneficiary,
 ]])
-.in_live(&[RefusalKind::CustomerNotFound, RefusalKind::CustomerBlocked])
+.in_live(&[
+    RefusalKind::CustomerNotFound,
+    RefusalKind::CustomerBlocked,
+    RefusalKind::BuyingDisabled,
+])
 .of_http(&[
     ApiErrorKind::UnknownPublishableKey,
     ApiErrorKind::PublishableKeyOfOtherMode,
@@ -216,8 +220,8 @@ fn redirect_url(field: &Field<'_>) -> Parsed<String> {
     Ok(url.to_string())
 }
 
-/// Checks that the deal can be paid for, in live mode that the customer exists, and that the
-/// customer can be its buyer.
+/// Checks that the deal can be paid for, in live mode that the customer exists and may buy, and that
+/// the customer can be its buyer.
 async fn check_deal(state: &AppState, merchant: MerchantId, session: &Session) -> Result<(), ApiError> {
     let key = EscrowKey::Token(session.token.clone());
     let read = state.store.read(move |snapshot| {
@@ -244,7 +248,9 @@ async fn check_deal(state: &AppState, merchant: MerchantId, session: &Session) -
             .store
             .read(move |snapshot| snapshot.customer_access(merchant, &customer))
             .await?;
-        known.ok_or(Refusal::CustomerNotFound)?.check_active()?;
+        let access = known.ok_or(Refusal::CustomerNotFound)?;
+        access.check_active()?;
+        access.check_may_buy()?;
     }
     if let Some(customer) = &session.customer {
         escrow.check_buyer(customer)?;

@@ -83,6 +83,7 @@ pub(crate) const TEST_PAYMENT: RequestSpec =
 /// The refusals of [`create`].
 pub(crate) const CREATE_REFUSALS: Refusals = Refusals::of(&[&[
     RefusalKind::DuplicateReference,
+    RefusalKind::BuyingDisabled,
     RefusalKind::EscrowNotFound,
     RefusalKind::EscrowNotPayable,
     RefusalKind::BuyerIsSeller,

@@ -83,6 +83,7 @@ pub(crate) async fn take(
             .map(|address| address.to_string()),
     };
     let (report, mode) = (report_of(notice), state.policy.load().mode);
+    let amount = report.amount;
     let record = move |tx: &mut Tx<'_>, policy: &Policy| {
         tx.act_for(merchant)?;
         // It may have been removed while the body came.
@@ -98,6 +99,14 @@ pub(crate) async fn take(
         log::warn!(
             "a notice of {reference} changed nothing, since receipt {} of it is {status}; an operator can record it again",
             receipt.id
+        );
+    }
+    if receipt.amount != amount {
+        log::warn!(
+            "a notice of {} over {amount} changed nothing, since receipt {} of it is over {}; look at the provider what came",
+            receipt.entry.reference,
+            receipt.id,
+            receipt.amount
         );
     }
     Ok(Reply::ok("Notice recorded", NoData {}))

@@ -85,6 +85,18 @@ macro_rules! select_payout {
     };
 }
 
+/// Pay-outs that the bank may be asked to pay. Leaves out those of which an operator has asked to
+/// record the return: the bank would pay what a second operator gives back to its owner. Leaves out
+/// those whose owner has an [`OwnerProblem`] too.
+macro_rules! may_go_to_bank {
+    () => {
+        "payout.status = 'approved' AND asker.id IS NULL AND NOT EXISTS (
+           SELECT 1 FROM account JOIN customer
+             ON customer.merchant_id = account.merchant_id AND customer.id = account.customer_id
+           WHERE account.id = payout.account_id AND (blocked_at IS NOT NULL OR can_withdraw = 0))"
+    };
+}
+
 /// A page of a merchant's pay-outs. Its numbers are chosen in the index.
 const PAGE: &str = select_payout!(concat!(
     "payout.id IN (SELECT id FROM payout WHERE merchant_id = ?1 AND id <= ?5 AND ",
@@ -185,29 +197,30 @@ impl Snapshot<'_> {
         })
     }
 
-    /// Returns the `max` oldest of a merchant's approved pay-outs that are in no batch, oldest first.
-    /// Leaves out those of which an operator has asked to record the return: the bank would pay what
-    /// a second operator gives back to its owner.
+    /// Returns the `max` oldest of a merchant's approved pay-outs that are in no batch and may go to
+    /// the bank, oldest first.
     pub fn payouts_to_export(&self, merchant: MerchantId, max: usize) -> Result<Vec<StoredPayout>, Error> {
-        let mut statement = self.connection.prepare(select_payout!(
-            "payout.merchant_id = ?1 AND payout.status = 'approved' AND batch IS NULL
-             AND asker.id IS NULL ORDER BY payout.id LIMIT ?2"
-        ))?;
+        let mut statement = self.connection.prepare(select_payout!(concat!(
+            "payout.merchant_id = ?1 AND batch IS NULL AND ",
+            may_go_to_bank!(),
+            " ORDER BY payout.id LIMIT ?2"
+        )))?;
         read_all(statement.query(params![merchant.0, max])?, |row| self.read_payout(row))
     }
 
-    /// Returns the `max` oldest pay-outs of a merchant's batch that are still approved, oldest first.
-    /// Leaves out the same as [`Self::payouts_to_export`].
+    /// Returns the `max` oldest pay-outs of a merchant's batch that are still approved and may go to
+    /// the bank, oldest first.
     pub fn approved_payouts_of_batch(
         &self,
         merchant: MerchantId,
         batch: u32,
         max: usize,
     ) -> Result<Vec<StoredPayout>, Error> {
-        let mut statement = self.connection.prepare(select_payout!(
-            "payout.merchant_id = ?1 AND batch = ?2 AND payout.status = 'approved'
-             AND asker.id IS NULL ORDER BY payout.id LIMIT ?3"
-        ))?;
+        let mut statement = self.connection.prepare(select_payout!(concat!(
+            "payout.merchant_id = ?1 AND batch = ?2 AND ",
+            may_go_to_bank!(),
+            " ORDER BY payout.id LIMIT ?3"
+        )))?;
         read_all(statement.query(params![merchant.0, batch, max])?, |row| {
             self.read_payout(row)
         })

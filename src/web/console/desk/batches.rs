@@ -128,7 +128,9 @@ fn exported(batch: &str, file: &[u8]) -> Markup {
         } else {
             "Nothing of this batch is still to be paid."
         };
-        return html! { div.notice.warn role="status" { p { (nothing) } } };
+        let left_out =
+            "Pay-outs that stand under Money out as stopped, or with a request for their return, are left out.";
+        return html! { div.notice.warn role="status" { p { (nothing) } p { (left_out) } } };
     };
     let name = format!("payouts-{number}.csv");
     let address = format!("data:text/csv;charset=utf-8,{}", percent_encode(file, NON_ALPHANUMERIC));
