@@ -63,6 +63,11 @@ pub(super) const PAID_BY_ANOTHER: NotPayable = NotPayable {
     heading: "Already paid",
     reason: "Another buyer has paid for this deal meanwhile.",
 };
+/// The shop has blocked the payer, or taken the permission to buy.
+pub(super) const PAYER_STOPPED: NotPayable = NotPayable {
+    heading: "Not open to you",
+    reason: "The shop has stopped this customer from buying.",
+};
 /// The offer is gone.
 pub(super) const DELETED: NotPayable = NotPayable {
     heading: "Nothing to pay for",

@@ -711,12 +711,25 @@ fn a_customer_without_permission_to_buy_gets_no_checkout() {
     let answer = submit(&live.app, &before, &[]);
     assert_eq!(answer.status, 401, "{}", answer.text);
     assert_eq!(live.app.count("payment_detail"), 0);
+    let stopped = "The shop has stopped this customer from buying.";
+    let page = live.page().text;
+    assert!(page.contains(stopped) && !page.contains("<form"), "{page}");
     permit(true);
-    live.announce();
+    let reference = live.announce();
     permit(false);
     refuses();
+    let page = live.page().text;
+    assert!(page.contains(stopped) && page.contains(&reference), "{page}");
+    assert!(
+        page.contains("Do not transfer money for it any more") && !page.contains("0123456789"),
+        "{page}"
+    );
     permit(true);
-    session(&live.app, &sent);
+    assert!(live.page().text.contains("0123456789"));
+    let path = format!("/v1/customer/block/{}", live.buyer);
+    live.app.json_with_key(LIVE_KEY, "PUT", &path, "", &json!({})).ok();
+    let page = live.page().text;
+    assert!(page.contains(stopped) && !page.contains("0123456789"), "{page}");
 }
 
 #[test]

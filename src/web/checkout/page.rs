@@ -23,7 +23,7 @@ use crate::web::checkout::visit::{Found, Shown, Standing, Visit, data, page, ref
 use crate::web::form::Form;
 use crate::web::layout::Refused;
 use crate::web::once;
-use crate::web::paying::{self, Card, DELETED, PAID_BY_ANOTHER, SOLD_OUT, Wallet, Way};
+use crate::web::paying::{self, Card, DELETED, NotPayable, PAID_BY_ANOTHER, PAYER_STOPPED, SOLD_OUT, Wallet, Way};
 use crate::web::text;
 
 /// Says what becomes of money for a deal that takes none any more. Another session of the payer
@@ -153,6 +153,7 @@ async fn render(visit: &Visit, refusal: Option<&ApiReply>) -> Result<HttpRespons
         seller,
         without_transfers,
         came,
+        ..
     } = &found;
     let funded = paid.as_ref().and_then(|paid| Some((paid, paid.funding()?)));
     let content = match (funded, transfer, found.standing()) {
@@ -172,7 +173,9 @@ async fn render(visit: &Visit, refusal: Option<&ApiReply>) -> Result<HttpRespons
             }
         },
         (None, None, Standing::Paid) => paid_by_another(visit),
-        (None, None, Standing::SoldOut) => sold_out(visit),
+        // The payer may be one of those who have paid.
+        (None, None, Standing::SoldOut) => not_payable(visit, &SOLD_OUT),
+        (None, None, Standing::PayerStopped) => not_payable(visit, &PAYER_STOPPED),
         (None, None, Standing::Deleted) => return Err(deleted(visit)),
     };
     let title = offered
@@ -299,13 +302,13 @@ fn paid_by_another(visit: &Visit) -> Markup {
     }
 }
 
-/// Says that no more buyers can pay for the deal. The payer may be one of those who have paid.
-fn sold_out(visit: &Visit) -> Markup {
+/// Says why this payer cannot pay for the deal.
+fn not_payable(visit: &Visit, offer: &NotPayable) -> Markup {
     html! {
         section.card data-checkout data-parent=[visit.framing.origin()] {
-            h2 { (SOLD_OUT.heading) }
+            h2 { (offer.heading) }
             p {
-                (SOLD_OUT.reason)
+                (offer.reason)
                 @if visit.mode() == Mode::Live { " " (DO_NOT_TRANSFER) }
             }
             (close_button())

@@ -12,7 +12,7 @@ use crate::domain::payments::payment::Payment;
 use crate::domain::transaction::{DepositAccount, Method, PaymentStatus};
 use crate::web::checkout::framing::close_button;
 use crate::web::checkout::visit::{Standing, Visit};
-use crate::web::paying::{self, DELETED, PAID_BY_ANOTHER, SOLD_OUT};
+use crate::web::paying::{self, DELETED, PAID_BY_ANOTHER, PAYER_STOPPED, SOLD_OUT};
 use crate::web::text;
 
 /// Shows the state of the transfer that was announced for an offer. `came` are other amounts that
@@ -27,6 +27,7 @@ pub(super) fn show(
     let is_waiting = transfer.status() == PaymentStatus::Pending;
     let not_payable = match standing {
         Standing::Open(_) => None,
+        Standing::PayerStopped => Some(PAYER_STOPPED),
         Standing::Paid => Some(PAID_BY_ANOTHER),
         Standing::SoldOut => Some(SOLD_OUT),
         Standing::Deleted => Some(DELETED),

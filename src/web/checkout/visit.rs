@@ -72,6 +72,8 @@ pub(super) struct Found {
     pub(super) without_transfers: Option<String>,
     /// The other amounts that came with the reference of that transfer, and are in the wallet.
     pub(super) came: Vec<Amount>,
+    /// The live payer is blocked, or may not buy: money that comes would pay for nothing.
+    pub(super) is_payer_stopped: bool,
 }
 
 /// The state of a session's offer for a payer who has not paid for it.
@@ -79,6 +81,8 @@ pub(super) struct Found {
 pub(super) enum Standing<'f> {
     /// It can be paid for.
     Open(&'f Escrow),
+    /// It can be paid for, and the shop has stopped this live payer from buying.
+    PayerStopped,
     /// Another buyer has paid for it.
     Paid,
     /// It was open to several buyers, who have paid for all of it. This payer may be one of them.
@@ -92,7 +96,13 @@ impl Found {
     pub(super) fn standing(&self) -> Standing<'_> {
         match &self.offered {
             None => Standing::Deleted,
-            Some(escrow) if escrow.check_open_to_buyers().is_ok() => Standing::Open(escrow),
+            Some(escrow) if escrow.check_open_to_buyers().is_ok() => {
+                if self.is_payer_stopped {
+                    Standing::PayerStopped
+                } else {
+                    Standing::Open(escrow)
+                }
+            }
             Some(escrow) if escrow.is_link => Standing::SoldOut,
             Some(_) => Standing::Paid,
         }
@@ -260,6 +270,10 @@ impl Visit {
                 Some(transfer) => others_that_came(snapshot, merchant, transfer)?,
                 None => Vec::new(),
             };
+            let is_payer_stopped = match &payer {
+                Some(payer) if policy.mode == Mode::Live => is_stopped(snapshot, merchant, payer)?,
+                _ => false,
+            };
             let takes_transfers = policy.mode == Mode::Sandbox || account.is_some();
             let without_transfers = if takes_transfers {
                 None
@@ -273,10 +287,17 @@ impl Visit {
                 seller,
                 without_transfers,
                 came,
+                is_payer_stopped,
             })
         });
         read.await.map_err(refused)
     }
+}
+
+/// Returns true for a customer who is blocked, or may not buy.
+fn is_stopped(snapshot: &Snapshot<'_>, merchant: MerchantId, customer: &CustomerId) -> Result<bool, store::Error> {
+    let access = snapshot.customer_access(merchant, customer)?;
+    Ok(access.is_some_and(|access| access.check_active().and(access.check_may_buy()).is_err()))
 }
 
 /// Returns the payer's transfer with the reference of the session, or else the one that another
