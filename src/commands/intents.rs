@@ -5,7 +5,6 @@ use crate::commands::admission::admit;
 use crate::commands::payments::first_payment;
 use crate::commands::{Error, Policy, cards, deposits, outbox, payouts, receipts};
 use crate::domain::customers::customer::CustomerAccess;
-use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::decline;
 use crate::domain::escrow;
 use crate::domain::escrow::deal::Deal;
@@ -146,28 +145,20 @@ pub fn settle_due(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId) -> Res
             Some(Method::Bank(account)) => account.outcome(payment.transaction.amount),
             _ => IntentOutcome::Failed,
         };
-        let settled = match owner_problem(tx, merchant, &payment)? {
-            Some(problem) => Err(Refusal::OwnerMayNotWithdraw { problem }.into()),
-            None => settle(tx, policy, merchant, payment, outcome),
-        };
-        match settled {
-            Ok(_) => {}
-            Err(Error::Refused(Refusal::InsufficientBalance { .. } | Refusal::OwnerMayNotWithdraw { .. })) => {
-                tx.save_slow_withdrawal(merchant, id, tx.now().seconds_later(SLOW_SECONDS))?;
+        let is_settled = if tx.owner_problem(merchant, &payment.transaction.owner)?.is_some() {
+            false
+        } else {
+            match settle(tx, policy, merchant, payment, outcome) {
+                Ok(_) => true,
+                Err(Error::Refused(Refusal::InsufficientBalance { .. })) => false,
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
+        };
+        if !is_settled {
+            tx.save_slow_withdrawal(merchant, id, tx.now().seconds_later(SLOW_SECONDS))?;
         }
     }
     Ok(due.len())
-}
-
-/// Returns what keeps the owner of a payment from withdrawing now.
-fn owner_problem(tx: &Tx<'_>, merchant: MerchantId, payment: &Payment) -> Result<Option<OwnerProblem>, Error> {
-    let access = match payment.transaction.owner.customer() {
-        Some(owner) => tx.customer_access(merchant, owner)?,
-        None => None,
-    };
-    Ok(access.and_then(|access| access.owner_problem()))
 }
 
 /// Pays the test account of a deposit in the sandbox, which settles the deposit. The deposit

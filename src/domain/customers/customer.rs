@@ -180,6 +180,12 @@ impl CustomerAccess {
         }
     }
 
+    /// Refuses a customer who is blocked, or may not pay for escrows.
+    pub fn check_active_buyer(self) -> Result<(), Refusal> {
+        self.check_active()?;
+        self.check_may_buy()
+    }
+
     /// Refuses a customer who may not create, edit or convert escrows.
     pub const fn check_may_sell(self) -> Result<(), Refusal> {
         if self.permissions.can_sell {

@@ -248,9 +248,7 @@ async fn check_deal(state: &AppState, merchant: MerchantId, session: &Session) -
             .store
             .read(move |snapshot| snapshot.customer_access(merchant, &customer))
             .await?;
-        let access = known.ok_or(Refusal::CustomerNotFound)?;
-        access.check_active()?;
-        access.check_may_buy()?;
+        known.ok_or(Refusal::CustomerNotFound)?.check_active_buyer()?;
     }
     if let Some(customer) = &session.customer {
         escrow.check_buyer(customer)?;

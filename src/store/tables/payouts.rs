@@ -2,6 +2,7 @@
 
 use crate::domain::customers::owner_problem::OwnerProblem;
 use crate::domain::ids::{MerchantId, OperatorId, PayoutId, ReceiptId, TransactionId};
+use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::payments::payment::Payment;
@@ -188,13 +189,21 @@ impl Snapshot<'_> {
 
     /// Returns what keeps the owner of an open pay-out from withdrawing now.
     pub fn payout_owner_problem(&self, merchant: MerchantId, payout: &Payout) -> Result<Option<OwnerProblem>, Error> {
-        let owner = payout.source.customer().filter(|_| payout.status.is_open());
-        Ok(match owner {
-            Some(owner) => self
-                .customer_access(merchant, owner)?
-                .and_then(|access| access.owner_problem()),
+        if payout.status.is_open() {
+            self.owner_problem(merchant, &payout.source)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Returns what keeps the customer who owns this account from withdrawing now. Accounts of the
+    /// merchant have no owner who could be kept from it.
+    pub fn owner_problem(&self, merchant: MerchantId, account: &Account) -> Result<Option<OwnerProblem>, Error> {
+        let access = match account.customer() {
+            Some(owner) => self.customer_access(merchant, owner)?,
             None => None,
-        })
+        };
+        Ok(access.and_then(|access| access.owner_problem()))
     }
 
     /// Returns the `max` oldest of a merchant's approved pay-outs that are in no batch and may go to

@@ -297,7 +297,7 @@ impl Visit {
 /// Returns true for a customer who is blocked, or may not buy.
 fn is_stopped(snapshot: &Snapshot<'_>, merchant: MerchantId, customer: &CustomerId) -> Result<bool, store::Error> {
     let access = snapshot.customer_access(merchant, customer)?;
-    Ok(access.is_some_and(|access| access.check_active().and(access.check_may_buy()).is_err()))
+    Ok(access.is_some_and(|access| access.check_active_buyer().is_err()))
 }
 
 /// Returns the payer's transfer with the reference of the session, or else the one that another
